@@ -1,1 +1,11 @@
-export {}
+export * from "./ExecutionError.js"
+export * from "./ExecutionEvent.js"
+export * from "./ExecutionId.js"
+export * from "./ExecutionRequest.js"
+export * from "./ExecutionResult.js"
+export * from "./ExecutionSummary.js"
+export * from "./Language.js"
+export * from "./Metrics.js"
+export * from "./Refusal.js"
+export * from "./UserId.js"
+export * from "./Verdict.js"

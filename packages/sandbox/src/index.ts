@@ -1,1 +1,13 @@
-export {}
+export type { Admissibility } from "./Admission.js"
+export { defaultLimits, Limits, LimitsSchema, type LimitValues, variableName } from "./Limits.js"
+export {
+  type CommandExit,
+  Sandbox,
+  type SandboxCommand,
+  SandboxFailure,
+  type SandboxFile,
+  type SandboxOptions,
+  SandboxProvider
+} from "./SandboxProvider.js"
+export { SandboxService } from "./SandboxService.js"
+export type { Runtime } from "./Toolchain.js"

@@ -1,0 +1,58 @@
+import { Schema } from "effect"
+import { UserId } from "./UserId.js"
+
+const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
+const controlCharacters = /\p{Cc}/u
+
+const isSafeRelativePath = (path: string) =>
+  path.length <= 1024 &&
+  !controlCharacters.test(path) &&
+  path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && part.length <= 255)
+
+/** A file to put in the working directory before the program starts. */
+export const InputFile = Schema.Struct({
+  path: Schema.String.pipe(
+    Schema.filter(isSafeRelativePath, {
+      message: () => "expected a relative path of plain names, without '.', '..' or control characters"
+    })
+  ),
+  content: Schema.String,
+  encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { default: () => "utf8" })
+})
+export type InputFile = typeof InputFile.Type
+
+const EnvironmentVariables = Schema.Record({
+  key: Schema.String.pipe(
+    Schema.pattern(environmentName, {
+      message: () => "expected a name of letters, digits and _ that does not begin with a digit"
+    })
+  ),
+  value: Schema.String.pipe(
+    Schema.filter((value) => value.length <= 32_768 && !value.includes("\0"), {
+      message: () => "expected at most 32768 characters without NUL"
+    })
+  )
+})
+
+/** What a caller asks to have run. */
+export const ExecutionRequest = Schema.Struct({
+  code: Schema.String.pipe(Schema.minLength(1, { message: () => "expected a program, got an empty string" })),
+  /** One of the languages the sandbox's toolchain has; python unless told. */
+  language: Schema.optionalWith(Schema.String, { default: () => "python" }),
+  /** Seconds of wall time; the limits' default unless told, at most the limits' maximum. */
+  timeout: Schema.optional(
+    Schema.Number.pipe(
+      Schema.filter((seconds) => Number.isFinite(seconds) && seconds > 0, {
+        message: () => "expected a positive number of seconds"
+      })
+    )
+  ),
+  /** Whether code that may already have run may be run again after the infrastructure failed. */
+  retryOnFailure: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+  userId: Schema.optional(UserId),
+  files: Schema.optionalWith(Schema.Array(InputFile).pipe(Schema.maxItems(64)), { default: () => [] }),
+  env: Schema.optionalWith(EnvironmentVariables, { default: () => ({}) })
+})
+export type ExecutionRequest = typeof ExecutionRequest.Type
+/** A request as it is written, defaults left out. */
+export type ExecutionRequestInput = typeof ExecutionRequest.Encoded

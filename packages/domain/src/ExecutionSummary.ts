@@ -1,0 +1,21 @@
+import { Schema } from "effect"
+import { ExecutionId } from "./ExecutionId.js"
+import { UserId } from "./UserId.js"
+import { Verdict } from "./Verdict.js"
+
+/** `tracked` is work that runs elsewhere and is only counted here. */
+export const ExecutionState = Schema.Literal("queued", "starting", "running", "tracked", "ended")
+export type ExecutionState = typeof ExecutionState.Type
+
+/** One row of the operator's list. Times are milliseconds since the epoch. */
+export const ExecutionSummary = Schema.Struct({
+  executionId: ExecutionId,
+  userId: UserId,
+  state: ExecutionState,
+  /** Absent for tracked work. */
+  language: Schema.optional(Schema.String),
+  startedAt: Schema.Number,
+  endedAt: Schema.optional(Schema.Number),
+  verdict: Schema.optional(Verdict)
+})
+export type ExecutionSummary = typeof ExecutionSummary.Type

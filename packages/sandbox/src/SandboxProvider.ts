@@ -1,0 +1,80 @@
+import { ErrorCode } from "@bulkhead/domain"
+import { Context, type Duration, type Effect, type Layer, Schema } from "effect"
+
+/** A failure of the infrastructure, never of the program. */
+export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
+  code: ErrorCode,
+  /** What was being done. */
+  phase: Schema.Literal("create", "files", "start", "run", "signal", "destroy"),
+  message: Schema.String,
+  retryable: Schema.Boolean,
+  /** Seconds the provider asks us to wait. */
+  retryAfter: Schema.optional(Schema.Number)
+}) {
+  /** Whether the program may have begun to run before this failure. */
+  get mayHaveRun() {
+    return this.phase === "run" || this.phase === "signal"
+  }
+}
+
+export interface SandboxOptions {
+  /** What the sandbox is tagged with, so that a leaked one can be traced to its execution. */
+  readonly metadata: Readonly<Record<string, string>>
+  /** The provider itself ends the sandbox after this long: the last wall behind the supervisor and the service. */
+  readonly lifetime: Duration.Duration
+}
+
+export interface SandboxFile {
+  /** Absolute, or relative to the working directory. */
+  readonly path: string
+  readonly content: Uint8Array
+}
+
+export interface SandboxCommand {
+  /** A line for `/bin/bash -l -c`. */
+  readonly line: string
+  readonly env: Readonly<Record<string, string>>
+  /** The provider ends the command after this long. */
+  readonly lifetime: Duration.Duration
+  /** Told when the command runs, with its process id in the sandbox. */
+  readonly onStart?: (pid: number) => void
+  /** Told of each piece of output as it arrives. Must not throw. */
+  readonly onOutput: (stream: "stdout" | "stderr", text: string) => void
+}
+
+export interface CommandExit {
+  /** Absent: a signal ended the command. */
+  readonly exitCode?: number
+  /** Like `SIGKILL`. */
+  readonly signal?: string
+}
+
+/** One sandbox, for as long as its layer is in scope. */
+export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
+  Sandbox,
+  {
+    readonly id: string
+    /** Puts files into the sandbox, owned by its user; makes the directories they need. */
+    readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
+    /**
+     * Runs a command as the sandbox's user and waits for its end. Interrupting the wait does not end the command: end it with
+     * `signal`, or with the sandbox.
+     */
+    readonly run: (command: SandboxCommand) => Effect.Effect<CommandExit, SandboxFailure>
+    /** Sends a signal to every process of the sandbox's user, whatever its session or parent. */
+    readonly signal: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void, SandboxFailure>
+    /** Ends the sandbox and all that is in it. Idempotent; succeeds only when the provider says that it is gone. */
+    readonly destroy: Effect.Effect<void, SandboxFailure>
+  }
+>() {}
+
+/** Where sandboxes come from. */
+export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<
+  SandboxProvider,
+  {
+    /** For people: `E2B`, `embedded host`. */
+    readonly name: string
+    /** A fresh sandbox. When the layer's scope closes, however it closes, the sandbox is destroyed. */
+    readonly sandbox: (options: SandboxOptions) => Layer.Layer<Sandbox, SandboxFailure>
+  }
+>() {}
