@@ -9,11 +9,14 @@ export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("Sandbo
   message: Schema.String,
   retryable: Schema.Boolean,
   /** Seconds the provider asks us to wait. */
-  retryAfter: Schema.optional(Schema.Number)
+  retryAfter: Schema.optional(Schema.Number),
+  /** For the operator's log alone. */
+  cause: Schema.optional(Schema.Defect)
 }) {
   /** Whether the program may have begun to run before this failure. */
   get mayHaveRun() {
-    return this.phase === "run" || this.phase === "signal"
+    const answerLost = this.code === "ETIMEDOUT" || this.code === "ECONNRESET"
+    return this.phase === "run" || this.phase === "signal" || (this.phase === "start" && answerLost)
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Language } from "@bulkhead/domain"
+import { Array as Arr, Context, Duration, Effect, Layer, Option, Ref } from "effect"
+import { Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
@@ -9,4 +11,136 @@ export interface Runtime {
   readonly file: string
   /** The shell words that run that file. */
   readonly command: string
+}
+
+type Versions = ReadonlyMap<string, string>
+
+const tools = ["python3", "node", "bash", "deno", "bun", "tsx"]
+
+/** One line a tool that is there: its name and whatever it says of its version. */
+const probe = tools
+  .map((tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | head -n 1)"`)
+  .concat("true")
+  .join("; ")
+
+const parseVersions = (output: string): Versions =>
+  new Map(
+    output.split("\n").flatMap((line) => {
+      const [, tool, version] = /^(\w+) .*?(\d+(?:\.\d+)+)/.exec(line) ?? []
+      return tool === undefined || version === undefined ? [] : [[tool, version] as const]
+    })
+  )
+
+const atLeast = (version: string, [major, minor]: readonly [number, number]) => {
+  const [foundMajor = 0, foundMinor = 0] = version.split(".").map(Number)
+  return foundMajor > major || (foundMajor === major && foundMinor >= minor)
+}
+
+const runtime = (
+  language: Language,
+  tool: string,
+  version: string,
+  file: string,
+  command: string
+): Runtime => ({ language, version: `${tool} ${version}`, file, command: `${command} ${file}` })
+
+const whenFound = (versions: Versions, tool: string, make: (version: string) => Option.Option<Runtime>) =>
+  Option.flatMap(Option.fromNullable(versions.get(tool)), make)
+
+const python = (versions: Versions) =>
+  // Unbuffered, so that what a program printed before its end is not lost with it.
+  whenFound(versions, "python3", (version) =>
+    Option.some(runtime("python", "python", version, "main.py", "python3 -u"))
+  )
+
+const javascript = (versions: Versions) =>
+  whenFound(versions, "node", (version) => {
+    // From 22.7 on, and with this flag before, node itself tells modules from CommonJS.
+    const flag = atLeast(version, [20, 10]) && !atLeast(version, [22, 7])
+    const command = flag ? "node --no-warnings --experimental-detect-module" : "node"
+    return Option.some(runtime("javascript", "node", version, "main.js", command))
+  })
+
+const nodeTypeScript = (version: string) =>
+  atLeast(version, [22, 18])
+    ? Option.some("node")
+    : atLeast(version, [22, 6])
+      ? Option.some("node --no-warnings --experimental-strip-types")
+      : Option.none()
+
+const typescript = (versions: Versions) =>
+  Option.firstSomeOf([
+    whenFound(versions, "node", (version) =>
+      Option.map(nodeTypeScript(version), (command) =>
+        runtime("typescript", "node", version, "main.ts", command)
+      )
+    ),
+    whenFound(versions, "deno", (version) =>
+      Option.some(runtime("typescript", "deno", version, "main.ts", "deno run --allow-all --quiet"))
+    ),
+    whenFound(versions, "bun", (version) =>
+      Option.some(runtime("typescript", "bun", version, "main.ts", "bun run"))
+    ),
+    whenFound(versions, "tsx", (version) =>
+      Option.some(runtime("typescript", "tsx", version, "main.ts", "tsx"))
+    )
+  ])
+
+const bash = (versions: Versions) =>
+  whenFound(versions, "bash", (version) => Option.some(runtime("bash", "bash", version, "main.sh", "bash")))
+
+/** What the probe's output says can be run. */
+export const runtimesOf = (output: string): ReadonlyArray<Runtime> => {
+  const versions = parseVersions(output)
+  return Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions)))
+}
+
+const probeSandbox = Effect.gen(function* () {
+  const sandbox = yield* Sandbox
+  let output = ""
+  yield* sandbox.run({
+    line: probe,
+    env: {},
+    lifetime: Duration.seconds(30),
+    onOutput: (stream, text) => {
+      if (stream === "stdout") output += text
+    }
+  })
+  return runtimesOf(output)
+})
+
+/** What the provider's sandboxes can run. */
+export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
+  Toolchain,
+  { readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure> }
+>() {
+  /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
+  static readonly layer: Layer.Layer<Toolchain, never, SandboxProvider> = Layer.effect(
+    Toolchain,
+    Effect.gen(function* () {
+      const provider = yield* SandboxProvider
+      const found = yield* Ref.make(Option.none<ReadonlyArray<Runtime>>())
+      const oneAtATime = yield* Effect.makeSemaphore(1)
+      const look = probeSandbox.pipe(
+        Effect.provide(
+          provider.sandbox({ metadata: { purpose: "toolchain" }, lifetime: Duration.minutes(2) })
+        ),
+        Effect.tap((runtimes) => Ref.set(found, Option.some(runtimes)))
+      )
+      const lookOnce = Effect.flatMap(
+        Ref.get(found),
+        Option.match({ onNone: () => look, onSome: Effect.succeed })
+      )
+      const runtimes = Effect.flatMap(
+        Ref.get(found),
+        Option.match({ onNone: () => oneAtATime.withPermits(1)(lookOnce), onSome: Effect.succeed })
+      )
+      return { runtimes }
+    })
+  )
+
+  /** Finds what it is told, without a sandbox. */
+  static layerTest(runtimes: ReadonlyArray<Runtime>): Layer.Layer<Toolchain> {
+    return Layer.succeed(Toolchain, { runtimes: Effect.succeed(runtimes) })
+  }
 }

@@ -1,4 +1,5 @@
 export type { Admissibility } from "./Admission.js"
+export { ExecutionLog } from "./ExecutionLog.js"
 export { defaultLimits, Limits, LimitsSchema, type LimitValues, variableName } from "./Limits.js"
 export {
   type CommandExit,
@@ -9,5 +10,5 @@ export {
   type SandboxOptions,
   SandboxProvider
 } from "./SandboxProvider.js"
-export { SandboxService } from "./SandboxService.js"
-export type { Runtime } from "./Toolchain.js"
+export { type ExecuteOptions, type ExecutionFilter, SandboxService } from "./SandboxService.js"
+export { type Runtime, Toolchain } from "./Toolchain.js"

@@ -1,1 +1,1 @@
-export {}
+export * as MockSandboxProvider from "./MockSandboxProvider.js"

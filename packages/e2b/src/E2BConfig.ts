@@ -1,0 +1,37 @@
+import { Context, Duration, Layer, type Redacted } from "effect"
+
+export interface E2BOptions {
+  readonly apiKey: Redacted.Redacted
+  /** For people; `E2B` unless told. */
+  readonly name?: string
+  /** Where the control plane is; E2B's cloud unless told. */
+  readonly apiUrl?: string
+  /** Where the sandboxes' own daemon is; E2B's cloud unless told. */
+  readonly sandboxUrl?: string
+  /** E2B's domain, for self-hosted clusters; `e2b.app` unless told. */
+  readonly domain?: string
+  /** The template that sandboxes are made from; `base` unless told. */
+  readonly template?: string
+  /** Whether programs reach the internet, where the provider can offer it; yes unless told. */
+  readonly internetAccess?: boolean
+  /** Longest wait for one answer of the provider; 30 s unless told. */
+  readonly requestTimeout?: Duration.DurationInput
+}
+
+/** How to reach E2B, or a host that speaks its API. */
+export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
+  E2BConfig,
+  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess">> &
+    Pick<E2BOptions, "apiUrl" | "sandboxUrl" | "domain" | "template"> & {
+      readonly requestTimeout: Duration.Duration
+    }
+>() {
+  static layer(options: E2BOptions): Layer.Layer<E2BConfig> {
+    return Layer.succeed(E2BConfig, {
+      name: "E2B",
+      internetAccess: true,
+      ...options,
+      requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
+    })
+  }
+}

@@ -1,0 +1,160 @@
+import {
+  anonymous,
+  type EventLevel,
+  type EventName,
+  ExecutionId,
+  type ExecutionRequest,
+  type ExecutionResult,
+  executionError,
+  type UserId,
+  type Verdict
+} from "@bulkhead/domain"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Random } from "effect"
+import { logEvent, run, unlessKilled } from "./Execution.js"
+import type { RegisteredExecution } from "./ExecutionRegistry.js"
+import { Limits } from "./Limits.js"
+import * as Requests from "./Requests.js"
+import * as Results from "./Results.js"
+import * as Retries from "./Retries.js"
+import { type Shared, shuttingDown } from "./Shared.js"
+import { type Runtime, Toolchain } from "./Toolchain.js"
+
+const makeId = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis
+  const digits = yield* Effect.replicateEffect(Random.nextIntBetween(0, 36), 12)
+  return ExecutionId.make(`exec_${now.toString(36)}${digits.map((digit) => digit.toString(36)).join("")}`)
+})
+
+interface TerminalEvent {
+  readonly level: EventLevel
+  readonly event: EventName
+  readonly message: string
+  readonly verdict: Verdict
+}
+
+const eventOfVerdict = (verdict: Verdict): readonly [EventLevel, EventName] => {
+  switch (verdict) {
+    case "Completed":
+      return ["info", "execution_completed"]
+    case "TimeLimitExceeded":
+      return ["warn", "execution_timeout"]
+    case "Killed":
+      return ["warn", "execution_killed"]
+    case "InternalError":
+      return ["error", "execution_failed"]
+    default:
+      return ["warn", "execution_failed"]
+  }
+}
+
+const terminalEvent = (exit: Exit.Exit<ExecutionResult, { readonly message: string }>): TerminalEvent => {
+  if (Exit.isSuccess(exit)) {
+    const { verdict, error } = exit.value
+    const [level, event] = eventOfVerdict(verdict)
+    return { level, event, verdict, message: error?.message ?? "Execution completed" }
+  }
+  const refusal = Cause.failureOption(exit.cause)
+  return Option.isSome(refusal)
+    ? { level: "warn", event: "execution_rejected", verdict: "Rejected", message: refusal.value.message }
+    : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
+}
+
+/** Waits for a place; milliseconds it took. Fails early when the execution is killed or the service closes. */
+const awaitPlace = Effect.fnUntraced(function* (
+  { admission, closing }: Shared,
+  { summary: { executionId, userId }, killed }: RegisteredExecution
+) {
+  const closed = shuttingDown(executionId)
+  if (yield* Deferred.isDone(closing)) return yield* closed
+  const [waited] = yield* admission
+    .admit(executionId, userId)
+    .pipe(
+      Effect.raceFirst(Effect.zipRight(Deferred.await(closing), closed)),
+      unlessKilled(killed),
+      Effect.timed
+    )
+  return Math.round(Duration.toMillis(waited))
+})
+
+/** From the queue to the result. */
+const admitAndRun = Effect.fnUntraced(function* (
+  shared: Shared,
+  entry: RegisteredExecution,
+  request: ExecutionRequest,
+  runtime: Runtime
+) {
+  const { executionId, userId } = entry.summary
+  const timeout = request.timeout ?? (yield* Limits).defaultTimeout
+  yield* logEvent(entry.summary, "info", "execution_queued", "Execution waits for a place")
+  const queueTimeMs = yield* awaitPlace(shared, entry)
+  yield* shared.registry.enter(executionId, "starting")
+  yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
+  return yield* run({
+    executionId,
+    userId,
+    request,
+    runtime,
+    timeout,
+    queueTimeMs,
+    killed: entry.killed,
+    onStart: shared.registry.enter(executionId, "running")
+  })
+}, Effect.scoped)
+
+/** Turns a mistake of ours into a result; the cause is for the operator alone. */
+const orInternalError = (executionId: ExecutionId) =>
+  Effect.catchAllDefect((defect: unknown) =>
+    Effect.as(
+      Effect.logError("Execution failed unexpectedly", Cause.die(defect)),
+      Results.withoutRun(
+        { executionId, retries: 0 },
+        "InternalError",
+        executionError("INTERNAL_ERROR", "Internal error")
+      )
+    )
+  )
+
+/** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
+export const execute = Effect.fn("SandboxService.execute")(function* (
+  shared: Shared,
+  input: unknown,
+  caller: UserId | undefined
+) {
+  const executionId = yield* makeId
+  const limits = yield* Limits
+  const request = yield* Requests.read(executionId, input)
+  yield* Requests.checkLimits(executionId, request, limits)
+  const userId = caller ?? request.userId ?? anonymous
+  const runtimes = yield* Effect.flatMap(Toolchain, (toolchain) => toolchain.runtimes).pipe(
+    Effect.retry(Retries.schedule(limits)),
+    Effect.either
+  )
+  if (runtimes._tag === "Left") {
+    return Results.ofFailure(
+      { executionId, queueTimeMs: 0, retries: 0, timeout: 0 },
+      undefined,
+      runtimes.left
+    )
+  }
+  const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes.right)
+
+  return yield* Effect.acquireUseRelease(
+    Effect.orDie(
+      shared.registry.register({ executionId, userId, state: "queued", language: runtime.language })
+    ),
+    (entry) =>
+      admitAndRun(shared, entry, request, runtime).pipe(
+        Effect.catchTag("KilledEarly", ({ reason }) =>
+          Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
+        ),
+        orInternalError(executionId)
+      ),
+    (entry, exit) => {
+      const { level, event, verdict, message } = terminalEvent(exit)
+      return Effect.zipRight(
+        logEvent(entry.summary, level, event, message),
+        shared.registry.end(executionId, verdict)
+      )
+    }
+  )
+})

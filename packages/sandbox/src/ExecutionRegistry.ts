@@ -1,0 +1,145 @@
+import {
+  ExecutionEnded,
+  ExecutionExists,
+  type ExecutionId,
+  ExecutionNotFound,
+  type ExecutionState,
+  type ExecutionSummary,
+  type UserId,
+  type Verdict
+} from "@bulkhead/domain"
+import { Clock, Deferred, Effect, type Types } from "effect"
+
+/** Ended executions that can still be listed. */
+const endedKept = 1000
+
+export interface KillRequest {
+  readonly reason: string
+  /** Whether the program gets the kill grace period. */
+  readonly graceful: boolean
+}
+
+export interface RegisteredExecution {
+  readonly summary: ExecutionSummary
+  /** Completes when somebody asks for the execution to end. */
+  readonly killed: Deferred.Deferred<KillRequest>
+}
+
+interface Entry extends RegisteredExecution {
+  readonly summary: Types.Mutable<ExecutionSummary>
+}
+
+export interface Counts {
+  readonly active: number
+  readonly queued: number
+  readonly users: number
+}
+
+/** Every execution that waits or runs, and the latest that ended. */
+export interface ExecutionRegistry {
+  readonly register: (
+    execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language">
+  ) => Effect.Effect<RegisteredExecution, ExecutionExists>
+  readonly enter: (executionId: ExecutionId, state: ExecutionState) => Effect.Effect<void>
+  /** Whether this call ended it: false if it had ended before. */
+  readonly end: (executionId: ExecutionId, verdict: Verdict | undefined) => Effect.Effect<boolean>
+  readonly kill: (
+    executionId: ExecutionId,
+    request: KillRequest
+  ) => Effect.Effect<void, ExecutionNotFound | ExecutionEnded>
+  /** Asks every execution that matches to end. */
+  readonly killAll: (states: ReadonlyArray<ExecutionState>, request: KillRequest) => Effect.Effect<void>
+  readonly list: Effect.Effect<ReadonlyArray<ExecutionSummary>>
+  /** Of everyone, or of one user. */
+  readonly counts: (userId?: UserId) => Effect.Effect<Counts>
+  /** Returns when nothing waits or runs. */
+  readonly idle: Effect.Effect<void>
+}
+
+export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
+  const live = new Map<ExecutionId, Entry>()
+  const ended = new Map<ExecutionId, ExecutionSummary>()
+  const idleWaiters = new Set<Deferred.Deferred<void>>()
+
+  const register: ExecutionRegistry["register"] = Effect.fnUntraced(function* (execution) {
+    const { executionId } = execution
+    if (live.has(executionId) || ended.has(executionId)) return yield* new ExecutionExists({ executionId })
+    const killed = yield* Deferred.make<KillRequest>()
+    const startedAt = yield* Clock.currentTimeMillis
+    const entry: Entry = { summary: { ...execution, startedAt }, killed }
+    live.set(executionId, entry)
+    return entry
+  })
+
+  const enter: ExecutionRegistry["enter"] = (executionId, state) =>
+    Effect.sync(() => {
+      const entry = live.get(executionId)
+      if (entry) entry.summary.state = state
+    })
+
+  const forgetOldest = () => {
+    const oldest = ended.keys().next()
+    if (!oldest.done && ended.size > endedKept) ended.delete(oldest.value)
+  }
+
+  const end: ExecutionRegistry["end"] = Effect.fnUntraced(function* (executionId, verdict) {
+    const entry = live.get(executionId)
+    if (!entry) return false
+    const endedAt = yield* Clock.currentTimeMillis
+    live.delete(executionId)
+    ended.set(executionId, {
+      ...entry.summary,
+      state: "ended",
+      endedAt,
+      ...(verdict === undefined ? {} : { verdict })
+    })
+    forgetOldest()
+    if (live.size === 0) for (const waiter of idleWaiters) yield* Deferred.succeed(waiter, undefined)
+    return true
+  })
+
+  const kill: ExecutionRegistry["kill"] = Effect.fnUntraced(function* (executionId, request) {
+    const entry = live.get(executionId)
+    if (entry) return void (yield* Deferred.succeed(entry.killed, request))
+    return yield* ended.has(executionId)
+      ? new ExecutionEnded({ executionId })
+      : new ExecutionNotFound({ executionId })
+  })
+
+  const killAll: ExecutionRegistry["killAll"] = (states, request) =>
+    Effect.forEach(
+      [...live.values()].filter((entry) => states.includes(entry.summary.state)),
+      (entry) => Deferred.succeed(entry.killed, request),
+      { discard: true }
+    )
+
+  const list = Effect.sync(() =>
+    [...ended.values(), ...[...live.values()].map((entry) => ({ ...entry.summary }))].reverse()
+  )
+
+  const counts: ExecutionRegistry["counts"] = (userId) =>
+    Effect.sync(() => {
+      const users = new Set<UserId>()
+      let queued = 0
+      let active = 0
+      for (const { summary } of live.values()) {
+        if (userId !== undefined && summary.userId !== userId) continue
+        users.add(summary.userId)
+        if (summary.state === "queued") queued++
+        else active++
+      }
+      return { active, queued, users: users.size }
+    })
+
+  const idle = Effect.gen(function* () {
+    if (live.size === 0) return
+    const waiter = yield* Deferred.make<void>()
+    idleWaiters.add(waiter)
+    yield* Effect.ensuring(
+      Deferred.await(waiter),
+      Effect.sync(() => idleWaiters.delete(waiter))
+    )
+  })
+
+  return { register, enter, end, kill, killAll, list, counts, idle }
+})

@@ -1,0 +1,128 @@
+import type { SentSignal } from "@bulkhead/domain"
+import { Clock, Deferred, Duration, Effect, Either, Exit, Fiber, Option, type Scope } from "effect"
+import type { KillRequest } from "./ExecutionRegistry.js"
+import { Limits } from "./Limits.js"
+import * as Output from "./Output.js"
+import type { Program } from "./Program.js"
+import { type CommandExit, Sandbox, type SandboxFailure } from "./SandboxProvider.js"
+
+/** Why a running program must be stopped, and whether it gets the grace period. */
+export type StopReason =
+  | { readonly _tag: "Deadline"; readonly graceful: true }
+  | { readonly _tag: "OutputLimit"; readonly graceful: true }
+  | ({ readonly _tag: "Killed" } & KillRequest)
+
+/** Why a program no longer runs, with its own exit where that was seen. */
+export type Ending =
+  | { readonly _tag: "Exited"; readonly exit: CommandExit }
+  | { readonly _tag: "Stopped"; readonly reason: StopReason; readonly exit: CommandExit }
+  | { readonly _tag: "Lost"; readonly failure: SandboxFailure }
+
+/** What is known of a program that no longer runs. */
+export interface Outcome extends Output.CollectedOutput {
+  readonly ending: Ending
+  readonly signals: ReadonlyArray<SentSignal>
+  /** Absent: the program never started. */
+  readonly executionTimeMs?: number
+}
+
+export interface Supervision<R> {
+  readonly program: Program
+  /** Wall time from the program's start. */
+  readonly timeout: Duration.Duration
+  /** Completes when the program is to be killed. */
+  readonly killed: Deferred.Deferred<KillRequest>
+  readonly onStart: Effect.Effect<void, never, R>
+  readonly onSignal: (signal: SentSignal) => Effect.Effect<void, never, R>
+}
+
+/** How long a killed program may take to be reported dead before the sandbox is destroyed around it. */
+const deathNotice = Duration.seconds(2)
+
+/** How long sending a signal may take. */
+const signalBound = Duration.seconds(5)
+
+/** The provider's own limit on the command stands this far behind ours. */
+const providerMargin = Duration.seconds(30)
+
+/** Runs a program in the sandbox at hand until it ends or must end. Never fails: a lost sandbox is an ending like others. */
+export const supervise: <R>(
+  supervision: Supervision<R>
+) => Effect.Effect<Outcome, never, Sandbox | Limits | Scope.Scope | R> = Effect.fn("Supervisor.supervise")(
+  function* <R>({ program, timeout, killed, onStart, onSignal }: Supervision<R>) {
+    const sandbox = yield* Sandbox
+    const limits = yield* Limits
+    const grace = Duration.seconds(limits.killGracePeriod)
+    const output = yield* Output.make(limits)
+    const started = yield* Deferred.make<void>()
+
+    const command = yield* sandbox
+      .run({
+        line: program.line,
+        env: program.env,
+        lifetime: Duration.sum(Duration.sum(timeout, grace), providerMargin),
+        onStart: () => Deferred.unsafeDone(started, Exit.void),
+        onOutput: output.append
+      })
+      .pipe(Effect.either, Effect.forkScoped)
+    const ended = Effect.map(Fiber.join(command), endingOf)
+
+    yield* Effect.raceFirst(Deferred.await(started), ended)
+    const startedAt = yield* Clock.currentTimeMillis
+    const sinceStart = Effect.map(Clock.currentTimeMillis, (now) => now - startedAt)
+    if (yield* Deferred.isDone(started)) yield* onStart
+
+    const signals: Array<SentSignal> = []
+    const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
+      const sent = { signal, atMs: yield* sinceStart }
+      signals.push(sent)
+      yield* onSignal(sent)
+      yield* bounded(sandbox.signal(signal), signalBound)
+    })
+    const exitWithin = (period: Duration.Duration) =>
+      Effect.map(Effect.timeoutOption(ended, period), Option.map(exitOf))
+
+    /** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
+    const stop = Effect.fnUntraced(function* (period: Duration.Duration) {
+      if (!Duration.equals(period, Duration.zero)) {
+        yield* send("SIGTERM")
+        const exit = yield* exitWithin(period)
+        if (Option.isSome(exit)) return exit.value
+      }
+      yield* send("SIGKILL")
+      return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
+    })
+
+    const mustStop = Effect.raceFirst(
+      Effect.map(Deferred.await(killed), (request): StopReason => ({ _tag: "Killed", ...request })),
+      Effect.map(output.flooded, (): StopReason => ({ _tag: "OutputLimit", graceful: true }))
+    )
+    const ending = yield* Effect.raceFirst(ended, Effect.flip(mustStop)).pipe(
+      Effect.timeoutFail({
+        duration: timeout,
+        onTimeout: (): StopReason => ({ _tag: "Deadline", graceful: true })
+      }),
+      Effect.catchAll((reason) =>
+        Effect.map(
+          stop(reason.graceful ? grace : Duration.zero),
+          (exit): Ending => ({ _tag: "Stopped", reason, exit })
+        )
+      )
+    )
+
+    const executionTimeMs = yield* sinceStart
+    const ran = ending._tag === "Exited" || (yield* Deferred.isDone(started))
+    return { ending, signals, ...output.collected(), ...(ran ? { executionTimeMs } : {}) }
+  }
+)
+
+/** Tries, and gives up after a while without waiting for the attempt to be cleaned up. */
+const bounded = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>
+  effect.pipe(Effect.ignoreLogged, Effect.disconnect, Effect.timeoutOption(period))
+
+const endingOf = Either.match({
+  onLeft: (failure: SandboxFailure): Ending => ({ _tag: "Lost", failure }),
+  onRight: (exit: CommandExit): Ending => ({ _tag: "Exited", exit })
+})
+
+const exitOf = (ending: Ending): CommandExit => (ending._tag === "Lost" ? {} : ending.exit)

@@ -1,0 +1,177 @@
+import {
+  type CommandExit,
+  Sandbox,
+  type SandboxCommand,
+  SandboxFailure,
+  type SandboxFile,
+  type SandboxOptions,
+  SandboxProvider
+} from "@bulkhead/sandbox"
+import { Context, Deferred, Effect, Layer, Ref } from "effect"
+
+/** What a mock program can do while it runs. */
+export interface MockProcess {
+  readonly command: SandboxCommand
+  readonly stdout: (text: string) => Effect.Effect<void>
+  readonly stderr: (text: string) => Effect.Effect<void>
+  /** Waits for the first signal of this kind. */
+  readonly signalled: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void>
+}
+
+/** How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. */
+export type MockProgram = (process: MockProcess) => Effect.Effect<CommandExit, SandboxFailure>
+
+export interface MockBehaviour {
+  /** What every command runs, unless `program` says otherwise. */
+  readonly program: MockProgram
+  /** Runs before a sandbox is created: takes time, or fails. */
+  readonly create: Effect.Effect<void, SandboxFailure>
+  /** Runs before files are written. */
+  readonly write: Effect.Effect<void, SandboxFailure>
+  /** Runs before a signal is delivered. */
+  readonly signal: Effect.Effect<void, SandboxFailure>
+  /** Runs before a sandbox is destroyed. */
+  readonly destroy: Effect.Effect<void, SandboxFailure>
+}
+
+/** Prints a greeting and exits with 0. */
+export const hello: MockProgram = (process) => Effect.as(process.stdout("Hello, World!\n"), { exitCode: 0 })
+
+/** Ends at SIGTERM, as a program does that knows no better. */
+export const sleeper: MockProgram = (process) =>
+  Effect.as(process.signalled("SIGTERM"), { signal: "SIGTERM" })
+
+/** Ends at SIGKILL alone. */
+export const stubborn: MockProgram = () => Effect.never
+
+const defaultBehaviour: MockBehaviour = {
+  program: hello,
+  create: Effect.void,
+  write: Effect.void,
+  signal: Effect.void,
+  destroy: Effect.void
+}
+
+/** A failure of the mock infrastructure. */
+export const failure = (
+  code: SandboxFailure["code"],
+  phase: SandboxFailure["phase"],
+  retryable = true
+): SandboxFailure => new SandboxFailure({ code, phase, retryable, message: `mock ${phase} failed: ${code}` })
+
+interface MockSandbox {
+  readonly id: string
+  readonly options: SandboxOptions
+  readonly files: Array<SandboxFile>
+  readonly commands: Array<SandboxCommand>
+  readonly signals: Array<string>
+}
+
+/** Sandboxes that exist in memory only. */
+export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes")<
+  MockSandboxes,
+  {
+    /** Every sandbox ever created, in order. */
+    readonly created: Effect.Effect<ReadonlyArray<MockSandbox>>
+    /** Sandboxes that were created and not yet destroyed. */
+    readonly alive: Effect.Effect<number>
+    /** The most sandboxes that were ever alive at once. */
+    readonly peak: Effect.Effect<number>
+    /** Changes how sandboxes behave from now on. */
+    readonly behave: (behaviour: Partial<MockBehaviour>) => Effect.Effect<void>
+  }
+>() {}
+
+const makeProcess = Effect.fnUntraced(function* (command: SandboxCommand) {
+  const signals = { SIGTERM: yield* Deferred.make<void>(), SIGKILL: yield* Deferred.make<void>() }
+  const output = (stream: "stdout" | "stderr") => (text: string) =>
+    Effect.sync(() => command.onOutput(stream, text))
+  const process: MockProcess = {
+    command,
+    stdout: output("stdout"),
+    stderr: output("stderr"),
+    signalled: (signal) => Deferred.await(signals[signal])
+  }
+  return { process, signals }
+})
+
+const makeSandbox = Effect.fnUntraced(function* (
+  record: MockSandbox,
+  behaviour: Ref.Ref<MockBehaviour>,
+  onDestroy: Effect.Effect<void>
+) {
+  const destroyed = yield* Deferred.make<void>()
+  const running = new Set<Effect.Effect.Success<ReturnType<typeof makeProcess>>["signals"]>()
+
+  const run = Effect.fnUntraced(function* (command: SandboxCommand) {
+    const { program } = yield* Ref.get(behaviour)
+    const { process, signals } = yield* makeProcess(command)
+    record.commands.push(command)
+    running.add(signals)
+    command.onStart?.(1000 + record.commands.length)
+    return yield* program(process).pipe(
+      Effect.raceFirst(Effect.as(Deferred.await(signals.SIGKILL), { signal: "SIGKILL" })),
+      Effect.raceFirst(Effect.zipRight(Deferred.await(destroyed), failure("ECONNRESET", "run"))),
+      Effect.ensuring(Effect.sync(() => running.delete(signals)))
+    )
+  })
+
+  const signal = Effect.fnUntraced(function* (name: "SIGTERM" | "SIGKILL") {
+    yield* (yield* Ref.get(behaviour)).signal
+    record.signals.push(name)
+    for (const signals of running) yield* Deferred.succeed(signals[name], undefined)
+  })
+
+  const destroy = Effect.gen(function* () {
+    if (yield* Deferred.isDone(destroyed)) return
+    yield* (yield* Ref.get(behaviour)).destroy
+    if (yield* Deferred.succeed(destroyed, undefined)) yield* onDestroy
+  })
+
+  const write = Effect.fnUntraced(function* (files: ReadonlyArray<SandboxFile>) {
+    yield* (yield* Ref.get(behaviour)).write
+    record.files.push(...files)
+  })
+
+  return Sandbox.of({ id: record.id, write, run, signal, destroy })
+})
+
+/** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
+export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<SandboxProvider | MockSandboxes> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const behaviour = yield* Ref.make({ ...defaultBehaviour, ...initial })
+      const created: Array<MockSandbox> = []
+      let alive = 0
+      let peak = 0
+
+      const acquire = Effect.fnUntraced(function* (options: SandboxOptions) {
+        yield* (yield* Ref.get(behaviour)).create
+        const record = { id: `mock-${created.length + 1}`, options, files: [], commands: [], signals: [] }
+        created.push(record)
+        alive++
+        peak = Math.max(peak, alive)
+        return yield* makeSandbox(
+          record,
+          behaviour,
+          Effect.sync(() => void alive--)
+        )
+      })
+
+      const provider = SandboxProvider.of({
+        name: "mock",
+        sandbox: (options) =>
+          Layer.scoped(
+            Sandbox,
+            Effect.acquireRelease(acquire(options), (sandbox) => Effect.ignore(sandbox.destroy))
+          )
+      })
+      const handle = MockSandboxes.of({
+        created: Effect.sync(() => [...created]),
+        alive: Effect.sync(() => alive),
+        peak: Effect.sync(() => peak),
+        behave: (change) => Ref.update(behaviour, (current) => ({ ...current, ...change }))
+      })
+      return Context.make(SandboxProvider, provider).pipe(Context.add(MockSandboxes, handle))
+    })
+  )
