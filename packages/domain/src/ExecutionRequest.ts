@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Either, Encoding, Schema } from "effect"
 import { UserId } from "./UserId.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
@@ -18,7 +18,13 @@ export const InputFile = Schema.Struct({
   ),
   content: Schema.String,
   encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { default: () => "utf8" })
-})
+}).pipe(
+  Schema.filter(({ content, encoding }) =>
+    encoding === "utf8" || Either.isRight(Encoding.decodeBase64(content))
+      ? undefined
+      : { path: ["content"], message: "expected base64" }
+  )
+)
 export type InputFile = typeof InputFile.Type
 
 const EnvironmentVariables = Schema.Record({

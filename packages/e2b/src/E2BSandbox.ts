@@ -118,6 +118,12 @@ export const layer = (options: SandboxOptions): Layer.Layer<Sandbox, SandboxFail
   Layer.scoped(
     Sandbox,
     Effect.acquireRelease(Effect.map(create(options), make), (sandbox) =>
-      sandbox.destroy.pipe(Effect.ignoreLogged, Effect.disconnect, Effect.timeoutOption(finalizerBound))
+      // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
+      sandbox.destroy.pipe(
+        Effect.ignoreLogged,
+        Effect.disconnect,
+        Effect.interruptible,
+        Effect.timeoutOption(finalizerBound)
+      )
     )
   )

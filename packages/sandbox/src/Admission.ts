@@ -121,10 +121,11 @@ export const make: Effect.Effect<Admission, never, Limits | Scope.Scope> = Effec
   })
 
   const admitNow = Effect.fn("Admission.admitNow")(function* (executionId: ExecutionId, userId: UserId) {
-    const noPlace = () =>
-      new SystemAtCapacity({ executionId, message: refusal(userId) ?? "System at capacity", retryAfter })
-    yield* places(userId).pipe(Effect.timeoutFail({ duration: Duration.zero, onTimeout: noPlace }))
+    const reason = refusal(userId) ?? (total.waiting > 0 ? "System at capacity: others wait" : undefined)
+    if (reason !== undefined) return yield* new SystemAtCapacity({ executionId, message: reason, retryAfter })
     yield* counted(userId, "active")
+    // Nobody waits, so the places counted free are free.
+    yield* places(userId)
   })
 
   const canStart = (userId: UserId) =>

@@ -12,5 +12,10 @@ export const schedule = (limits: LimitValues) =>
     Schedule.jittered,
     Schedule.intersect(Schedule.recurs(limits.maxRetries)),
     Schedule.zipRight(Schedule.identity<SandboxFailure>()),
-    Schedule.modifyDelay((failure, delay) => Duration.max(delay, Duration.seconds(failure.retryAfter ?? 0)))
+    Schedule.modifyDelay((failure, delay) =>
+      wholeMillis(Duration.max(delay, Duration.seconds(failure.retryAfter ?? 0)))
+    )
   )
+
+/** Jitter makes fractions, which a clock of whole milliseconds cannot hold. */
+const wholeMillis = (delay: Duration.Duration) => Duration.millis(Math.ceil(Duration.toMillis(delay)))

@@ -77,7 +77,7 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
   {
     /** For people: `E2B`, `embedded host`. */
     readonly name: string
-    /** A fresh sandbox. When the layer's scope closes, however it closes, the sandbox is destroyed. */
+    /** A fresh sandbox. When the layer's scope closes, however it closes, the sandbox is destroyed, or given up after a bounded time. */
     readonly sandbox: (options: SandboxOptions) => Layer.Layer<Sandbox, SandboxFailure>
   }
 >() {}

@@ -106,7 +106,10 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     )
     yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
     const ended = yield* Deferred.make<End>()
-    const fiber = yield* Effect.forkIn(watch(entry, ended, place, timeout), serviceScope)
+    const fiber = yield* Effect.forkIn(
+      Effect.interruptible(watch(entry, ended, place, timeout)),
+      serviceScope
+    )
     all.set(executionId, { ended, watch: fiber })
   }, Effect.uninterruptible)
 

@@ -163,7 +163,14 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
         sandbox: (options) =>
           Layer.scoped(
             Sandbox,
-            Effect.acquireRelease(acquire(options), (sandbox) => Effect.ignore(sandbox.destroy))
+            Effect.acquireRelease(acquire(options), (sandbox) =>
+              sandbox.destroy.pipe(
+                Effect.ignore,
+                Effect.disconnect,
+                Effect.interruptible,
+                Effect.timeoutOption("15 seconds")
+              )
+            )
           )
       })
       const handle = MockSandboxes.of({

@@ -1,0 +1,44 @@
+import {
+  ExecutionLog,
+  Limits,
+  type LimitValues,
+  type Runtime,
+  SandboxService,
+  Toolchain
+} from "@bulkhead/sandbox"
+import { MockSandboxProvider } from "@bulkhead/testing"
+import { Effect, Fiber, Layer, TestClock } from "effect"
+
+const python: Runtime = {
+  language: "python",
+  version: "python 3.11.2",
+  file: "main.py",
+  command: "python3 -u main.py"
+}
+
+/** The real service on mock sandboxes that know python and bash. */
+export const service = (
+  behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
+  limits: Partial<LimitValues> = {}
+) =>
+  SandboxService.layerBare.pipe(
+    Layer.provideMerge(Limits.layer(limits)),
+    Layer.provideMerge(ExecutionLog.layerMemory()),
+    Layer.provideMerge(
+      Toolchain.layerTest([python, { ...python, language: "bash", file: "main.sh", command: "bash main.sh" }])
+    ),
+    Layer.provideMerge(MockSandboxProvider.layer(behaviour))
+  )
+
+/** Lets everything that can happen now happen, without time going by. */
+export const settle = TestClock.adjust(0)
+
+/** Runs a program in the background, until it needs time to go by. */
+export const begin = Effect.fnUntraced(function* (code = "print(1)", userId = "ann") {
+  const sandboxes = yield* SandboxService
+  const fiber = yield* Effect.fork(sandboxes.execute({ code, userId }))
+  yield* settle
+  return fiber
+})
+
+export const joinAll = <A, E>(fibers: ReadonlyArray<Fiber.Fiber<A, E>>) => Fiber.join(Fiber.all(fibers))

@@ -1,0 +1,73 @@
+import { SandboxService, Toolchain } from "@bulkhead/sandbox"
+import { MockSandboxProvider } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+
+const { failure, MockSandboxes } = MockSandboxProvider
+
+const finding = (output: string) => ({
+  program: (process: MockSandboxProvider.MockProcess) => Effect.as(process.stdout(output), { exitCode: 0 })
+})
+
+const toolchain = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
+  Toolchain.layer.pipe(Layer.provideMerge(MockSandboxProvider.layer(behaviour)))
+
+const debian = "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\n"
+
+describe("Toolchain", () => {
+  it.effect("finds what the sandbox has, once", () =>
+    Effect.gen(function* () {
+      const { runtimes } = yield* Toolchain
+      const found = yield* runtimes
+      yield* runtimes
+      assert.deepStrictEqual(
+        found.map(({ language, version }) => [language, version]),
+        [
+          ["python", "python 3.11.2"],
+          ["javascript", "node 20.20.2"],
+          ["bash", "bash 5.2.15"]
+        ]
+      )
+      const mock = yield* MockSandboxes
+      assert.strictEqual((yield* mock.created).length, 1)
+      assert.strictEqual(yield* mock.alive, 0)
+    }).pipe(Effect.provide(toolchain(finding(debian))))
+  )
+
+  for (const [tools, command] of [
+    ["node v22.18.0", "node main.ts"],
+    ["node v22.6.0", "node --no-warnings --experimental-strip-types main.ts"],
+    ["node v20.1.0\ndeno deno 2.1.4 (stable)", "deno run --allow-all --quiet main.ts"],
+    ["bun 1.1.38", "bun run main.ts"],
+    ["tsx tsx v4.19.2", "tsx main.ts"]
+  ] as const) {
+    it.effect(`runs TypeScript with ${tools.split("\n").at(-1)}`, () =>
+      Effect.gen(function* () {
+        const found = yield* (yield* Toolchain).runtimes
+        assert.strictEqual(found.find(({ language }) => language === "typescript")?.command, command)
+      }).pipe(Effect.provide(toolchain(finding(tools))))
+    )
+  }
+
+  it.effect("does not remember a failure", () =>
+    Effect.gen(function* () {
+      const { runtimes } = yield* Toolchain
+      const mock = yield* MockSandboxes
+      yield* Effect.flip(runtimes)
+      yield* mock.behave({ create: Effect.void })
+      assert.strictEqual((yield* runtimes).length, 3)
+    }).pipe(Effect.provide(toolchain({ ...finding(debian), create: failure("ECONNREFUSED", "create") })))
+  )
+
+  it.effect("is looked up by the whole service the first time it is needed", () =>
+    Effect.gen(function* () {
+      const result = yield* (yield* SandboxService).execute({ code: "1", language: "bash" })
+      assert.strictEqual(result.verdict, "Completed")
+      assert.strictEqual((yield* (yield* MockSandboxes).created).length, 2)
+    }).pipe(
+      Effect.provide(
+        SandboxService.layer().pipe(Layer.provideMerge(MockSandboxProvider.layer(finding(debian))))
+      )
+    )
+  )
+})
