@@ -1,0 +1,112 @@
+import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Chunk, Effect, Option, Schema, type Scope, Stream } from "effect"
+import { type RpcCode, RpcRefused } from "./HostErrors.js"
+
+// The Connect protocol with JSON messages. A stream is a row of envelopes: one byte of flags, the length in four, the message.
+const HEADER = 5
+const COMPRESSED = 1
+const END = 2
+
+const envelope = (flags: number, json: string): Buffer => {
+  const length = Buffer.byteLength(json)
+  const bytes = Buffer.allocUnsafe(HEADER + length)
+  bytes.writeUInt8(flags, 0)
+  bytes.writeUInt32BE(length, 1)
+  bytes.write(json, HEADER)
+  return bytes
+}
+
+/** A message of a stream; `json` is its JSON text. */
+export const message = (json: string): Buffer => envelope(0, json)
+
+const endOfStream = envelope(END, "{}")
+const endWith = (error: RpcRefused) =>
+  envelope(END, JSON.stringify({ error: { code: error.code, message: error.message } }))
+
+const httpStatus: Record<RpcCode, number> = {
+  canceled: 499,
+  unknown: 500,
+  invalid_argument: 400,
+  deadline_exceeded: 504,
+  not_found: 404,
+  already_exists: 409,
+  permission_denied: 403,
+  resource_exhausted: 429,
+  failed_precondition: 400,
+  unimplemented: 501,
+  internal: 500,
+  unavailable: 503,
+  unauthenticated: 401
+}
+
+const invalid = (text: string) => new RpcRefused({ code: "invalid_argument", message: text })
+
+/** Built once for each kind of message, since that costs far more than its use. */
+const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decode(Schema.parseJson(schema))
+  return (json: string) =>
+    Effect.mapError(decode(json), (error) =>
+      invalid(`invalid message: ${error.message.replace(/\s+/g, " ")}`)
+    )
+}
+
+const requestBytes = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+  Effect.mapBoth(request.arrayBuffer, {
+    onFailure: () => invalid("the request could not be read, or is too large"),
+    onSuccess: (bytes) => Buffer.from(bytes)
+  })
+)
+
+/** Reads the message of a unary call. */
+export const unaryRequest = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = decoder(schema)
+  return Effect.flatMap(requestBytes, (bytes) => decode(bytes.length === 0 ? "{}" : bytes.toString()))
+}
+
+/** Reads the one message that opens a server stream. */
+export const streamRequest = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = decoder(schema)
+  return Effect.flatMap(requestBytes, (bytes) => {
+    if (bytes.length < HEADER || bytes.length !== HEADER + bytes.readUInt32BE(1))
+      return invalid("the request is not one whole envelope")
+    if ((bytes.readUInt8(0) & COMPRESSED) !== 0) return invalid("compressed envelopes are not supported")
+    return decode(bytes.subarray(HEADER).toString())
+  })
+}
+
+/** The answer to a unary call. */
+export const unaryResponse = (value: unknown) => HttpServerResponse.unsafeJson(value)
+
+/** The answer to a unary call that is refused. */
+export const errorResponse = (error: RpcRefused) =>
+  HttpServerResponse.unsafeJson(
+    { code: error.code, message: error.message },
+    { status: httpStatus[error.code] }
+  )
+
+/** Gives the next envelopes, or ends: with why, or because all is said. */
+export type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<RpcRefused>>
+
+/** A server stream of ready envelopes; a refusal is told in the last one, since the HTTP status is always 200. */
+export const streamResponse = <R>(open: Effect.Effect<Pull, RpcRefused, R | Scope.Scope>) =>
+  Effect.map(Effect.context<Exclude<R, Scope.Scope>>(), (context) => {
+    let ended = false
+    const last = (envelopes: Uint8Array): Pull =>
+      Effect.sync(() => {
+        ended = true
+        return Chunk.of(envelopes)
+      })
+    const withEnd = (pull: Pull): Pull =>
+      Effect.suspend(() =>
+        ended
+          ? Effect.fail(Option.none())
+          : Effect.catchAll(pull, (error) =>
+              last(Option.match(error, { onNone: () => endOfStream, onSome: endWith }))
+            )
+      )
+    const refused = (error: RpcRefused) => Effect.succeed(Effect.fail(Option.some(error)))
+    const messages = Stream.fromPull(Effect.map(Effect.catchAll(open, refused), withEnd))
+    return HttpServerResponse.stream(Stream.provideSomeContext(messages, context), {
+      contentType: "application/connect+json"
+    })
+  })

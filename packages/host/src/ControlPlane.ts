@@ -1,0 +1,250 @@
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { DateTime, Effect, Option, Order, Redacted, Schema } from "effect"
+import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
+import type { HostOptions } from "./HostOptions.js"
+import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
+import * as Secrets from "./Secrets.js"
+import * as ThisProcess from "./ThisProcess.js"
+
+/** The envd that this host stands in for: the SDK asks less of older ones. */
+export const ENVD_VERSION = "0.6.13"
+const CLIENT_ID = "embedded"
+const V1_TIMEOUT = 15
+const V2_TIMEOUT = 300
+const MOST_LISTED = 100
+
+const Seconds = Schema.Number.pipe(Schema.finite(), Schema.nonNegative())
+const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
+
+const NewSandbox = Schema.Struct({
+  templateID: Schema.String,
+  timeout: Schema.optional(Seconds),
+  metadata: Schema.optional(Schema.NullOr(Strings)),
+  envVars: Schema.optional(Schema.NullOr(Strings)),
+  volumeMounts: Schema.optional(Schema.NullOr(Schema.Array(Schema.Unknown)))
+})
+const NewTimeout = Schema.Struct({ timeout: Seconds })
+const Connection = Schema.Struct({ timeout: Schema.optional(Seconds) })
+
+const refuse = (status: number, message: string) => new RequestRefused({ status, message })
+const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
+
+const time = (milliseconds: number) => DateTime.formatIso(DateTime.unsafeMake(milliseconds))
+
+/** What the SDK needs to reach a sandbox. */
+const connection = (record: SandboxRecord) => ({
+  sandboxID: record.id,
+  templateID: record.template,
+  clientID: CLIENT_ID,
+  envdVersion: ENVD_VERSION,
+  envdAccessToken: record.accessToken
+})
+
+const listed = (record: SandboxRecord, options: HostOptions) => ({
+  sandboxID: record.id,
+  templateID: record.template,
+  clientID: CLIENT_ID,
+  startedAt: time(record.startedAt),
+  endAt: time(record.endAt),
+  state: "running",
+  cpuCount: ThisProcess.processors,
+  memoryMB: ThisProcess.memoryMiB,
+  diskSizeMB: Math.floor((options.homeBytes + options.tmpBytes) / 1048576),
+  envdVersion: ENVD_VERSION,
+  metadata: record.metadata
+})
+
+const unescapeQuery = (text: string) =>
+  Option.liftThrowable(decodeURIComponent)(text.replaceAll("+", " ")).pipe(
+    Effect.mapError(() => refuse(400, "the metadata filter is not well encoded"))
+  )
+
+/** The filter comes encoded twice more inside the query's own encoding: once as a whole, once part by part. */
+const parseMetadata = (given: string) =>
+  Effect.gen(function* () {
+    const whole = yield* unescapeQuery(given)
+    const pairs = whole.split("&").filter((pair) => pair !== "")
+    return yield* Effect.forEach(pairs, (pair) => {
+      const at = pair.indexOf("=")
+      if (at < 0) return refuse(400, "the metadata filter takes key=value pairs")
+      return Effect.all([unescapeQuery(pair.slice(0, at)), unescapeQuery(pair.slice(at + 1))])
+    })
+  })
+
+const newestFirst = Order.combine(
+  Order.reverse(Order.mapInput(Order.number, (record: SandboxRecord) => record.startedAt)),
+  Order.mapInput(Order.string, (record: SandboxRecord) => record.id)
+)
+
+const listLimit = (given: string | null) => {
+  const limit = given === null ? MOST_LISTED : Number(given)
+  return Number.isInteger(limit) && limit >= 1 && limit <= MOST_LISTED
+    ? Effect.succeed(limit)
+    : refuse(400, `limit takes 1 to ${MOST_LISTED}`)
+}
+
+/** The order's key of the last sandbox that a page showed. */
+const pageKey = (record: SandboxRecord) => `${record.startedAt}.${record.id}`
+
+const after = (records: ReadonlyArray<SandboxRecord>, token: string | null) => {
+  if (token === null || token === "") return records
+  const [startedAt, id] = token.split(".")
+  const last = { startedAt: Number(startedAt), id: id ?? "" } as SandboxRecord
+  return records.filter((record) => newestFirst(last, record) < 0)
+}
+
+const query = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
+  const at = request.url.indexOf("?")
+  return new URLSearchParams(at < 0 ? "" : request.url.slice(at + 1))
+})
+
+const selectListed = (sandboxes: Sandboxes, asked: URLSearchParams) =>
+  Effect.gen(function* () {
+    const states = asked.getAll("state").flatMap((text) => text.split(","))
+    if (states.length > 0 && !states.includes("running")) return []
+    const wanted = yield* parseMetadata(asked.get("metadata") ?? "")
+    const template = asked.get("template")
+    return sandboxes
+      .all()
+      .filter((record) => wanted.every(([key, value]) => record.metadata[key] === value))
+      .filter((record) => template === null || record.template === template)
+      .sort(asked.get("order") === "asc" ? Order.reverse(newestFirst) : newestFirst)
+  })
+
+const list = (sandboxes: Sandboxes, options: HostOptions) =>
+  Effect.gen(function* () {
+    const asked = yield* query
+    const limit = yield* listLimit(asked.get("limit"))
+    const rest = after(yield* selectListed(sandboxes, asked), asked.get("nextToken"))
+    const page = rest.slice(0, limit)
+    const last = page[page.length - 1]
+    const more = last !== undefined && rest.length > page.length
+    return HttpServerResponse.unsafeJson(
+      page.map((record) => listed(record, options)),
+      {
+        headers: {
+          "x-total-running": String(sandboxes.all().length),
+          ...(more ? { "x-next-token": pageKey(last) } : {})
+        }
+      }
+    )
+  })
+
+/** Reads a request's body; the decoder is built once, since that costs far more than its use. */
+const body = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decode(Schema.parseJson(schema))
+  return HttpServerRequest.HttpServerRequest.pipe(
+    Effect.flatMap((request) => request.text),
+    Effect.flatMap((text) => decode(text === "" ? "{}" : text)),
+    Effect.catchTags({
+      ParseError: (error) => refuse(400, `invalid request body: ${error.message.replace(/\s+/g, " ")}`),
+      RequestError: () => refuse(400, "the request body could not be read")
+    })
+  )
+}
+const newSandbox = body(NewSandbox)
+const newTimeout = body(NewTimeout)
+const newConnection = body(Connection)
+
+const create = (sandboxes: Sandboxes, defaultTimeout: number) =>
+  Effect.gen(function* () {
+    const asked = yield* newSandbox
+    if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
+    const record = yield* sandboxes.create({
+      template: asked.templateID,
+      lifetime: (asked.timeout ?? defaultTimeout) * 1000,
+      metadata: asked.metadata ?? {},
+      envVars: asked.envVars ?? {}
+    })
+    return HttpServerResponse.unsafeJson(connection(record), { status: 201 })
+  })
+
+const named = (sandboxes: Sandboxes) =>
+  Effect.flatMap(HttpRouter.params, ({ id = "" }) => {
+    const record = sandboxes.find(id)
+    return record === undefined ? missing(id) : Effect.succeed(record)
+  })
+
+const noContent = HttpServerResponse.empty({ status: 204 })
+
+const setTimeout = (sandboxes: Sandboxes) =>
+  Effect.gen(function* () {
+    const record = yield* named(sandboxes)
+    const { timeout } = yield* newTimeout
+    yield* sandboxes.setLifetime(record, timeout * 1000)
+    return noContent
+  })
+
+/** Connecting gives a sandbox more time, never less. */
+const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
+  Effect.gen(function* () {
+    const record = yield* named(sandboxes)
+    const { timeout = V2_TIMEOUT } = yield* newConnection
+    const lifetime = timeout * 1000
+    if ((yield* now) + lifetime > record.endAt) yield* sandboxes.setLifetime(record, lifetime)
+    return HttpServerResponse.unsafeJson(connection(record))
+  })
+
+const kill = (sandboxes: Sandboxes) =>
+  Effect.gen(function* () {
+    const { id = "" } = yield* HttpRouter.params
+    return (yield* sandboxes.kill(id)) ? noContent : yield* missing(id)
+  })
+
+const answerRefusal = (refusal: RequestRefused) =>
+  HttpServerResponse.unsafeJson(
+    { code: refusal.status, message: refusal.message },
+    { status: refusal.status }
+  )
+
+const answer = {
+  RequestRefused: (error: RequestRefused) => Effect.succeed(answerRefusal(error)),
+  NoFreeSlot: (error: NoFreeSlot) => Effect.succeed(answerRefusal(refuse(429, error.message))),
+  LaunchFailed: (error: LaunchFailed) => Effect.succeed(answerRefusal(refuse(500, error.message)))
+}
+
+type Handler<R> = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  RequestRefused | NoFreeSlot | LaunchFailed,
+  R
+>
+
+/** E2B's control plane, as far as this host has one. */
+export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacted.Redacted<string>) => {
+  const authorized = <R>(handler: Handler<R>) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.gen(function* () {
+        if (!Secrets.equal(request.headers["x-api-key"] ?? "", Redacted.value(apiKey)))
+          return yield* refuse(401, "the API key is not valid")
+        return yield* handler
+      })
+    ).pipe(Effect.catchTags(answer))
+  const now = Effect.clockWith((clock) => clock.currentTimeMillis)
+  const route = {
+    list: authorized(list(sandboxes, options)),
+    show: authorized(
+      Effect.map(named(sandboxes), (record) => HttpServerResponse.unsafeJson(listed(record, options)))
+    ),
+    kill: authorized(kill(sandboxes)),
+    setTimeout: authorized(setTimeout(sandboxes)),
+    connect: authorized(connect(sandboxes, now)),
+    metrics: authorized(Effect.as(named(sandboxes), HttpServerResponse.unsafeJson([]))),
+    unsupported: authorized(refuse(501, "the embedded host does not do this"))
+  }
+  return HttpRouter.empty.pipe(
+    HttpRouter.post("/v2/sandboxes", authorized(create(sandboxes, V2_TIMEOUT))),
+    HttpRouter.post("/sandboxes", authorized(create(sandboxes, V1_TIMEOUT))),
+    HttpRouter.get("/v2/sandboxes", route.list),
+    HttpRouter.get("/sandboxes", route.list),
+    HttpRouter.get("/sandboxes/:id", route.show),
+    HttpRouter.del("/sandboxes/:id", route.kill),
+    HttpRouter.post("/sandboxes/:id/timeout", route.setTimeout),
+    HttpRouter.post("/v2/sandboxes/:id/connect", route.connect),
+    HttpRouter.post("/sandboxes/:id/connect", route.connect),
+    HttpRouter.get("/sandboxes/:id/metrics", route.metrics),
+    HttpRouter.post("/sandboxes/:id/pause", route.unsupported),
+    HttpRouter.post("/sandboxes/:id/fork", route.unsupported),
+    HttpRouter.post("/sandboxes/:id/snapshots", route.unsupported),
+    HttpRouter.put("/sandboxes/:id/network", route.unsupported)
+  )
+}

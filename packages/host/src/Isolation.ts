@@ -1,0 +1,184 @@
+import { FileSystem, Path } from "@effect/platform"
+import { Effect, Option, type Scope } from "effect"
+import * as Bubblewrap from "./Bubblewrap.js"
+import * as GuestEtc from "./GuestEtc.js"
+import { IsolationUnavailable, NoFreeSlot } from "./HostErrors.js"
+import { type HostOptions, MOST_SANDBOXES } from "./HostOptions.js"
+import * as Launcher from "./Launcher.js"
+import * as RunDirectory from "./RunDirectory.js"
+import * as Seccomp from "./Seccomp.js"
+import type { Architecture } from "./Syscalls.js"
+import * as ThisProcess from "./ThisProcess.js"
+
+/** What sandboxes are isolated with, for people to read. */
+export interface IsolationDescription {
+  readonly mechanism: "bubblewrap"
+  readonly namespaces: ReadonlyArray<string>
+  /** "own uids": each sandbox has two kernel uids that nothing else has. "shared uid": the host's own, without guest root. */
+  readonly users: "own uids" | "shared uid"
+  readonly seccomp: "docker default"
+  readonly network: "none"
+  /** Directories beside /usr that sandboxes can read. */
+  readonly toolchains: ReadonlyArray<string>
+}
+
+/** All that is made once for all sandboxes of a host. */
+export interface Isolation {
+  readonly options: HostOptions
+  readonly launcher: Launcher.Launcher
+  readonly mode: Bubblewrap.UserMode
+  /** The PATH that programs start with. */
+  readonly path: string
+  /** A place among the most sandboxes there may be; with it come its uids. Free again when the scope has closed. */
+  readonly slot: Effect.Effect<number, NoFreeSlot, Scope.Scope>
+  readonly description: IsolationDescription
+}
+
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+const asRoot = (command: string) => (ThisProcess.isRoot ? command : `sudo ${command}`)
+
+const architecture = Effect.suspend(() =>
+  ThisProcess.architecture === "x64" || ThisProcess.architecture === "arm64"
+    ? Effect.succeed<Architecture>(ThisProcess.architecture)
+    : new IsolationUnavailable({
+        reason: `no system call filter is known for ${ThisProcess.architecture}`,
+        remedy: "run on x64 or arm64"
+      })
+)
+
+const findBwrap = Effect.flatMap(
+  Bubblewrap.find(),
+  Option.match({
+    onSome: Effect.succeed,
+    onNone: () =>
+      new IsolationUnavailable({
+        reason: "bubblewrap (bwrap) is not installed",
+        remedy: asRoot("apt-get install -y bubblewrap")
+      })
+  })
+)
+
+const checkPerl = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  if (yield* fs.exists("/usr/bin/perl")) return
+  return yield* new IsolationUnavailable({
+    reason: "/usr/bin/perl is missing",
+    remedy: asRoot("apt-get install -y perl-base")
+  })
+})
+
+const shipped = Effect.fn("Isolation.shipped")(function* (name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const places = ThisProcess.shippedFile(name)
+  const found = yield* Effect.filter(places, (place) => fs.exists(place))
+  if (found[0] !== undefined) return found[0]
+  return yield* new IsolationUnavailable({
+    reason: `${name} is missing from this installation`,
+    remedy: `put it at ${places[0]}`
+  })
+})
+
+/** The agent, and behind its end the part that it compiles when it is asked for. */
+const agentProgram = Effect.fn("Isolation.agentProgram")(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const agent = yield* fs.readFileString(yield* shipped("agent.pl"))
+  const fileOperations = yield* fs.readFileString(yield* shipped("fileOperations.pl"))
+  return `${agent}\n__END__\n${fileOperations}`
+})
+
+/** Whether a sandbox's uid can reach a directory: every ancestor must let others pass. */
+const isReachable = Effect.fn("Isolation.isReachable")(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const parts = directory.split("/").filter((part) => part !== "")
+  const ancestors = parts.map((_, index) => `/${parts.slice(0, index + 1).join("/")}`)
+  return yield* Effect.every(ancestors, (ancestor) =>
+    fs.stat(ancestor).pipe(
+      Effect.map(
+        (info) => info.type === "Directory" && (!ThisProcess.isRoot || (info.mode & 0o005) === 0o005)
+      ),
+      Effect.orElseSucceed(() => false)
+    )
+  )
+})
+
+const checkToolchain = Effect.fn("Isolation.checkToolchain")(function* (given: string) {
+  const fs = yield* FileSystem.FileSystem
+  const directory = yield* Effect.orElseSucceed(fs.realPath(given), () => given)
+  if (directory !== "/" && (yield* isReachable(directory))) return directory
+  return yield* new IsolationUnavailable({
+    reason: `the toolchain directory ${given} cannot be read by other users`,
+    remedy: `chmod o+rx ${given} and its parents, or move it to /opt`
+  })
+})
+
+/** The running node's installation, when it is not part of /usr and sandboxes can reach it. */
+const nodeInstallation = Effect.fn("Isolation.nodeInstallation")(function* () {
+  const path = yield* Path.Path
+  const prefix = path.dirname(path.dirname(ThisProcess.nodePath))
+  const apart = prefix !== "/" && prefix !== "/usr" && !prefix.startsWith("/usr/")
+  return apart && (yield* isReachable(prefix)) ? [prefix] : []
+})
+
+const makeSlots = (options: HostOptions) => {
+  const limit = Math.min(options.maxSandboxes, MOST_SANDBOXES)
+  const free = Array.from({ length: limit }, (_, index) => limit - 1 - index)
+  return Effect.acquireRelease(
+    Effect.suspend(() => {
+      const slot = free.pop()
+      return slot === undefined ? new NoFreeSlot({ limit }) : Effect.succeed(slot)
+    }),
+    (slot) => Effect.sync(() => free.push(slot))
+  )
+}
+
+const describe = (mode: Bubblewrap.UserMode, toolchains: ReadonlyArray<string>): IsolationDescription => ({
+  mechanism: "bubblewrap",
+  namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
+  users: mode === "two" ? "own uids" : "shared uid",
+  seccomp: "docker default",
+  network: "none",
+  toolchains
+})
+
+/** Prepares everything that sandboxes are made from and starts the launcher. Nothing is proven until `SelfCheck` has run. */
+export const make = Effect.fn("Isolation.make")(
+  function* (options: HostOptions) {
+    const fs = yield* FileSystem.FileSystem
+    const processor = yield* architecture
+    const bwrap = yield* findBwrap
+    yield* checkPerl
+    const given = yield* Effect.forEach(options.toolchains, checkToolchain)
+    const toolchains = [...new Set([...given, ...(yield* nodeInstallation())])]
+    const mode: Bubblewrap.UserMode = ThisProcess.isRoot ? "two" : "one"
+    const runDirectory = yield* RunDirectory.make()
+    yield* GuestEtc.write(`${runDirectory}/etc`)
+    yield* fs.writeFile(`${runDirectory}/seccomp.bpf`, Seccomp.filter(processor))
+    yield* fs.writeFileString(`${runDirectory}/agent.pl`, yield* agentProgram())
+    const bwrapArguments = yield* Bubblewrap.makeArguments({
+      ...{ options, mode, architecture: processor, toolchains },
+      etc: `${runDirectory}/etc`
+    })
+    const launcher = yield* Launcher.make({
+      ...{ script: yield* shipped("launcher.pl"), architecture: processor },
+      ...{ mode, runDirectory, bwrap, bwrapArguments }
+    })
+    return {
+      ...{ options, launcher, mode },
+      path: [...toolchains.map((directory) => `${directory}/bin`), SYSTEM_PATH].join(":"),
+      slot: makeSlots(options),
+      description: describe(mode, toolchains)
+    } satisfies Isolation
+  },
+  Effect.catchTags({
+    SystemError: (error) =>
+      new IsolationUnavailable({
+        reason: error.message,
+        remedy: "make the named path accessible to this user"
+      }),
+    BadArgument: (error) =>
+      new IsolationUnavailable({
+        reason: error.message,
+        remedy: "make the named path accessible to this user"
+      })
+  })
+)

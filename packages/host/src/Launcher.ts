@@ -1,0 +1,153 @@
+import * as ChildProcess from "node:child_process"
+import * as Net from "node:net"
+import { Deferred, Effect, FiberId, type Scope } from "effect"
+import * as Frames from "./Frames.js"
+import { IsolationUnavailable, LaunchFailed } from "./HostErrors.js"
+
+const { LauncherFrame } = Frames
+
+/** A sandbox's namespaces with the agent in them. */
+export interface Launched {
+  /** The line to the agent. */
+  readonly socket: Net.Socket
+  /** Done once the kernel has ended every process of the sandbox; holds what was said on standard error. */
+  readonly death: Deferred.Deferred<string>
+}
+
+/** The one process that starts sandboxes and proves their deaths. */
+export interface Launcher {
+  /** Starts a sandbox in a slot that no living sandbox has; it is killed, and known dead, when the scope has closed. */
+  readonly launch: (slot: number) => Effect.Effect<Launched, LaunchFailed, Scope.Scope>
+  /** Done when the launcher itself is gone, and every sandbox with it. */
+  readonly gone: Deferred.Deferred<void>
+}
+
+interface Flight {
+  readonly arrival: Deferred.Deferred<Net.Socket>
+  readonly death: Deferred.Deferred<string>
+}
+
+/** What launcher.pl takes on its command line. */
+export interface LauncherSetup {
+  readonly script: string
+  readonly architecture: string
+  readonly mode: string
+  readonly runDirectory: string
+  readonly bwrap: string
+  readonly bwrapArguments: ReadonlyArray<string>
+}
+
+const complete = <A>(deferred: Deferred.Deferred<A>, value: A) =>
+  Deferred.unsafeDone(deferred, Effect.succeed(value))
+
+/** Starts the launcher; when the scope closes it ends, and with it whatever sandbox is left. */
+export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) {
+  const flights = new Map<number, Flight>()
+  const socketPath = `${setup.runDirectory}/control/agents.sock`
+  yield* listen(socketPath, flights)
+  const child = yield* run(setup, socketPath)
+  const ready = yield* Deferred.make<void>()
+  const gone = yield* Deferred.make<void>()
+  const said: Array<string> = []
+  child.stderr.on("data", (bytes: Buffer) => said.push(bytes.toString()))
+  child.stdout.on(
+    "data",
+    Frames.decoder((type, id, payload) => {
+      if (type === LauncherFrame.ready) complete(ready, undefined)
+      const flight = flights.get(id)
+      if (type === LauncherFrame.died && flight !== undefined) {
+        flights.delete(id)
+        complete(flight.death, payload.toString())
+      }
+    })
+  )
+  child.once("close", () => {
+    complete(gone, undefined)
+    for (const flight of flights.values()) complete(flight.death, "the launcher is gone")
+    flights.clear()
+  })
+  const failed = Effect.flatMap(
+    Deferred.await(gone),
+    () =>
+      new IsolationUnavailable({
+        reason: `the launcher ended: ${said.join("").trim()}`,
+        remedy: "see the reason"
+      })
+  )
+  yield* Effect.raceFirst(Deferred.await(ready), failed)
+  let lastId = 0
+  const launch = (slot: number) => {
+    const id = ++lastId
+    return Effect.acquireRelease(
+      Effect.sync((): Flight => {
+        const flight = {
+          arrival: Deferred.unsafeMake<Net.Socket>(FiberId.none),
+          death: Deferred.unsafeMake<string>(FiberId.none)
+        }
+        if (!child.stdin.writable) complete(flight.death, "the launcher is gone")
+        else {
+          flights.set(id, flight)
+          child.stdin.write(Frames.encodeNumber(LauncherFrame.spawn, id, slot))
+        }
+        return flight
+      }),
+      (flight) =>
+        Effect.suspend(() => {
+          if (flights.has(id)) child.stdin.write(Frames.encodeNumber(LauncherFrame.kill, id, 0))
+          return Deferred.await(flight.death)
+        })
+    ).pipe(
+      Effect.flatMap((flight) =>
+        Effect.map(arrivalOf(flight), (socket): Launched => ({ socket, death: flight.death }))
+      )
+    )
+  }
+  return { launch, gone } satisfies Launcher
+})
+
+const arrivalOf = (flight: Flight) =>
+  Effect.raceFirst(
+    Deferred.await(flight.arrival),
+    Effect.flatMap(Deferred.await(flight.death), (said) => new LaunchFailed({ reason: said.trim() }))
+  )
+
+/** The launcher connects each agent's socket and first writes the sandbox's number on it. */
+const listen = (path: string, flights: Map<number, Flight>) =>
+  Effect.acquireRelease(
+    Effect.async<Net.Server>((resume) => {
+      const server = Net.createServer((socket) => {
+        socket.on("error", () => socket.destroy())
+        socket.once("readable", () => {
+          const greeting: Buffer | null = socket.read(4)
+          const flight = greeting === null ? undefined : flights.get(greeting.readUInt32BE(0))
+          if (flight === undefined) socket.destroy()
+          else complete(flight.arrival, socket)
+        })
+      })
+      server.listen(path, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.sync(() => server.close())
+  )
+
+// Its own session: a terminal's Ctrl-C is for the host, which then ends its sandboxes in order.
+const run = (setup: LauncherSetup, socketPath: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      ChildProcess.spawn(
+        "/usr/bin/perl",
+        [
+          setup.script,
+          ...[setup.architecture, setup.mode, socketPath, setup.runDirectory, setup.bwrap],
+          ...setup.bwrapArguments
+        ],
+        { stdio: "pipe", detached: true, cwd: "/", env: {} }
+      )
+    ).pipe(Effect.tap((child) => Effect.sync(() => child.on("error", () => child.kill())))),
+    (child) =>
+      Effect.async<void>((resume) => {
+        if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+          return resume(Effect.void)
+        child.once("close", () => resume(Effect.void))
+        child.stdin.end()
+      })
+  )

@@ -1,0 +1,82 @@
+import { FileSystem, Path } from "@effect/platform"
+import { Effect, Option } from "effect"
+import { IsolationUnavailable } from "./HostErrors.js"
+import * as ThisProcess from "./ThisProcess.js"
+
+/** A process's start time in clock ticks: with it, a reused pid is not mistaken for its former owner. */
+const startTimeOf = Effect.fn("RunDirectory.startTimeOf")(function* (pid: number) {
+  const fs = yield* FileSystem.FileSystem
+  const stat = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
+  return Option.flatMap(stat, (text) =>
+    Option.fromNullable(text.slice(text.lastIndexOf(")") + 2).split(" ")[19])
+  )
+})
+
+const isAlive = Effect.fn("RunDirectory.isAlive")(function* (name: string) {
+  const [pid, startTime] = name.split("-")
+  const actual = yield* startTimeOf(Number(pid))
+  return Option.isSome(actual) && actual.value === startTime
+})
+
+/** Others must not be able to plant anything where sandboxes take their files from. */
+const checkOwner = Effect.fn("RunDirectory.checkOwner")(function* (directory: string) {
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* fs.stat(directory)
+  const owner = Option.getOrElse(info.uid, () => -1)
+  const target = yield* fs.realPath(directory)
+  if (owner === ThisProcess.uid && (info.mode & 0o022) === 0 && target === directory) return
+  return yield* new IsolationUnavailable({
+    reason: `${directory} is not a directory of this user alone`,
+    remedy: `rm -rf ${directory}`
+  })
+})
+
+/** Removes what hosts that died without cleaning up have left. */
+const reapDead = Effect.fn("RunDirectory.reapDead")(function* (parent: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const names = yield* fs.readDirectory(parent)
+  yield* Effect.forEach(
+    names,
+    (name) =>
+      Effect.unlessEffect(
+        Effect.ignore(fs.remove(path.join(parent, name), { recursive: true, force: true })),
+        isAlive(name)
+      ),
+    { discard: true }
+  )
+})
+
+/**
+ * The host's own directory while it runs: what every sandbox is made from, and the socket agents call home on.
+ * Removed with the scope; directories of dead hosts are removed at the next start.
+ */
+export const make = Effect.fn("RunDirectory.make")(
+  function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const parent = ThisProcess.isRoot ? "/run/bulkhead-host" : `/tmp/bulkhead-host-${ThisProcess.uid}`
+    yield* fs.makeDirectory(parent, { recursive: true, mode: 0o755 })
+    yield* checkOwner(parent)
+    yield* reapDead(parent)
+    const startTime = Option.getOrElse(yield* startTimeOf(ThisProcess.pid), () => "0")
+    const directory = yield* Effect.acquireRelease(
+      fs.makeTempDirectory({ directory: parent, prefix: `${ThisProcess.pid}-${startTime}-` }),
+      (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
+    )
+    yield* fs.chmod(directory, 0o755)
+    // Only the launcher may connect here.
+    yield* fs.makeDirectory(path.join(directory, "control"), { mode: 0o700 })
+    return directory
+  },
+  Effect.catchTags({
+    BadArgument: (error) => refuse(error.message),
+    SystemError: (error) => refuse(error.message)
+  })
+)
+
+const refuse = (reason: string) =>
+  new IsolationUnavailable({
+    reason,
+    remedy: "make /run (as root) or /tmp (as another user) writable for this user"
+  })

@@ -1,0 +1,143 @@
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
+import type { Isolation } from "./Isolation.js"
+import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
+import * as Secrets from "./Secrets.js"
+
+/** What a client asks a new sandbox to be. */
+export interface SandboxRequest {
+  readonly template: string
+  /** How long it lives, in milliseconds. */
+  readonly lifetime: number
+  readonly metadata: Readonly<Record<string, string>>
+  readonly envVars: Readonly<Record<string, string>>
+}
+
+/** A running sandbox, as the control plane knows it. */
+export interface SandboxRecord extends Omit<SandboxRequest, "lifetime"> {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  endAt: number
+  readonly accessToken: string
+  readonly guest: GuestSandbox.GuestSandbox
+}
+
+/** The sandboxes of a host: made, found, given time, and killed. */
+export interface Sandboxes {
+  readonly create: (
+    request: SandboxRequest
+  ) => Effect.Effect<SandboxRecord, LaunchFailed | NoFreeSlot | RequestRefused>
+  readonly find: (id: string) => SandboxRecord | undefined
+  readonly all: () => ReadonlyArray<SandboxRecord>
+  /** Lets a sandbox live so many milliseconds from now. */
+  readonly setLifetime: (record: SandboxRecord, lifetime: number) => Effect.Effect<void>
+  /** Kills a sandbox; done when nothing of it is left. False if there is none. */
+  readonly kill: (id: string) => Effect.Effect<boolean>
+}
+
+interface Held {
+  readonly record: SandboxRecord
+  readonly scope: Scope.CloseableScope
+  timer: Fiber.RuntimeFiber<void> | undefined
+}
+
+const closing = new RequestRefused({ status: 503, message: "the host is shutting down" })
+
+/** An empty registry; when the scope closes, every sandbox in it is killed. */
+export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation) {
+  const { maxLifetime } = isolation.options
+  const scope = yield* Effect.scope
+  const held = new Map<string, Held>()
+  const dying = new Map<string, Deferred.Deferred<void>>()
+  let open = true
+
+  const end = (entry: Held) =>
+    Effect.gen(function* () {
+      const { id } = entry.record
+      const dead = yield* Deferred.make<void>()
+      held.delete(id)
+      dying.set(id, dead)
+      if (entry.timer !== undefined) yield* Fiber.interruptFork(entry.timer)
+      yield* Scope.close(entry.scope, Exit.void)
+      dying.delete(id)
+      yield* Deferred.succeed(dead, undefined)
+    }).pipe(Effect.uninterruptible)
+
+  const kill = Effect.fn("Sandboxes.kill")(function* (id: string) {
+    const entry = held.get(id)
+    if (entry !== undefined) yield* end(entry)
+    const dead = dying.get(id)
+    if (dead !== undefined) yield* Deferred.await(dead)
+    return entry !== undefined || dead !== undefined
+  })
+
+  const arm = (entry: Held) =>
+    Effect.gen(function* () {
+      if (entry.timer !== undefined) yield* Fiber.interruptFork(entry.timer)
+      const now = yield* Clock.currentTimeMillis
+      const expire = Effect.sleep(Math.max(0, entry.record.endAt - now)).pipe(
+        // Its own fiber: the end interrupts this one.
+        Effect.zipRight(Effect.forkIn(kill(entry.record.id), scope)),
+        Effect.asVoid
+      )
+      entry.timer = yield* Effect.forkIn(Effect.interruptible(expire), scope)
+    })
+
+  const register = Effect.fn("Sandboxes.register")(function* (
+    request: SandboxRequest,
+    guest: GuestSandbox.GuestSandbox,
+    sandboxScope: Scope.CloseableScope
+  ) {
+    const startedAt = yield* Clock.currentTimeMillis
+    const { lifetime, ...rest } = request
+    const record: SandboxRecord = {
+      ...rest,
+      ...{ id: Secrets.identifier(), accessToken: Secrets.token(), startedAt, guest },
+      endAt: startedAt + Math.min(lifetime, maxLifetime)
+    }
+    const entry: Held = { record, scope: sandboxScope, timer: undefined }
+    held.set(record.id, entry)
+    yield* arm(entry)
+    // A sandbox whose first process is killed from outside is gone for clients too.
+    const onDeath = Effect.zipRight(Deferred.await(guest.death), kill(record.id))
+    yield* Effect.forkIn(Effect.interruptible(onDeath), scope)
+    return record
+  })
+
+  const create = Effect.fn("Sandboxes.create")((request: SandboxRequest) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const sandboxScope = yield* Scope.make()
+        const guest = yield* restore(
+          Scope.extend(GuestSandbox.make(isolation, request.envVars), sandboxScope)
+        ).pipe(
+          Effect.tap(() => (open ? Effect.void : closing)),
+          Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
+        )
+        return yield* register(request, guest, sandboxScope)
+      })
+    )
+  )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      open = false
+      return Effect.forEach([...held.values()], end, { concurrency: "unbounded", discard: true })
+    })
+  )
+
+  return {
+    create,
+    find: (id) => held.get(id)?.record,
+    all: () => [...held.values()].map((entry) => entry.record),
+    setLifetime: Effect.fn("Sandboxes.setLifetime")(function* (record: SandboxRecord, lifetime: number) {
+      const entry = held.get(record.id)
+      if (entry === undefined) return
+      record.endAt = (yield* Clock.currentTimeMillis) + lifetime
+      record.endAt = Math.min(record.endAt, record.startedAt + maxLifetime)
+      yield* arm(entry)
+    }),
+    kill
+  } satisfies Sandboxes
+})

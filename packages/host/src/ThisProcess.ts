@@ -1,0 +1,21 @@
+import * as OperatingSystem from "node:os"
+import { fileURLToPath } from "node:url"
+
+/** This process's id. */
+export const pid: number = process.pid
+/** Its user id. */
+export const uid: number = process.getuid?.() ?? 0
+/** Whether it may take on other users' ids. */
+export const isRoot: boolean = uid === 0
+/** The processor, by Node's name. */
+export const architecture: string = process.arch
+/** The running node, whose installation sandboxes may share. */
+export const nodePath: string = process.execPath
+/** Processors that this machine has. */
+export const processors: number = OperatingSystem.cpus().length
+/** Memory that this machine has, in MiB. */
+export const memoryMiB: number = Math.floor(OperatingSystem.totalmem() / 1048576)
+
+/** Places where a file shipped with this package may lie: beside the code, or in the sources beside the compiled code. */
+export const shippedFile = (name: string): ReadonlyArray<string> =>
+  [`./${name}`, `../src/${name}`].map((relative) => fileURLToPath(new URL(relative, import.meta.url)))

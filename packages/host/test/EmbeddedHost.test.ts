@@ -1,0 +1,322 @@
+import { EmbeddedHost } from "@bulkhead/host"
+import { assert, layer } from "@effect/vitest"
+import {
+  AuthenticationError,
+  FileNotFoundError,
+  InvalidArgumentError,
+  Sandbox,
+  SandboxNotFoundError,
+  TimeoutError
+} from "e2b"
+import { Effect, Redacted } from "effect"
+import { connection, processesMarked, rejection, run, sandbox, until } from "./Fixtures.js"
+
+const bytes = (length: number) => new Uint8Array(length).map((_, index) => (index * 31) % 251)
+
+layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through the SDK", (it) => {
+  it.scoped("runs a command and gives back its output and exit code", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      assert.deepInclude(yield* run(here, "echo out; echo err >&2"), {
+        ...{ exitCode: 0, stdout: "out\n", stderr: "err\n" }
+      })
+      assert.deepInclude(yield* run(here, "echo partial; exit 3"), { exitCode: 3, stdout: "partial\n" })
+    })
+  )
+
+  it.scoped("gives programs the sandbox's environment and the request's, and nothing else", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox({ envs: { A: "1", B: "x=y z" } })
+      const { stdout } = yield* run(here, "env", { envs: { B: "2" } })
+      const names = stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split("=")[0])
+      assert.sameMembers(names, [
+        ...["PATH", "HOME", "USER", "LOGNAME", "E2B_SANDBOX", "A", "B"],
+        ...["PWD", "SHLVL", "_"]
+      ])
+      assert.include(stdout, "A=1\n")
+      assert.include(stdout, "B=2\n")
+    })
+  )
+
+  it.scoped("starts in the home or where it is told, and says when that is not there", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      assert.strictEqual((yield* run(here, "pwd")).stdout, "/home/user\n")
+      assert.strictEqual((yield* run(here, "pwd", { cwd: "/tmp" })).stdout, "/tmp\n")
+      const error = yield* rejection(() => here.commands.run("true", { cwd: "/nope" }))
+      assert.instanceOf(error, InvalidArgumentError)
+      assert.include(error.message, "cwd '/nope' does not exist")
+    })
+  )
+
+  it.scoped("runs as root when asked", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      assert.strictEqual((yield* run(here, "id -un")).stdout, "user\n")
+      assert.strictEqual((yield* run(here, "id -un; touch ~/mine", { user: "root" })).stdout, "root\n")
+      const error = yield* rejection(() => here.commands.run("id", { user: "somebody" }))
+      assert.instanceOf(error, AuthenticationError)
+    })
+  )
+
+  it.scoped("feeds standard input to a background command", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const handle = yield* Effect.promise(() => here.commands.run("cat", { background: true, stdin: true }))
+      yield* Effect.promise(() => here.commands.sendStdin(handle.pid, "one\n"))
+      yield* Effect.promise(() => here.commands.sendStdin(handle.pid, "two\n"))
+      yield* Effect.promise(() => here.commands.closeStdin(handle.pid))
+      const result = yield* Effect.promise(() => handle.wait())
+      assert.strictEqual(result.stdout, "one\ntwo\n")
+    })
+  )
+
+  it.scoped("lists, connects to and kills background commands", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const handle = yield* Effect.promise(() =>
+        here.commands.run("echo up; exec sleep 86399", { background: true })
+      )
+      const listed = yield* Effect.promise(() => here.commands.list())
+      assert.deepEqual(
+        listed.map(({ pid }) => pid),
+        [handle.pid]
+      )
+      const second = yield* Effect.promise(() => here.commands.connect(handle.pid))
+      assert.isTrue(yield* Effect.promise(() => handle.kill()))
+      const first = yield* rejection(() => handle.wait())
+      const other = yield* rejection(() => second.wait())
+      for (const error of [first, other]) assert.include(error.message, "signal: killed")
+      assert.isFalse(yield* Effect.promise(() => here.commands.kill(handle.pid)))
+      assert.deepEqual(yield* Effect.promise(() => here.commands.list()), [])
+    })
+  )
+
+  it.scoped("replays the end to those who connect late", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const handle = yield* Effect.promise(() => here.commands.run("exit 5", { background: true }))
+      yield* rejection(() => handle.wait())
+      const late = yield* Effect.promise(() => here.commands.connect(handle.pid))
+      assert.propertyVal(yield* rejection(() => late.wait()), "exitCode", 5)
+    })
+  )
+
+  it.scoped("kills the whole process group at a command's deadline, though nobody listens any more", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const error = yield* rejection(() =>
+        here.commands.run("sleep 86381 & sleep 86381; true", { timeoutMs: 400 })
+      )
+      assert.instanceOf(error, TimeoutError)
+      yield* until("the sleepers end", () => processesMarked("sleep 86381").length === 0)
+    })
+  )
+
+  it.scoped("does not wait for daemons that keep the output open", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { stdout } = yield* run(here, "(setsid sleep 86382 &); echo done")
+      assert.strictEqual(stdout, "done\n")
+    })
+  )
+
+  it.scoped("carries a large output whole and in order", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { stdout } = yield* run(here, "seq 1 400000")
+      const lines = stdout.trimEnd().split("\n")
+      assert.strictEqual(lines.length, 400_000)
+      assert.strictEqual(lines[399_999], "400000")
+    })
+  )
+
+  it.scoped("writes and reads files, with their parents, as the user", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* Effect.promise(() => here.files.write("a/b/text.txt", "hello"))
+      assert.strictEqual(yield* Effect.promise(() => here.files.read("a/b/text.txt")), "hello")
+      assert.strictEqual(
+        (yield* run(here, "stat -c '%U %a' a/b a/b/text.txt")).stdout,
+        "user 755\nuser 644\n"
+      )
+      yield* Effect.promise(() => here.files.write("a/b/text.txt", ""))
+      assert.strictEqual(yield* Effect.promise(() => here.files.read("a/b/text.txt")), "")
+      assert.include(yield* Effect.promise(() => here.files.read("/proc/version")), "Linux")
+    })
+  )
+
+  it.scoped("carries large files both ways, plain and compressed", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const data = bytes(3_000_000)
+      for (const gzip of [false, true]) {
+        yield* Effect.promise(() =>
+          here.files.write("/tmp/big", new Blob([data]), { gzip, useOctetStream: gzip })
+        )
+        const read = yield* Effect.promise(() => here.files.read("/tmp/big", { format: "bytes" }))
+        assert.isTrue(Buffer.from(read).equals(data))
+      }
+    })
+  )
+
+  it.scoped("writes several files at once", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const written = yield* Effect.promise(() =>
+        here.files.write([
+          { path: "one.txt", data: "1" },
+          { path: "/tmp/two.txt", data: "2" }
+        ])
+      )
+      assert.deepEqual(
+        written.map(({ path }) => path),
+        ["/home/user/one.txt", "/tmp/two.txt"]
+      )
+      assert.strictEqual((yield* run(here, "cat one.txt /tmp/two.txt")).stdout, "12")
+    })
+  )
+
+  it.scoped("makes, lists, moves and removes", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const files = here.files
+      assert.isTrue(yield* Effect.promise(() => files.makeDir("d/e")))
+      assert.isFalse(yield* Effect.promise(() => files.makeDir("d/e")))
+      yield* Effect.promise(() => files.write("d/e/f", "x"))
+      yield* run(here, "ln -s e d/link")
+      const listed = yield* Effect.promise(() => files.list("d", { depth: 2 }))
+      assert.deepEqual(
+        listed.map(({ path, type }) => [path, type]),
+        [
+          ["/home/user/d/e", "dir"],
+          ["/home/user/d/e/f", "file"],
+          ["/home/user/d/link", "dir"]
+        ]
+      )
+      const moved = yield* Effect.promise(() => files.rename("d/e/f", "/tmp/g/f"))
+      assert.strictEqual(moved.path, "/tmp/g/f")
+      assert.isFalse(yield* Effect.promise(() => files.exists("d/e/f")))
+      yield* Effect.promise(() => files.remove("d"))
+      yield* Effect.promise(() => files.remove("d"))
+      assert.isFalse(yield* Effect.promise(() => files.exists("d")))
+      assert.instanceOf(yield* rejection(() => files.read("d/none")), FileNotFoundError)
+      assert.instanceOf(yield* rejection(() => files.read("/tmp")), InvalidArgumentError)
+    })
+  )
+
+  it.scoped("finds sandboxes by their metadata, however they are written", () =>
+    Effect.gen(function* () {
+      const metadata = { "key =&": "värde %20+", other: "1" }
+      const here = yield* sandbox({ metadata })
+      yield* sandbox({ metadata: { other: "1" } })
+      const where = yield* connection
+      const found = yield* Effect.promise(() =>
+        Sandbox.list({ ...where, query: { metadata: { "key =&": "värde %20+" } } }).nextItems()
+      )
+      assert.deepEqual(
+        found.map(({ sandboxId }) => sandboxId),
+        [here.sandboxId]
+      )
+      assert.deepEqual(found[0]?.metadata, metadata)
+    })
+  )
+
+  it.scoped("lists page by page, newest first", () =>
+    Effect.gen(function* () {
+      const made = yield* Effect.forEach([1, 2, 3], () => sandbox({ metadata: { pages: "yes" } }))
+      const where = yield* connection
+      const pages = Sandbox.list({ ...where, limit: 2, query: { metadata: { pages: "yes" } } })
+      const first = yield* Effect.promise(() => pages.nextItems())
+      assert.isTrue(pages.hasNext)
+      const second = yield* Effect.promise(() => pages.nextItems())
+      assert.isFalse(pages.hasNext)
+      assert.sameMembers(
+        [...first, ...second].map(({ sandboxId }) => sandboxId),
+        made.map(({ sandboxId }) => sandboxId)
+      )
+    })
+  )
+
+  it.scoped("ends a sandbox when its time is up, and not before it is given more", () =>
+    Effect.gen(function* () {
+      const short = yield* sandbox({ timeoutMs: 60_000 })
+      const long = yield* sandbox({ timeoutMs: 1000 })
+      yield* Effect.promise(() => long.setTimeout(60_000))
+      yield* Effect.promise(() => short.commands.run("exec sleep 86383", { background: true }))
+      yield* Effect.promise(() => short.setTimeout(1000))
+      yield* until("the sleeper ends", () => processesMarked("sleep 86383").length === 0)
+      assert.isFalse(yield* Effect.promise(() => short.isRunning()))
+      assert.isTrue(yield* Effect.promise(() => long.isRunning()))
+    })
+  )
+
+  it.scoped("connecting gives a sandbox more time, never less", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox({ timeoutMs: 600_000 })
+      const where = yield* connection
+      const ends = Effect.promise(async () => (await here.getInfo()).endAt.getTime())
+      const before = yield* ends
+      const again = yield* Effect.promise(() =>
+        Sandbox.connect(here.sandboxId, { ...where, timeoutMs: 1000 })
+      )
+      assert.strictEqual(yield* ends, before)
+      yield* Effect.promise(() => Sandbox.connect(here.sandboxId, { ...where, timeoutMs: 900_000 }))
+      assert.isAbove(yield* ends, before)
+      assert.strictEqual((yield* run(again, "echo same")).stdout, "same\n")
+    })
+  )
+
+  it.scoped("kills once, knows what is gone, and ends its streams", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const handle = yield* Effect.promise(() => here.commands.run("sleep 86384", { background: true }))
+      assert.isTrue(yield* Effect.promise(() => here.kill()))
+      assert.deepEqual(processesMarked("sleep 86384"), [])
+      assert.instanceOf(yield* rejection(() => handle.wait()), TimeoutError)
+      assert.isFalse(yield* Effect.promise(() => here.kill()))
+      assert.isFalse(yield* Effect.promise(() => here.isRunning()))
+      const where = yield* connection
+      assert.instanceOf(yield* rejection(() => Sandbox.connect(here.sandboxId, where)), SandboxNotFoundError)
+      assert.instanceOf(yield* rejection(() => here.commands.run("true")), SandboxNotFoundError)
+    })
+  )
+
+  it.scoped("makes many sandboxes side by side, each apart from the others", () =>
+    Effect.gen(function* () {
+      const made = yield* Effect.forEach(Array.from({ length: 12 }), () => sandbox(), {
+        concurrency: "unbounded"
+      })
+      const answers = yield* Effect.forEach(
+        made,
+        (here, index) => run(here, `echo ${index} > /tmp/mine; ls /tmp | wc -l; cat /tmp/mine`),
+        { concurrency: "unbounded" }
+      )
+      assert.deepEqual(
+        answers.map(({ stdout }) => stdout),
+        made.map((_, index) => `1\n${index}\n`)
+      )
+    })
+  )
+
+  it.scoped("refuses a wrong key", () =>
+    Effect.gen(function* () {
+      const where = yield* connection
+      const error = yield* rejection(() => Sandbox.create({ ...where, apiKey: "e2b_wrong" }))
+      assert.instanceOf(error, AuthenticationError)
+    })
+  )
+
+  it.scoped("says how sandboxes are isolated", () =>
+    Effect.gen(function* () {
+      const host = yield* EmbeddedHost
+      assert.strictEqual(host.isolation.users, process.getuid?.() === 0 ? "own uids" : "shared uid")
+      assert.isAbove(Redacted.value(host.apiKey).length, 32)
+      yield* sandbox()
+      assert.isAbove(yield* host.sandboxes, 0)
+    })
+  )
+})

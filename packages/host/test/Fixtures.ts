@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { EmbeddedHost } from "@bulkhead/host"
+import { CommandExitError, Sandbox, type SandboxOpts } from "e2b"
+import { Effect, Redacted, Schedule } from "effect"
+
+/** The SDK's options for the host of this test. */
+export const connection = Effect.map(EmbeddedHost, (host) => ({
+  apiKey: Redacted.value(host.apiKey),
+  apiUrl: host.url,
+  sandboxUrl: host.url
+}))
+
+/** A sandbox through the real SDK, killed with the scope. */
+export const sandbox = (options: SandboxOpts = {}) =>
+  Effect.acquireRelease(
+    Effect.flatMap(connection, (where) => Effect.promise(() => Sandbox.create({ ...where, ...options }))),
+    (created) => Effect.promise(() => created.kill())
+  )
+
+/** What came of a command. */
+export interface Ran {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a shell command; an exit code other than zero is an answer too. */
+export const run = (
+  where: Sandbox,
+  command: string,
+  options: { user?: string; cwd?: string; envs?: Record<string, string> } = {}
+): Effect.Effect<Ran> =>
+  Effect.promise(() =>
+    where.commands.run(command, options).catch((error: unknown) => {
+      if (error instanceof CommandExitError) return error
+      throw error
+    })
+  )
+
+/** Runs Python code given as text. */
+export const python = (where: Sandbox, code: string, options: { user?: string } = {}) =>
+  run(where, `python3 - <<'EOF'\n${code}\nEOF`, options)
+
+/** How a promise was rejected. */
+export const rejection = (start: () => Promise<unknown>): Effect.Effect<Error> =>
+  Effect.promise(() =>
+    start().then(
+      () => {
+        throw new Error("it should have been refused")
+      },
+      (error: Error) => error
+    )
+  )
+
+const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name))
+const commandLine = (pid: string) => readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()
+
+/** The command lines of all processes of this machine that bear a mark. */
+export const processesMarked = (mark: string): ReadonlyArray<string> =>
+  pids()
+    .map(commandLine)
+    .filter((line) => line.includes(mark))
+
+/** The kernel's uid of the process with just this command line. */
+export const uidOf = (line: string): number | undefined => {
+  const pid = pids().find((candidate) => commandLine(candidate) === line)
+  const [, uid] = /^Uid:\t(\d+)/m.exec(readIfThere(`/proc/${pid}/status`)) ?? []
+  return uid === undefined ? undefined : Number(uid)
+}
+
+/** All processes that come from `pid`, itself left out. */
+export const descendantsOf = (pid: number): ReadonlyArray<number> => {
+  const parents = pids().map((name) => {
+    const stat = readIfThere(`/proc/${name}/stat`)
+    return [Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])] as const
+  })
+  const below = (parent: number): ReadonlyArray<number> =>
+    parents.filter(([, of]) => of === parent).flatMap(([child]) => [child, ...below(child)])
+  return below(pid)
+}
+
+/** Whether a process is there and not yet a zombie. */
+export const isAlive = (pid: number): boolean => {
+  const stat = readIfThere(`/proc/${pid}/stat`)
+  return stat !== "" && !stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z")
+}
+
+const readIfThere = (path: string) => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return ""
+  }
+}
+
+/** Waits for something that another process brings about. */
+export const until = (what: string, holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.fail(what))).pipe(
+    Effect.retry({ schedule: Schedule.spaced("20 millis"), times: 750 }),
+    Effect.orDie
+  )

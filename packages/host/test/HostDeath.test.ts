@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, it } from "@effect/vitest"
+import { Sandbox } from "e2b"
+import { Effect, type Scope } from "effect"
+import { build } from "esbuild"
+import { descendantsOf, isAlive, processesMarked, run, until } from "./Fixtures.js"
+
+const source = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+/** The host and its Perl parts as they are shipped: one bundle, the scripts beside it. */
+const bundled = Effect.acquireRelease(
+  Effect.promise(async () => {
+    const directory = mkdtempSync(join(tmpdir(), "host-bundle-"))
+    chmodSync(directory, 0o755)
+    await build({
+      entryPoints: [source("test/HostProcess.ts")],
+      outfile: join(directory, "host.mjs"),
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      conditions: ["bulkhead-source"],
+      banner: {
+        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)'
+      },
+      logLevel: "error"
+    })
+    for (const name of ["agent.pl", "fileOperations.pl", "launcher.pl"])
+      copyFileSync(source(`src/${name}`), join(directory, name))
+    return directory
+  }),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+)
+
+interface Running {
+  readonly child: ChildProcess
+  readonly url: string
+  readonly apiKey: string
+  readonly users: string
+}
+
+const startHost = (directory: string, uid?: number): Effect.Effect<Running, string, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Running, string>((resume) => {
+      const child = spawn(process.execPath, [join(directory, "host.mjs")], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { E2B_API_KEY: "secret-in-the-environment" },
+        ...(uid === undefined ? {} : { uid, gid: uid })
+      })
+      let said = ""
+      child.stderr?.on("data", (bytes: Buffer) => {
+        said += bytes.toString()
+      })
+      child.stdout?.once("data", (bytes: Buffer) =>
+        resume(Effect.succeed({ child, ...JSON.parse(bytes.toString()) }))
+      )
+      child.once("exit", () => resume(Effect.fail(`the host ended: ${said}`)))
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+const exited = (child: ChildProcess) =>
+  Effect.async<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+  })
+
+const createIn = ({ apiKey, url }: Running) =>
+  Effect.promise(() => Sandbox.create({ apiKey, apiUrl: url, sandboxUrl: url }))
+
+for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
+  it.scopedLive(`a host that ends by ${signal} takes every process along`, () =>
+    Effect.gen(function* () {
+      const directory = yield* bundled
+      const host = yield* startHost(directory)
+      const [one, two] = [yield* createIn(host), yield* createIn(host)]
+      yield* run(one, `(setsid sh -c 'trap "" TERM HUP; sleep 8641${index}' &); true`)
+      const handle = yield* Effect.promise(() =>
+        two.commands.run(`exec sleep 8641${index}`, { background: true })
+      )
+      handle.wait().catch(() => undefined)
+      const hostPid = host.child.pid ?? 0
+      const family = descendantsOf(hostPid)
+      assert.isAtLeast(family.length, 7)
+      host.child.kill(signal)
+      yield* exited(host.child)
+      yield* until("all of its processes end", () => !family.some(isAlive))
+      assert.deepEqual(processesMarked(`sleep 8641${index}`), [])
+      // What a killed host could not remove, the next one does.
+      yield* startHost(directory)
+      const left = readdirSync(runDirectories()).filter((name) => name.startsWith(`${hostPid}-`))
+      assert.deepEqual(left, [])
+    })
+  )
+
+const runDirectories = () => {
+  const uid = process.getuid?.() ?? 0
+  return uid === 0 ? "/run/bulkhead-host" : `/tmp/bulkhead-host-${uid}`
+}
+
+it.scopedLive("a host that is not root isolates too, without a root in the sandbox", () =>
+  Effect.gen(function* () {
+    if (process.getuid?.() !== 0 || !existsSync("/proc/sys/user/max_user_namespaces")) return
+    const directory = yield* bundled
+    const host = yield* startHost(directory, 65534)
+    assert.strictEqual(host.users, "shared uid")
+    const here = yield* createIn(host)
+    const { stdout } = yield* run(
+      here,
+      "id -u; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; cat /proc/1/environ; ls /proc/1/fd"
+    )
+    assert.strictEqual(stdout, "1000\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n")
+    yield* Effect.promise(() => here.files.write("a/b", "x"))
+    assert.strictEqual((yield* run(here, "cat a/b; kill -9 1; kill -9 -1")).stdout, "x")
+    assert.strictEqual((yield* run(here, "echo on")).stdout, "on\n")
+    const refused = yield* Effect.promise(() =>
+      here.commands.run("id", { user: "root" }).catch((error: Error) => error)
+    )
+    assert.strictEqual((refused as Error).name, "AuthenticationError")
+    yield* Effect.promise(() => here.kill())
+  })
+)

@@ -1,0 +1,271 @@
+import { EmbeddedHost } from "@bulkhead/host"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { connection, run, sandbox } from "./Fixtures.js"
+
+const request = (path: string, init: RequestInit = {}) =>
+  Effect.flatMap(EmbeddedHost, (host) =>
+    Effect.promise(async () => {
+      const response = await fetch(`${host.url}${path}`, init)
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, text }
+    })
+  )
+
+const keyed = (init: RequestInit = {}) =>
+  Effect.map(EmbeddedHost, (host) => ({
+    ...init,
+    headers: { "x-api-key": Redacted.value(host.apiKey), "content-type": "application/json" }
+  }))
+
+const control = (path: string, init: RequestInit = {}) =>
+  Effect.flatMap(keyed(init), (with_) => request(path, with_))
+
+interface Created {
+  readonly sandboxID: string
+  readonly envdAccessToken: string
+}
+
+const create = (path: string) =>
+  Effect.acquireRelease(
+    Effect.map(
+      control(path, { method: "POST", body: JSON.stringify({ templateID: "base" }) }),
+      ({ text }) => JSON.parse(text) as Created
+    ),
+    ({ sandboxID }) => control(`/sandboxes/${sandboxID}`, { method: "DELETE" })
+  )
+
+const envdHeaders = ({ sandboxID, envdAccessToken }: Created) => ({
+  "e2b-sandbox-id": sandboxID,
+  "x-access-token": envdAccessToken
+})
+
+const envelope = (value: unknown) => {
+  const json = Buffer.from(JSON.stringify(value))
+  const header = Buffer.alloc(5)
+  header.writeUInt32BE(json.length, 1)
+  return Buffer.concat([header, json])
+}
+
+interface Envelope {
+  readonly flags: number
+  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came
+  readonly message: any
+}
+
+const envelopes = (bytes: Buffer): ReadonlyArray<Envelope> => {
+  const found: Array<Envelope> = []
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 5 + bytes.readUInt32BE(at + 1)
+    found.push({ flags: bytes[at] ?? 0, message: JSON.parse(bytes.subarray(at + 5, end).toString()) })
+    at = end
+  }
+  return found
+}
+
+const startProcess = (made: Created, body: unknown, headers: Record<string, string> = {}) =>
+  Effect.flatMap(EmbeddedHost, (host) =>
+    Effect.promise(async () => {
+      const response = await fetch(`${host.url}/process.Process/Start`, {
+        method: "POST",
+        headers: { "content-type": "application/connect+json", ...envdHeaders(made), ...headers },
+        body: envelope(body)
+      })
+      return envelopes(Buffer.from(await response.arrayBuffer()))
+    })
+  )
+
+const shell = (command: string) => ({ process: { cmd: "/bin/sh", args: ["-c", command] } })
+
+layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
+  it.scoped("answers 401 in E2B's shape without the key", () =>
+    Effect.gen(function* () {
+      const routes = [
+        ["GET", "/v2/sandboxes"],
+        ["POST", "/v2/sandboxes"],
+        ["POST", "/sandboxes"],
+        ["GET", "/sandboxes/x"],
+        ["DELETE", "/sandboxes/x"],
+        ["POST", "/sandboxes/x/timeout"],
+        ["POST", "/v2/sandboxes/x/connect"]
+      ] as const
+      for (const [method, path] of routes) {
+        const answer = yield* request(path, { method })
+        assert.strictEqual(answer.status, 401, path)
+        assert.strictEqual(JSON.parse(answer.text).code, 401)
+      }
+    })
+  )
+
+  it.scoped("answers what is malformed or unknown with a body that tells the code", () =>
+    Effect.gen(function* () {
+      const post = (path: string, body: string) => control(path, { method: "POST", body })
+      assert.strictEqual((yield* post("/v2/sandboxes", "{")).status, 400)
+      assert.strictEqual((yield* post("/v2/sandboxes", "{}")).status, 400)
+      assert.strictEqual((yield* post("/v2/sandboxes", '{"templateID":"base","timeout":-1}')).status, 400)
+      assert.strictEqual((yield* post("/v2/sandboxes", '{"templateID":"base","timeout":"1"}')).status, 400)
+      const gone = yield* control("/sandboxes/none")
+      assert.strictEqual(gone.status, 404)
+      assert.strictEqual(JSON.parse(gone.text).code, 404)
+      assert.strictEqual((yield* control("/v2/sandboxes?metadata=%25E0%25A4%25A")).status, 400)
+      assert.strictEqual((yield* control("/v2/sandboxes?limit=0")).status, 400)
+      assert.strictEqual((yield* control("/nowhere")).status, 404)
+    })
+  )
+
+  it.scoped("makes sandboxes by the first version's route too", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/sandboxes")
+      const shown = JSON.parse((yield* control(`/sandboxes/${made.sandboxID}`)).text)
+      assert.strictEqual(Date.parse(shown.endAt) - Date.parse(shown.startedAt), 15_000)
+    })
+  )
+
+  it.scoped("lets nobody into a sandbox without its token", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const other = yield* create("/v2/sandboxes")
+      const headers = { ...envdHeaders(made), "x-access-token": other.envdAccessToken }
+      for (const path of ["/process.Process/List", "/filesystem.Filesystem/Stat", "/files?path=x"]) {
+        const answer = yield* request(path, { method: "POST", headers, body: "{}" })
+        assert.strictEqual(answer.status, 401, path)
+      }
+      assert.strictEqual((yield* request("/files?path=/etc/passwd", { headers })).status, 401)
+    })
+  )
+
+  it.scoped("answers 502 for sandboxes that are not there", () =>
+    Effect.gen(function* () {
+      const headers = { "e2b-sandbox-id": "none", "x-access-token": "none" }
+      for (const path of ["/health", "/files?path=x"]) {
+        const answer = yield* request(path, { headers })
+        assert.strictEqual(answer.status, 502)
+        assert.strictEqual(JSON.parse(answer.text).sandboxId, "none")
+      }
+    })
+  )
+
+  it.scoped("begins with start and ends with end, and tells death by signal as envd does", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const events = yield* startProcess(made, shell("echo hi; kill -SEGV $$"))
+      assert.isNumber(events[0]?.message.event.start.pid)
+      const stdout = Buffer.from(events[1]?.message.event.data.stdout, "base64").toString()
+      assert.strictEqual(stdout, "hi\n")
+      const end = events[2]?.message.event.end
+      assert.include(end, { exitCode: -1, exited: false })
+      assert.match(end.status, /^signal: segmentation fault/)
+      assert.strictEqual(end.error, end.status)
+      assert.deepEqual(events[3], { flags: 2, message: {} })
+    })
+  )
+
+  it.scoped("sends keepalives while nothing happens", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const events = yield* startProcess(made, shell("sleep 1.5"), { "keepalive-ping-interval": "1" })
+      assert.isTrue(events.some(({ message }) => message.event?.keepalive !== undefined))
+    })
+  )
+
+  it.scoped("ends the stream and the process at the deadline in the header", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const events = yield* startProcess(made, shell("echo before; sleep 86385"), {
+        "connect-timeout-ms": "300"
+      })
+      assert.strictEqual(events[events.length - 1]?.message.error.code, "deadline_exceeded")
+      assert.isTrue(events.some(({ message }) => message.event?.data?.stdout !== undefined))
+    })
+  )
+
+  it.scoped("tells refusals in the stream's last envelope", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const codes = yield* Effect.forEach(
+        [
+          { process: { cmd: "/no/such/program" } },
+          { process: { cmd: "/bin/true", cwd: "/none" } },
+          { process: { cmd: "/bin/true", args: ["a\0b"] } },
+          { nonsense: true }
+        ],
+        (body) => Effect.map(startProcess(made, body), ([only]) => only?.message.error.code)
+      )
+      assert.deepEqual(codes, ["not_found", "invalid_argument", "invalid_argument", "invalid_argument"])
+    })
+  )
+
+  it.scoped("takes SIGTERM as well as SIGKILL", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const host = yield* EmbeddedHost
+      const handle = yield* Effect.promise(() =>
+        here.commands.run("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.05; done", {
+          background: true
+        })
+      )
+      const where = yield* connection
+      assert.strictEqual(where.apiUrl, host.url)
+      const token = (here as unknown as { envdAccessToken: string }).envdAccessToken
+      const signalled = yield* request("/process.Process/SendSignal", {
+        method: "POST",
+        headers: {
+          "content-type": "application/json",
+          ...envdHeaders({ sandboxID: here.sandboxId, envdAccessToken: token })
+        },
+        body: JSON.stringify({ process: { pid: handle.pid }, signal: "SIGNAL_SIGTERM" })
+      })
+      assert.strictEqual(signalled.status, 200)
+      const ended = yield* Effect.promise(() => handle.wait().catch((error: unknown) => error))
+      assert.propertyVal(ended, "exitCode", 7)
+    })
+  )
+
+  it.scoped("serves signed file URLs, which name no sandbox", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* Effect.promise(() => here.files.write("signed.txt", "seen"))
+      const url = yield* Effect.promise(() => here.downloadUrl("signed.txt", { useSignatureExpiration: 60 }))
+      const answer = yield* Effect.promise(() => fetch(url))
+      assert.strictEqual(yield* Effect.promise(() => answer.text()), "seen")
+      const forged = yield* Effect.promise(() => fetch(url.replace("signed.txt", "other.txt")))
+      assert.strictEqual(forged.status, 401)
+      yield* Effect.promise(() => forged.text())
+    })
+  )
+
+  it.scoped("a reader that stalls holds the program back, not the host's memory", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const host = yield* EmbeddedHost
+      const before = process.memoryUsage().rss
+      const abort = new AbortController()
+      const response = yield* Effect.promise(() =>
+        fetch(`${host.url}/process.Process/Start`, {
+          method: "POST",
+          headers: { "content-type": "application/connect+json", ...envdHeaders(made) },
+          body: envelope(shell("exec cat /dev/zero")),
+          signal: abort.signal
+        })
+      )
+      assert.strictEqual(response.status, 200)
+      yield* Effect.sleep("1 second")
+      abort.abort()
+      assert.isBelow(process.memoryUsage().rss - before, 64 * 1024 * 1024)
+    })
+  )
+
+  it.scoped("a full home answers 507", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      assert.notStrictEqual((yield* run(here, "head -c 2000000000 /dev/zero > fill; echo $?")).stdout, "0\n")
+      const error = yield* Effect.promise(() =>
+        here.files.write("more.txt", "x".repeat(100_000)).then(
+          () => undefined,
+          (failure: Error) => failure
+        )
+      )
+      assert.strictEqual(error?.name, "NotEnoughSpaceError")
+    }).pipe(Effect.scoped)
+  )
+})
