@@ -27,6 +27,9 @@ export const InputFile = Schema.Struct({
 )
 export type InputFile = typeof InputFile.Type
 
+/** Together with their names, the variables travel in one of Linux's 128 KiB strings. */
+const environmentCharacters = 32_768
+
 const EnvironmentVariables = Schema.Record({
   key: Schema.String.pipe(
     Schema.pattern(environmentName, {
@@ -34,11 +37,13 @@ const EnvironmentVariables = Schema.Record({
     })
   ),
   value: Schema.String.pipe(
-    Schema.filter((value) => value.length <= 32_768 && !value.includes("\0"), {
-      message: () => "expected at most 32768 characters without NUL"
-    })
+    Schema.filter((value) => !value.includes("\0"), { message: () => "expected text without NUL" })
   )
-})
+}).pipe(
+  Schema.filter((variables) => Object.entries(variables).flat().join().length <= environmentCharacters, {
+    message: () => `expected at most ${environmentCharacters} characters in all`
+  })
+)
 
 /** What a caller asks to have run. */
 export const ExecutionRequest = Schema.Struct({

@@ -34,7 +34,9 @@ export type SentSignal = typeof SentSignal.Type
 /** What was done to end the execution, and what is known to be left of it. */
 export const Receipt = Schema.Struct({
   signals: Schema.Array(SentSignal),
-  /** Processes left running. Absent: it could not be established. */
+  /** Processes that the program left behind at its end, and that were killed. Absent: nobody counted. */
+  leftRunning: Schema.optional(Schema.Number),
+  /** Processes left after all. Absent: it could not be established. */
   survivors: Schema.optional(Schema.Number),
   sandboxDestroyed: Schema.Boolean,
   /** Which mechanism enforces each cap, `none` where nothing does. */

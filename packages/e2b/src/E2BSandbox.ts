@@ -64,6 +64,7 @@ const run = (sdk: SdkSandbox) =>
     const handle = yield* attempt("start", () =>
       sdk.commands.run(command.line, {
         background: true,
+        ...(command.user === "root" ? { user: "root" } : {}),
         envs: { ...command.env },
         timeoutMs: Duration.toMillis(command.lifetime),
         onStdout: (text) => command.onOutput("stdout", text),

@@ -3,21 +3,20 @@ import {
   type EventLevel,
   type EventName,
   ExecutionId,
-  type ExecutionRequest,
   type ExecutionResult,
   executionError,
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Random } from "effect"
-import { logEvent, run, unlessKilled } from "./Execution.js"
+import { Cause, Clock, Deferred, Duration, Effect, Either, Exit, Option, Random } from "effect"
+import { type Execution, logEvent, run, unlessKilled } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import { Limits } from "./Limits.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 import { type Shared, shuttingDown } from "./Shared.js"
-import { type Runtime, Toolchain } from "./Toolchain.js"
+import { Toolchain } from "./Toolchain.js"
 
 const makeId = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
@@ -80,11 +79,10 @@ const awaitPlace = Effect.fnUntraced(function* (
 const admitAndRun = Effect.fnUntraced(function* (
   shared: Shared,
   entry: RegisteredExecution,
-  request: ExecutionRequest,
-  runtime: Runtime
+  work: Pick<Execution, "request" | "runtime" | "supervisor">
 ) {
   const { executionId, userId } = entry.summary
-  const timeout = request.timeout ?? (yield* Limits).defaultTimeout
+  const timeout = work.request.timeout ?? (yield* Limits).defaultTimeout
   yield* logEvent(entry.summary, "info", "execution_queued", "Execution waits for a place")
   const queueTimeMs = yield* awaitPlace(shared, entry)
   yield* shared.registry.enter(executionId, "starting")
@@ -92,8 +90,7 @@ const admitAndRun = Effect.fnUntraced(function* (
   return yield* run({
     executionId,
     userId,
-    request,
-    runtime,
+    ...work,
     timeout,
     queueTimeMs,
     killed: entry.killed,
@@ -125,25 +122,20 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   const request = yield* Requests.read(executionId, input)
   yield* Requests.checkLimits(executionId, request, limits)
   const userId = caller ?? request.userId ?? anonymous
-  const runtimes = yield* Effect.flatMap(Toolchain, (toolchain) => toolchain.runtimes).pipe(
+  const facts = yield* Effect.flatMap(Toolchain, (toolchain) => toolchain.facts).pipe(
     Effect.retry(Retries.schedule(limits)),
     Effect.either
   )
-  if (runtimes._tag === "Left") {
-    return Results.ofFailure(
-      { executionId, queueTimeMs: 0, retries: 0, timeout: 0 },
-      undefined,
-      runtimes.left
-    )
-  }
-  const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes.right)
+  if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
+  const { runtimes, supervisor } = facts.right
+  const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
 
   return yield* Effect.acquireUseRelease(
     Effect.orDie(
       shared.registry.register({ executionId, userId, state: "queued", language: runtime.language })
     ),
     (entry) =>
-      admitAndRun(shared, entry, request, runtime).pipe(
+      admitAndRun(shared, entry, { request, runtime, supervisor }).pipe(
         Effect.catchTag("KilledEarly", ({ reason }) =>
           Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
         ),

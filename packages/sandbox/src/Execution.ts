@@ -8,7 +8,7 @@ import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 import { Sandbox, SandboxProvider } from "./SandboxProvider.js"
 import { supervise } from "./Supervisor.js"
-import type { Runtime } from "./Toolchain.js"
+import type { Facts, Runtime } from "./Toolchain.js"
 
 /** A request that has been admitted. */
 export interface Execution {
@@ -16,6 +16,7 @@ export interface Execution {
   readonly userId: UserId
   readonly request: ExecutionRequest
   readonly runtime: Runtime
+  readonly supervisor: Facts["supervisor"]
   /** Seconds of wall time. */
   readonly timeout: number
   readonly queueTimeMs: number
@@ -56,6 +57,9 @@ export const unlessKilled =
       Effect.flatMap(Deferred.await(killed), (request) => new KilledEarly(request))
     )
 
+/** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
+const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
+
 const startSandbox = Effect.fnUntraced(function* (execution: Execution, program: Program.Program) {
   const limits = yield* Limits
   const provider = yield* SandboxProvider
@@ -82,14 +86,16 @@ const destroy = Effect.fnUntraced(function* (execution: Execution, sandbox: Cont
 
 /** One fresh sandbox, one run. What befalls the program once it runs is an outcome, not a failure. */
 const attempt = Effect.fn("Execution.attempt")(function* (execution: Execution) {
-  const program = Program.layOut(execution.request, execution.runtime)
+  const { request, runtime, supervisor, timeout } = execution
+  const nonce = yield* makeNonce
+  const program = Program.layOut(request, runtime, supervisor, yield* Limits, timeout, nonce)
   const [startup, sandbox] = yield* startSandbox(execution, program).pipe(
     unlessKilled(execution.killed),
     Effect.timed
   )
   const outcome = yield* supervise({
     program,
-    timeout: Duration.seconds(execution.timeout),
+    timeout: Duration.seconds(timeout),
     killed: execution.killed,
     onStart: Effect.zipRight(
       execution.onStart,
@@ -111,7 +117,7 @@ export const run = Effect.fn("Execution.run")(function* (execution: Execution) {
   let retries = -1
   let attempting = false
   let last: Results.Attempt | undefined
-  const circumstances = () => ({ ...admitted, retries })
+  const circumstances = () => ({ ...admitted, limits, retries })
 
   const once = Effect.gen(function* () {
     attempting = true

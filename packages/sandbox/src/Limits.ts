@@ -21,6 +21,8 @@ export const LimitsSchema = Schema.Struct({
   maxTimeout: seconds,
   /** Seconds between SIGTERM and SIGKILL. */
   killGracePeriod: seconds,
+  /** Seconds of CPU time, all processes together. */
+  maxCpuTime: seconds,
   /** Percent of the sandbox's vCPUs. */
   maxCpuPercent: whole("percent").pipe(
     Schema.lessThanOrEqualTo(100, { message: () => "expected 1 to 100 percent" })
@@ -54,6 +56,7 @@ export const defaultLimits: LimitValues = {
   defaultTimeout: 300,
   maxTimeout: 900,
   killGracePeriod: 10,
+  maxCpuTime: 900,
   maxCpuPercent: 80,
   maxMemoryMB: 2048,
   maxDiskMB: 5120,

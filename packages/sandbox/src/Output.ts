@@ -1,5 +1,4 @@
 import type { OutputSummary } from "@bulkhead/domain"
-import { Deferred, Effect, Exit } from "effect"
 import { HeadTail } from "./HeadTail.js"
 import type { LimitValues } from "./Limits.js"
 
@@ -11,25 +10,32 @@ export interface CollectedOutput {
   readonly output: OutputSummary
 }
 
-/** Both streams of one program, in bounded memory, readable at any moment. */
-export interface Output {
-  readonly append: (stream: "stdout" | "stderr", text: string) => void
-  readonly collected: () => CollectedOutput
-  /** Completes when the program has written more than it may. */
-  readonly flooded: Effect.Effect<void>
-}
+/** What the supervisor in the sandbox adds to a stream that it bounds: a line that says how much it left out. */
+const supervisorMargin = 256
 
-export const make = Effect.fnUntraced(function* (limits: LimitValues) {
-  const flooded = yield* Deferred.make<void>()
-  const half = Math.ceil(limits.maxOutputBytes / 2)
-  const streams = { stdout: new HeadTail(half), stderr: new HeadTail(half) }
-  const { stdout, stderr } = streams
-  const output: Output = {
-    append: (stream, text) => {
-      streams[stream].append(encoder.encode(text))
-      if (stdout.total + stderr.total > limits.hardOutputBytes) Deferred.unsafeDone(flooded, Exit.void)
-    },
-    collected: () => ({
+/** Both streams of one program, in bounded memory, readable at any moment. */
+export class Output {
+  private readonly streams: { readonly stdout: HeadTail; readonly stderr: HeadTail }
+  private readonly limits: LimitValues
+  private readonly onFlood: () => void
+
+  /** Calls `onFlood` each time the program has written more than it may. */
+  constructor(limits: LimitValues, onFlood: () => void) {
+    const half = Math.ceil(limits.maxOutputBytes / 2) + supervisorMargin
+    this.streams = { stdout: new HeadTail(half), stderr: new HeadTail(half) }
+    this.limits = limits
+    this.onFlood = onFlood
+  }
+
+  append(stream: "stdout" | "stderr", text: string): void {
+    const { stdout, stderr } = this.streams
+    this.streams[stream].append(encoder.encode(text))
+    if (stdout.total + stderr.total > this.limits.hardOutputBytes) this.onFlood()
+  }
+
+  get collected(): CollectedOutput {
+    const { stdout, stderr } = this.streams
+    return {
       stdout: stdout.text,
       stderr: stderr.text,
       output: {
@@ -37,8 +43,6 @@ export const make = Effect.fnUntraced(function* (limits: LimitValues) {
         stderrBytes: stderr.total,
         truncated: stdout.dropped + stderr.dropped > 0
       }
-    }),
-    flooded: Deferred.await(flooded)
+    }
   }
-  return output
-})
+}

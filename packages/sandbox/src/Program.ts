@@ -1,7 +1,9 @@
 import type { ExecutionRequest } from "@bulkhead/domain"
 import { Either, Encoding } from "effect"
+import type { LimitValues } from "./Limits.js"
 import type { SandboxFile } from "./SandboxProvider.js"
-import type { Runtime } from "./Toolchain.js"
+import * as SupervisorScript from "./SupervisorScript.js"
+import type { Facts, Runtime } from "./Toolchain.js"
 
 /** Linux takes at most 128 KiB in one environment variable; leave room for its name. */
 const inlineBytes = 100 * 1024
@@ -10,7 +12,10 @@ const inlineBytes = 100 * 1024
 export interface Program {
   readonly files: ReadonlyArray<SandboxFile>
   readonly line: string
+  readonly user: "root" | "user"
   readonly env: Readonly<Record<string, string>>
+  /** Begins every line of the supervisor in the sandbox. Absent: there is none. */
+  readonly nonce?: string
 }
 
 const encoder = new TextEncoder()
@@ -24,19 +29,76 @@ const inputFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
 })
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
-export const layOut = (request: ExecutionRequest, runtime: Runtime): Program => {
-  const code = encoder.encode(request.code)
-  const files = request.files.map(inputFile)
-  if (code.length <= inlineBytes && !code.includes(0)) {
-    return {
-      files,
-      line: `printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && exec ${runtime.command}`,
-      env: { ...request.env, BULKHEAD_CODE: request.code }
-    }
+const travels = (code: Uint8Array) => code.length <= inlineBytes && !code.includes(0)
+
+const megabyte = 1_048_576
+
+/** The supervisor's limits, in the order it reads them. */
+const limitsLine = (limits: LimitValues, timeout: number) =>
+  [
+    timeout * 1000,
+    limits.killGracePeriod * 1000,
+    limits.maxCpuTime * 1000,
+    limits.maxMemoryMB * megabyte,
+    limits.maxProcesses,
+    limits.maxDiskMB * megabyte,
+    Math.ceil(limits.maxOutputBytes / 2),
+    limits.hardOutputBytes
+  ].join(" ")
+
+/** One variable a line, since the supervisor must not have the program's variables in its own environment. */
+const encodeVariables = (env: Readonly<Record<string, string>>) =>
+  Object.entries(env)
+    .map(([name, value]) => `${name}=${value.replaceAll("%", "%25").replaceAll("\n", "%0A")}`)
+    .join("\n")
+
+const supervised = (
+  request: ExecutionRequest,
+  runtime: Runtime,
+  limits: LimitValues,
+  timeout: number,
+  nonce: string
+) => ({
+  line: 'exec perl -e "$BULKHEAD_SUPERVISOR"',
+  nonce,
+  env: {
+    BULKHEAD_SUPERVISOR: SupervisorScript.script,
+    BULKHEAD_NONCE: nonce,
+    BULKHEAD_LIMITS: limitsLine(limits, timeout),
+    BULKHEAD_COMMAND: runtime.command,
+    BULKHEAD_FILE: runtime.file,
+    BULKHEAD_ENV: encodeVariables(request.env),
+    ...(runtime.check === undefined ? {} : { BULKHEAD_CHECK: runtime.check })
   }
+})
+
+const unsupervised = (request: ExecutionRequest, runtime: Runtime, inline: boolean) => ({
+  line: inline
+    ? `printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && exec ${runtime.command}`
+    : `exec ${runtime.command}`,
+  env: request.env
+})
+
+/** Lays a request out for a sandbox, under the supervisor where it can run. `timeout` in seconds. */
+export const layOut = (
+  request: ExecutionRequest,
+  runtime: Runtime,
+  supervisor: Facts["supervisor"],
+  limits: LimitValues,
+  timeout: number,
+  nonce: string
+): Program => {
+  const code = encoder.encode(request.code)
+  const inline = travels(code)
+  const files = request.files.map(inputFile)
+  const run =
+    supervisor === "none"
+      ? unsupervised(request, runtime, inline)
+      : supervised(request, runtime, limits, timeout, nonce)
   return {
-    files: [...files, { path: runtime.file, content: code }],
-    line: `exec ${runtime.command}`,
-    env: request.env
+    ...run,
+    user: supervisor === "root" ? "root" : "user",
+    files: inline ? files : [...files, { path: runtime.file, content: code }],
+    env: inline ? { ...run.env, BULKHEAD_CODE: request.code } : run.env
   }
 }

@@ -3,12 +3,14 @@ import {
   type ExecutionId,
   type ExecutionResult,
   executionError,
+  type OutputSummary,
   type Receipt,
   type Verdict
 } from "@bulkhead/domain"
+import type { LimitValues } from "./Limits.js"
 import type { SandboxFailure } from "./SandboxProvider.js"
 import type { Outcome } from "./Supervisor.js"
-import { judge } from "./Verdicts.js"
+import { exitOfReport, judge } from "./Verdicts.js"
 
 /** What one attempt at an execution came to. */
 export interface Attempt {
@@ -25,26 +27,63 @@ export interface Circumstances {
   readonly retries: number
   /** Seconds. */
   readonly timeout: number
+  readonly limits: LimitValues
+}
+
+/** What is known of every execution, run or not. */
+type Bare = Omit<Circumstances, "timeout" | "limits">
+
+/** Which mechanism enforces what. The provider's own walls stand behind these and are not listed. */
+const enforcementOf = (outcome: Outcome): Receipt["enforcement"] => {
+  if (outcome.cgroup === undefined) return { wallTime: "service", output: "service" }
+  const watched = outcome.cgroup === "none" ? "supervisor" : outcome.cgroup
+  return {
+    wallTime: "supervisor",
+    output: "supervisor",
+    cpuTime: outcome.cgroup === "none" ? "rlimit" : outcome.cgroup,
+    memory: watched,
+    processes: outcome.cgroup === "none" ? "rlimit" : outcome.cgroup,
+    fileSize: "rlimit"
+  }
 }
 
 const receiptOf = ({ outcome, destroyed }: Attempt): Receipt => ({
   signals: outcome.signals,
-  // Whatever ran in a sandbox that is gone is gone with it.
-  ...(destroyed ? { survivors: 0 } : {}),
+  ...(outcome.report === undefined ? {} : { leftRunning: outcome.report.leftRunning }),
+  ...survivorsOf(outcome, destroyed),
   sandboxDestroyed: destroyed,
-  enforcement: { wallTime: "service" }
+  enforcement: enforcementOf(outcome)
 })
 
-const exitOf = ({ ending }: Outcome) => (ending._tag === "Lost" ? {} : ending.exit)
+/** Whatever ran in a sandbox that is gone is gone with it. */
+const survivorsOf = ({ report }: Outcome, destroyed: boolean) => {
+  if (destroyed) return { survivors: 0 }
+  return report === undefined ? {} : { survivors: report.survivors }
+}
 
-const measured = ({ outcome, startupTimeMs }: Attempt) => ({
-  startupTimeMs,
-  ...(outcome.executionTimeMs === undefined ? {} : { executionTimeMs: outcome.executionTimeMs })
-})
+const exitOf = ({ ending, report }: Outcome) => {
+  if (report !== undefined) return exitOfReport(report)
+  return ending._tag === "Lost" ? {} : ending.exit
+}
+
+const outputOf = ({ output, report }: Outcome): OutputSummary =>
+  report === undefined
+    ? output
+    : { stdoutBytes: report.stdoutBytes, stderrBytes: report.stderrBytes, truncated: report.dropped > 0 }
+
+const inMegabytes = (bytes: number) => Math.round((10 * bytes) / 1_048_576) / 10
+
+const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attempt) => {
+  if (report !== undefined) {
+    const { wallMs, cpuMs, peakBytes } = report
+    return { startupTimeMs, executionTimeMs: wallMs, cpuTimeMs: cpuMs, peakMemoryMB: inMegabytes(peakBytes) }
+  }
+  return executionTimeMs === undefined ? { startupTimeMs } : { startupTimeMs, executionTimeMs }
+}
 
 /** A result without a program: nothing ran, or nothing is known of it. */
 export const withoutRun = (
-  { executionId, queueTimeMs, retries }: Omit<Circumstances, "timeout">,
+  { executionId, queueTimeMs, retries }: Bare,
   verdict: Verdict,
   error: ExecutionError
 ): ExecutionResult => ({
@@ -61,7 +100,7 @@ export const withoutRun = (
 })
 
 const withRun = (
-  { executionId, queueTimeMs, retries }: Circumstances,
+  { executionId, queueTimeMs, retries }: Bare,
   attempt: Attempt,
   verdict: Verdict,
   error: ExecutionError | undefined
@@ -73,7 +112,7 @@ const withRun = (
   stderr: attempt.outcome.stderr,
   ...exitOf(attempt.outcome),
   metrics: { ...measured(attempt), queueTimeMs, retries },
-  output: attempt.outcome.output,
+  output: outputOf(attempt.outcome),
   artifacts: [],
   rejectedArtifacts: [],
   receipt: receiptOf(attempt),
@@ -82,13 +121,13 @@ const withRun = (
 
 /** The result of an attempt whose program came to an end. */
 export const ofAttempt = (circumstances: Circumstances, attempt: Attempt): ExecutionResult => {
-  const { verdict, error } = judge(attempt.outcome.ending, circumstances.timeout)
+  const { verdict, error } = judge(attempt.outcome, circumstances.limits, circumstances.timeout)
   return withRun(circumstances, attempt, verdict, error)
 }
 
 /** The result when the infrastructure failed for good, with whatever the program had written by then. */
 export const ofFailure = (
-  circumstances: Circumstances,
+  circumstances: Bare,
   attempt: Attempt | undefined,
   failure: SandboxFailure
 ): ExecutionResult => {
@@ -102,5 +141,5 @@ export const ofFailure = (
 }
 
 /** The result of an execution that was killed before its program ran. */
-export const ofKill = (circumstances: Omit<Circumstances, "timeout">, reason: string): ExecutionResult =>
+export const ofKill = (circumstances: Bare, reason: string): ExecutionResult =>
   withoutRun(circumstances, "Killed", executionError("EXECUTION_KILLED", `Execution killed: ${reason}`))

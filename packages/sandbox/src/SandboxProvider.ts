@@ -36,6 +36,8 @@ export interface SandboxFile {
 export interface SandboxCommand {
   /** A line for `/bin/bash -l -c`. */
   readonly line: string
+  /** As whom to run it: the sandbox's user unless told. A provider without root refuses it. */
+  readonly user?: "root" | "user"
   readonly env: Readonly<Record<string, string>>
   /** The provider ends the command after this long. */
   readonly lifetime: Duration.Duration
@@ -60,7 +62,7 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     /** Puts files into the sandbox, owned by its user; makes the directories they need. */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
     /**
-     * Runs a command as the sandbox's user and waits for its end. Interrupting the wait does not end the command: end it with
+     * Runs a command and waits for its end. Interrupting the wait does not end the command: end it with
      * `signal`, or with the sandbox.
      */
     readonly run: (command: SandboxCommand) => Effect.Effect<CommandExit, SandboxFailure>

@@ -97,7 +97,7 @@ const make = Effect.gen(function* () {
       ),
     listExecutions: (filter = {}) =>
       Effect.map(registry.list, (executions) => executions.filter(matches(filter))),
-    runtimes: toolchain.runtimes,
+    runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
     shutdown
   })
 })

@@ -9,17 +9,28 @@ export interface Runtime {
   readonly version: string
   /** The program's file in the working directory. */
   readonly file: string
-  /** The shell words that run that file. */
+  /** The words that run that file, separated by single blanks. */
   readonly command: string
+  /** A shell line that fails exactly when the language's own parser refuses the file. */
+  readonly check?: string
+}
+
+/** What a provider's sandboxes have. */
+export interface Facts {
+  readonly runtimes: ReadonlyArray<Runtime>
+  /** As whom the supervisor can run in the sandbox: as root, as the program's own user, or not at all. */
+  readonly supervisor: "root" | "user" | "none"
 }
 
 type Versions = ReadonlyMap<string, string>
 
-const tools = ["python3", "node", "bash", "deno", "bun", "tsx"]
+const tools = ["python3", "node", "bash", "deno", "bun", "tsx", "perl"]
 
 /** One line a tool that is there: its name and whatever it says of its version. */
 const probe = tools
-  .map((tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | head -n 1)"`)
+  .map(
+    (tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | grep -m 1 [0-9])"`
+  )
   .concat("true")
   .join("; ")
 
@@ -41,16 +52,28 @@ const runtime = (
   tool: string,
   version: string,
   file: string,
-  command: string
-): Runtime => ({ language, version: `${tool} ${version}`, file, command: `${command} ${file}` })
+  command: string,
+  check?: string
+): Runtime => ({
+  language,
+  version: `${tool} ${version}`,
+  file,
+  command: `${command} ${file}`,
+  ...(check === undefined ? {} : { check })
+})
 
 const whenFound = (versions: Versions, tool: string, make: (version: string) => Option.Option<Runtime>) =>
   Option.flatMap(Option.fromNullable(versions.get(tool)), make)
 
+const pythonCheck = `python3 -c 'compile(open("main.py", "rb").read(), "main.py", "exec")'`
+
+// Node reads the file as CommonJS or as a module; only what is neither is invalid.
+const nodeCheck = "node --check main.js || { cp main.js check.mjs && node --check check.mjs; }"
+
 const python = (versions: Versions) =>
   // Unbuffered, so that what a program printed before its end is not lost with it.
   whenFound(versions, "python3", (version) =>
-    Option.some(runtime("python", "python", version, "main.py", "python3 -u"))
+    Option.some(runtime("python", "python", version, "main.py", "python3 -u", pythonCheck))
   )
 
 const javascript = (versions: Versions) =>
@@ -58,7 +81,7 @@ const javascript = (versions: Versions) =>
     // From 22.7 on, and with this flag before, node itself tells modules from CommonJS.
     const flag = atLeast(version, [20, 10]) && !atLeast(version, [22, 7])
     const command = flag ? "node --no-warnings --experimental-detect-module" : "node"
-    return Option.some(runtime("javascript", "node", version, "main.js", command))
+    return Option.some(runtime("javascript", "node", version, "main.js", command, nodeCheck))
   })
 
 const nodeTypeScript = (version: string) =>
@@ -87,60 +110,68 @@ const typescript = (versions: Versions) =>
   ])
 
 const bash = (versions: Versions) =>
-  whenFound(versions, "bash", (version) => Option.some(runtime("bash", "bash", version, "main.sh", "bash")))
+  whenFound(versions, "bash", (version) =>
+    Option.some(runtime("bash", "bash", version, "main.sh", "bash", "bash -n main.sh"))
+  )
 
-/** What the probe's output says can be run. */
-export const runtimesOf = (output: string): ReadonlyArray<Runtime> => {
+/** What the probe's output says. */
+const factsOf = (output: string, user: "root" | "user"): Facts => {
   const versions = parseVersions(output)
-  return Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions)))
+  return {
+    runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
+    supervisor: versions.has("perl") ? user : "none"
+  }
 }
 
-const probeSandbox = Effect.gen(function* () {
+const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
   const sandbox = yield* Sandbox
   let output = ""
   yield* sandbox.run({
     line: probe,
+    user,
     env: {},
     lifetime: Duration.seconds(30),
     onOutput: (stream, text) => {
       if (stream === "stdout") output += text
     }
   })
-  return runtimesOf(output)
+  return factsOf(output, user)
 })
+
+/** As root if there is one. */
+const probeSandbox = probeAs("root").pipe(
+  Effect.catchIf(
+    (failure) => !failure.retryable && failure.phase === "start",
+    () => probeAs("user")
+  )
+)
 
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   Toolchain,
-  { readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure> }
+  { readonly facts: Effect.Effect<Facts, SandboxFailure> }
 >() {
   /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
   static readonly layer: Layer.Layer<Toolchain, never, SandboxProvider> = Layer.effect(
     Toolchain,
     Effect.gen(function* () {
       const provider = yield* SandboxProvider
-      const found = yield* Ref.make(Option.none<ReadonlyArray<Runtime>>())
+      const found = yield* Ref.make(Option.none<Facts>())
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const look = probeSandbox.pipe(
         Effect.provide(
           provider.sandbox({ metadata: { purpose: "toolchain" }, lifetime: Duration.minutes(2) })
         ),
-        Effect.tap((runtimes) => Ref.set(found, Option.some(runtimes)))
+        Effect.tap((facts) => Ref.set(found, Option.some(facts)))
       )
-      const lookOnce = Effect.flatMap(
-        Ref.get(found),
-        Option.match({ onNone: () => look, onSome: Effect.succeed })
-      )
-      const runtimes = Effect.flatMap(
-        Ref.get(found),
-        Option.match({ onNone: () => oneAtATime.withPermits(1)(lookOnce), onSome: Effect.succeed })
-      )
-      return { runtimes }
+      const orElse = (otherwise: Effect.Effect<Facts, SandboxFailure>) =>
+        Effect.flatMap(Ref.get(found), Option.match({ onNone: () => otherwise, onSome: Effect.succeed }))
+      return { facts: orElse(oneAtATime.withPermits(1)(orElse(look))) }
     })
   )
 
   /** Finds what it is told, without a sandbox. */
-  static layerTest(runtimes: ReadonlyArray<Runtime>): Layer.Layer<Toolchain> {
-    return Layer.succeed(Toolchain, { runtimes: Effect.succeed(runtimes) })
+  static layerTest(facts: Facts): Layer.Layer<Toolchain> {
+    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts) })
   }
 }

@@ -1,6 +1,9 @@
-import { type ExecutionError, executionError, type Verdict } from "@bulkhead/domain"
+import { type ErrorCode, type ExecutionError, executionError, type Verdict } from "@bulkhead/domain"
+import type { LimitValues } from "./Limits.js"
 import type { CommandExit } from "./SandboxProvider.js"
-import type { Ending, StopReason } from "./Supervisor.js"
+import * as Signals from "./Signals.js"
+import type { Outcome, StopReason } from "./Supervisor.js"
+import type { SupervisorReport } from "./SupervisorReport.js"
 
 export interface Judgement {
   readonly verdict: Verdict
@@ -8,51 +11,109 @@ export interface Judgement {
   readonly error?: ExecutionError
 }
 
+const judgement = (verdict: Verdict, code: ErrorCode, message: string): Judgement => ({
+  verdict,
+  error: executionError(code, message)
+})
+
+const timeLimit = (timeout: number) =>
+  judgement(
+    "TimeLimitExceeded",
+    "EXECUTION_TIMEOUT",
+    `Execution timeout: the program ran longer than ${timeout} s`
+  )
+
+const cpuTimeLimit = ({ maxCpuTime }: LimitValues) =>
+  judgement(
+    "CpuTimeLimitExceeded",
+    "EXECUTION_TIMEOUT",
+    `Execution timeout: the program used more than ${maxCpuTime} s of CPU time`
+  )
+
+const memoryLimit = ({ maxMemoryMB }: LimitValues) =>
+  judgement(
+    "MemoryLimitExceeded",
+    "MEMORY_LIMIT_EXCEEDED",
+    `The program needed more than ${maxMemoryMB} MB of memory`
+  )
+
+const processLimit = ({ maxProcesses }: LimitValues) =>
+  judgement(
+    "ProcessLimitExceeded",
+    "PROCESS_LIMIT_EXCEEDED",
+    `The program needed more than ${maxProcesses} processes and threads`
+  )
+
+const outputLimit = ({ hardOutputBytes }: LimitValues) =>
+  judgement(
+    "OutputLimitExceeded",
+    "OUTPUT_LIMIT_EXCEEDED",
+    `The program wrote more than ${hardOutputBytes} bytes`
+  )
+
+const diskLimit = () =>
+  judgement("DiskLimitExceeded", "DISK_LIMIT_EXCEEDED", "The program needed more disk than it may use")
+
 const ofExit = ({ exitCode, signal }: CommandExit): Judgement => {
-  if (signal !== undefined) {
-    return { verdict: "Signalled", error: executionError("RUNTIME_ERROR", `Program was ended by ${signal}`) }
-  }
+  if (signal !== undefined) return judgement("Signalled", "RUNTIME_ERROR", `Program was ended by ${signal}`)
   if (exitCode === 0) return { verdict: "Completed" }
-  return {
-    verdict: "NonZeroExit",
-    error: executionError("RUNTIME_ERROR", `Program exited with code ${exitCode}`)
-  }
+  return judgement("NonZeroExit", "RUNTIME_ERROR", `Program exited with code ${exitCode ?? "unknown"}`)
 }
 
-const ofStop = (reason: StopReason, timeout: number): Judgement => {
+const ofStop = (reason: StopReason, limits: LimitValues, timeout: number): Judgement => {
   switch (reason._tag) {
     case "Deadline":
-      return {
-        verdict: "TimeLimitExceeded",
-        error: executionError(
-          "EXECUTION_TIMEOUT",
-          `Execution timeout: the program ran longer than ${timeout} s`
-        )
-      }
+      return timeLimit(timeout)
     case "OutputLimit":
-      return {
-        verdict: "OutputLimitExceeded",
-        error: executionError("OUTPUT_LIMIT_EXCEEDED", "The program wrote more output than it may")
-      }
+      return outputLimit(limits)
     case "Killed":
-      return {
-        verdict: "Killed",
-        error: executionError("EXECUTION_KILLED", `Execution killed: ${reason.reason}`)
-      }
+      return judgement("Killed", "EXECUTION_KILLED", `Execution killed: ${reason.reason}`)
   }
 }
 
-/** What an ending means. `timeout` in seconds. */
-export const judge = (ending: Ending, timeout: number): Judgement => {
-  switch (ending._tag) {
-    case "Exited":
-      return ofExit(ending.exit)
-    case "Stopped":
-      return ofStop(ending.reason, timeout)
-    case "Lost":
-      return {
-        verdict: "InternalError",
-        error: executionError(ending.failure.code, ending.failure.message)
-      }
+/** How the supervisor saw the program itself end. */
+export const exitOfReport = ({ exited, status }: SupervisorReport): CommandExit => {
+  if (!exited) return {}
+  const signal = status & 127
+  return signal === 0 ? { exitCode: status >> 8 } : { signal: Signals.nameOf(signal) }
+}
+
+/** A program that failed by itself, seen in the light of what it ran into. */
+const ofFailedReport = (report: SupervisorReport, limits: LimitValues): Judgement => {
+  const exit = exitOfReport(report)
+  if (report.oomKills > 0) return memoryLimit(limits)
+  if (exit.signal === "SIGXCPU") return cpuTimeLimit(limits)
+  if (exit.signal === "SIGXFSZ" || report.diskFull) return diskLimit()
+  if (report.forksRefused) return processLimit(limits)
+  if (report.invalid)
+    return judgement("NonZeroExit", "INVALID_CODE", "The program is not valid in its language")
+  return ofExit(exit)
+}
+
+const ofReport = (report: SupervisorReport, limits: LimitValues, timeout: number): Judgement => {
+  switch (report.reason) {
+    case "timeout":
+      return timeLimit(timeout)
+    case "cpu":
+      return cpuTimeLimit(limits)
+    case "memory":
+      return memoryLimit(limits)
+    case "processes":
+      return processLimit(limits)
+    case "output":
+      return outputLimit(limits)
+    case "":
+      return report.exited && report.status === 0 ? { verdict: "Completed" } : ofFailedReport(report, limits)
   }
+}
+
+/** What an outcome means. `timeout` in seconds. */
+export const judge = ({ ending, report }: Outcome, limits: LimitValues, timeout: number): Judgement => {
+  if (ending._tag === "Stopped" && (report === undefined || report.reason === "")) {
+    return ofStop(ending.reason, limits, timeout)
+  }
+  if (report !== undefined) return ofReport(report, limits, timeout)
+  return ending._tag === "Lost"
+    ? judgement("InternalError", ending.failure.code, ending.failure.message)
+    : ofExit(ending.exit)
 }

@@ -11,4 +11,5 @@ export {
   SandboxProvider
 } from "./SandboxProvider.js"
 export { type ExecuteOptions, type ExecutionFilter, SandboxService } from "./SandboxService.js"
-export { type Runtime, Toolchain } from "./Toolchain.js"
+export type { SupervisorReport } from "./SupervisorReport.js"
+export { type Facts, type Runtime, Toolchain } from "./Toolchain.js"

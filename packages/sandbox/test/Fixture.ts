@@ -1,5 +1,6 @@
 import {
   ExecutionLog,
+  type Facts,
   Limits,
   type LimitValues,
   type Runtime,
@@ -16,16 +17,20 @@ const python: Runtime = {
   command: "python3 -u main.py"
 }
 
-/** The real service on mock sandboxes that know python and bash. */
+/** The real service on mock sandboxes that know python and bash, by default without a supervisor in them. */
 export const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
-  limits: Partial<LimitValues> = {}
+  limits: Partial<LimitValues> = {},
+  supervisor: Facts["supervisor"] = "none"
 ) =>
   SandboxService.layerBare.pipe(
     Layer.provideMerge(Limits.layer(limits)),
     Layer.provideMerge(ExecutionLog.layerMemory()),
     Layer.provideMerge(
-      Toolchain.layerTest([python, { ...python, language: "bash", file: "main.sh", command: "bash main.sh" }])
+      Toolchain.layerTest({
+        supervisor,
+        runtimes: [python, { ...python, language: "bash", file: "main.sh", command: "bash main.sh" }]
+      })
     ),
     Layer.provideMerge(MockSandboxProvider.layer(behaviour))
   )

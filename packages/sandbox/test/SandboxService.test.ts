@@ -164,13 +164,13 @@ describe("output", () => {
       assert.strictEqual(result.verdict, "OutputLimitExceeded")
       assert.strictEqual(result.error?.code, "OUTPUT_LIMIT_EXCEEDED")
       assert.isTrue(result.output.truncated)
-      assert.strictEqual(result.output.stdoutBytes, 3000)
-      assert.isBelow(result.stdout.length, 300)
+      assert.strictEqual(result.output.stdoutBytes, 30_000)
+      assert.isBelow(result.stdout.length, 1000)
     }).pipe(
       Effect.provide(
         service(
-          { program: (process) => Effect.zipRight(process.stdout("x".repeat(3000)), sleeper(process)) },
-          { maxOutputBytes: 200, hardOutputBytes: 2000 }
+          { program: (process) => Effect.zipRight(process.stdout("x".repeat(30_000)), sleeper(process)) },
+          { maxOutputBytes: 200, hardOutputBytes: 20_000 }
         )
       )
     )

@@ -12,14 +12,16 @@ const finding = (output: string) => ({
 const toolchain = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
   Toolchain.layer.pipe(Layer.provideMerge(MockSandboxProvider.layer(behaviour)))
 
-const debian = "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\n"
+const debian =
+  "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\nperl This is perl 5, version 36, subversion 0 (v5.36.0)\n"
 
 describe("Toolchain", () => {
   it.effect("finds what the sandbox has, once", () =>
     Effect.gen(function* () {
-      const { runtimes } = yield* Toolchain
-      const found = yield* runtimes
-      yield* runtimes
+      const { facts } = yield* Toolchain
+      const { runtimes: found, supervisor } = yield* facts
+      yield* facts
+      assert.strictEqual(supervisor, "root")
       assert.deepStrictEqual(
         found.map(({ language, version }) => [language, version]),
         [
@@ -43,7 +45,7 @@ describe("Toolchain", () => {
   ] as const) {
     it.effect(`runs TypeScript with ${tools.split("\n").at(-1)}`, () =>
       Effect.gen(function* () {
-        const found = yield* (yield* Toolchain).runtimes
+        const { runtimes: found } = yield* (yield* Toolchain).facts
         assert.strictEqual(found.find(({ language }) => language === "typescript")?.command, command)
       }).pipe(Effect.provide(toolchain(finding(tools))))
     )
@@ -51,11 +53,11 @@ describe("Toolchain", () => {
 
   it.effect("does not remember a failure", () =>
     Effect.gen(function* () {
-      const { runtimes } = yield* Toolchain
+      const { facts } = yield* Toolchain
       const mock = yield* MockSandboxes
-      yield* Effect.flip(runtimes)
+      yield* Effect.flip(facts)
       yield* mock.behave({ create: Effect.void })
-      assert.strictEqual((yield* runtimes).length, 3)
+      assert.strictEqual((yield* facts).runtimes.length, 3)
     }).pipe(Effect.provide(toolchain({ ...finding(debian), create: failure("ECONNREFUSED", "create") })))
   )
 
@@ -66,7 +68,9 @@ describe("Toolchain", () => {
       assert.strictEqual((yield* (yield* MockSandboxes).created).length, 2)
     }).pipe(
       Effect.provide(
-        SandboxService.layer().pipe(Layer.provideMerge(MockSandboxProvider.layer(finding(debian))))
+        SandboxService.layer().pipe(
+          Layer.provideMerge(MockSandboxProvider.layer(finding(debian.replace(/perl.*/, ""))))
+        )
       )
     )
   )

@@ -1,1 +1,2 @@
 export * as MockSandboxProvider from "./MockSandboxProvider.js"
+export * as MockSupervisor from "./MockSupervisor.js"

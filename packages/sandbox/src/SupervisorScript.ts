@@ -1,0 +1,255 @@
+/**
+ * The supervisor that runs inside the sandbox: Perl, because every Debian-based image has it and it starts in milliseconds; core
+ * functions and raw system calls alone, because each module would double that.
+ *
+ * It runs as root where the sandbox has a root, and the program as the sandbox's user, so that the program cannot touch it. It goes on
+ * when nobody listens any more. What it has to say it writes on its own stderr, in lines that begin with a nonce which the program
+ * cannot know: one before the program runs, and a report when all is over.
+ */
+const source = String.raw`
+use strict;
+$SIG{$_} = 'IGNORE' for qw(PIPE TERM INT HUP);
+
+my %given;
+$given{$_} = delete $ENV{$_} for grep { /^BULKHEAD_/ } keys %ENV;
+my ($nonce, $command, $file) = @given{qw(BULKHEAD_NONCE BULKHEAD_COMMAND BULKHEAD_FILE)};
+my ($timeout, $grace, $cpu_limit, $memory_limit, $process_limit, $file_limit, $keep, $output_limit) =
+  split / /, $given{BULKHEAD_LIMITS};
+my ($uid, $gid, $home, $user) = $< ? ($<, $( + 0, @ENV{qw(HOME USER)}) : ((getpwnam 'user')[2, 3, 7], 'user');
+
+# The machine field of our own ELF header tells whose system call numbers to use.
+open my $self, '<:raw', '/proc/self/exe' or die;
+read $self, my $elf, 20;
+my ($PRCTL, $SETSID, $PRLIMIT, $GETRUSAGE, $STATFS, $CLOCK) = @{
+  { 0x3e => [157, 112, 302, 98, 137, 228], 0xb7 => [167, 157, 261, 165, 43, 113] }->{unpack 'v', substr $elf, 18}
+    or die "unknown machine\n"
+};
+my $PIDFD_OPEN = 434;
+sub prctl { syscall $PRCTL, $_[0], $_[1], 0, 0, 0 }
+sub limit { my $pair = pack 'QQ', $_[1], $_[1]; syscall $PRLIMIT, 0, $_[0], $pair, 0 }
+sub now { my $time = "\0" x 16; syscall $CLOCK, 1, $time; my ($s, $ns) = unpack 'qq', $time; $s * 1000 + $ns / 1e6 }
+sub slurp { open my $in, '<', $_[0] or return ''; local $/; <$in> // '' }
+sub spit { open my $out, '>', $_[0] or return; defined syswrite $out, $_[1] }
+
+# Orphans come to us, so that their time counts and none is missed.
+prctl(36, 1);
+prctl(4, 0) if $<;
+
+# A cgroup of our own where we may make one; the sandbox's own to read where we may not.
+my ($cgroup, @join, %at) = ('none');
+my $root = '/sys/fs/cgroup';
+if (-e "$root/cgroup.controllers") {
+  my $own = "$root/bulkhead";
+  spit("$root/cgroup.subtree_control", '+memory +pids +cpu') if !$<;
+  if (!$< && mkdir($own) && spit("$own/memory.max", $memory_limit) && spit("$own/pids.max", $process_limit)) {
+    spit("$own/memory.swap.max", 0);
+    ($root, @join) = ($own, "$own/cgroup.procs");
+  }
+  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events');
+  $cgroup = 'cgroup v2' if -e "$root/memory.max";
+} elsif (-d "$root/memory") {
+  my @own = map { "$root/$_/bulkhead" } qw(memory pids cpuacct);
+  my $sub = '';
+  if (!$< && 3 == grep { mkdir } @own) {
+    spit("$own[0]/memory.limit_in_bytes", $memory_limit);
+    spit("$own[1]/pids.max", $process_limit);
+    $sub = '/bulkhead';
+    @join = map { "$_/cgroup.procs" } @own;
+  }
+  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events");
+  $cgroup = 'cgroup v1' if slurp("$root/memory$sub/memory.limit_in_bytes") < 2**60;
+}
+sub evidence { $cgroup eq 'none' ? '' : slurp("$root/$at{$_[0]}") }
+sub counted { evidence($_[0]) =~ /^$_[1] (\d+)/m ? $1 : 0 }
+sub cgroup_cpu { my $text = evidence('cpu'); $text =~ /^usage_usec (\d+)/m ? $1 / 1000 : $text / 1e6 }
+my %before = (oom => counted('oom', 'oom_kill'), forks => counted('forks', 'max'), cpu => cgroup_cpu(), memory => evidence('current'));
+
+sub is_alive { my $stat = slurp("/proc/$_[0]/stat"); $stat ne '' && $stat !~ /\) [ZX] / }
+sub processes {
+  opendir my $proc, '/proc' or return;
+  grep { /^\d+$/ && $_ != $$ && $_ > 1 && ((stat "/proc/$_")[4] // -1) == $uid && is_alive($_) } readdir $proc;
+}
+sub resident { my $pages = 0; $pages += (split / /, slurp("/proc/$_/statm"))[1] || 0 for processes(); $pages * 4096 }
+sub disk_full {
+  for (my @paths = ($home, '/tmp', '/dev/shm')) {
+    my $facts = "\0" x 120;
+    next if syscall $STATFS, $_, $facts;
+    my (undef, $block, $blocks, undef, $free, $files, $free_files) = unpack 'Q7', $facts;
+    return 1 if $blocks && $free * $block < 65536 or $files && !$free_files;
+  }
+  0;
+}
+
+sub become_user { return if $<; $( = $gid; $) = "$gid $gid"; ($<, $>) = ($uid, $uid) }
+# To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we share its user.
+sub signal_all {
+  return kill $_[0], processes() if $<;
+  my $sender = fork // return;
+  if (!$sender) { become_user(); kill $_[0], -1; kill 'KILL', $$ }
+  waitpid $sender, 0;
+}
+
+pipe my $out, my $program_out or die;
+pipe my $err, my $program_err or die;
+my $program = fork // die;
+if (!$program) {
+  $SIG{$_} = 'DEFAULT' for qw(PIPE TERM INT HUP);
+  spit($_, $$) for @join;
+  spit('/proc/self/oom_score_adj', 500);
+  syscall $SETSID;
+  open STDIN, '<', '/dev/null';
+  open STDOUT, '>&', $program_out;
+  open STDERR, '>&', $program_err;
+  # CPU seconds, file size, core size, processes.
+  limit(0, 1 + int $cpu_limit / 1000);
+  limit(1, $file_limit);
+  limit(4, 0);
+  limit(6, $process_limit) if !$<;
+  become_user();
+  prctl(38, 1);
+  @ENV{qw(HOME USER LOGNAME)} = ($home, $user, $user);
+  for (split /\n/, $given{BULKHEAD_ENV}) {
+    my ($name, $value) = split /=/, $_, 2;
+    $value =~ s/%([0-9A-F]{2})/chr hex $1/ge;
+    $ENV{$name} = $value;
+  }
+  chdir $home;
+  if (exists $given{BULKHEAD_CODE} && !spit($file, $given{BULKHEAD_CODE})) { syswrite STDERR, "cannot write $file: $!\n" }
+  exec split / /, $command;
+  syswrite STDERR, "cannot run $command: $!\n";
+  exec '/bin/false';
+}
+close $_ for $program_out, $program_err;
+
+my $started = now();
+my %stream = map { $_->[0] => { reader => $_->[1], total => 0, dropped => 0, tail => '', queue => '' } } [1, $out], [2, $err];
+$stream{2}{queue} = "\x1e$nonce started $cgroup\n";
+my $pidfd = syscall $PIDFD_OPEN, $program, 0;
+my ($reason, $status, $full, $peak, $kill_at, $over_at, @signals) = ('', undef, 0, 0);
+my ($deadline, $look_at) = ($started + $timeout, $started + 50);
+for my $fd (1, 2) { open my $handle, '>&=', $fd; fcntl $handle, 4, 2048 | fcntl $handle, 3, 0; $stream{$fd}{writer} = $handle }
+
+sub send_signal { push @signals, sprintf '{"signal":"SIG%s","atMs":%d}', $_[0], now() - $started; signal_all($_[0]) }
+sub stop { return if $reason; $reason = $_[0]; send_signal('TERM'); $kill_at = now() + $grace }
+sub take {
+  my ($stream, $bytes) = @_;
+  my $room = $keep - $stream->{total};
+  $stream->{total} += length $bytes;
+  $stream->{queue} .= substr $bytes, 0, $room, '' if $room > 0;
+  $stream->{tail} .= $bytes;
+  $stream->{tail} = substr $stream->{tail}, -$keep if length $stream->{tail} > 2 * $keep;
+  stop('output') if $stream{1}{total} + $stream{2}{total} > $output_limit;
+}
+# Whether the stream has come to its end.
+sub drain {
+  my ($stream) = @_;
+  my $read = sysread $stream->{reader}, my $bytes, 65536;
+  return !defined $read && $! != 4 && $! != 11 || defined $read && !$read if !$read;
+  take($stream, $bytes);
+  0;
+}
+sub flush_queue {
+  my ($stream) = @_;
+  return if $stream->{queue} eq '';
+  my $sent = syswrite $stream->{writer}, $stream->{queue};
+  if (defined $sent) { substr $stream->{queue}, 0, $sent, '' }
+  elsif ($! != 4 && $! != 11) { $stream->{queue} = '' }
+}
+sub reap { while ((my $pid = waitpid -1, 1) > 0) { $status = $? if $pid == $program } }
+sub look_around {
+  $full ||= disk_full();
+  stop('processes') if counted('forks', 'max') > $before{forks};
+  stop('cpu') if $cgroup ne 'none' && cgroup_cpu() - $before{cpu} > $cpu_limit;
+  return if $cgroup ne 'none';
+  my $resident = resident();
+  $peak = $resident if $resident > $peak;
+  stop('memory') if $resident > $memory_limit;
+}
+sub listen_until {
+  my ($until) = @_;
+  my ($read, $write) = ('', '');
+  for my $stream (values %stream) {
+    vec($read, fileno $stream->{reader}, 1) = 1 if $stream->{reader};
+    vec($write, fileno $stream->{writer}, 1) = 1 if $stream->{queue} ne '';
+  }
+  vec($read, $pidfd, 1) = 1 if $pidfd >= 0 && !defined $status;
+  my $wait = $until - now();
+  $wait = 20 if $pidfd < 0 && $wait > 20;
+  select $read, $write, undef, $wait > 0 ? $wait / 1000 : 0;
+  for my $stream (values %stream) {
+    flush_queue($stream) if $stream->{queue} ne '' && vec($write, fileno $stream->{writer}, 1);
+    if ($stream->{reader} && vec($read, fileno $stream->{reader}, 1) && drain($stream)) { close $stream->{reader}; delete $stream->{reader} }
+  }
+}
+sub earliest { my $first = shift; for (@_) { $first = $_ if defined && $_ < $first } $first }
+
+# Until the program itself has ended.
+while (!defined $status) {
+  listen_until(earliest($look_at, $deadline, $kill_at, $over_at));
+  reap();
+  last if defined $status;
+  my $time = now();
+  if ($time >= $deadline) { stop('timeout'); $deadline = 9e15 }
+  if ($time >= $look_at) { look_around(); $look_at = $time + 50 }
+  if (defined $kill_at && $time >= $kill_at) { send_signal('KILL'); ($kill_at, $over_at) = (undef, $time + 2000) }
+  last if defined $over_at && $time >= $over_at;
+}
+my $wall = now() - $started;
+my $refused = counted('forks', 'max') > $before{forks};
+$full ||= disk_full();
+
+# What it left running is no longer wanted. Between looks new ones may be born, so look until there are none.
+my @left = processes();
+my $cleared_by = now() + 2000;
+while (processes() && now() < $cleared_by) { signal_all('KILL'); reap(); select undef, undef, undef, 0.002 }
+my $survivors = processes();
+reap();
+
+# A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid programs nothing.
+my $invalid = 0;
+if (defined $status && $status && !($status & 127) && !$reason && $given{BULKHEAD_CHECK}) {
+  my $checker = fork;
+  if (defined $checker && !$checker) {
+    become_user();
+    chdir $home;
+    open STDIN, '<', '/dev/null';
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+    if (exists $given{BULKHEAD_CODE}) { unlink $file; spit($file, $given{BULKHEAD_CODE}) or exec '/bin/true' }
+    alarm 5;
+    exec '/bin/sh', '-c', $given{BULKHEAD_CHECK};
+  }
+  waitpid $checker, 0 if $checker;
+  $invalid = 1 if $checker && $? && !($? & 127);
+}
+
+# Whatever the pipes still hold, and then the tails.
+my $drained_by = now() + 1000;
+listen_until($drained_by) while now() < $drained_by && grep { $_->{reader} } values %stream;
+for my $stream (values %stream) {
+  my $tail = substr $stream->{tail}, -$keep;
+  my $dropped = $stream->{total} - 2 * $keep;
+  $stream->{dropped} = $dropped > 0 ? $dropped : 0;
+  $tail = "\n[$dropped bytes left out]\n$tail" if $dropped > 0;
+  $stream->{queue} .= $tail;
+}
+
+my $usage = "\0" x 144;
+syscall $GETRUSAGE, -1, $usage;
+my ($us, $uu, $ss, $su, $maxrss) = unpack 'q5', $usage;
+my $cpu = ($us + $ss) * 1000 + ($uu + $su) / 1000;
+my $cgroup_peak = evidence('peak') - $before{memory};
+for ($maxrss * 1024, $cgroup_peak) { $peak = $_ if $_ > $peak }
+$stream{2}{queue} .= sprintf
+  qq(\x1e%s {"reason":"%s","exited":%s,"status":%d,"wallMs":%d,"cpuMs":%d,"peakBytes":%d,"oomKills":%d,"forksRefused":%s,"diskFull":%s,)
+  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cgroup":"%s"}\n),
+  $nonce, $reason, defined $status ? 'true' : 'false', $status // 0, $wall, $cpu, $peak,
+  counted('oom', 'oom_kill') - $before{oom}, $refused ? 'true' : 'false', $full ? 'true' : 'false', $invalid ? 'true' : 'false',
+  scalar @left, $survivors, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, $cgroup;
+delete $_->{reader} for values %stream;
+my $said_by = now() + 5000;
+listen_until($said_by) while now() < $said_by && grep { $_->{queue} ne '' } values %stream;
+`
+
+/** What is sent into the sandbox: without the lines that are for us alone. */
+export const script = source.replaceAll(/^# .*\n/gm, "")

@@ -1,0 +1,51 @@
+import { assert, describe, it } from "@effect/vitest"
+import { FastCheck } from "effect"
+import { type SupervisorReport, SupervisorVoice } from "../src/SupervisorReport.js"
+
+const nonce = "c0ffee"
+
+const listen = (pieces: ReadonlyArray<string>) => {
+  const heard = { text: "", started: [] as Array<string>, reports: [] as Array<SupervisorReport> }
+  const voice = new SupervisorVoice(nonce, {
+    onStarted: (cgroup) => heard.started.push(cgroup),
+    onReport: (report) => heard.reports.push(report),
+    onText: (text) => {
+      heard.text += text
+    }
+  })
+  for (const piece of pieces) voice.hear(piece)
+  voice.end()
+  return heard
+}
+
+/** The text in pieces that end where the cuts say. */
+const cut = (text: string, cuts: ReadonlyArray<number>) => {
+  const places = [0, ...cuts.map((place) => place % (text.length + 1)).sort((a, b) => a - b), text.length]
+  return places.slice(1).map((place, index) => text.slice(places[index], place))
+}
+
+describe("SupervisorVoice", () => {
+  it.prop(
+    "tells the supervisor from the program, however the stream is cut",
+    [
+      FastCheck.array(FastCheck.nat(500)),
+      FastCheck.array(FastCheck.constantFrom("a", "\x1e", "\n", nonce, "\x1ec0f"))
+    ],
+    ([cuts, written]) => {
+      const program = `${written.join("")}.`
+      const stream = `\x1e${nonce} started cgroup v1\n${program}\x1e${nonce} started none\nend`
+      const heard = listen(cut(stream, cuts))
+      const forged = program.includes(`\x1e${nonce} `)
+      assert.isFalse(forged)
+      assert.strictEqual(heard.text, `${program}end`)
+      assert.deepStrictEqual(heard.started, ["cgroup v1", "none"])
+    }
+  )
+
+  it("takes nothing from a program that guesses the nonce wrong, and nothing malformed", () => {
+    const forged = `\x1eother {"reason":"","exited":true}\n`
+    const heard = listen([forged, `\x1e${nonce} {"reason":"because"}\n`, `\x1e${nonce} not json\n`])
+    assert.strictEqual(heard.text, forged)
+    assert.deepStrictEqual(heard.reports, [])
+  })
+})

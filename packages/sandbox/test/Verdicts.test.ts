@@ -1,0 +1,159 @@
+import { SandboxService, type SupervisorReport } from "@bulkhead/sandbox"
+import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, TestClock } from "effect"
+import { begin, service } from "./Fixture.js"
+
+const { failure, sleeper, stubborn } = MockSandboxProvider
+const { reporting } = MockSupervisor
+
+const supervised = (report: Partial<SupervisorReport>, program?: MockSandboxProvider.MockProgram) =>
+  service({ program: reporting(report, program) }, {}, "root")
+
+const run = Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)" }))
+
+/** A wait status: the exit code above, the signal below. */
+const exited = (code: number) => code << 8
+
+describe("each report of the supervisor is one verdict", () => {
+  const rows: ReadonlyArray<readonly [string, Partial<SupervisorReport>, string, string | undefined]> = [
+    ["an end in peace", {}, "Completed", undefined],
+    ["an exit code", { status: exited(3) }, "NonZeroExit", "RUNTIME_ERROR"],
+    [
+      "a program its language cannot read",
+      { status: exited(1), invalid: true },
+      "NonZeroExit",
+      "INVALID_CODE"
+    ],
+    ["a signal", { status: 11 }, "Signalled", "RUNTIME_ERROR"],
+    ["the deadline", { reason: "timeout", status: 15 }, "TimeLimitExceeded", "EXECUTION_TIMEOUT"],
+    ["the deadline, met with an exit of 0", { reason: "timeout" }, "TimeLimitExceeded", "EXECUTION_TIMEOUT"],
+    [
+      "CPU time seen by the supervisor",
+      { reason: "cpu", status: 15 },
+      "CpuTimeLimitExceeded",
+      "EXECUTION_TIMEOUT"
+    ],
+    ["CPU time seen by the kernel", { status: 24 }, "CpuTimeLimitExceeded", "EXECUTION_TIMEOUT"],
+    [
+      "memory seen by the supervisor",
+      { reason: "memory", status: 15 },
+      "MemoryLimitExceeded",
+      "MEMORY_LIMIT_EXCEEDED"
+    ],
+    ["memory seen by the kernel", { status: 9, oomKills: 1 }, "MemoryLimitExceeded", "MEMORY_LIMIT_EXCEEDED"],
+    ["a child's death for memory that the program coped with", { oomKills: 1 }, "Completed", undefined],
+    ["output", { reason: "output", status: 15 }, "OutputLimitExceeded", "OUTPUT_LIMIT_EXCEEDED"],
+    ["a full disk", { status: exited(1), diskFull: true }, "DiskLimitExceeded", "DISK_LIMIT_EXCEEDED"],
+    ["a file too large", { status: 25 }, "DiskLimitExceeded", "DISK_LIMIT_EXCEEDED"],
+    ["a full disk that the program coped with", { diskFull: true }, "Completed", undefined],
+    ["processes", { reason: "processes", status: 15 }, "ProcessLimitExceeded", "PROCESS_LIMIT_EXCEEDED"],
+    [
+      "a refused fork",
+      { status: exited(1), forksRefused: true },
+      "ProcessLimitExceeded",
+      "PROCESS_LIMIT_EXCEEDED"
+    ]
+  ]
+  for (const [name, report, verdict, code] of rows) {
+    it.effect(`${name} is ${verdict}`, () =>
+      Effect.gen(function* () {
+        const result = yield* run
+        assert.strictEqual(result.verdict, verdict)
+        assert.strictEqual(result.error?.code, code)
+        assert.strictEqual(result.success, code === undefined)
+        assert.strictEqual(result.metrics.peakMemoryMB, 9.1)
+        assert.strictEqual(result.receipt?.enforcement.memory, "cgroup v2")
+      }).pipe(Effect.provide(supervised(report)))
+    )
+  }
+})
+
+describe("under the supervisor", () => {
+  it.effect("its words are not the program's", () =>
+    Effect.gen(function* () {
+      const result = yield* run
+      assert.deepInclude(result, { stdout: "out", stderr: "err" })
+      assert.deepStrictEqual(result.output, { stdoutBytes: 5000, stderrBytes: 3, truncated: true })
+    }).pipe(
+      Effect.provide(
+        supervised({ stdoutBytes: 5000, stderrBytes: 3, dropped: 4997 }, (process) =>
+          Effect.as(Effect.zipRight(process.stdout("out"), process.stderr("err")), { exitCode: 0 })
+        )
+      )
+    )
+  )
+
+  it.effect("a program without a report is judged by its command's own end", () =>
+    Effect.gen(function* () {
+      assert.include(yield* run, { verdict: "Signalled", signal: "SIGKILL" })
+    }).pipe(
+      Effect.provide(
+        service(
+          {
+            program: (process) =>
+              Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none\n`), {
+                signal: "SIGKILL"
+              })
+          },
+          {},
+          "root"
+        )
+      )
+    )
+  )
+
+  it.effect("one that never begins is a failure of ours, and the program never ran", () =>
+    Effect.gen(function* () {
+      const result = yield* run
+      assert.strictEqual(result.verdict, "InternalError")
+      assert.isUndefined(result.metrics.executionTimeMs)
+    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, "root")))
+  )
+
+  it.effect("the service's wall holds when the supervisor's does not", () =>
+    Effect.gen(function* () {
+      const fiber = yield* begin("loop")
+      yield* TestClock.adjust("312 seconds")
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust("1 seconds")
+      const result = yield* Fiber.join(fiber)
+      assert.strictEqual(result.verdict, "TimeLimitExceeded")
+      assert.deepStrictEqual(result.receipt?.signals, [{ signal: "SIGKILL", atMs: 313_000 }])
+    }).pipe(Effect.provide(supervised({}, stubborn)))
+  )
+
+  it.effect("a kill is a kill, whatever the report says of the program's end", () =>
+    Effect.gen(function* () {
+      const sandboxes = yield* SandboxService
+      const fiber = yield* begin("loop")
+      const [execution] = yield* sandboxes.listExecutions()
+      assert(execution)
+      yield* sandboxes.killExecution(execution.executionId, "runaway")
+      const result = yield* Fiber.join(fiber)
+      assert.include(result, { verdict: "Killed", signal: "SIGTERM" })
+    }).pipe(Effect.provide(supervised({ status: 15 }, sleeper)))
+  )
+
+  it.effect("a lost sandbox leaves what was written", () =>
+    Effect.gen(function* () {
+      assert.deepInclude(yield* run, { verdict: "InternalError", stdout: "half" })
+    }).pipe(
+      Effect.provide(
+        supervised({}, (process) => Effect.zipRight(process.stdout("half"), failure("ECONNRESET", "run")))
+      )
+    )
+  )
+
+  it.effect("the program's variables stay out of the supervisor's environment", () =>
+    Effect.gen(function* () {
+      const sandboxes = yield* SandboxService
+      yield* sandboxes.execute({ code: "1", env: { PERL5OPT: "-Mevil", TWO: "a\nb%" } })
+      const [sandbox] = yield* (yield* MockSandboxProvider.MockSandboxes).created
+      const command = sandbox?.commands[0]
+      assert.strictEqual(command?.user, "root")
+      assert.notProperty(command?.env, "PERL5OPT")
+      assert.strictEqual(command?.env.BULKHEAD_ENV, "PERL5OPT=-Mevil\nTWO=a%0Ab%25")
+    }).pipe(Effect.provide(supervised({})))
+  )
+})
