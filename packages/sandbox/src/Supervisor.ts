@@ -1,11 +1,11 @@
 import type { SentSignal } from "@bulkhead/domain"
-import { Clock, Deferred, Duration, Effect, Either, Exit, Fiber, Option, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Either, Fiber, Option, type Scope } from "effect"
+import * as CommandWatch from "./CommandWatch.js"
 import type { KillRequest } from "./ExecutionRegistry.js"
 import { Limits } from "./Limits.js"
-import { type CollectedOutput, Output } from "./Output.js"
+import type { CollectedOutput } from "./Output.js"
 import type { Program } from "./Program.js"
-import { type CommandExit, Sandbox, type SandboxCommand, SandboxFailure } from "./SandboxProvider.js"
-import { type SupervisorReport, SupervisorVoice } from "./SupervisorReport.js"
+import { type CommandExit, Sandbox, SandboxFailure } from "./SandboxProvider.js"
 
 /** Why a running program must be stopped, and whether it gets the grace period. */
 export type StopReason =
@@ -20,15 +20,11 @@ export type Ending =
   | { readonly _tag: "Lost"; readonly failure: SandboxFailure }
 
 /** What is known of a program that no longer runs. */
-export interface Outcome extends CollectedOutput {
+export interface Outcome extends CollectedOutput, CommandWatch.Said {
   readonly ending: Ending
   readonly signals: ReadonlyArray<SentSignal>
   /** Absent: the program never started. */
   readonly executionTimeMs?: number
-  /** The kind of cgroup that the supervisor in the sandbox found. Absent: it never spoke. */
-  readonly cgroup?: string
-  /** Absent: there was no supervisor in the sandbox, or it did not live to tell. */
-  readonly report?: SupervisorReport
 }
 
 export interface Supervision<R> {
@@ -51,53 +47,6 @@ const signalBound = Duration.seconds(5)
 const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
-/** What is learned of a program while it runs. */
-interface Watched {
-  readonly started: Deferred.Deferred<void>
-  readonly flooded: Deferred.Deferred<void>
-  readonly output: Output
-  /** What the supervisor in the sandbox said. */
-  cgroup?: string
-  report?: SupervisorReport
-}
-
-const makeWatched = Effect.gen(function* () {
-  const limits = yield* Limits
-  const flooded = yield* Deferred.make<void>()
-  const watched: Watched = {
-    started: yield* Deferred.make<void>(),
-    flooded,
-    output: new Output(limits, () => Deferred.unsafeDone(flooded, Exit.void))
-  }
-  return watched
-})
-
-/** Where the pieces of a program's output go, and what counts as its start. */
-const listen = (
-  program: Program,
-  watched: Watched
-): Pick<SandboxCommand, "onOutput" | "onStart"> & { end: () => void } => {
-  const { output, started } = watched
-  const begin = () => Deferred.unsafeDone(started, Exit.void)
-  if (program.nonce === undefined) {
-    return { onStart: begin, onOutput: (stream, text) => output.append(stream, text), end: () => {} }
-  }
-  const voice = new SupervisorVoice(program.nonce, {
-    onStarted: (cgroup) => {
-      watched.cgroup = cgroup
-      begin()
-    },
-    onReport: (report) => {
-      watched.report = report
-    },
-    onText: (text) => output.append("stderr", text)
-  })
-  return {
-    onOutput: (stream, text) => (stream === "stderr" ? voice.hear(text) : output.append("stdout", text)),
-    end: () => voice.end()
-  }
-}
-
 /** Runs a program in the sandbox at hand until it ends or must end. Never fails: a lost sandbox is an ending like others. */
 export const supervise: <R>(
   supervision: Supervision<R>
@@ -105,18 +54,12 @@ export const supervise: <R>(
   function* <R>({ program, timeout, killed, onStart, onSignal }: Supervision<R>) {
     const sandbox = yield* Sandbox
     const grace = Duration.seconds((yield* Limits).killGracePeriod)
-    const watched = yield* makeWatched
-    const { started, flooded, output } = watched
-    const { end, ...listener } = listen(program, watched)
+    const { started, flooded, listener, learned } = yield* CommandWatch.make(program)
 
+    const { line, user, env } = program
+    const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
     const command = yield* sandbox
-      .run({
-        line: program.line,
-        user: program.user,
-        env: program.env,
-        lifetime: Duration.sum(Duration.sum(timeout, grace), thirdWall),
-        ...listener
-      })
+      .run({ line, user, env, lifetime, ...listener })
       .pipe(Effect.either, Effect.forkScoped)
     const ended = Effect.map(Fiber.join(command), endingOf)
 
@@ -146,34 +89,33 @@ export const supervise: <R>(
       yield* send("SIGKILL")
       return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
     })
+    const stopBecause = (reason: StopReason) =>
+      Effect.map(
+        stop(reason.graceful ? grace : Duration.zero),
+        (exit): Ending => ({ _tag: "Stopped", reason, exit })
+      )
 
     const mustStop = Effect.raceFirst(
       Effect.map(Deferred.await(killed), (request): StopReason => ({ _tag: "Killed", ...request })),
       Effect.as(Deferred.await(flooded), { _tag: "OutputLimit", graceful: true } as StopReason)
     )
-    // Under a supervisor the grace is over when our own deadline comes, and only SIGKILL is left to send.
+    // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
     const isFirstWall = program.nonce === undefined
+    const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
     const ending = yield* Effect.raceFirst(ended, Effect.flip(mustStop)).pipe(
       Effect.timeoutFail({
-        duration: isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall),
+        duration: wall,
         onTimeout: (): StopReason => ({ _tag: "Deadline", graceful: isFirstWall })
       }),
-      Effect.catchAll((reason) =>
-        Effect.map(
-          stop(reason.graceful ? grace : Duration.zero),
-          (exit): Ending => ({ _tag: "Stopped", reason, exit })
-        )
-      )
+      Effect.catchAll(stopBecause)
     )
-    end()
-    const { cgroup, report } = watched
+    const executionTimeMs = yield* sinceStart
+    const facts = yield* learned
     return {
+      ...facts,
       ending: hasStarted || isFirstWall ? ending : neverStarted(ending),
-      signals: [...(report?.signals ?? []), ...signals],
-      ...output.collected,
-      ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs: yield* sinceStart } : {}),
-      ...(cgroup === undefined ? {} : { cgroup }),
-      ...(report === undefined ? {} : { report })
+      signals: [...(facts.report?.signals ?? []), ...signals],
+      ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs } : {})
     }
   }
 )
