@@ -40,6 +40,9 @@ export interface Supervision<R> {
 /** How long a killed program may take to be reported dead before the sandbox is destroyed around it. */
 const deathNotice = Duration.seconds(2)
 
+/** How long a program may take to start once its sandbox is there. */
+const startBound = Duration.seconds(30)
+
 /** How long sending a signal may take. */
 const signalBound = Duration.seconds(5)
 
@@ -60,10 +63,10 @@ export const supervise: <R>(
     const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
     const command = yield* sandbox
       .run({ line, user, env, lifetime, ...listener })
-      .pipe(Effect.either, Effect.forkScoped)
+      .pipe(Effect.raceFirst(startsInTime(started)), Effect.either, Effect.forkScoped)
     const ended = Effect.map(Fiber.join(command), endingOf)
 
-    yield* Effect.raceFirst(Deferred.await(started), ended)
+    yield* Effect.raceAll([Deferred.await(started), ended, Deferred.await(killed)])
     const startedAt = yield* Clock.currentTimeMillis
     const sinceStart = Effect.map(Clock.currentTimeMillis, (now) => now - startedAt)
     const hasStarted = yield* Deferred.isDone(started)
@@ -120,6 +123,19 @@ export const supervise: <R>(
   }
 )
 
+const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
+  new SandboxFailure({ code, phase: "start", message, retryable: code === "ETIMEDOUT" })
+
+/** Fails when the start does not come in time, and never succeeds. */
+const startsInTime = (started: Deferred.Deferred<void>) =>
+  Deferred.await(started).pipe(
+    Effect.timeoutFail({
+      duration: startBound,
+      onTimeout: () => startFailure("ETIMEDOUT", "The program did not start in time")
+    }),
+    Effect.zipRight(Effect.never)
+  )
+
 /** Tries, and gives up after a while without waiting for the attempt to be cleaned up. */
 const bounded = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>
   effect.pipe(Effect.ignoreLogged, Effect.disconnect, Effect.timeoutOption(period))
@@ -136,11 +152,6 @@ const neverStarted = (ending: Ending): Ending =>
   ending._tag === "Exited"
     ? {
         _tag: "Lost",
-        failure: new SandboxFailure({
-          code: "INTERNAL_ERROR",
-          phase: "start",
-          message: "The supervisor in the sandbox did not start",
-          retryable: false
-        })
+        failure: startFailure("INTERNAL_ERROR", "The supervisor in the sandbox did not start")
       }
     : ending

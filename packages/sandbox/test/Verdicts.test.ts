@@ -111,6 +111,16 @@ describe("under the supervisor", () => {
     }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, "root")))
   )
 
+  it.effect("one that never says anything is given up, and counted as possibly run", () =>
+    Effect.gen(function* () {
+      const fiber = yield* begin("loop")
+      yield* TestClock.adjust("30 seconds")
+      const result = yield* Fiber.join(fiber)
+      assert.strictEqual(result.error?.code, "ETIMEDOUT")
+      assert.strictEqual(result.metrics.retries, 0)
+    }).pipe(Effect.provide(service({ program: stubborn }, {}, "root")))
+  )
+
   it.effect("the service's wall holds when the supervisor's does not", () =>
     Effect.gen(function* () {
       const fiber = yield* begin("loop")
