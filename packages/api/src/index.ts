@@ -1,1 +1,7 @@
-export {}
+export * from "./AdminApi.js"
+export * from "./ApiErrors.js"
+export * from "./Authentication.js"
+export * from "./BulkheadApi.js"
+export * as BulkheadClient from "./BulkheadClient.js"
+export * from "./ExecuteApi.js"
+export * from "./HealthApi.js"

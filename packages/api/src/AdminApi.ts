@@ -1,0 +1,70 @@
+import {
+  ExecutionEvent,
+  ExecutionState,
+  ExecutionSummary,
+  SystemMetrics,
+  UserId,
+  UserMetrics
+} from "@bulkhead/domain"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { BadRequest, Conflict, NotFound } from "./ApiErrors.js"
+import { AdminAuthentication } from "./Authentication.js"
+
+export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
+  identifier: "Killed",
+  description: "The end of the execution is under way"
+})
+
+export const ExecutionList = Schema.Struct({
+  executions: Schema.Array(ExecutionSummary.annotations({ identifier: "ExecutionSummary" }))
+}).annotations({ identifier: "ExecutionList", description: "Newest first" })
+
+// Not `ExecutionId`: an id that cannot exist is unknown, not malformed.
+const anExecution = Schema.Struct({ executionId: Schema.String })
+
+const metrics = HttpApiEndpoint.get("metrics", "/metrics")
+  .addSuccess(
+    SystemMetrics.annotations({ identifier: "SystemMetrics", description: "How busy the system is" })
+  )
+  .annotate(OpenApi.Summary, "How busy the system is")
+
+const userMetrics = HttpApiEndpoint.get("userMetrics", "/metrics/:userId")
+  .setPath(Schema.Struct({ userId: UserId }))
+  .addSuccess(
+    UserMetrics.annotations({ identifier: "UserMetrics", description: "All zeros for an unknown user" })
+  )
+  .annotate(OpenApi.Summary, "How busy one user is")
+
+const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
+  .setPath(anExecution)
+  .addSuccess(
+    Schema.Array(ExecutionEvent.annotations({ identifier: "ExecutionEvent" })).annotations({
+      description: "Oldest first"
+    })
+  )
+  .addError(NotFound.answer)
+  .annotate(OpenApi.Summary, "What happened to one execution")
+
+const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
+  .setPath(anExecution)
+  .addSuccess(Killed)
+  .addError(NotFound.answer)
+  .addError(Conflict.answer)
+  .annotate(OpenApi.Summary, "End an execution, waiting or running")
+
+const executions = HttpApiEndpoint.get("executions", "/executions")
+  .setUrlParams(Schema.Struct({ userId: Schema.optional(UserId), state: Schema.optional(ExecutionState) }))
+  .addSuccess(ExecutionList)
+  .annotate(OpenApi.Summary, "Executions that wait or run, and the latest that ended")
+
+/** What the operator uses. */
+export const AdminApi = HttpApiGroup.make("admin")
+  .add(metrics)
+  .add(userMetrics)
+  .add(logs)
+  .add(kill)
+  .add(executions)
+  .addError(BadRequest.answer)
+  .middleware(AdminAuthentication)
+  .prefix("/api/sandbox")

@@ -1,0 +1,132 @@
+import { ExecutionError, ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
+import { HttpApiError, HttpApiSchema } from "@effect/platform"
+import { Data, Schema } from "effect"
+
+/** What every error answers with, but for those of `POST /api/execute`, which answer with an execution's result. */
+export const ErrorBody = Schema.Struct({
+  success: Schema.Literal(false),
+  error: ExecutionError
+}).annotations({ identifier: "ErrorBody" })
+export type ErrorBody = typeof ErrorBody.Type
+
+/** The body of an error. */
+export const errorBody = (error: ExecutionError): ErrorBody => ({ success: false, error })
+
+/** What `POST /api/execute` answers with, whatever came of it. */
+export const ResultBody = ExecutionResult.annotations({
+  identifier: "ExecutionResult",
+  description: "What came of the request"
+})
+
+interface WithError {
+  readonly error: ExecutionError
+}
+
+const answer = <Self extends WithError>(
+  status: number,
+  description: string,
+  self: new (fields: WithError) => Self
+) =>
+  Schema.transform(ErrorBody, Schema.instanceOf(self), {
+    strict: true,
+    decode: ({ error }) => new self({ error }),
+    encode: ({ error }) => errorBody(error)
+  }).annotations(HttpApiSchema.annotations({ status, description }))
+
+const firstIssue = ({ issues, message }: HttpApiError.HttpApiDecodeError) => {
+  const issue = issues[0]
+  return issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`
+}
+
+/** 400: a parameter of the address is not of the contract's form. */
+export class BadRequest extends Data.TaggedError("BadRequest")<WithError> {
+  /** Also answers what HttpApi itself finds malformed. */
+  static readonly answer = Schema.transform(
+    ErrorBody,
+    Schema.Union(Schema.instanceOf(BadRequest), Schema.instanceOf(HttpApiError.HttpApiDecodeError)),
+    {
+      strict: true,
+      decode: ({ error }) => new BadRequest({ error }),
+      encode: (error) =>
+        errorBody(
+          error instanceof BadRequest ? error.error : executionError("INVALID_REQUEST", firstIssue(error))
+        )
+    }
+  ).annotations(
+    HttpApiSchema.annotations({ status: 400, description: "A parameter is not of the contract's form" })
+  )
+}
+
+/** 401: the right bearer token is missing. */
+export class Unauthorized extends Data.TaggedError("Unauthorized")<WithError> {
+  static readonly answer = answer(401, "The right bearer token is missing", Unauthorized)
+}
+
+/** 404: no execution has this id. */
+export class NotFound extends Data.TaggedError("NotFound")<WithError> {
+  static readonly answer = answer(404, "No execution has this id", NotFound)
+}
+
+/** 409: the execution has already ended. */
+export class Conflict extends Data.TaggedError("Conflict")<WithError> {
+  static readonly answer = answer(409, "The execution has already ended", Conflict)
+}
+
+/** 500: a mistake of the server's own; its log has the cause. */
+export class ServerFault extends Data.TaggedError("ServerFault")<WithError> {
+  static readonly answer = answer(500, "A mistake of the server's own; its log has the cause", ServerFault)
+}
+
+const refusals = {
+  400: "The request is not of the contract's form; the message names the field",
+  401: "The right caller's key is missing",
+  403: "The caller may not run code",
+  413: "The code or the whole request is too large",
+  422: "Refused by policy",
+  429: "A queue is full or the wait was too long; `Retry-After` says when to try again",
+  502: "The sandboxes' provider failed before the program could start",
+  503: "Shutting down"
+}
+
+/** Each status with which `POST /api/execute` answers when no code ran. */
+export type RefusalStatus = keyof typeof refusals
+
+/** `POST /api/execute` ran no code. The result says why, like any other result. */
+export class ExecutionRefused extends Data.TaggedError("ExecutionRefused")<{
+  readonly status: RefusalStatus
+  readonly result: ExecutionResult
+}> {
+  override get message() {
+    return this.result.error?.message ?? this.result.verdict
+  }
+
+  /** The refusal as the answer of one status. */
+  static answer<Status extends RefusalStatus>(status: Status) {
+    return Schema.transform(
+      ResultBody,
+      Schema.instanceOf(ExecutionRefused).pipe(Schema.filter((refused) => refused.status === status)),
+      {
+        strict: true,
+        decode: (result) => new ExecutionRefused({ status, result }),
+        encode: (refused) => refused.result
+      }
+    ).annotations(HttpApiSchema.annotations({ status, description: refusals[status] }))
+  }
+}
+
+const statuses: Record<Refusal["_tag"], RefusalStatus> = {
+  InvalidRequest: 400,
+  PermissionDenied: 403,
+  RequestTooLarge: 413,
+  SystemAtCapacity: 429,
+  QuotaExceeded: 429,
+  QueueTimeout: 429,
+  ShuttingDown: 503
+}
+
+/** The status that answers a refusal. */
+export const refusalStatus = (refusal: Refusal): RefusalStatus => statuses[refusal._tag]
+
+/** 200 whatever came of the program, 502 when the provider failed before it could start. */
+export const resultStatus = (result: ExecutionResult): 200 | 502 =>
+  result.verdict === "InternalError" && result.metrics.executionTimeMs === undefined ? 502 : 200

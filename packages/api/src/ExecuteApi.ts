@@ -1,0 +1,50 @@
+import { ExecutionRequest } from "@bulkhead/domain"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { ExecutionRefused, ResultBody } from "./ApiErrors.js"
+import { CallerAuthentication } from "./Authentication.js"
+
+/** A request as it is written; the service fills in the defaults. */
+const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({ identifier: "ExecutionRequest" })
+
+const retryAfter = {
+  "Retry-After": {
+    description: "Whole seconds after which trying again makes sense.",
+    schema: { type: "integer" }
+  }
+}
+
+/** What HttpApi has no words for: the key is optional, and two answers have a header. */
+const completed = (operation: Record<string, unknown>) => {
+  const responses = operation.responses as Record<string, object>
+  return {
+    ...operation,
+    security: [...(operation.security as ReadonlyArray<object>), {}],
+    responses: {
+      ...responses,
+      429: { ...responses[429], headers: retryAfter },
+      503: { ...responses[503], headers: retryAfter }
+    }
+  }
+}
+
+const execute = HttpApiEndpoint.post("execute", "/api/execute")
+  .setPayload(Payload)
+  .addSuccess(ResultBody)
+  .addError(ExecutionRefused.answer(400))
+  .addError(ExecutionRefused.answer(403))
+  .addError(ExecutionRefused.answer(413))
+  .addError(ExecutionRefused.answer(422))
+  .addError(ExecutionRefused.answer(429))
+  .addError(ExecutionRefused.answer(502))
+  .addError(ExecutionRefused.answer(503))
+  .middleware(CallerAuthentication)
+  .annotate(OpenApi.Transform, completed)
+  .annotate(OpenApi.Summary, "Run a program in a fresh sandbox")
+  .annotate(
+    OpenApi.Description,
+    "Answers 200 with a result whenever the code ran, whatever came of it. Every other answer has the same shape, with `success` false and an `error`. Hanging up ends the execution."
+  )
+
+/** What callers use. */
+export const ExecuteApi = HttpApiGroup.make("execute", { topLevel: true }).add(execute)

@@ -1,0 +1,87 @@
+import * as Domain from "@bulkhead/domain"
+import { type Refusal, rejectedResult } from "@bulkhead/domain"
+import { OpenApi } from "@effect/platform"
+import { assert, describe, it } from "@effect/vitest"
+import { BulkheadApi, refusalStatus, resultStatus } from "../src/index.js"
+
+const { paths } = OpenApi.fromApi(BulkheadApi)
+
+const statuses = (path: string, method: "get" | "post") =>
+  Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
+
+const schemaOf = (path: string, method: "get" | "post", status: number) =>
+  JSON.stringify(paths[path]?.[method]?.responses[status]?.content?.["application/json"]?.schema)
+
+describe("the OpenAPI document", () => {
+  it("has the contract's routes and no others", () => {
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`)
+    )
+    assert.sameMembers(routes, [
+      "post /api/execute",
+      "get /api/sandbox/metrics",
+      "get /api/sandbox/metrics/{userId}",
+      "get /api/sandbox/logs/{executionId}",
+      "post /api/sandbox/kill/{executionId}",
+      "get /api/sandbox/executions",
+      "get /health"
+    ])
+  })
+
+  it("has every answer of an execution, each in the result's shape", () => {
+    const answers = [200, 400, 401, 403, 413, 422, 429, 500, 502, 503]
+    assert.sameMembers(statuses("/api/execute", "post"), answers)
+    for (const status of answers.filter((status) => status !== 500)) {
+      assert.include(schemaOf("/api/execute", "post", status), "#/components/schemas/ExecutionResult")
+    }
+  })
+
+  it("has every answer of the admin routes, errors in one shape", () => {
+    const kill = "/api/sandbox/kill/{executionId}"
+    assert.sameMembers(statuses("/api/sandbox/metrics", "get"), [200, 400, 401, 500])
+    assert.sameMembers(statuses("/api/sandbox/logs/{executionId}", "get"), [200, 400, 401, 404, 500])
+    assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 500])
+    for (const status of [400, 401, 404, 409, 500]) {
+      assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")
+    }
+  })
+
+  it("says which routes take which token", () => {
+    assert.deepStrictEqual(paths["/api/execute"]?.post?.security, [{ callerKey: [] }, {}])
+    assert.deepStrictEqual(paths["/health"]?.get?.security, [])
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/sandbox/")) continue
+      for (const { security } of Object.values(methods))
+        assert.deepStrictEqual(security, [{ adminToken: [] }])
+    }
+  })
+})
+
+describe("the status of an execution's answer", () => {
+  const executionId = Domain.ExecutionId.make("exec_1")
+  const fields = { executionId, message: "the reason", field: "code", retryAfter: 1 }
+
+  it("follows the refusal", () => {
+    const expected: ReadonlyArray<readonly [Refusal, number]> = [
+      [new Domain.InvalidRequest(fields), 400],
+      [new Domain.PermissionDenied(fields), 403],
+      [new Domain.RequestTooLarge(fields), 413],
+      [new Domain.SystemAtCapacity(fields), 429],
+      [new Domain.QuotaExceeded(fields), 429],
+      [new Domain.QueueTimeout(fields), 429],
+      [new Domain.ShuttingDown(fields), 503]
+    ]
+    for (const [refusal, status] of expected) assert.strictEqual(refusalStatus(refusal), status)
+  })
+
+  it("is 502 only when no program could start", () => {
+    const failed = {
+      ...rejectedResult(executionId, Domain.executionError("MAX_RETRIES_EXCEEDED", "the reason")),
+      verdict: "InternalError" as const
+    }
+    const metrics = { executionTimeMs: 0, retries: 3 }
+    assert.strictEqual(resultStatus(failed), 502)
+    assert.strictEqual(resultStatus({ ...failed, metrics }), 200)
+    assert.strictEqual(resultStatus({ ...failed, verdict: "TimeLimitExceeded", metrics }), 200)
+  })
+})
