@@ -14,7 +14,7 @@ import {
   type UserId,
   type UserMetrics
 } from "@bulkhead/domain"
-import { type ConfigError, Context, Deferred, Duration, Effect, Layer, Option } from "effect"
+import { type ConfigError, Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
 import * as Admission from "./Admission.js"
 import { execute } from "./Execute.js"
 import { ExecutionLog } from "./ExecutionLog.js"
@@ -57,7 +57,7 @@ const make = Effect.gen(function* () {
   const tracked = yield* TrackedWork.make(shared)
   const context = yield* Effect.context<Limits | ExecutionLog | Toolchain | SandboxProvider>()
 
-  const shutdown = Effect.gen(function* () {
+  const drain = Effect.gen(function* () {
     yield* Deferred.succeed(closing, undefined)
     const reason = "the service is shutting down"
     yield* registry.killAll(["tracked"], { reason, graceful: false })
@@ -66,6 +66,8 @@ const make = Effect.gen(function* () {
     yield* registry.killAll(["queued", "starting", "running"], { reason, graceful: false })
     yield* registry.idle.pipe(Effect.timeoutOption(shutdownBound))
   }).pipe(Effect.withSpan("SandboxService.shutdown"))
+  // In a fiber of its own: within a finalizer nothing can be interrupted, and so no wait would ever be bounded.
+  const shutdown = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(drain)), Fiber.join)
   yield* Effect.addFinalizer(() => shutdown)
 
   return SandboxService.of({

@@ -2,7 +2,7 @@ import { ExecutionId, UserId } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Ref, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Ref, Scope, TestClock } from "effect"
 import { begin, joinAll, service, settle } from "./Fixture.js"
 
 const { failure, hello, MockSandboxes, sleeper, stubborn } = MockSandboxProvider
@@ -500,5 +500,17 @@ describe("shutdown", () => {
       yield* Fiber.join(shutdown)
       assert.strictEqual(yield* alive, 0)
     }).pipe(Effect.provide(service({ program: stubborn }, { maxSandboxesPerUser: 1 })))
+  )
+
+  it.effect("comes with the end of the layer's scope, and is bounded there too", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(service({ program: stubborn }), scope)
+      const running = yield* Effect.provide(begin("loop"), context)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("10 seconds")
+      assert.include(yield* Fiber.join(running), { verdict: "Killed", signal: "SIGKILL" })
+      yield* Fiber.join(closing)
+    })
   )
 })
