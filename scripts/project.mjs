@@ -1,0 +1,67 @@
+// What the scripts share: where the project is, how to run a command, and how to know that something is still up to date.
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Ends the script with one line that says what to do. */
+export const fail = (message) => {
+  console.error(`bulkhead: ${message}`)
+  process.exit(1)
+}
+
+/** Runs a command in the project's root; its output is shown only if it fails, unless `show` is set. */
+export const run = (command, args, { show = false, env = process.env } = {}) => {
+  const { error, status, stderr, stdout } = spawnSync(command, args, {
+    cwd: root,
+    env,
+    stdio: show ? "inherit" : "pipe",
+    maxBuffer: 2 ** 28
+  })
+  if (error) fail(`could not run ${command}: ${error.message}`)
+  if (status !== 0 && !show) process.stderr.write(Buffer.concat([stdout, stderr]))
+  return status === 0
+}
+
+/** The files beneath a directory, without those that a build makes. */
+const filesIn = (directory) =>
+  existsSync(directory)
+    ? readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    : []
+
+/** Every source file of the packages and apps. */
+export const sources = () =>
+  ["packages", "apps"].flatMap((group) =>
+    readdirSync(join(root, group)).flatMap((name) => filesIn(join(root, group, name, "src")))
+  )
+
+/** A hash of what the files hold. */
+export const contentsOf = (files) => {
+  const hash = createHash("sha256")
+  for (const file of files) hash.update(file).update("\0").update(readFileSync(file)).update("\0")
+  return hash.digest("hex")
+}
+
+/** A hash that changes whenever one of the files does. Cheaper than their contents. */
+export const stateOf = (files) => {
+  const hash = createHash("sha256")
+  for (const file of files.toSorted()) {
+    const { mtimeMs, size } = statSync(file)
+    hash.update(`${file} ${mtimeMs} ${size}\n`)
+  }
+  return hash.digest("hex")
+}
+
+/** Makes a product that is missing or was last made from something else. */
+export const whenChanged = async (name, { from, make, product }) => {
+  const stamp = join(root, ".setup", name)
+  if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, "utf8") === from) return
+  await make()
+  mkdirSync(dirname(stamp), { recursive: true })
+  writeFileSync(stamp, from)
+}

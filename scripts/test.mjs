@@ -1,0 +1,42 @@
+// `npm test`: makes everything ready, then runs every check and every suite, and stops at the first that fails.
+import { existsSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { ensureBundle } from "./bundle.mjs"
+import { root, run } from "./project.mjs"
+import { setup } from "./setup.mjs"
+
+const report = join(root, ".setup/tests.json")
+rmSync(report, { force: true })
+
+const bin = (name) => join(root, "node_modules/.bin", name)
+
+const steps = {
+  "Set up": () => setup().then(() => true),
+  "Check types": () => run(bin("tsc"), ["-b"], { show: true }),
+  "Check the tests' types": () => run(bin("tsc"), ["-p", "tsconfig.test.json"], { show: true }),
+  Lint: () => run(bin("biome"), ["check", "--error-on-warnings", "."], { show: true }),
+  Bundle: () => ensureBundle().then(() => true),
+  Test: () =>
+    run(bin("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
+      show: true
+    })
+}
+
+const firstFailure = async () => {
+  for (const [title, step] of Object.entries(steps)) {
+    console.log(`\n== ${title}`)
+    if (!(await step())) return title
+  }
+  return undefined
+}
+
+const failure = await firstFailure()
+const { numFailedTests: failed, numPassedTests: passed } = existsSync(report)
+  ? JSON.parse(readFileSync(report, "utf8"))
+  : { numFailedTests: 0, numPassedTests: 0 }
+if (failure) {
+  console.error(`\nFailed: ${failure}`)
+  process.exitCode = 1
+}
+// A step that fails before or beside the tests counts as one.
+console.log(`${passed} passed, ${failure ? Math.max(failed, 1) : failed} failed`)
