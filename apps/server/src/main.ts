@@ -1,1 +1,22 @@
-export {}
+import { Limits, SandboxService } from "@bulkhead/sandbox"
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Layer, Logger } from "effect"
+import * as App from "./App.js"
+import * as Backend from "./Backend.js"
+import * as Banner from "./Banner.js"
+import { ServerConfig } from "./ServerConfig.js"
+import * as Shutdown from "./Shutdown.js"
+import * as StartFailure from "./StartFailure.js"
+
+const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
+  Layer.provide(App.layer),
+  Layer.provide(SandboxService.layerFromEnv),
+  Layer.provide(Backend.layer),
+  Layer.provide(Layer.mergeAll(ServerConfig.layerFromEnv, Limits.layerFromEnv)),
+  Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
+)
+
+Effect.zipRight(Shutdown.onSecondSignal, Layer.launch(Server)).pipe(
+  Effect.tapErrorCause(StartFailure.report),
+  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+)

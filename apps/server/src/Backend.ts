@@ -1,0 +1,37 @@
+import { E2BSandboxProvider } from "@bulkhead/e2b"
+import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
+import { Context, Effect, Layer, Option } from "effect"
+import { type E2BSettings, ServerConfig } from "./ServerConfig.js"
+
+/** Where the sandboxes run, told to people. */
+export class Backend extends Context.Tag("@bulkhead/server/Backend")<
+  Backend,
+  { readonly isolation: string }
+>() {}
+
+const e2b = ({ apiKey, domain, template }: E2BSettings) =>
+  Layer.merge(
+    E2BSandboxProvider.layer({
+      apiKey,
+      ...(Option.isSome(template) && { template: template.value }),
+      ...(Option.isSome(domain) && { domain: domain.value })
+    }),
+    Layer.succeed(Backend, { isolation: "E2B's cloud, a virtual machine for each execution" })
+  )
+
+const describe = ({ mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
+  `${mechanism} with its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}`
+
+const embedded = Layer.unwrapEffect(
+  Effect.map(EmbeddedHost, ({ apiKey, isolation, url }) =>
+    Layer.merge(
+      E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }),
+      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
+    )
+  )
+).pipe(Layer.provide(EmbeddedHost.layer()))
+
+/** The sandboxes' provider that the settings choose. */
+export const layer = Layer.unwrapEffect(
+  Effect.map(ServerConfig, ({ backend }) => (backend._tag === "E2B" ? e2b(backend.settings) : embedded))
+)

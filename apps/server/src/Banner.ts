@@ -1,0 +1,44 @@
+import { SandboxService } from "@bulkhead/sandbox"
+import { HttpServer } from "@effect/platform"
+import { Console, Effect, Layer, Redacted } from "effect"
+import { Backend } from "./Backend.js"
+import { ServerConfig } from "./ServerConfig.js"
+
+const loopbackOf = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host)
+
+const urlOf = (host: string, address: HttpServer.Address) => {
+  const name = host.includes(":") ? `[${host}]` : host
+  return address._tag === "TcpAddress" ? `http://${name}:${address.port}` : address.path
+}
+
+const curl = (url: string, needsKey: boolean) =>
+  [
+    `curl -s ${url}/api/execute`,
+    ...(needsKey ? ["-H 'Authorization: Bearer <key>'"] : []),
+    "-H 'Content-Type: application/json'",
+    `-d '{"code": "print(\\"Hello, World!\\")", "language": "python"}'`
+  ].join(" ")
+
+const languages = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pipe(
+  Effect.map((found) => found.map(({ language, version }) => `${language} (${version})`).join(", ")),
+  Effect.catchAll(({ message }) => Effect.succeed(`not known, since no sandbox could be started: ${message}`))
+)
+
+const line = (name: string, value: string) => Console.log(`  ${name.padEnd(12)}${value}`)
+
+/** Tells whoever started the server where it listens and how to use it. */
+export const layer = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
+    const { address } = yield* HttpServer.HttpServer
+    const { isolation } = yield* Backend
+    const url = urlOf(loopbackOf(host), address)
+    yield* Console.log(`Bulkhead is listening on ${urlOf(host, address)}`)
+    yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "ADMIN_API_TOKEN")
+    yield* line("isolation", isolation)
+    yield* line("docs", `${url}/docs`)
+    yield* line("try", curl(url, callerKeys.length > 0))
+    // Looked up in a sandbox, which may take a while in the cloud.
+    yield* Effect.forkScoped(Effect.flatMap(languages, (found) => line("languages", found)))
+  })
+)

@@ -1,0 +1,53 @@
+import { createServer, type Server } from "node:http"
+import { HttpServer, type HttpServerError } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Data, Effect, Layer, Predicate, Schedule } from "effect"
+import { ServerConfig } from "./ServerConfig.js"
+
+/** The server cannot listen where the settings say. */
+export class ListenFailure extends Data.TaggedError("ListenFailure")<{ readonly message: string }> {}
+
+const listenFailure = (host: string, port: number) => (error: HttpServerError.ServeError) => {
+  const code = Predicate.hasProperty(error.cause, "code") ? String(error.cause.code) : String(error.cause)
+  return new ListenFailure({
+    message:
+      code === "EADDRINUSE"
+        ? `PORT: ${port} on ${host} is in use by another process; expected a free port`
+        : `HOST, PORT: cannot listen on ${host}, port ${port}: ${code}`
+  })
+}
+
+/** How long connections may take to receive what is already answered. */
+const closingTime = "2 seconds"
+
+// A keep-alive connection becomes idle some time after its last answer.
+const closeIdle = (server: Server) =>
+  Effect.repeat(
+    Effect.sync(() => server.closeIdleConnections()),
+    Schedule.spaced("20 millis")
+  )
+
+const closed = (server: Server) =>
+  Effect.async<void>((resume) => {
+    server.close(() => resume(Effect.void))
+  })
+
+/** Takes no new connection and lets the open ones end; the busy ones by force once the closing time is over. */
+const close = (server: Server) =>
+  Effect.raceFirst(Effect.interruptible(closed(server)), Effect.interruptible(closeIdle(server))).pipe(
+    Effect.timeoutOption(closingTime),
+    Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
+  )
+
+const listening = Effect.gen(function* () {
+  const { host, port } = yield* ServerConfig
+  const server = createServer()
+  const httpServer = yield* NodeHttpServer.make(() => server, { host, port }).pipe(
+    Effect.mapError(listenFailure(host, port))
+  )
+  yield* Effect.addFinalizer(() => close(server))
+  return httpServer
+})
+
+/** Listens where the settings say. */
+export const layer = Layer.scoped(HttpServer.HttpServer, listening)

@@ -1,0 +1,22 @@
+import { Cause, ConfigError, Console, Effect, Option, Predicate } from "effect"
+
+const configLines = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
+  error._op === "And" || error._op === "Or"
+    ? [...configLines(error.left), ...configLines(error.right)]
+    : [`${error.path.join(".")}: ${error.message}`]
+
+/** A failure in one line. */
+export const describeFailure = (error: unknown): string => {
+  if (ConfigError.isConfigError(error)) return [...new Set(configLines(error))].join("; ")
+  const text = Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
+  return text.replaceAll(/\s*\n\s*/g, " ")
+}
+
+/** Says in one line why the server did not start; only a mistake of ours gets a whole trace. */
+export const report = <E>(cause: Cause.Cause<E>) => {
+  if (Cause.isInterruptedOnly(cause)) return Effect.void
+  return Option.match(Cause.failureOption(cause), {
+    onNone: () => Effect.logFatal(cause),
+    onSome: (error) => Console.error(`bulkhead: ${describeFailure(error)}`)
+  })
+}

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { Effect, Schedule } from "effect"
+
+const read = (path: string) =>
+  Effect.orElseSucceed(
+    Effect.try(() => readFileSync(path, "latin1")),
+    () => ""
+  )
+
+/** The ids of this machine's processes that carry a mark in their environment or command line. */
+export const marked = (mark: string) =>
+  Effect.filter(
+    readdirSync("/proc").filter((name) => /^\d+$/.test(name)),
+    (pid) =>
+      Effect.map(
+        Effect.zip(read(`/proc/${pid}/environ`), read(`/proc/${pid}/cmdline`)),
+        ([environ, cmdline]) => `${environ}${cmdline}`.includes(mark)
+      )
+  )
+
+/** Waits until so many processes carry the mark; dies if that takes longer than 15 s. */
+export const awaitMarked = (mark: string, isEnough: (count: number) => boolean) =>
+  Effect.suspend(() => marked(mark)).pipe(
+    Effect.repeat({ schedule: Schedule.spaced("50 millis"), until: ({ length }) => isEnough(length) }),
+    Effect.timeout("15 seconds"),
+    Effect.orDie
+  )

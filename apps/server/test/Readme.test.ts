@@ -1,0 +1,105 @@
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import type { ExecutionResult } from "@bulkhead/domain"
+import { defaultLimits, variableName } from "@bulkhead/sandbox"
+import { assert, describe, it, layer, vi } from "@effect/vitest"
+import { Effect } from "effect"
+import * as ServerProcess from "./ServerProcess.js"
+
+const read = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8")
+const readme = read("../../../README.md")
+
+/** The fenced blocks of one kind, in order. */
+const blocks = (kind: string) =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\``, "gms"))].map(([, text]) => text ?? "")
+
+const [hello, tooLong, tenAtOnce, admin, ...others] = blocks("bash")
+
+/** Runs a block as a reader would, against the server of the test; everything it prints. */
+const paste = Effect.fnUntraced(function* (block: string | undefined) {
+  const { url } = yield* ServerProcess.ServerProcess
+  assert(block)
+  const script = block.replaceAll("http://127.0.0.1:8787", url)
+  return yield* Effect.async<string>((resume) => {
+    execFile(
+      "bash",
+      ["-c", script],
+      { env: { ...process.env, ADMIN_API_TOKEN: ServerProcess.adminToken } },
+      (error, stdout) => resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
+    )
+  })
+})
+
+/** The JSON documents in a text, one after the other. */
+const documents = (text: string): ReadonlyArray<Record<string, unknown>> =>
+  text
+    .replaceAll("}{", "}\n{")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line))
+
+layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
+  "the README's commands",
+  (it) => {
+    it.effect("print a greeting", () =>
+      Effect.gen(function* () {
+        const [result] = documents(yield* paste(hello))
+        const [shortened] = blocks("json")
+        assert(shortened)
+        assert.deepInclude(result, JSON.parse(shortened))
+      })
+    )
+
+    it.effect("end a program that runs too long", () =>
+      Effect.gen(function* () {
+        const [result] = documents(
+          yield* paste(tooLong)
+        ) as ReadonlyArray<unknown> as ReadonlyArray<ExecutionResult>
+        assert.deepInclude(result, { success: false, verdict: "TimeLimitExceeded", stdout: "begun\n" })
+      })
+    )
+
+    it.effect("run ten at once", () =>
+      Effect.gen(function* () {
+        const results = documents(yield* paste(tenAtOnce))
+        assert.deepStrictEqual(
+          results.map(({ verdict }) => verdict),
+          Array(10).fill("Completed")
+        )
+      })
+    )
+
+    it.effect("watch", () =>
+      Effect.gen(function* () {
+        const [system, user, { executions } = {}] = documents(yield* paste(admin))
+        assert.include(system, { activeExecutions: 0 })
+        assert.include(user, { activeExecutions: 0, utilizationPercent: 0 })
+        assert.strictEqual((executions as ReadonlyArray<unknown>).length, 12)
+      })
+    )
+  }
+)
+
+describe("the README", () => {
+  it("has no command that this test does not run", () => {
+    assert.deepStrictEqual(others, [])
+    assert.deepStrictEqual(blocks("console"), ["npm start\nnpm test\n"])
+  })
+
+  it("shows a composition that compiles and runs", { timeout: 60_000 }, async () => {
+    assert.deepStrictEqual(blocks("ts"), [read("./ReadmeExample.ts")])
+    const log = vi.spyOn(console, "log").mockImplementation(() => {})
+    await import("./ReadmeExample.js")
+    const printed = log.mock.calls.flat().join(" ")
+    log.mockRestore()
+    assert.include(printed, "Completed")
+    assert.include(printed, "42")
+  })
+
+  it("names every limit with its default", () => {
+    for (const [name, value] of Object.entries(defaultLimits)) {
+      assert.include(readme, `| \`${variableName(name)}\` | ${value} |`)
+    }
+  })
+})

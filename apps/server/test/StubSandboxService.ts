@@ -1,0 +1,40 @@
+import { type ExecutionId, type ExecutionResult, ExecutionId as Id } from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { type Context, Effect, Layer } from "effect"
+
+type Service = Context.Tag.Service<SandboxService>
+
+const unmeant = (call: string) => Effect.dieMessage(`SandboxService.${call} was not meant to be called`)
+
+/** A service that does what it is given, and dies on every other call. */
+export const layer = (service: Partial<Service> = {}) =>
+  Layer.succeed(SandboxService, {
+    execute: () => unmeant("execute"),
+    canStartExecution: () => unmeant("canStartExecution"),
+    startExecution: () => unmeant("startExecution"),
+    endExecution: () => unmeant("endExecution"),
+    killExecution: () => unmeant("killExecution"),
+    getSystemMetrics: unmeant("getSystemMetrics"),
+    getUserMetrics: () => unmeant("getUserMetrics"),
+    getLogs: () => unmeant("getLogs"),
+    listExecutions: () => unmeant("listExecutions"),
+    runtimes: unmeant("runtimes"),
+    shutdown: unmeant("shutdown"),
+    ...service
+  })
+
+export const executionId: ExecutionId = Id.make("exec_1")
+
+/** What came of `print("hi")`. */
+export const completed: ExecutionResult = {
+  executionId,
+  success: true,
+  verdict: "Completed",
+  stdout: "hi\n",
+  stderr: "",
+  exitCode: 0,
+  metrics: { executionTimeMs: 31, queueTimeMs: 0, retries: 0 },
+  output: { stdoutBytes: 3, stderrBytes: 0, truncated: false },
+  artifacts: [],
+  rejectedArtifacts: []
+}
