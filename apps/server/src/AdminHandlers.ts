@@ -32,6 +32,11 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
           Effect.catchTags({ ExecutionNotFound: notFound, ExecutionEnded: conflict })
         )
       )
+      .handle("execution", ({ path }) =>
+        Effect.flatMap(known(path.executionId), service.getExecution).pipe(
+          Effect.catchTag("ExecutionNotFound", notFound)
+        )
+      )
       .handle("executions", ({ urlParams: { state, userId } }) =>
         Effect.map(
           service.listExecutions({ ...(userId && { userId }), ...(state && { state }) }),

@@ -2,6 +2,7 @@ import {
   ExecutionEnded,
   type ExecutionEvent,
   ExecutionNotFound,
+  type ExecutionRecord,
   type ExecutionSummary,
   type SystemMetrics,
   type UserMetrics
@@ -49,6 +50,8 @@ const summary: ExecutionSummary = {
   startedAt: 1
 }
 
+const record: ExecutionRecord = { ...summary, result: Stub.completed }
+
 const notFound = new ExecutionNotFound({ executionId })
 const ended = new ExecutionEnded({ executionId })
 
@@ -65,6 +68,18 @@ describe("the admin routes", () => {
       assert.strictEqual(answer.status, 200)
       assert.deepStrictEqual(json(answer), system)
     }).pipe(serve({ getSystemMetrics: Effect.succeed(system) }))
+  )
+
+  it.effect("one execution with its result", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(json(yield* get("/api/sandbox/executions/exec_1")), record)
+    }).pipe(serve({ getExecution: () => Effect.succeed(record) }))
+  )
+
+  it.effect("an execution that nobody knows", () =>
+    Effect.gen(function* () {
+      assertError(yield* get("/api/sandbox/executions/exec_2"), 404, "INVALID_REQUEST", /exec_1/)
+    }).pipe(serve({ getExecution: () => notFound }))
   )
 
   const user: UserMetrics = { activeExecutions: 2, queuedExecutions: 0, utilizationPercent: 40 }
@@ -141,7 +156,8 @@ describe("the admin routes", () => {
     ["GET", "/api/sandbox/logs/exec_1"],
     ["POST", "/api/sandbox/kill/exec_1"],
     ["GET", "/api/sandbox/executions"],
-    ["GET", "/api/sandbox/executions?state=asleep"]
+    ["GET", "/api/sandbox/executions?state=asleep"],
+    ["GET", "/api/sandbox/executions/exec_1"]
   ] as const
   const { adminToken, aliceKey } = TestServer
   const wrong: Readonly<Record<string, Readonly<Record<string, string>>>> = {

@@ -18,6 +18,7 @@ export const layer = (service: Partial<Service> = {}) =>
     getUserMetrics: () => unmeant("getUserMetrics"),
     getLogs: () => unmeant("getLogs"),
     listExecutions: () => unmeant("listExecutions"),
+    getExecution: () => unmeant("getExecution"),
     runtimes: unmeant("runtimes"),
     shutdown: unmeant("shutdown"),
     ...service

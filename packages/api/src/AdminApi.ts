@@ -1,5 +1,6 @@
 import {
   ExecutionEvent,
+  ExecutionRecord,
   ExecutionState,
   ExecutionSummary,
   SystemMetrics,
@@ -58,6 +59,17 @@ const executions = HttpApiEndpoint.get("executions", "/executions")
   .addSuccess(ExecutionList)
   .annotate(OpenApi.Summary, "Executions that wait or run, and the latest that ended")
 
+const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
+  .setPath(anExecution)
+  .addSuccess(
+    ExecutionRecord.annotations({
+      identifier: "ExecutionRecord",
+      description: "With the result, as long as it is kept"
+    })
+  )
+  .addError(NotFound.answer)
+  .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
+
 /** What the operator uses. */
 export const AdminApi = HttpApiGroup.make("admin")
   .add(metrics)
@@ -65,6 +77,7 @@ export const AdminApi = HttpApiGroup.make("admin")
   .add(logs)
   .add(kill)
   .add(executions)
+  .add(execution)
   .addError(BadRequest.answer)
   .middleware(AdminAuthentication)
   .prefix("/api/sandbox")

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { ExecutionId } from "./ExecutionId.js"
+import { ExecutionResult } from "./ExecutionResult.js"
 import { UserId } from "./UserId.js"
 import { Verdict } from "./Verdict.js"
 
@@ -19,3 +20,10 @@ export const ExecutionSummary = Schema.Struct({
   verdict: Schema.optional(Verdict)
 })
 export type ExecutionSummary = typeof ExecutionSummary.Type
+
+/** One execution as the operator sees it. The latest results are kept, as far as there is room. */
+export const ExecutionRecord = Schema.Struct({
+  ...ExecutionSummary.fields,
+  result: Schema.optional(ExecutionResult)
+})
+export type ExecutionRecord = typeof ExecutionRecord.Type

@@ -4,11 +4,13 @@ import {
   type EventName,
   ExecutionId,
   type ExecutionResult,
+  type ExecutionSummary,
   executionError,
+  type Refusal,
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Cause, Clock, Deferred, Duration, Effect, Either, Exit, Option, Random } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Either, Exit, Fiber, Option, Random } from "effect"
 import { type Execution, logEvent, run, unlessKilled } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import { Limits } from "./Limits.js"
@@ -111,6 +113,47 @@ const orInternalError = (executionId: ExecutionId) =>
     )
   )
 
+/** Writes the terminal event, then lets the execution count as ended. */
+const end = (
+  { registry }: Shared,
+  { summary }: RegisteredExecution,
+  exit: Exit.Exit<ExecutionResult, Refusal>
+) => {
+  const { level, event, verdict, message } = terminalEvent(exit)
+  return Effect.zipRight(
+    logEvent(summary, level, event, message),
+    registry.end(summary.executionId, { verdict, ...(Exit.isSuccess(exit) ? { result: exit.value } : {}) })
+  )
+}
+
+/**
+ * Takes the execution into the books and runs it in a fiber of its own. A caller who goes away kills the execution, but does not lose
+ * what came of it.
+ */
+const runInBooks = Effect.fnUntraced(function* (
+  shared: Shared,
+  execution: Pick<ExecutionSummary, "executionId" | "userId">,
+  work: Pick<Execution, "request" | "runtime" | "supervisor">
+) {
+  const { registry } = shared
+  const { executionId } = execution
+  const { language } = work.runtime
+  const entry = yield* Effect.orDie(registry.register({ ...execution, state: "queued", language }))
+  const fiber = yield* admitAndRun(shared, entry, work).pipe(
+    Effect.catchTag("KilledEarly", ({ reason }) =>
+      Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
+    ),
+    orInternalError(executionId),
+    Effect.onExit((exit) => end(shared, entry, exit)),
+    Effect.interruptible,
+    Effect.forkDaemon
+  )
+  const kill = registry.kill(executionId, { reason: "the caller went away", graceful: false })
+  return yield* Effect.interruptible(Fiber.join(fiber)).pipe(
+    Effect.onInterrupt(() => Effect.zipRight(Effect.ignore(kill), Fiber.await(fiber)))
+  )
+}, Effect.uninterruptible)
+
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
 export const execute = Effect.fn("SandboxService.execute")(function* (
   shared: Shared,
@@ -123,30 +166,12 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   yield* Requests.checkLimits(executionId, request, limits)
   const userId = caller ?? request.userId ?? anonymous
   const facts = yield* Effect.flatMap(Toolchain, (toolchain) => toolchain.facts).pipe(
-    Effect.retry(Retries.schedule(limits)),
+    Effect.retry({ schedule: Retries.schedule(limits), while: ({ retryable }) => retryable }),
     Effect.either
   )
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
 
-  return yield* Effect.acquireUseRelease(
-    Effect.orDie(
-      shared.registry.register({ executionId, userId, state: "queued", language: runtime.language })
-    ),
-    (entry) =>
-      admitAndRun(shared, entry, { request, runtime, supervisor }).pipe(
-        Effect.catchTag("KilledEarly", ({ reason }) =>
-          Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
-        ),
-        orInternalError(executionId)
-      ),
-    (entry, exit) => {
-      const { level, event, verdict, message } = terminalEvent(exit)
-      return Effect.zipRight(
-        logEvent(entry.summary, level, event, message),
-        shared.registry.end(executionId, verdict)
-      )
-    }
-  )
+  return yield* runInBooks(shared, { executionId, userId }, { request, runtime, supervisor })
 })

@@ -3,12 +3,15 @@ import {
   ExecutionExists,
   type ExecutionId,
   ExecutionNotFound,
+  type ExecutionRecord,
+  type ExecutionResult,
   type ExecutionState,
   type ExecutionSummary,
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
 import { Clock, Deferred, Effect, type Types } from "effect"
+import { ResultShelf } from "./ResultShelf.js"
 
 /** Ended executions that can still be listed. */
 const endedKept = 1000
@@ -29,6 +32,12 @@ interface Entry extends RegisteredExecution {
   readonly summary: Types.Mutable<ExecutionSummary>
 }
 
+/** How an execution ended. Work that was turned away, or ran elsewhere, has no result. */
+export interface End {
+  readonly verdict: Verdict
+  readonly result?: ExecutionResult
+}
+
 export interface Counts {
   readonly active: number
   readonly queued: number
@@ -41,14 +50,16 @@ export interface ExecutionRegistry {
     execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language">
   ) => Effect.Effect<RegisteredExecution, ExecutionExists>
   readonly enter: (executionId: ExecutionId, state: ExecutionState) => Effect.Effect<void>
-  /** Whether this call ended it: false if it had ended before. */
-  readonly end: (executionId: ExecutionId, verdict: Verdict | undefined) => Effect.Effect<boolean>
+  /** Moves an execution to those that have ended. */
+  readonly end: (executionId: ExecutionId, end: End) => Effect.Effect<void>
   readonly kill: (
     executionId: ExecutionId,
     request: KillRequest
   ) => Effect.Effect<void, ExecutionNotFound | ExecutionEnded>
   /** Asks every execution that matches to end. */
   readonly killAll: (states: ReadonlyArray<ExecutionState>, request: KillRequest) => Effect.Effect<void>
+  /** One execution, with its result if that is still kept. */
+  readonly find: (executionId: ExecutionId) => Effect.Effect<ExecutionRecord, ExecutionNotFound>
   readonly list: Effect.Effect<ReadonlyArray<ExecutionSummary>>
   /** Of everyone, or of one user. */
   readonly counts: (userId?: UserId) => Effect.Effect<Counts>
@@ -59,6 +70,7 @@ export interface ExecutionRegistry {
 export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
   const live = new Map<ExecutionId, Entry>()
   const ended = new Map<ExecutionId, ExecutionSummary>()
+  const results = new ResultShelf()
   const idleWaiters = new Set<Deferred.Deferred<void>>()
 
   const register: ExecutionRegistry["register"] = Effect.fnUntraced(function* (execution) {
@@ -82,21 +94,24 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
     if (!oldest.done && ended.size > endedKept) ended.delete(oldest.value)
   }
 
-  const end: ExecutionRegistry["end"] = Effect.fnUntraced(function* (executionId, verdict) {
+  const end: ExecutionRegistry["end"] = Effect.fnUntraced(function* (executionId, { verdict, result }) {
     const entry = live.get(executionId)
-    if (!entry) return false
+    if (!entry) return
     const endedAt = yield* Clock.currentTimeMillis
     live.delete(executionId)
-    ended.set(executionId, {
-      ...entry.summary,
-      state: "ended",
-      endedAt,
-      ...(verdict === undefined ? {} : { verdict })
-    })
+    ended.set(executionId, { ...entry.summary, state: "ended", endedAt, verdict })
+    if (result) results.put(result)
     forgetOldest()
     if (live.size === 0) for (const waiter of idleWaiters) yield* Deferred.succeed(waiter, undefined)
-    return true
   })
+
+  const find: ExecutionRegistry["find"] = (executionId) =>
+    Effect.suspend(() => {
+      const summary = live.get(executionId)?.summary ?? ended.get(executionId)
+      if (!summary) return new ExecutionNotFound({ executionId })
+      const result = results.get(executionId)
+      return Effect.succeed({ ...summary, ...(result ? { result } : {}) })
+    })
 
   const kill: ExecutionRegistry["kill"] = Effect.fnUntraced(function* (executionId, request) {
     const entry = live.get(executionId)
@@ -141,5 +156,5 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
     )
   })
 
-  return { register, enter, end, kill, killAll, list, counts, idle }
+  return { register, enter, end, kill, killAll, find, list, counts, idle }
 })

@@ -5,6 +5,7 @@ import {
   type ExecutionId,
   type ExecutionMetrics,
   ExecutionNotFound,
+  type ExecutionRecord,
   type ExecutionRequestInput,
   type ExecutionResult,
   type ExecutionState,
@@ -99,6 +100,7 @@ const make = Effect.gen(function* () {
       ),
     listExecutions: (filter = {}) =>
       Effect.map(registry.list, (executions) => executions.filter(matches(filter))),
+    getExecution: registry.find,
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
     shutdown
   })
@@ -110,7 +112,8 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
   {
     /**
      * Runs a program in a fresh sandbox. Succeeds with a result whatever came of the program; fails only when the request is
-     * turned away before any sandbox is asked for. Interrupting it ends the program and destroys the sandbox.
+     * turned away before any sandbox is asked for. Interrupting it kills the program and destroys the sandbox; what the program
+     * had written by then is in the result that `getExecution` gives.
      */
     readonly execute: (
       request: ExecutionRequestInput,
@@ -146,6 +149,8 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     ) => Effect.Effect<ReadonlyArray<ExecutionEvent>, ExecutionNotFound>
     /** Executions that wait or run, and the latest that ended, newest first. */
     readonly listExecutions: (filter?: ExecutionFilter) => Effect.Effect<ReadonlyArray<ExecutionSummary>>
+    /** One execution, with its result if that is still kept. */
+    readonly getExecution: (executionId: ExecutionId) => Effect.Effect<ExecutionRecord, ExecutionNotFound>
     /** The languages that the sandboxes' toolchain can run. Looked up once, in a sandbox. */
     readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure>
     /** Refuses new work, lets what runs finish within the kill grace period, then kills it. Returns when nothing is left. */

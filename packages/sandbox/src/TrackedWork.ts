@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     all.delete(executionId)
     yield* logEvent(entry.summary, end.level, end.event, end.message, end.data)
     yield* Scope.close(place, Exit.void)
-    yield* registry.end(executionId, end.verdict)
+    yield* registry.end(executionId, end)
   })
 
   const takePlace = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
@@ -100,7 +100,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
         Effect.all([
           Scope.close(place, Exit.void),
           logEvent(entry.summary, "warn", "execution_rejected", refusal.message),
-          registry.end(executionId, "Rejected")
+          registry.end(executionId, { verdict: "Rejected" })
         ])
       )
     )

@@ -256,6 +256,35 @@ describe("interrupting execute", () => {
       assert.strictEqual((yield* (yield* SandboxService).getSystemMetrics).activeExecutions, 0)
     }).pipe(Effect.provide(service({ program: sleeper })))
   )
+
+  it.effect("does not lose what the program had written", () =>
+    Effect.gen(function* () {
+      const sandboxes = yield* SandboxService
+      const fiber = yield* begin("loop")
+      const { executionId } = yield* latest
+      assert.isUndefined((yield* sandboxes.getExecution(executionId)).result)
+      yield* Fiber.interrupt(fiber)
+      const { state, result } = yield* sandboxes.getExecution(executionId)
+      assert.strictEqual(state, "ended")
+      assert.include(result, { verdict: "Killed", stdout: "so far", signal: "SIGKILL" })
+      assert.strictEqual(result?.error?.message, "Execution killed: the caller went away")
+    }).pipe(
+      Effect.provide(
+        service({ program: (process) => Effect.zipRight(process.stdout("so far"), sleeper(process)) })
+      )
+    )
+  )
+
+  it.effect("while it waits leaves the queue at once", () =>
+    Effect.gen(function* () {
+      const running = yield* begin("loop")
+      const waiting = yield* begin("loop")
+      yield* Fiber.interrupt(waiting)
+      const metrics = yield* (yield* SandboxService).getSystemMetrics
+      assert.include(metrics, { activeExecutions: 1, queuedExecutions: 0 })
+      yield* Fiber.interrupt(running)
+    }).pipe(Effect.provide(service({ program: sleeper }, { maxSandboxesPerUser: 1 })))
+  )
 })
 
 describe("retries", () => {
