@@ -1,0 +1,45 @@
+import { Array as Arr, Order } from "effect"
+
+const ascending = Arr.sort(Order.number)
+
+/** The smallest value that at least this fraction of all values does not exceed; NaN of no values. */
+export const percentile = (values: ReadonlyArray<number>, fraction: number): number => {
+  const rank = Math.max(1, Math.ceil(values.length * fraction))
+  return ascending(values)[rank - 1] ?? Number.NaN
+}
+
+/** The value in the middle, or the mean of the two there; NaN of no values. */
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = ascending(values)
+  const half = sorted.length / 2
+  const low = sorted[Math.ceil(half) - 1] ?? Number.NaN
+  const high = sorted[Math.floor(half)] ?? Number.NaN
+  return (low + high) / 2
+}
+
+export const sum = (values: ReadonlyArray<number>): number =>
+  values.reduce((total, value) => total + value, 0)
+
+/** A median, and how far the values lie from it. */
+export interface Spread {
+  readonly median: number
+  readonly least: number
+  readonly most: number
+}
+
+export const spread = (values: ReadonlyArray<number>): Spread => ({
+  median: median(values),
+  least: Math.min(...values),
+  most: Math.max(...values)
+})
+
+/** The two ends of a latency's distribution that people feel. */
+export interface Latency {
+  readonly p50: number
+  readonly p99: number
+}
+
+export const latency = (values: ReadonlyArray<number>): Latency => ({
+  p50: percentile(values, 0.5),
+  p99: percentile(values, 0.99)
+})
