@@ -1,7 +1,7 @@
 import { InvalidRequest, RequestTooLarge } from "@bulkhead/domain"
 import type { HttpServerRequest } from "@effect/platform"
-import { NodeHttpServerRequest, NodeStream } from "@effect/platform-node"
-import { Effect, Stream } from "effect"
+import { NodeHttpServerRequest } from "@effect/platform-node"
+import { Effect } from "effect"
 import { freshId } from "./Refusals.js"
 
 const field = "body"
@@ -19,33 +19,26 @@ const tooLarge = (largest: number) =>
   })
 
 /** Reads a body of at most so many bytes. Keeps nothing of a larger one, but lets it arrive, so that the answer can too. */
-const bytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, largest: number) {
-  const source = NodeHttpServerRequest.toIncomingMessage(request)
-  const discardRest = Effect.sync(() => source.resume())
-  if (Number(request.headers["content-length"] ?? 0) > largest) {
-    yield* discardRest
-    return yield* tooLarge(largest)
-  }
-  const chunks: Array<Uint8Array> = []
-  let size = 0
-  const keep = (chunk: Uint8Array) => {
-    size += chunk.length
-    return size > largest ? tooLarge(largest) : Effect.sync(() => chunks.push(chunk))
-  }
-  yield* NodeStream.fromReadable<"unreadable", Uint8Array>(
-    () => source,
-    () => "unreadable",
-    { closeOnDone: false }
-  ).pipe(
-    Stream.runForEach(keep),
-    Effect.catchIf(
-      (error) => error === "unreadable",
-      () => malformed("could not be read")
-    ),
-    Effect.tapError(() => discardRest)
-  )
-  return Buffer.concat(chunks)
-})
+const bytes = (request: HttpServerRequest.HttpServerRequest, largest: number) =>
+  Effect.async<Uint8Array, InvalidRequest | RequestTooLarge>((resume) => {
+    const source = NodeHttpServerRequest.toIncomingMessage(request)
+    const chunks: Array<Uint8Array> = []
+    let size = Number(request.headers["content-length"] ?? 0) > largest ? Number.POSITIVE_INFINITY : 0
+    const keep = (chunk: Uint8Array) => {
+      size += chunk.length
+      if (size > largest) refuse()
+      else chunks.push(chunk)
+    }
+    const refuse = () => {
+      source.off("data", keep)
+      source.resume()
+      resume(tooLarge(largest))
+    }
+    source.on("error", () => resume(malformed("could not be read")))
+    if (size > largest) return refuse()
+    source.on("data", keep)
+    source.on("end", () => resume(Effect.succeed(Buffer.concat(chunks))))
+  })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
