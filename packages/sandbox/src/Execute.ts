@@ -20,10 +20,13 @@ import * as Retries from "./Retries.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 import { Toolchain } from "./Toolchain.js"
 
+const randomDigits = Effect.map(Random.nextIntBetween(0, 36 ** 6), (number) =>
+  number.toString(36).padStart(6, "0")
+)
+
 const makeId = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
-  const digits = yield* Effect.replicateEffect(Random.nextIntBetween(0, 36), 12)
-  return ExecutionId.make(`exec_${now.toString(36)}${digits.map((digit) => digit.toString(36)).join("")}`)
+  return ExecutionId.make(`exec_${now.toString(36)}${yield* randomDigits}${yield* randomDigits}`)
 })
 
 interface TerminalEvent {
@@ -60,20 +63,20 @@ const terminalEvent = (exit: Exit.Exit<ExecutionResult, { readonly message: stri
     : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
 }
 
-/** Waits for a place; milliseconds it took. Fails early when the execution is killed or the service closes. */
-const awaitPlace = Effect.fnUntraced(function* (
+/** Takes a place, waiting for one if need be; milliseconds it took. Fails early when the execution is killed or the service closes. */
+const takePlace = Effect.fnUntraced(function* (
   { admission, closing }: Shared,
   { summary: { executionId, userId }, killed }: RegisteredExecution
 ) {
-  const closed = shuttingDown(executionId)
+  const closed = Effect.suspend(() => shuttingDown(executionId))
   if (yield* Deferred.isDone(closing)) return yield* closed
-  const [waited] = yield* admission
+  const inQueue = admission
     .admit(executionId, userId)
-    .pipe(
-      Effect.raceFirst(Effect.zipRight(Deferred.await(closing), closed)),
-      unlessKilled(killed),
-      Effect.timed
-    )
+    .pipe(Effect.raceFirst(Effect.zipRight(Deferred.await(closing), closed)), unlessKilled(killed))
+  const [waited] = yield* admission.admitNow(executionId, userId).pipe(
+    Effect.catchAll(() => inQueue),
+    Effect.timed
+  )
   return Math.round(Duration.toMillis(waited))
 })
 
@@ -86,7 +89,7 @@ const admitAndRun = Effect.fnUntraced(function* (
   const { executionId, userId } = entry.summary
   const timeout = work.request.timeout ?? (yield* Limits).defaultTimeout
   yield* logEvent(entry.summary, "info", "execution_queued", "Execution waits for a place")
-  const queueTimeMs = yield* awaitPlace(shared, entry)
+  const queueTimeMs = yield* takePlace(shared, entry)
   yield* shared.registry.enter(executionId, "starting")
   yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
   return yield* run({
