@@ -1,5 +1,6 @@
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
+import { Limits } from "@bulkhead/sandbox"
 import { Context, Effect, Layer, Option } from "effect"
 import { type E2BSettings, ServerConfig } from "./ServerConfig.js"
 
@@ -19,8 +20,21 @@ const e2b = ({ apiKey, domain, template }: E2BSettings) =>
     Layer.succeed(Backend, { isolation: "E2B's cloud, a virtual machine for each execution" })
   )
 
-const describe = ({ mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
-  `${mechanism} with its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}`
+const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
+  `${mechanism} with its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}, caps: ${caps}`
+
+const megabyte = 1_048_576
+
+const hostLayer = Layer.unwrapEffect(
+  Effect.map(Limits, ({ maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses }) =>
+    EmbeddedHost.layer({
+      memoryBytes: maxMemoryMB * megabyte,
+      cpuPercent: maxCpuPercent,
+      processes: maxProcesses,
+      diskBytes: maxDiskMB * megabyte
+    })
+  )
+)
 
 const embedded = Layer.unwrapEffect(
   Effect.map(EmbeddedHost, ({ apiKey, isolation, url }) =>
@@ -29,7 +43,7 @@ const embedded = Layer.unwrapEffect(
       Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
     )
   )
-).pipe(Layer.provide(EmbeddedHost.layer()))
+).pipe(Layer.provide(hostLayer))
 
 /** The sandboxes' provider that the settings choose. */
 export const layer = Layer.unwrapEffect(

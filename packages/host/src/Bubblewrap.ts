@@ -1,7 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
 import { HOSTNAME } from "./GuestEtc.js"
-import type { HostOptions } from "./HostOptions.js"
+import { type GuestRoot, parentsOf } from "./GuestRoot.js"
+import { diskBudget, type HostOptions } from "./HostOptions.js"
 
 /** Whether guests have two kernel uids of their own (host is root), or the host's one. */
 export type UserMode = "two" | "one"
@@ -9,6 +10,8 @@ export type UserMode = "two" | "one"
 // Descriptors that launcher.pl lays out for bwrap.
 const INFO_FD = "4"
 const SECCOMP_FD = "5"
+/** launcher.pl puts in its place what shows a sandbox its cgroups. */
+const EVIDENCE = "EVIDENCE"
 
 const namespaces = [
   ...["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
@@ -16,59 +19,37 @@ const namespaces = [
   ...["--new-session", "--die-with-parent", "--as-pid-1", "--clearenv"]
 ]
 
-/** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
-const systemDirectories = Effect.fn("Bubblewrap.systemDirectories")(function* () {
-  const fs = yield* FileSystem.FileSystem
-  const found = yield* Effect.forEach(["bin", "sbin", "lib", "lib32", "lib64", "libx32"], (name) =>
-    fs.readLink(`/${name}`).pipe(
-      Effect.map((target) => ["--symlink", target, `/${name}`]),
-      Effect.orElse(() =>
-        Effect.map(fs.exists(`/${name}`), (exists) => (exists ? ["--ro-bind", `/${name}`, `/${name}`] : []))
-      )
-    )
-  )
-  return ["--ro-bind", "/usr", "/usr", ...found.flat()]
-})
+const directory = (path: string, mode = "0755") => ["--perms", mode, "--dir", path]
 
-const bindToolchain = (directory: string): ReadonlyArray<string> => {
-  const parts = directory.split("/").filter((part) => part !== "")
-  const parents = parts.slice(0, -1).map((_, index) => `/${parts.slice(0, index + 1).join("/")}`)
-  return [
-    ...parents.flatMap((parent) => ["--perms", "0755", "--dir", parent]),
-    ...["--ro-bind", directory, directory]
-  ]
-}
+const bind = ([source, place]: readonly [string, string]) => [
+  ...parentsOf(place).flatMap((parent) => directory(parent)),
+  ...["--ro-bind", source, place]
+]
 
 const tmpfs = (path: string, mode: string, bytes: number) => [
-  ...["--size", String(bytes), "--perms", mode],
+  ...["--size", String(Math.floor(bytes)), "--perms", mode],
   ...["--tmpfs", path]
 ]
 
-const writable = (options: HostOptions): ReadonlyArray<string> => [
+/** Everything made by bwrap itself: several file systems, which share the budget. */
+const bareRoot = ({ binds, links }: GuestRoot, options: HostOptions): ReadonlyArray<string> => [
+  ...binds.flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
-  ...tmpfs("/dev/shm", "1777", options.sharedMemoryBytes),
+  ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),
   ...["--remount-ro", "/dev"],
-  ...tmpfs("/tmp", "1777", options.tmpBytes),
-  ...tmpfs("/home", "0755", options.homeBytes),
-  ...["--perms", "0755", "--dir", "/home/user", "--perms", "0700", "--dir", "/home/root"],
-  ...[
-    "--symlink",
-    "home/root",
-    "/root",
-    "--perms",
-    "0755",
-    "--dir",
-    "/run",
-    "--perms",
-    "0755",
-    "--dir",
-    "/var"
-  ],
-  ...["--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"],
+  ...tmpfs("/tmp", "1777", (diskBudget(options) * 7) / 16),
+  ...tmpfs("/home", "0755", diskBudget(options) / 2),
+  ...[...directory("/home/user"), ...directory("/home/root", "0700")],
+  ...[...directory("/run"), ...directory("/var")],
+  ...links.flatMap(([target, place]) => ["--symlink", target, place]),
+  EVIDENCE,
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-// Chown is given up by the agent as soon as the home has its owner.
+/** The root that launcher.pl has made, with the devices in it. */
+const madeRoot = (root: string) => ["--dev-bind", root, "/", "--proc", "/proc", "--chdir", "/"]
+
+// What the agent needs to start and stop others' programs; and root's programs may give files to the user.
 const capabilities = (mode: UserMode): ReadonlyArray<string> => [
   ...["--cap-drop", "ALL"],
   ...(mode === "two"
@@ -76,26 +57,31 @@ const capabilities = (mode: UserMode): ReadonlyArray<string> => [
     : [])
 ]
 
+/** Limits of each of the user's programs where no cgroup sets any; 0 is none. */
+export interface ProgramLimits {
+  readonly processes: number
+  readonly dataBytes: number
+}
+
 /** What bwrap is told for every sandbox alike, up to and with the agent's command line. */
-export const makeArguments = Effect.fn("Bubblewrap.makeArguments")(function* (setup: {
+export const makeArguments = (setup: {
   readonly options: HostOptions
   readonly mode: UserMode
   readonly architecture: string
-  readonly etc: string
-  readonly toolchains: ReadonlyArray<string>
-}) {
-  const system = yield* systemDirectories()
+  /** What to see, or the directory where launcher.pl has made it. */
+  readonly root: GuestRoot | string
+  readonly programLimits: ProgramLimits
+}): ReadonlyArray<string> => {
+  const { mode, options, programLimits, root } = setup
   return [
     ...namespaces,
-    ...system,
-    ...["--ro-bind", setup.etc, "/etc"],
-    ...setup.toolchains.flatMap(bindToolchain),
-    ...writable(setup.options),
-    ...capabilities(setup.mode),
+    ...(typeof root === "string" ? madeRoot(root) : bareRoot(root, options)),
+    ...capabilities(mode),
     ...["--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-    ...["--", "/usr/bin/perl", "-", setup.architecture, setup.mode]
+    ...["--", "/usr/bin/perl", "-", setup.architecture, mode],
+    ...[String(programLimits.processes), String(programLimits.dataBytes)]
   ]
-})
+}
 
 /** Where bwrap is installed. */
 export const find = Effect.fn("Bubblewrap.find")(function* () {

@@ -1,8 +1,9 @@
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { DateTime, Effect, Option, Order, Redacted, Schema } from "effect"
 import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
-import type { HostOptions } from "./HostOptions.js"
+import { diskBudget, type HostOptions } from "./HostOptions.js"
 import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
+import type { Sample } from "./SandboxMetrics.js"
 import * as Secrets from "./Secrets.js"
 import * as ThisProcess from "./ThisProcess.js"
 
@@ -48,8 +49,8 @@ const listed = (record: SandboxRecord, options: HostOptions) => ({
   endAt: time(record.endAt),
   state: "running",
   cpuCount: ThisProcess.processors,
-  memoryMB: ThisProcess.memoryMiB,
-  diskSizeMB: Math.floor((options.homeBytes + options.tmpBytes) / 1048576),
+  memoryMB: Math.floor(options.memoryBytes / 1048576),
+  diskSizeMB: Math.floor(diskBudget(options) / 1048576),
   envdVersion: ENVD_VERSION,
   metadata: record.metadata
 })
@@ -165,6 +166,30 @@ const named = (sandboxes: Sandboxes) =>
     return record === undefined ? missing(id) : Effect.succeed(record)
   })
 
+const measured = ({ at, ...sample }: Sample) => ({
+  ...{ timestamp: time(at), timestampUnix: Math.floor(at / 1000) },
+  ...sample
+})
+
+/** Seconds since 1970 that a query names; nothing: no bound. */
+const bound = (asked: URLSearchParams, name: string, none: number) => {
+  const given = asked.get(name)
+  const seconds = given === null || given === "" ? none : Number(given)
+  return Number.isNaN(seconds) ? refuse(400, `${name} takes seconds since 1970`) : Effect.succeed(seconds)
+}
+
+const metrics = (sandboxes: Sandboxes) =>
+  Effect.gen(function* () {
+    const record = yield* named(sandboxes)
+    const asked = yield* query
+    const start = yield* bound(asked, "start", 0)
+    const end = yield* bound(asked, "end", Number.POSITIVE_INFINITY)
+    const all = (yield* record.metrics.read).map(measured)
+    return HttpServerResponse.unsafeJson(
+      all.filter(({ timestampUnix }) => timestampUnix >= start && timestampUnix <= end)
+    )
+  })
+
 const noContent = HttpServerResponse.empty({ status: 204 })
 
 const setTimeout = (sandboxes: Sandboxes) =>
@@ -228,7 +253,7 @@ export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacte
     kill: authorized(kill(sandboxes)),
     setTimeout: authorized(setTimeout(sandboxes)),
     connect: authorized(connect(sandboxes, now)),
-    metrics: authorized(Effect.as(named(sandboxes), HttpServerResponse.unsafeJson([]))),
+    metrics: authorized(metrics(sandboxes)),
     unsupported: authorized(refuse(501, "the embedded host does not do this"))
   }
   return HttpRouter.empty.pipe(

@@ -9,13 +9,15 @@ export const AgentFrame = {
   signal: 4,
   credit: 5,
   file: 6,
+  measure: 7,
   ready: 20,
   started: 21,
   startFailed: 22,
   stdout: 23,
   stderr: 24,
   exited: 25,
-  inputDone: 26
+  inputDone: 26,
+  measured: 27
 } as const
 
 const HEADER = 9

@@ -36,6 +36,9 @@ export class NoFreeSlot extends Data.TaggedError("NoFreeSlot")<{ readonly limit:
   }
 }
 
+/** A kind of cgroup does not serve here; another may, or none. */
+export class CgroupsUnusable extends Data.TaggedError("CgroupsUnusable")<{ readonly reason: string }> {}
+
 /** The control plane refuses a request with an HTTP status. */
 export class RequestRefused extends Data.TaggedError("RequestRefused")<{
   readonly status: number

@@ -14,12 +14,16 @@ export interface HostOptions {
   readonly maxSandboxes: number
   /** Longest life a sandbox may ask for. Default 24 hours. */
   readonly maxLifetime: number
-  /** Size of the sandbox's home, a private tmpfs. Default 1 GiB. */
-  readonly homeBytes: number
-  /** Size of the sandbox's /tmp, a private tmpfs. Default 512 MiB. */
-  readonly tmpBytes: number
-  /** Size of the sandbox's /dev/shm. Default 64 MiB. */
-  readonly sharedMemoryBytes: number
+  /** Memory of a sandbox, all that it writes to disk included, without swap beside it. Default 2 GiB. */
+  readonly memoryBytes: number
+  /** CPU of a sandbox, in percent of all of this machine's vCPUs. Default 80: of 4 vCPUs, 3.2 at once. */
+  readonly cpuPercent: number
+  /** Processes and threads that a program may have at once. Default 128; the few that serve it are not counted. */
+  readonly processes: number
+  /** What a sandbox may write: home, /tmp and /dev/shm together. Default 5 GiB, but never more than half its memory, which holds it. */
+  readonly diskBytes: number
+  /** Files and directories that it may write. Default 200,000, but never more than one for each 8 KiB of its memory. */
+  readonly inodes: number
   /** How long an ended process can still be connected to. Default 30 s, as envd. */
   readonly keepEnded: number
   /** How long a subscriber may stall a process that others read too before it is cut off. Default 10 s. */
@@ -35,13 +39,23 @@ export const defaults: HostOptions = {
   toolchains: [],
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
-  homeBytes: 1024 * 1024 * 1024,
-  tmpBytes: 512 * 1024 * 1024,
-  sharedMemoryBytes: 64 * 1024 * 1024,
+  memoryBytes: 2048 * 1024 * 1024,
+  cpuPercent: 80,
+  processes: 128,
+  diskBytes: 5120 * 1024 * 1024,
+  inodes: 200_000,
   keepEnded: 30_000,
   stallLimit: 10_000,
   startLimit: 15_000
 }
+
+/** Bytes that a sandbox may write. The disk lies in memory, so a full one must leave enough to go on. */
+export const diskBudget = ({ diskBytes, memoryBytes }: HostOptions) =>
+  Math.min(diskBytes, Math.floor(memoryBytes / 2))
+
+/** Files that a sandbox may write: each costs about 1 KiB of its memory. */
+export const inodeBudget = ({ inodes, memoryBytes }: HostOptions) =>
+  Math.min(inodes, Math.floor(memoryBytes / 8192))
 
 /** More slots than this would leave the launcher's range of uids. */
 export const MOST_SANDBOXES = 2048

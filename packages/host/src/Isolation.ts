@@ -1,10 +1,13 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, Option, type Scope } from "effect"
 import * as Bubblewrap from "./Bubblewrap.js"
+import * as Cgroups from "./Cgroups.js"
 import * as GuestEtc from "./GuestEtc.js"
+import * as GuestRoot from "./GuestRoot.js"
 import { IsolationUnavailable, NoFreeSlot } from "./HostErrors.js"
-import { type HostOptions, MOST_SANDBOXES } from "./HostOptions.js"
+import { diskBudget, type HostOptions, inodeBudget, MOST_SANDBOXES } from "./HostOptions.js"
 import * as Launcher from "./Launcher.js"
+import * as LaunchPlan from "./LaunchPlan.js"
 import * as RunDirectory from "./RunDirectory.js"
 import * as Seccomp from "./Seccomp.js"
 import type { Architecture } from "./Syscalls.js"
@@ -18,6 +21,8 @@ export interface IsolationDescription {
   readonly users: "own uids" | "shared uid"
   readonly seccomp: "docker default"
   readonly network: "none"
+  /** What holds each sandbox to its memory, CPU and processes. Rlimits hold single programs, and no CPU. */
+  readonly caps: Cgroups.Cgroups["kind"] | "rlimits only"
   /** Directories beside /usr that sandboxes can read. */
   readonly toolchains: ReadonlyArray<string>
 }
@@ -31,8 +36,13 @@ export interface Isolation {
   readonly path: string
   /** A place among the most sandboxes there may be; with it come its uids. Free again when the scope has closed. */
   readonly slot: Effect.Effect<number, NoFreeSlot, Scope.Scope>
+  /** Absent: the kernel lets this user have none. */
+  readonly cgroups: Option.Option<Cgroups.Cgroups>
   readonly description: IsolationDescription
 }
+
+/** Processes of ours in a sandbox: bwrap's outer one, the agent, the supervisor, and one that sends signals. */
+const SERVING = 4
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 const asRoot = (command: string) => (ThisProcess.isRoot ? command : `sudo ${command}`)
@@ -131,13 +141,37 @@ const makeSlots = (options: HostOptions) => {
   )
 }
 
-const describe = (mode: Bubblewrap.UserMode, toolchains: ReadonlyArray<string>): IsolationDescription => ({
+const describe = (
+  mode: Bubblewrap.UserMode,
+  toolchains: ReadonlyArray<string>,
+  cgroups: Option.Option<Cgroups.Cgroups>
+): IsolationDescription => ({
   mechanism: "bubblewrap",
   namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
   users: mode === "two" ? "own uids" : "shared uid",
   seccomp: "docker default",
   network: "none",
+  caps: Option.match(cgroups, { onNone: () => "rlimits only", onSome: ({ kind }) => kind }),
   toolchains
+})
+
+const capsOf = (options: HostOptions) => ({
+  memoryBytes: options.memoryBytes,
+  processors: (ThisProcess.processors * options.cpuPercent) / 100,
+  processes: options.processes + SERVING
+})
+
+/**
+ * Bytes of data stand in for memory: what a program reserves and never writes to, as Node does, counts to no limit but the
+ * address space's. Before Linux 5.14 a limit of processes would count all that the user runs on this machine.
+ */
+const programLimits = Effect.fn("Isolation.programLimits")(function* (
+  options: HostOptions,
+  cgroups: Option.Option<Cgroups.Cgroups>
+) {
+  if (Option.isSome(cgroups)) return { processes: 0, dataBytes: 0 }
+  const counted = ThisProcess.isRoot || ThisProcess.kernel >= 5.14
+  return { processes: counted ? options.processes : 0, dataBytes: options.memoryBytes }
 })
 
 /** Prepares everything that sandboxes are made from and starts the launcher. Nothing is proven until `SelfCheck` has run. */
@@ -154,19 +188,27 @@ export const make = Effect.fn("Isolation.make")(
     yield* GuestEtc.write(`${runDirectory}/etc`)
     yield* fs.writeFile(`${runDirectory}/seccomp.bpf`, Seccomp.filter(processor))
     yield* fs.writeFileString(`${runDirectory}/agent.pl`, yield* agentProgram())
-    const bwrapArguments = yield* Bubblewrap.makeArguments({
-      ...{ options, mode, architecture: processor, toolchains },
-      etc: `${runDirectory}/etc`
+    const cgroups = yield* Cgroups.make(capsOf(options))
+    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains)
+    const disk =
+      mode === "two" ? { bytes: diskBudget(options), inodes: inodeBudget(options), root } : undefined
+    if (disk !== undefined) yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
+    const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
+    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, disk))
+    const bwrapArguments = Bubblewrap.makeArguments({
+      ...{ options, mode, architecture: processor },
+      root: disk === undefined ? root : `${runDirectory}/root`,
+      programLimits: yield* programLimits(options, cgroups)
     })
     const launcher = yield* Launcher.make({
       ...{ script: yield* shipped("launcher.pl"), architecture: processor },
       ...{ mode, runDirectory, bwrap, bwrapArguments }
     })
     return {
-      ...{ options, launcher, mode },
+      ...{ options, launcher, mode, cgroups },
       path: [...toolchains.map((directory) => `${directory}/bin`), SYSTEM_PATH].join(":"),
       slot: makeSlots(options),
-      description: describe(mode, toolchains)
+      description: describe(mode, toolchains, cgroups)
     } satisfies Isolation
   },
   Effect.catchTags({

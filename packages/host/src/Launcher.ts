@@ -8,6 +8,8 @@ const { LauncherFrame } = Frames
 
 /** A sandbox's namespaces with the agent in them. */
 export interface Launched {
+  /** Its number among the launcher's sandboxes, which its cgroups are named by. */
+  readonly id: number
   /** The line to the agent. */
   readonly socket: Net.Socket
   /** Done once the kernel has ended every process of the sandbox; holds what was said on standard error. */
@@ -98,7 +100,7 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
         })
     ).pipe(
       Effect.flatMap((flight) =>
-        Effect.map(arrivalOf(flight), (socket): Launched => ({ socket, death: flight.death }))
+        Effect.map(arrivalOf(flight), (socket): Launched => ({ id, socket, death: flight.death }))
       )
     )
   }

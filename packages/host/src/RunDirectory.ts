@@ -1,22 +1,8 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, Option } from "effect"
 import { IsolationUnavailable } from "./HostErrors.js"
+import * as Instance from "./Instance.js"
 import * as ThisProcess from "./ThisProcess.js"
-
-/** A process's start time in clock ticks: with it, a reused pid is not mistaken for its former owner. */
-const startTimeOf = Effect.fn("RunDirectory.startTimeOf")(function* (pid: number) {
-  const fs = yield* FileSystem.FileSystem
-  const stat = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
-  return Option.flatMap(stat, (text) =>
-    Option.fromNullable(text.slice(text.lastIndexOf(")") + 2).split(" ")[19])
-  )
-})
-
-const isAlive = Effect.fn("RunDirectory.isAlive")(function* (name: string) {
-  const [pid, startTime] = name.split("-")
-  const actual = yield* startTimeOf(Number(pid))
-  return Option.isSome(actual) && actual.value === startTime
-})
 
 /** Others must not be able to plant anything where sandboxes take their files from. */
 const checkOwner = Effect.fn("RunDirectory.checkOwner")(function* (directory: string) {
@@ -41,7 +27,7 @@ const reapDead = Effect.fn("RunDirectory.reapDead")(function* (parent: string) {
     (name) =>
       Effect.unlessEffect(
         Effect.ignore(fs.remove(path.join(parent, name), { recursive: true, force: true })),
-        isAlive(name)
+        Instance.isAlive(name)
       ),
     { discard: true }
   )
@@ -59,9 +45,9 @@ export const make = Effect.fn("RunDirectory.make")(
     yield* fs.makeDirectory(parent, { recursive: true, mode: 0o755 })
     yield* checkOwner(parent)
     yield* reapDead(parent)
-    const startTime = Option.getOrElse(yield* startTimeOf(ThisProcess.pid), () => "0")
+    const prefix = `${yield* Instance.name}-`
     const directory = yield* Effect.acquireRelease(
-      fs.makeTempDirectory({ directory: parent, prefix: `${ThisProcess.pid}-${startTime}-` }),
+      fs.makeTempDirectory({ directory: parent, prefix }),
       (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))
     )
     yield* fs.chmod(directory, 0o755)

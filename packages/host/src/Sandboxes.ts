@@ -2,6 +2,7 @@ import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
 import type { Isolation } from "./Isolation.js"
 import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
+import * as SandboxMetrics from "./SandboxMetrics.js"
 import * as Secrets from "./Secrets.js"
 
 /** What a client asks a new sandbox to be. */
@@ -21,6 +22,7 @@ export interface SandboxRecord extends Omit<SandboxRequest, "lifetime"> {
   endAt: number
   readonly accessToken: string
   readonly guest: GuestSandbox.GuestSandbox
+  readonly metrics: SandboxMetrics.SandboxMetrics
 }
 
 /** The sandboxes of a host: made, found, given time, and killed. */
@@ -46,7 +48,7 @@ const closing = new RequestRefused({ status: 503, message: "the host is shutting
 
 /** An empty registry; when the scope closes, every sandbox in it is killed. */
 export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation) {
-  const { maxLifetime } = isolation.options
+  const { maxLifetime, memoryBytes } = isolation.options
   const scope = yield* Effect.scope
   const held = new Map<string, Held>()
   const dying = new Map<string, Deferred.Deferred<void>>()
@@ -94,6 +96,7 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
     const record: SandboxRecord = {
       ...rest,
       ...{ id: Secrets.identifier(), accessToken: Secrets.token(), startedAt, guest },
+      metrics: SandboxMetrics.make(guest.usage, startedAt, memoryBytes),
       endAt: startedAt + Math.min(lifetime, maxLifetime)
     }
     const entry: Held = { record, scope: sandboxScope, timer: undefined }
@@ -126,6 +129,12 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
       return Effect.forEach([...held.values()], end, { concurrency: "unbounded", discard: true })
     })
   )
+
+  // One timer for all; a short-lived sandbox never meets it.
+  const recordAll = Effect.suspend(() =>
+    Effect.forEach([...held.values()], ({ record }) => record.metrics.record, { discard: true })
+  )
+  yield* Effect.forkScoped(Effect.forever(Effect.delay(recordAll, SandboxMetrics.INTERVAL)))
 
   return {
     create,

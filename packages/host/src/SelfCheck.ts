@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { IsolationUnavailable } from "./HostErrors.js"
 import type { Isolation } from "./Isolation.js"
 import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
@@ -19,8 +19,16 @@ const unavailable = (reason: string) =>
       remedies.find(([pattern]) => pattern.test(reason))?.[1] ?? "bring this kernel to Linux 5.9 or later"
   })
 
-const FACTS = "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status"
+const FACTS = `grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status
+for file in memory.max memory/memory.limit_in_bytes; do cat /sys/fs/cgroup/$file 2>/dev/null; done; true`
+const LARGEST_PAGE = 65536
 const expected = ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
+
+/** The kernel takes only whole pages. */
+const showsLimit = (said: string, memoryBytes: number) => {
+  const [, limit] = /^(\d+)$/m.exec(said) ?? []
+  return limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
+}
 
 /** Makes a sandbox as every other will be, and lets a program in it say how it is confined. */
 export const run = Effect.fn("SelfCheck.run")(
@@ -33,6 +41,8 @@ export const run = Effect.fn("SelfCheck.run")(
       event._tag === "Data" ? text + event.bytes.toString() : text
     )
     const missing = expected.filter((fact) => !said.includes(fact))
+    if (Option.isSome(isolation.cgroups) && !showsLimit(said, isolation.options.memoryBytes))
+      return yield* unavailable(`a sandbox does not see the cgroup that holds it: ${said.trim()}`)
     if (missing.length > 0) return yield* unavailable(`a program in a sandbox says: ${said.trim()}`)
   },
   Effect.scoped,

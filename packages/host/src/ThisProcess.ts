@@ -11,8 +11,15 @@ export const isRoot: boolean = uid === 0
 export const architecture: string = process.arch
 /** The running node, whose installation sandboxes may share. */
 export const nodePath: string = process.execPath
-/** Processors that this machine has. */
-export const processors: number = OperatingSystem.cpus().length
+/** Processors that this process may use. */
+export const processors: number = OperatingSystem.availableParallelism()
+/** The kernel's version, as a number: 5.14 is 5.14, and 5.4 is 5.04. */
+export const kernel: number = (() => {
+  const [major = 0, minor = 0] = OperatingSystem.release()
+    .split(".")
+    .map((part) => Number.parseInt(part, 10))
+  return major + minor / 100
+})()
 /** Memory that this machine has, in MiB. */
 export const memoryMiB: number = Math.floor(OperatingSystem.totalmem() / 1048576)
 

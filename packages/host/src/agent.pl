@@ -1,8 +1,10 @@
 # Process 1 of a sandbox: starts programs, carries their bytes, reaps orphans. Core Perl alone, so that it starts in 3 ms.
-# Arguments: architecture ("x64" or "arm64"), user mode ("two" or "one" kernel uids). After __END__ comes fileOperations.pl.
+# Arguments: architecture ("x64" or "arm64"), user mode ("two" or "one" kernel uids), and the limits of each of the user's programs
+# where no cgroup sets them: processes, bytes of data (0 for none).
+# After __END__ comes fileOperations.pl.
 # No "use strict": loading it costs 0.7 ms of every sandbox; a test compiles this with -Mstrict instead.
 
-my ($arch, $uids) = @ARGV;
+my ($arch, $uids, $most_processes, $most_data) = @ARGV;
 my $x64 = $arch eq 'x64';
 my %nr = (
   prctl     => $x64 ? 157 : 167,
@@ -14,20 +16,21 @@ my %nr = (
   setresgid => $x64 ? 119 : 149,
   setresuid => $x64 ? 117 : 147,
   exit      => $x64 ? 231 : 94,
+  statfs    => $x64 ? 137 : 43,
+  prlimit   => $x64 ? 302 : 261,
   pidfd_open => 434, close_range => 436
 );
 
 sub START () { 1 } sub INPUT () { 2 } sub CLOSE_INPUT () { 3 } sub SIGNAL () { 4 } sub CREDIT () { 5 } sub FILE () { 6 }
+sub MEASURE () { 7 }
 sub READY () { 20 } sub STARTED () { 21 } sub START_FAILED () { 22 } sub STDOUT_DATA () { 23 } sub STDERR_DATA () { 24 }
-sub EXITED () { 25 } sub INPUT_DONE () { 26 }
+sub EXITED () { 25 } sub INPUT_DONE () { 26 } sub MEASURED () { 27 }
 sub CHUNK () { 32768 } sub WINDOW () { 1 << 20 }
 sub EINTR () { 4 } sub EAGAIN () { 11 }
 sub FIONREAD () { 0x541B } sub O_CLOEXEC () { 0x80000 } sub O_NONBLOCK () { 0x800 }
 
-# Chown is only for the home made here; what remains is what starting and stopping other users' programs takes.
+# What starting and stopping other users' programs takes.
 my $caps = $uids eq 'two' ? (1 << 5 | 1 << 6 | 1 << 7) : 0;
-if ($uids eq 'two') { chown 1000, 1000, '/home/user' or die "chown /home/user: $!\n" }
-chmod 0755, '/home/user';
 syscall($nr{prctl}, 47, 4, 0, 0, 0) == 0 or die "clearing ambient capabilities: $!\n";
 capset($caps) or die "capset: $!\n";
 syscall($nr{prctl}, 4, 0, 0, 0, 0) == 0 or die "prctl dumpable: $!\n";
@@ -184,6 +187,7 @@ sub read_host {
 
 sub receive {
   my ($type, $id, $payload) = @_;
+  return send_frame(MEASURED, $id, measure($payload)) if $type == MEASURE;
   return start($id, $type, $payload) if $type == START || $type == FILE;
   my $c = $running{$id};
   if (!$c) { return $type == INPUT ? send_frame(INPUT_DONE, $id, "\1") : undef }
@@ -203,14 +207,33 @@ sub receive {
   elsif ($type == CREDIT) { $c->{credit} += unpack 'N', $payload }
 }
 
+# Bytes of disk in all and used; and, when asked, CPU time in microseconds and resident bytes of all processes.
+sub measure {
+  my ($with_processes) = @_;
+  my ($total, $used, %seen) = (0, 0);
+  for (my @paths = ('/home', '/tmp', '/dev/shm')) {
+    my $facts = "\0" x 120;
+    next if $seen{(stat)[0]}++ || syscall $nr{statfs}, $_, $facts;
+    my (undef, $block, $blocks, $free) = unpack 'Q4', $facts;
+    $total += $block * $blocks;
+    $used += $block * ($blocks - $free);
+  }
+  return join ' ', $total, $used, $with_processes && load_file_operations() ? measure_processes() : ();
+}
+
+sub load_file_operations {
+  if (length $file_operations) {
+    eval "$file_operations; 1" or return 0;
+    $file_operations = '';
+  }
+  return 1;
+}
+
 sub start {
   my ($id, $type, $payload) = @_;
   my ($user, $cwd, $input, $argc, @rest) = split /\0/, $payload, -1;
   my @argv = splice @rest, 0, $argc;
-  if ($type == FILE && length $file_operations) {
-    eval "$file_operations; 1" or return refuse($id, "file operations: $@");
-    $file_operations = '';
-  }
+  if ($type == FILE) { load_file_operations() or return refuse($id, "file operations: $@") }
   my ($in_r, $in_w);
   if ($input) { pipe $in_r, $in_w or return refuse($id, "pipe: $!") }
   else { $in_r = $null }
@@ -227,7 +250,7 @@ sub start {
     syscall($nr{dup3}, fileno $err_w, 2, 0);
     syscall($nr{dup3}, fileno $report_w, 3, O_CLOEXEC);
     syscall($nr{close_range}, 4, 0x7fffffff, 0);
-    eval { become($user) };
+    eval { limit_user() if $user ne 'root'; become($user) };
     leave("internal\0$@") if $@;
     file_operation($user, $cwd, @argv) if $type == FILE;
     run_program($cwd, \@argv, @rest);
@@ -242,6 +265,21 @@ sub start {
 }
 
 sub refuse { my ($id, $why) = @_; send_frame(START_FAILED, $id, "resource_exhausted\0$why") }
+
+# What the user runs gives up its memory before we do. To say so a process must be allowed to write to its own /proc entry.
+sub limit_user {
+  syscall($nr{prctl}, 4, 1, 0, 0, 0);
+  if (open my $file, '>', '/proc/self/oom_score_adj') { syswrite $file, 100 }
+  syscall($nr{prctl}, 4, 0, 0, 0, 0);
+  limit(6, $most_processes) if $most_processes;
+  limit(2, $most_data) if $most_data;
+}
+
+sub limit {
+  my ($resource, $value) = @_;
+  my $pair = pack 'QQ', $value, $value;
+  syscall($nr{prlimit}, 0, $resource, $pair, 0) == 0 or die "limit $resource: $!";
+}
 
 sub become {
   my ($user) = @_;

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { EmbeddedHost } from "@bulkhead/host"
+import { assert } from "@effect/vitest"
 import { CommandExitError, Sandbox, type SandboxOpts } from "e2b"
 import { Effect, Redacted, Schedule } from "effect"
 
@@ -92,6 +93,35 @@ const readIfThere = (path: string) => {
     return ""
   }
 }
+
+const entries = (directory: string) => {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => `${directory}/${name}`)
+  } catch {
+    return []
+  }
+}
+
+/** The directories that hold the cgroups of a host's sandboxes, in whatever hierarchies there are. */
+export const instancesOf = (pid: number): ReadonlyArray<string> =>
+  ["/sys/fs/cgroup", ...entries("/sys/fs/cgroup")]
+    .flatMap((mount) => entries(`${mount}/bulkhead`))
+    .filter((directory) => directory.includes(`/bulkhead/${pid}-`))
+
+/** The cgroups of a host's sandboxes. */
+export const cgroupsOf = (pid: number): ReadonlyArray<string> => instancesOf(pid).flatMap(entries)
+
+/** The mounts of this machine that lie in hosts' directories. */
+export const mountsOfHosts = (): ReadonlyArray<string> =>
+  readIfThere("/proc/self/mountinfo")
+    .split("\n")
+    .filter((line) => line.includes("bulkhead"))
+
+/** A number within bounds, both included. */
+export const assertBetween = (value: number | undefined, least: number, most: number): void =>
+  assert.isTrue(value !== undefined && value >= least && value <= most, `${value} in ${least}..${most}`)
 
 /** Waits for something that another process brings about. */
 export const until = (what: string, holds: () => boolean): Effect.Effect<void> =>

@@ -7,7 +7,17 @@ import { assert, it } from "@effect/vitest"
 import { Sandbox } from "e2b"
 import { Effect, type Scope } from "effect"
 import { build } from "esbuild"
-import { descendantsOf, isAlive, processesMarked, run, until } from "./Fixtures.js"
+import {
+  assertBetween,
+  cgroupsOf,
+  descendantsOf,
+  instancesOf,
+  isAlive,
+  mountsOfHosts,
+  processesMarked,
+  run,
+  until
+} from "./Fixtures.js"
 
 const source = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
@@ -40,6 +50,7 @@ interface Running {
   readonly url: string
   readonly apiKey: string
   readonly users: string
+  readonly caps: string
 }
 
 const startHost = (directory: string, uid?: number): Effect.Effect<Running, string, Scope.Scope> =>
@@ -85,6 +96,7 @@ for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
       const hostPid = host.child.pid ?? 0
       const family = descendantsOf(hostPid)
       assert.isAtLeast(family.length, 7)
+      if (host.caps !== "rlimits only") assert.isAtLeast(cgroupsOf(hostPid).length, 2)
       host.child.kill(signal)
       yield* exited(host.child)
       yield* until("all of its processes end", () => !family.some(isAlive))
@@ -93,6 +105,8 @@ for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
       yield* startHost(directory)
       const left = readdirSync(runDirectories()).filter((name) => name.startsWith(`${hostPid}-`))
       assert.deepEqual(left, [])
+      assert.deepEqual(instancesOf(hostPid), [])
+      assert.deepEqual(mountsOfHosts(), [])
     })
   )
 
@@ -116,6 +130,15 @@ it.scopedLive("a host that is not root isolates too, without a root in the sandb
     yield* Effect.promise(() => here.files.write("a/b", "x"))
     assert.strictEqual((yield* run(here, "cat a/b; kill -9 1; kill -9 -1")).stdout, "x")
     assert.strictEqual((yield* run(here, "echo on")).stdout, "on\n")
+    if (host.caps === "rlimits only") {
+      const limits = (yield* run(here, "grep -E 'Max (processes|data size)' /proc/self/limits")).stdout
+      assert.match(limits, /Max processes +128 +128/)
+      assert.match(limits, /Max data size +2147483648 +2147483648/)
+      yield* run(here, "for i in $(seq 300); do sleep 86419 & done 2>/dev/null; true").pipe(
+        Effect.timeoutOption("3 seconds")
+      )
+      assertBetween(processesMarked("sleep 86419").length, 1, 128)
+    }
     const refused = yield* Effect.promise(() =>
       here.commands.run("id", { user: "root" }).catch((error: Error) => error)
     )

@@ -3,7 +3,7 @@ import { createServer } from "node:net"
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { processesMarked, python, rejection, run, sandbox, uidOf } from "./Fixtures.js"
+import { processesMarked, python, rejection, run, sandbox, uidOf, until } from "./Fixtures.js"
 
 const root = process.getuid?.() === 0
 
@@ -153,7 +153,10 @@ print(sorted(open("/proc/net/dev").read().split("\\n")[2:3]))`
         )
       )
       assert.strictEqual(handles.length, 2)
-      const uids = ["86390", "86391"].map((mark) => uidOf(`sleep ${mark}`))
+      const marks = ["sleep 86390", "sleep 86391"]
+      // A shell has to become them first.
+      yield* until("both sleep", () => marks.every((mark) => uidOf(mark) !== undefined))
+      const uids = marks.map(uidOf)
       assert.notStrictEqual(uids[0], uids[1])
       for (const uid of uids) assert.isAtLeast(uid ?? 0, 0x70000000)
     })

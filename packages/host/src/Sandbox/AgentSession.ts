@@ -39,6 +39,11 @@ export interface AgentSession {
   readonly signal: (id: number, signal: number) => void
   /** Lets the agent send so many bytes more of the process's output. */
   readonly credit: (id: number, bytes: number) => void
+  /** Asks what is used; `withProcesses` asks for CPU and memory too. The numbers come in the agent's order; none: it is gone. */
+  readonly measure: (
+    withProcesses: boolean,
+    onMeasured: (numbers: ReadonlyArray<number> | undefined) => void
+  ) => void
 }
 
 const encodeStart = (id: number, request: StartRequest) => {
@@ -71,6 +76,7 @@ const isLast = (type: number) => type === AgentFrame.exited || type === AgentFra
 /** Speaks with the agent at the other end of the socket. */
 export const make = (socket: Net.Socket): AgentSession => {
   const listeners = new Map<number, Listener>()
+  const measuring = new Map<number, (numbers: ReadonlyArray<number> | undefined) => void>()
   const ready = Deferred.unsafeMake<void>(FiberId.none)
   let lastId = 0
   let open = true
@@ -78,6 +84,10 @@ export const make = (socket: Net.Socket): AgentSession => {
     "data",
     Frames.decoder((type, id, payload) => {
       if (type === AgentFrame.ready) return Deferred.unsafeDone(ready, Effect.void)
+      if (type === AgentFrame.measured) {
+        measuring.get(id)?.(payload.toString().split(" ").map(Number))
+        measuring.delete(id)
+      }
       const listener = listeners.get(id)
       if (listener === undefined) return
       if (isLast(type)) listeners.delete(id)
@@ -88,6 +98,8 @@ export const make = (socket: Net.Socket): AgentSession => {
     open = false
     for (const listener of listeners.values()) listener.onLost()
     listeners.clear()
+    for (const onMeasured of measuring.values()) onMeasured(undefined)
+    measuring.clear()
   }
   socket.on("close", lose)
   const send = (frame: Buffer) => {
@@ -105,6 +117,12 @@ export const make = (socket: Net.Socket): AgentSession => {
     input: (id, bytes) => send(Frames.encode(AgentFrame.input, id, bytes)),
     closeInput: (id) => send(Frames.encode(AgentFrame.closeInput, id, new Uint8Array(0))),
     signal: (id, signal) => send(Frames.encodeNumber(AgentFrame.signal, id, signal)),
+    measure: (withProcesses, onMeasured) => {
+      const id = ++lastId
+      if (!open) return queueMicrotask(() => onMeasured(undefined))
+      measuring.set(id, onMeasured)
+      send(Frames.encode(AgentFrame.measure, id, Buffer.from(withProcesses ? "1" : "")))
+    },
     credit: (id, bytes) => send(Frames.encodeNumber(AgentFrame.credit, id, bytes))
   }
 }

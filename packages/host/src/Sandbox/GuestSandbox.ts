@@ -1,4 +1,5 @@
-import { Clock, Deferred, Effect, FiberId, type Scope } from "effect"
+import { Clock, Deferred, Effect, FiberId, Option, type Scope } from "effect"
+import type { CgroupUsage } from "../Cgroups.js"
 import { type GuestUser, homes } from "../GuestEtc.js"
 import { LaunchFailed, RpcRefused } from "../HostErrors.js"
 import type { Isolation } from "../Isolation.js"
@@ -24,6 +25,12 @@ export interface Program {
   readonly process: GuestProcess.GuestProcess
 }
 
+/** What a sandbox uses. */
+export interface GuestUsage extends CgroupUsage {
+  readonly diskBytes: number
+  readonly diskTotalBytes: number
+}
+
 /** A place to run programs in that nothing can get out of. */
 export interface GuestSandbox {
   /** Starts a program; see `GuestProcess.start`. */
@@ -40,6 +47,8 @@ export interface GuestSandbox {
   readonly tagged: (tag: string) => Program | undefined
   /** The programs that run now. */
   readonly running: () => ReadonlyArray<Program>
+  /** What it uses now; none when it is gone. */
+  readonly usage: Effect.Effect<Option.Option<GuestUsage>>
   /** Done once every process of the sandbox has ended. */
   readonly death: Deferred.Deferred<string>
 }
@@ -70,7 +79,7 @@ export const make = Effect.fn("GuestSandbox.make")(function* (
 ) {
   const { options } = isolation
   const slot = yield* isolation.slot
-  const { socket, death } = yield* isolation.launcher.launch(slot)
+  const { death, id, socket } = yield* isolation.launcher.launch(slot)
   const session = AgentSession.make(socket)
   yield* Deferred.await(session.ready).pipe(
     Effect.raceFirst(
@@ -129,9 +138,37 @@ export const make = Effect.fn("GuestSandbox.make")(function* (
         options.stallLimit
       )
     )
+  const measure = (withProcesses: boolean) =>
+    Effect.async<Option.Option<ReadonlyArray<number>>>((resume) =>
+      session.measure(withProcesses, (numbers) => resume(Effect.succeed(Option.fromNullable(numbers))))
+    )
+  const usage = Effect.gen(function* () {
+    const told = yield* measure(Option.isNone(isolation.cgroups))
+    const counted = yield* Option.match(isolation.cgroups, {
+      onNone: () =>
+        Effect.succeed(
+          Option.map(told, ([, , cpuMicros = 0, memoryBytes = 0]) => ({
+            cpuMicros,
+            memoryBytes,
+            cacheBytes: 0
+          }))
+        ),
+      onSome: (cgroups) => cgroups.usage(id)
+    })
+    return Option.zipWith(
+      told,
+      counted,
+      ([diskTotalBytes = 0, diskBytes = 0], used): GuestUsage => ({
+        ...used,
+        diskBytes,
+        diskTotalBytes
+      })
+    )
+  })
   return {
     start,
     operateOnFiles,
+    usage,
     program: (pid) => {
       forgetEnded()
       return programs.get(pid)

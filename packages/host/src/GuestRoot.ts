@@ -1,0 +1,50 @@
+import { FileSystem } from "@effect/platform"
+import { Effect } from "effect"
+
+/** What every sandbox sees alike. Paths are the sandbox's, sources this machine's. */
+export interface GuestRoot {
+  /** Read-only. */
+  readonly binds: ReadonlyArray<readonly [source: string, place: string]>
+  readonly links: ReadonlyArray<readonly [target: string, place: string]>
+}
+
+/** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
+const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: string) {
+  const fs = yield* FileSystem.FileSystem
+  const place = `/${name}`
+  return yield* fs.readLink(place).pipe(
+    Effect.map((target): GuestRoot => ({ binds: [], links: [[target, place]] })),
+    Effect.orElse(() =>
+      Effect.map(
+        fs.exists(place),
+        (exists): GuestRoot => ({ binds: exists ? [[place, place]] : [], links: [] })
+      )
+    )
+  )
+})
+
+/** The system's directories, the sandboxes' own /etc, and the toolchains. */
+export const find = Effect.fn("GuestRoot.find")(function* (etc: string, toolchains: ReadonlyArray<string>) {
+  const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
+  const system = yield* Effect.forEach(names, systemDirectory)
+  return {
+    binds: [
+      ["/usr", "/usr"],
+      ...system.flatMap(({ binds }) => binds),
+      [etc, "/etc"],
+      ...toolchains.map((directory) => [directory, directory] as const)
+    ],
+    links: [
+      ...system.flatMap(({ links }) => links),
+      ["home/root", "/root"],
+      ["../tmp", "/var/tmp"],
+      ["../run", "/var/run"]
+    ]
+  } satisfies GuestRoot
+})
+
+/** The directories above a place, the topmost first. */
+export const parentsOf = (place: string): ReadonlyArray<string> => {
+  const parts = place.split("/").filter((part) => part !== "")
+  return parts.slice(0, -1).map((_, index) => `/${parts.slice(0, index + 1).join("/")}`)
+}

@@ -1,0 +1,58 @@
+import type { Hierarchy } from "./Cgroups.js"
+import { type GuestRoot, parentsOf } from "./GuestRoot.js"
+
+/** A disk for each sandbox, and the root that it is put in. */
+export interface Disk {
+  readonly bytes: number
+  readonly inodes: number
+  readonly root: GuestRoot
+}
+
+const devices: Readonly<Record<string, readonly [major: number, minor: number]>> = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  tty: [5, 0]
+}
+
+const deviceLinks = [
+  ["pts/ptmx", "/dev/ptmx"],
+  ["/proc/self/fd", "/dev/fd"],
+  ["/proc/self/fd/0", "/dev/stdin"],
+  ["/proc/self/fd/1", "/dev/stdout"],
+  ["/proc/self/fd/2", "/dev/stderr"]
+] as const
+
+const emptyDirectories = ["/proc", "/home", "/tmp", "/run", "/var", "/dev", "/dev/shm", "/dev/pts"]
+
+type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
+
+const rootLines = ({ binds, links }: GuestRoot, evidence: ReadonlyArray<string>): ReadonlyArray<Line> => {
+  const places = [...emptyDirectories, ...binds.map(([, place]) => place), ...evidence]
+  const directories = new Set(places.flatMap((place) => [...parentsOf(place), place]))
+  return [
+    ...[...directories].map((place): Line => ["directory", "755", place]),
+    ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
+    ...Object.entries(devices).map(([name, numbers]): Line => ["device", name, ...numbers]),
+    ...binds.map(([source, place]): Line => ["bind", source, place])
+  ]
+}
+
+const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
+  ...(["cgroup", parent, join, place] as const),
+  ...settings.map(([file, value]) => `${file}=${value}`)
+]
+
+/** The text that launcher.pl reads at its start: what it makes once, and what for each sandbox. */
+export const text = (hierarchies: ReadonlyArray<Hierarchy>, disk: Disk | undefined): string => {
+  const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
+  const lines: ReadonlyArray<Line> = [
+    ...hierarchies.map(cgroupLine),
+    ...(disk === undefined
+      ? []
+      : [["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`] as const, ...rootLines(disk.root, evidence)])
+  ]
+  return lines.map((line) => `${line.join("\t")}\n`).join("")
+}
