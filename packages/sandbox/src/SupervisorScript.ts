@@ -20,13 +20,13 @@ my ($uid, $gid, $home, $user) = $< ? ($<, $( + 0, @ENV{qw(HOME USER)}) : ((getpw
 # The machine field of our own ELF header tells whose system call numbers to use.
 open my $self, '<:raw', '/proc/self/exe' or die;
 read $self, my $elf, 20;
-my ($PRCTL, $SETSID, $PRLIMIT, $GETRUSAGE, $STATFS, $CLOCK) = @{
-  { 0x3e => [157, 112, 302, 98, 137, 228], 0xb7 => [167, 157, 261, 165, 43, 113] }->{unpack 'v', substr $elf, 18}
+my ($PRCTL, $SETSID, $PRLIMIT, $GETRUSAGE, $STATFS, $CLOCK, $EXIT) = @{
+  { 0x3e => [157, 112, 302, 98, 137, 228, 231], 0xb7 => [167, 157, 261, 165, 43, 113, 94] }->{unpack 'v', substr $elf, 18}
     or die "unknown machine\n"
 };
 my $PIDFD_OPEN = 434;
 sub prctl { syscall $PRCTL, $_[0], $_[1], 0, 0, 0 }
-sub limit { my $pair = pack 'QQ', $_[1], $_[1]; syscall $PRLIMIT, 0, $_[0], $pair, 0 }
+sub limit { my $pair = pack 'QQ', $_[1], $_[2] // $_[1]; syscall $PRLIMIT, 0, $_[0], $pair, 0 }
 sub now { my $time = "\0" x 16; syscall $CLOCK, 1, $time; my ($s, $ns) = unpack 'qq', $time; $s * 1000 + $ns / 1e6 }
 sub slurp { open my $in, '<', $_[0] or return ''; local $/; <$in> // '' }
 sub spit { open my $out, '>', $_[0] or return; defined syswrite $out, $_[1] }
@@ -45,7 +45,7 @@ if (-e "$root/cgroup.controllers") {
     spit("$own/memory.swap.max", 0);
     ($root, @join) = ($own, "$own/cgroup.procs");
   }
-  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events');
+  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events', most => 'pids.max');
   $cgroup = 'cgroup v2' if -e "$root/memory.max";
 } elsif (-d "$root/memory") {
   my @own = map { "$root/$_/bulkhead" } qw(memory pids cpuacct);
@@ -56,15 +56,19 @@ if (-e "$root/cgroup.controllers") {
     $sub = '/bulkhead';
     @join = map { "$_/cgroup.procs" } @own;
   }
-  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events");
+  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max");
   $cgroup = 'cgroup v1' if slurp("$root/memory$sub/memory.limit_in_bytes") < 2**60;
 }
 sub evidence { $cgroup eq 'none' ? '' : slurp("$root/$at{$_[0]}") }
 sub counted { evidence($_[0]) =~ /^$_[1] (\d+)/m ? $1 : 0 }
 sub cgroup_cpu { my $text = evidence('cpu'); $text =~ /^usage_usec (\d+)/m ? $1 / 1000 : $text / 1e6 }
-my %before = (oom => counted('oom', 'oom_kill'), forks => counted('forks', 'max'), cpu => cgroup_cpu(), memory => evidence('current'));
+# Whether the cgroup holds the program to its processes, and tells when it wanted more. Those that serve it may be counted too.
+my $counts_forks = evidence('most') =~ /^(\d+)/ && $1 <= $process_limit + 16;
+my %before = (oom => counted('oom', 'oom_kill'), forks => counted('forks', 'max'), cpu => cgroup_cpu(), memory => evidence('current'), own => (usage(0))[0]);
 
-sub is_alive { my $stat = slurp("/proc/$_[0]/stat"); $stat ne '' && $stat !~ /\) [ZX] / }
+# A process may call itself ") Z ", and its first thread may end before the others do: then it is a zombie with threads.
+sub facts { slurp("/proc/$_[0]/stat") =~ /.*\) (.*)/s ? split / /, $1 : () }
+sub is_alive { my @facts = facts($_[0]); @facts && ($facts[0] !~ /[ZX]/ || $facts[17] > 1) }
 sub processes {
   opendir my $proc, '/proc' or return;
   grep { /^\d+$/ && $_ != $$ && $_ > 1 && ((stat "/proc/$_")[4] // -1) == $uid && is_alive($_) } readdir $proc;
@@ -82,15 +86,31 @@ sub disk_full {
 
 sub become_user { return if $<; $( = $gid; $) = "$gid $gid"; ($<, $>) = ($uid, $uid) }
 # To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we share its user.
+# The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we send one by one.
 sub signal_all {
-  return kill $_[0], processes() if $<;
-  my $sender = fork // return;
-  if (!$sender) { become_user(); kill $_[0], -1; kill 'KILL', $$ }
-  waitpid $sender, 0;
+  my ($signal) = @_;
+  my $sender = $< ? undef : fork;
+  if (defined $sender) {
+    if (!$sender) { become_user(); kill $signal, -1; syscall $EXIT, 0 }
+    waitpid $sender, 2;
+    return if !$?;
+    if (($? & 255) == 127) { kill 'KILL', $sender; waitpid $sender, 0 }
+  }
+  kill $signal, processes();
+}
+# Between looks new ones may be born, so look until there are none. Gives how many are left after all.
+sub clear {
+  my $cleared_by = now() + 2000;
+  while (processes() && now() < $cleared_by) { signal_all('KILL'); reap(); select undef, undef, undef, 0.002 }
+  scalar(() = processes());
 }
 
+# The user's own, so that it may open /dev/stdout anew. It may then read from them too, before us: hence no read that waits.
+$> = $uid if !$<;
 pipe my $out, my $program_out or die;
 pipe my $err, my $program_err or die;
+$> = 0 if !$<;
+fcntl $_, 4, 2048 for $out, $err;
 my $program = fork // die;
 if (!$program) {
   $SIG{$_} = 'DEFAULT' for qw(PIPE TERM INT HUP);
@@ -100,11 +120,11 @@ if (!$program) {
   open STDIN, '<', '/dev/null';
   open STDOUT, '>&', $program_out;
   open STDERR, '>&', $program_err;
-  # CPU seconds, file size, core size, processes.
-  limit(0, 1 + int $cpu_limit / 1000);
+  # CPU seconds, file size, core size; and processes where no cgroup counts them, since what a limit refuses leaves no evidence.
+  limit(0, 1 + int $cpu_limit / 1000, 2 + int(($cpu_limit + $grace) / 1000));
   limit(1, $file_limit);
   limit(4, 0);
-  limit(6, $process_limit) if !$<;
+  limit(6, $process_limit) if !$< && !$counts_forks;
   become_user();
   prctl(38, 1);
   @ENV{qw(HOME USER LOGNAME)} = ($home, $user, $user);
@@ -130,7 +150,14 @@ my ($deadline, $look_at) = ($started + $timeout, $started + 50);
 for my $fd (1, 2) { open my $handle, '>&=', $fd; fcntl $handle, 4, 2048 | fcntl $handle, 3, 0; $stream{$fd}{writer} = $handle }
 
 sub send_signal { push @signals, sprintf '{"signal":"SIG%s","atMs":%d}', $_[0], now() - $started; signal_all($_[0]) }
-sub stop { return if $reason; $reason = $_[0]; send_signal('TERM'); $kill_at = now() + $grace }
+# Grace would let a fork bomb go on, with no process left for anyone else.
+sub stop {
+  return if $reason;
+  $reason = $_[0];
+  if ($reason eq 'processes') { send_signal('KILL'); $over_at = now() + 2000; return }
+  send_signal('TERM');
+  $kill_at = now() + $grace;
+}
 sub take {
   my ($stream, $bytes) = @_;
   my $room = $keep - $stream->{total};
@@ -156,10 +183,24 @@ sub flush_queue {
   elsif ($! != 4 && $! != 11) { $stream->{queue} = '' }
 }
 sub reap { while ((my $pid = waitpid -1, 1) > 0) { $status = $? if $pid == $program } }
+# What a cgroup counts, less our own; without one, of those that have ended and were waited for, and of those that run.
+sub cpu_used {
+  return cgroup_cpu() - $before{cpu} - (usage(0))[0] + $before{own} if $cgroup ne 'none';
+  my $ms = (usage(-1))[0];
+  $ms += 10 * $_ for map { (facts($_))[11 .. 14] } processes();
+  $ms;
+}
+# CPU milliseconds, and the most bytes that one process had: our own (0), or of what has ended (-1).
+sub usage {
+  my $usage = "\0" x 144;
+  syscall $GETRUSAGE, $_[0], $usage;
+  my ($us, $uu, $ss, $su, $maxrss) = unpack 'q5', $usage;
+  (($us + $ss) * 1000 + ($uu + $su) / 1000, $maxrss * 1024);
+}
 sub look_around {
   $full ||= disk_full();
   stop('processes') if counted('forks', 'max') > $before{forks};
-  stop('cpu') if $cgroup ne 'none' && cgroup_cpu() - $before{cpu} > $cpu_limit;
+  stop('cpu') if cpu_used() > $cpu_limit;
   return if $cgroup ne 'none';
   my $resident = resident();
   $peak = $resident if $resident > $peak;
@@ -198,11 +239,9 @@ my $wall = now() - $started;
 my $refused = counted('forks', 'max') > $before{forks};
 $full ||= disk_full();
 
-# What it left running is no longer wanted. Between looks new ones may be born, so look until there are none.
+# What it left running is no longer wanted.
 my @left = processes();
-my $cleared_by = now() + 2000;
-while (processes() && now() < $cleared_by) { signal_all('KILL'); reap(); select undef, undef, undef, 0.002 }
-my $survivors = processes();
+my $survivors = clear();
 reap();
 
 # A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid programs nothing.
@@ -210,17 +249,22 @@ my $invalid = 0;
 if (defined $status && $status && !($status & 127) && !$reason && $given{BULKHEAD_CHECK}) {
   my $checker = fork;
   if (defined $checker && !$checker) {
+    alarm 5;
     become_user();
     chdir $home;
     open STDIN, '<', '/dev/null';
     open STDOUT, '>', '/dev/null';
     open STDERR, '>', '/dev/null';
-    if (exists $given{BULKHEAD_CODE}) { unlink $file; spit($file, $given{BULKHEAD_CODE}) or exec '/bin/true' }
-    alarm 5;
+    # What the program has put in the file's place may be a pipe, at which whoever opens it waits.
+    if (exists $given{BULKHEAD_CODE}) { unlink $file; spit($file, $given{BULKHEAD_CODE}) if !lstat $file }
+    exec '/bin/true' if !-f $file;
     exec '/bin/sh', '-c', $given{BULKHEAD_CHECK};
   }
-  waitpid $checker, 0 if $checker;
-  $invalid = 1 if $checker && $? && !($? & 127);
+  my $checked_by = now() + 6000;
+  my $checked = 0;
+  while ($checker && now() < $checked_by) { last if $checked = waitpid $checker, 1; select undef, undef, undef, 0.002 }
+  $invalid = 1 if $checked && $? && !($? & 127);
+  $survivors = clear();
 }
 
 # Whatever the pipes still hold, and then the tails.
@@ -234,12 +278,11 @@ for my $stream (values %stream) {
   $stream->{queue} .= $tail;
 }
 
-my $usage = "\0" x 144;
-syscall $GETRUSAGE, -1, $usage;
-my ($us, $uu, $ss, $su, $maxrss) = unpack 'q5', $usage;
-my $cpu = ($us + $ss) * 1000 + ($uu + $su) / 1000;
+my ($cpu, $most) = usage(-1);
+my $counted = cpu_used();
+$cpu = $counted if $counted > $cpu;
 my $cgroup_peak = evidence('peak') - $before{memory};
-for ($maxrss * 1024, $cgroup_peak) { $peak = $_ if $_ > $peak }
+for ($most, $cgroup_peak) { $peak = $_ if $_ > $peak }
 $stream{2}{queue} .= sprintf
   qq(\x1e%s {"reason":"%s","exited":%s,"status":%d,"wallMs":%d,"cpuMs":%d,"peakBytes":%d,"oomKills":%d,"forksRefused":%s,"diskFull":%s,)
   . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cgroup":"%s"}\n),
