@@ -1,13 +1,11 @@
 // Bundles the server, straight from the sources, into one file that starts fast.
 import { copyFileSync, readdirSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { root, sources, stateOf, whenChanged } from "./project.mjs"
 
-const directory = join(root, "apps/server/dist")
-
 /** The bundled server. */
-export const bundle = join(directory, "bulkhead.js")
+export const bundle = join(root, "apps/server/dist/bulkhead.js")
 
 // platform-node loads undici for a client that nothing here uses; that would take a sixth of the time to start.
 const withoutUndici = {
@@ -20,12 +18,13 @@ const withoutUndici = {
   }
 }
 
-const build = async () => {
+/** Bundles an app into one file, straight from the sources, with the scripts beside it that its modules read. */
+export const bundleApp = async (app, outfile, scripts) => {
   const esbuild = await import("esbuild")
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: [join(root, "apps/server/src/main.ts")],
-    outfile: bundle,
+    entryPoints: [join(root, app, "src/main.ts")],
+    outfile,
     bundle: true,
     platform: "node",
     format: "esm",
@@ -41,12 +40,12 @@ const build = async () => {
     plugins: [withoutUndici],
     logLevel: "warning"
   })
-  // Its service process would live as long as the server.
+  // Its service process would live as long as this one.
   await esbuild.stop()
-  // The host reads these beside its own module.
-  const host = join(root, "packages/host/src")
-  for (const name of readdirSync(host).filter((name) => name.endsWith(".pl"))) {
-    copyFileSync(join(host, name), join(directory, name))
+  for (const directory of scripts.map((directory) => join(root, directory))) {
+    for (const name of readdirSync(directory).filter((name) => name.endsWith(".pl"))) {
+      copyFileSync(join(directory, name), join(dirname(outfile), name))
+    }
   }
 }
 
@@ -54,7 +53,7 @@ const build = async () => {
 export const ensureBundle = () =>
   whenChanged("bundle", {
     from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-    make: build,
+    make: () => bundleApp("apps/server", bundle, ["packages/host/src"]),
     product: bundle
   })
 

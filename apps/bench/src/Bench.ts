@@ -11,6 +11,7 @@ import * as StartUp from "./StartUp.js"
 import * as TimeoutAccuracy from "./TimeoutAccuracy.js"
 
 const concurrencies = [1, 2, 4, 8]
+const warmUpConcurrency = 4
 
 const step = (title: string) => Console.error(`${title} …`)
 
@@ -21,6 +22,8 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const startUps = yield* Effect.replicateEffect(StartUp.measure, options.starts)
   const server = yield* ServerUnderTest.start
   const rows = yield* Rows.make(server)
+  yield* step("Warming up")
+  yield* Interleave.warmUp(rows, warmUpConcurrency, Duration.millis(options.warmUpMs))
   yield* step(`Running ${rows.length} rows in turns`)
   const duration = Duration.millis(options.blockMs)
   const samples = yield* Interleave.run(rows, concurrencies, options.rounds, duration)

@@ -1,4 +1,4 @@
-import { Duration, Effect } from "effect"
+import { type Duration, Effect } from "effect"
 import type { Block, Row } from "./Row.js"
 
 /** One row's place in the plan. */
@@ -31,17 +31,14 @@ export const plan = <A>(
 const take = (turn: Turn<Row>, duration: Duration.Duration) =>
   Effect.map(turn.row.run(turn.concurrency, duration), (block): Sample => ({ ...turn, block }))
 
-const warmUp = (rows: ReadonlyArray<Row>, concurrencies: ReadonlyArray<number>) =>
-  Effect.forEach(plan(rows, concurrencies, 1), (turn) => take(turn, Duration.millis(100)), { discard: true })
+/** A server that runs all day has its code compiled: short runs would measure the compiler. */
+export const warmUp = (rows: ReadonlyArray<Row>, concurrency: number, duration: Duration.Duration) =>
+  Effect.forEach(rows, (row) => row.run(concurrency, duration), { discard: true })
 
-/** Takes every turn of the plan, one after the other, once each row has run a little at every concurrency. */
+/** Takes every turn of the plan, one after the other. */
 export const run = (
   rows: ReadonlyArray<Row>,
   concurrencies: ReadonlyArray<number>,
   rounds: number,
   duration: Duration.Duration
-) =>
-  Effect.zipRight(
-    warmUp(rows, concurrencies),
-    Effect.forEach(plan(rows, concurrencies, rounds), (turn) => take(turn, duration))
-  )
+) => Effect.forEach(plan(rows, concurrencies, rounds), (turn) => take(turn, duration))

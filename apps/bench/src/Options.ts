@@ -7,6 +7,8 @@ export interface Options {
   readonly rounds: number
   /** Milliseconds of one row's turn. */
   readonly blockMs: number
+  /** Milliseconds for which each row runs before it counts. */
+  readonly warmUpMs: number
   readonly starts: number
   readonly hellos: number
   /** Programs that run into their timeout at once. */
@@ -19,8 +21,8 @@ export interface Options {
 
 const usage = "takes --quick (a few seconds, for whether it runs at all), --rounds N, --json FILE"
 
-const whole = { rounds: 5, blockMs: 1000, starts: 3, hellos: 100, sleepers: 50, timeout: 4 }
-const quick = { rounds: 1, blockMs: 100, starts: 1, hellos: 5, sleepers: 4, timeout: 1 }
+const whole = { rounds: 5, blockMs: 1000, warmUpMs: 10_000, starts: 3, hellos: 100, sleepers: 50, timeout: 4 }
+const quick = { rounds: 1, blockMs: 100, warmUpMs: 100, starts: 1, hellos: 5, sleepers: 4, timeout: 1 }
 
 const refuse = (why: string) => new BenchFailure({ message: `${why}; ${usage}` })
 
