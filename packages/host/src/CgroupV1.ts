@@ -22,7 +22,7 @@ const settingsOf = (caps: Caps): Record<Controller, Hierarchy["settings"]> => ({
 })
 
 /** Controllers that the sandbox may read. */
-const shown: ReadonlyArray<Controller> = ["memory", "pids", "cpuacct"]
+const shown: ReadonlyArray<Controller> = ["memory", "pids", "cpuacct", "cpu"]
 
 const isEssential = (controller: Controller) => controller === "memory" || controller === "pids"
 

@@ -43,7 +43,8 @@ const limitsLine = (limits: LimitValues, timeout: number) =>
     limits.maxProcesses,
     limits.maxDiskMB * megabyte,
     Math.ceil(limits.maxOutputBytes / 2),
-    limits.hardOutputBytes
+    limits.hardOutputBytes,
+    limits.maxCpuPercent
   ].join(" ")
 
 /** One variable a line, since the supervisor must not have the program's variables in its own environment. */

@@ -34,16 +34,17 @@ export interface Circumstances {
 type Bare = Omit<Circumstances, "timeout" | "limits">
 
 /** Which mechanism enforces what. The provider's own walls stand behind these and are not listed. */
-const enforcementOf = (outcome: Outcome): Receipt["enforcement"] => {
-  if (outcome.cgroup === undefined) return { wallTime: "service", output: "service" }
-  const watched = outcome.cgroup === "none" ? "supervisor" : outcome.cgroup
+const enforcementOf = ({ cgroup, report }: Outcome): Receipt["enforcement"] => {
+  if (cgroup === undefined) return { wallTime: "service", output: "service" }
+  const orElse = (otherwise: string) => (cgroup === "none" ? otherwise : cgroup)
   return {
     wallTime: "supervisor",
     output: "supervisor",
-    cpuTime: outcome.cgroup === "none" ? "rlimit" : outcome.cgroup,
-    memory: watched,
-    processes: outcome.cgroup === "none" ? "rlimit" : outcome.cgroup,
-    fileSize: "rlimit"
+    memory: orElse("supervisor"),
+    processes: orElse("rlimit"),
+    cpuTime: "supervisor",
+    fileSize: "rlimit",
+    ...(report === undefined ? {} : { cpu: report.cpuQuota ? cgroup : "none" })
   }
 }
 

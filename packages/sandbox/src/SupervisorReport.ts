@@ -25,6 +25,8 @@ export const SupervisorReport = Schema.Struct({
   stderrBytes: Schema.Number,
   /** Bytes of either stream that were left out. */
   dropped: Schema.Number,
+  /** Whether a share of the CPUs is all that the program can have. */
+  cpuQuota: Schema.Boolean,
   cgroup: Schema.String
 })
 export type SupervisorReport = typeof SupervisorReport.Type

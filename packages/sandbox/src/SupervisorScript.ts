@@ -13,7 +13,7 @@ $SIG{$_} = 'IGNORE' for qw(PIPE TERM INT HUP);
 my %given;
 $given{$_} = delete $ENV{$_} for grep { /^BULKHEAD_/ } keys %ENV;
 my ($nonce, $command, $file) = @given{qw(BULKHEAD_NONCE BULKHEAD_COMMAND BULKHEAD_FILE)};
-my ($timeout, $grace, $cpu_limit, $memory_limit, $process_limit, $file_limit, $keep, $output_limit) =
+my ($timeout, $grace, $cpu_limit, $memory_limit, $process_limit, $file_limit, $keep, $output_limit, $cpu_percent) =
   split / /, $given{BULKHEAD_LIMITS};
 my ($uid, $gid, $home, $user) = $< ? ($<, $( + 0, @ENV{qw(HOME USER)}) : ((getpwnam 'user')[2, 3, 7], 'user');
 
@@ -35,6 +35,9 @@ sub spit { open my $out, '>', $_[0] or return; defined syswrite $out, $_[1] }
 prctl(36, 1);
 prctl(4, 0) if $<;
 
+# Microseconds of CPU in each tenth of a second.
+my $quota = $cpu_percent * 1000 * (() = slurp('/proc/cpuinfo') =~ /^processor/mg);
+
 # A cgroup of our own where we may make one; the sandbox's own to read where we may not.
 my ($cgroup, @join, %at) = ('none');
 my $root = '/sys/fs/cgroup';
@@ -43,9 +46,10 @@ if (-e "$root/cgroup.controllers") {
   spit("$root/cgroup.subtree_control", '+memory +pids +cpu') if !$<;
   if (!$< && mkdir($own) && spit("$own/memory.max", $memory_limit) && spit("$own/pids.max", $process_limit)) {
     spit("$own/memory.swap.max", 0);
+    spit("$own/cpu.max", "$quota 100000");
     ($root, @join) = ($own, "$own/cgroup.procs");
   }
-  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events', most => 'pids.max');
+  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events', most => 'pids.max', quota => 'cpu.max');
   $cgroup = 'cgroup v2' if -e "$root/memory.max";
 } elsif (-d "$root/memory") {
   my @own = map { "$root/$_/bulkhead" } qw(memory pids cpuacct);
@@ -53,10 +57,11 @@ if (-e "$root/cgroup.controllers") {
   if (!$< && 3 == grep { mkdir } @own) {
     spit("$own[0]/memory.limit_in_bytes", $memory_limit);
     spit("$own[1]/pids.max", $process_limit);
+    if (mkdir "$root/cpu/bulkhead") { spit("$root/cpu/bulkhead/cpu.cfs_quota_us", $quota); push @own, "$root/cpu/bulkhead" }
     $sub = '/bulkhead';
     @join = map { "$_/cgroup.procs" } @own;
   }
-  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max");
+  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max", quota => "cpu$sub/cpu.cfs_quota_us");
   $cgroup = 'cgroup v1' if slurp("$root/memory$sub/memory.limit_in_bytes") < 2**60;
 }
 sub evidence { $cgroup eq 'none' ? '' : slurp("$root/$at{$_[0]}") }
@@ -91,10 +96,11 @@ sub signal_all {
   my ($signal) = @_;
   my $sender = $< ? undef : fork;
   if (defined $sender) {
-    if (!$sender) { become_user(); kill $signal, -1; syscall $EXIT, 0 }
+    if (!$sender) { become_user(); syscall $EXIT, (kill $signal, -1) ? 1 : 2 }
+    # Perl's status of one that was stopped is 0.
     waitpid $sender, 2;
-    return if !$?;
-    if (($? & 255) == 127) { kill 'KILL', $sender; waitpid $sender, 0 }
+    return if $? == 256;
+    if (!$?) { kill 'KILL', $sender; waitpid $sender, 0 }
   }
   kill $signal, processes();
 }
@@ -285,10 +291,10 @@ my $cgroup_peak = evidence('peak') - $before{memory};
 for ($most, $cgroup_peak) { $peak = $_ if $_ > $peak }
 $stream{2}{queue} .= sprintf
   qq(\x1e%s {"reason":"%s","exited":%s,"status":%d,"wallMs":%d,"cpuMs":%d,"peakBytes":%d,"oomKills":%d,"forksRefused":%s,"diskFull":%s,)
-  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cgroup":"%s"}\n),
+  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cpuQuota":%s,"cgroup":"%s"}\n),
   $nonce, $reason, defined $status ? 'true' : 'false', $status // 0, $wall, $cpu, $peak,
   counted('oom', 'oom_kill') - $before{oom}, $refused ? 'true' : 'false', $full ? 'true' : 'false', $invalid ? 'true' : 'false',
-  scalar @left, $survivors, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, $cgroup;
+  scalar @left, $survivors, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, evidence('quota') =~ /^\d/ ? 'true' : 'false', $cgroup;
 delete $_->{reader} for values %stream;
 my $said_by = now() + 5000;
 listen_until($said_by) while now() < $said_by && grep { $_->{queue} ne '' } values %stream;

@@ -19,6 +19,7 @@ const ended: SupervisorReport = {
   stdoutBytes: 0,
   stderrBytes: 0,
   dropped: 0,
+  cpuQuota: true,
   cgroup: "cgroup v2"
 }
 
