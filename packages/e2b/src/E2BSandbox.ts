@@ -78,7 +78,12 @@ const run = (sdk: SdkSandbox) =>
 /** The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the first. */
 const signal = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.signal")((name: "SIGTERM" | "SIGKILL") =>
-    Effect.asVoid(attempt("signal", () => sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`)))
+    // Its login shell must not read what the program has put into the user's home.
+    Effect.asVoid(
+      attempt("signal", () =>
+        sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" } })
+      )
+    )
   )
 
 const write = (sdk: SdkSandbox) =>

@@ -75,9 +75,9 @@ export const supervise: <R>(
     const signals: Array<SentSignal> = []
     const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
       const sent = { signal, atMs: yield* sinceStart }
+      if (!(yield* succeedsWithin(sandbox.signal(signal), signalBound))) return
       signals.push(sent)
       yield* onSignal(sent)
-      yield* bounded(sandbox.signal(signal), signalBound)
     })
     const exitWithin = (period: Duration.Duration) =>
       Effect.map(Effect.timeoutOption(ended, period), Option.map(exitOf))
@@ -116,7 +116,7 @@ export const supervise: <R>(
     const facts = yield* learned
     return {
       ...facts,
-      ending: hasStarted || isFirstWall ? ending : neverStarted(ending),
+      ending: isFirstWall || facts.report !== undefined ? ending : unexplained(ending, hasStarted),
       signals: [...(facts.report?.signals ?? []), ...signals],
       ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs } : {})
     }
@@ -125,6 +125,13 @@ export const supervise: <R>(
 
 const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
   new SandboxFailure({ code, phase: "start", message, retryable: code === "ETIMEDOUT" })
+
+const silence = new SandboxFailure({
+  code: "INTERNAL_ERROR",
+  phase: "run",
+  message: "The supervisor in the sandbox ended without a report",
+  retryable: false
+})
 
 /** Fails when the start does not come in time, and never succeeds. */
 const startsInTime = (started: Deferred.Deferred<void>) =>
@@ -137,8 +144,13 @@ const startsInTime = (started: Deferred.Deferred<void>) =>
   )
 
 /** Tries, and gives up after a while without waiting for the attempt to be cleaned up. */
-const bounded = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>
-  effect.pipe(Effect.ignoreLogged, Effect.disconnect, Effect.timeoutOption(period))
+const succeedsWithin = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>
+  effect.pipe(
+    Effect.tapError((error) => Effect.logDebug("Signal not sent", error)),
+    Effect.isSuccess,
+    Effect.disconnect,
+    Effect.timeoutTo({ duration: period, onSuccess: (done) => done, onTimeout: () => false })
+  )
 
 const endingOf = Either.match({
   onLeft: (failure: SandboxFailure): Ending => ({ _tag: "Lost", failure }),
@@ -147,11 +159,13 @@ const endingOf = Either.match({
 
 const exitOf = (ending: Ending): CommandExit => (ending._tag === "Lost" ? {} : ending.exit)
 
-/** A supervisor that ends before it began never ran the program. */
-const neverStarted = (ending: Ending): Ending =>
+/** The end of a supervisor that gave no report is not the program's; one that had not begun never ran it. */
+const unexplained = (ending: Ending, hasStarted: boolean): Ending =>
   ending._tag === "Exited"
     ? {
         _tag: "Lost",
-        failure: startFailure("INTERNAL_ERROR", "The supervisor in the sandbox did not start")
+        failure: hasStarted
+          ? silence
+          : startFailure("INTERNAL_ERROR", "The supervisor in the sandbox did not start")
       }
     : ending

@@ -65,10 +65,10 @@ const runtime = (
 const whenFound = (versions: Versions, tool: string, make: (version: string) => Option.Option<Runtime>) =>
   Option.flatMap(Option.fromNullable(versions.get(tool)), make)
 
-const pythonCheck = `python3 -c 'compile(open("main.py", "rb").read(), "main.py", "exec")'`
+const pythonCheck = `python3 -I -c 'compile(open("main.py", "rb").read(), "main.py", "exec")'`
 
 // Node reads the file as CommonJS or as a module; only what is neither is invalid.
-const nodeCheck = "node --check main.js || { cp main.js check.mjs && node --check check.mjs; }"
+const nodeCheck = "node --check main.js || node --input-type=module --check < main.js"
 
 const python = (versions: Versions) =>
   // Unbuffered, so that what a program printed before its end is not lost with it.

@@ -82,7 +82,8 @@ export const exitOfReport = ({ exited, status }: SupervisorReport): CommandExit 
 const ofFailedReport = (report: SupervisorReport, limits: LimitValues): Judgement => {
   const exit = exitOfReport(report)
   if (report.oomKills > 0) return memoryLimit(limits)
-  if (exit.signal === "SIGXCPU") return cpuTimeLimit(limits)
+  // A program can send itself the signal, but not without having used the time.
+  if (exit.signal === "SIGXCPU" && report.cpuMs >= limits.maxCpuTime * 1000) return cpuTimeLimit(limits)
   if (exit.signal === "SIGXFSZ" || report.diskFull) return diskLimit()
   if (report.forksRefused) return processLimit(limits)
   if (report.invalid)

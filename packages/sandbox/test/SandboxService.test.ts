@@ -128,6 +128,7 @@ describe("the hard timeout", () => {
       yield* TestClock.adjust("27 seconds")
       const result = yield* Fiber.join(fiber)
       assert.strictEqual(result.verdict, "TimeLimitExceeded")
+      assert.deepStrictEqual(result.receipt?.signals, [])
       assert.isTrue(result.receipt?.sandboxDestroyed)
       assert.strictEqual(yield* alive, 0)
     }).pipe(Effect.provide(service({ program: stubborn, signal: Effect.never })))

@@ -34,7 +34,13 @@ describe("each report of the supervisor is one verdict", () => {
       "CpuTimeLimitExceeded",
       "EXECUTION_TIMEOUT"
     ],
-    ["CPU time seen by the kernel", { status: 24 }, "CpuTimeLimitExceeded", "EXECUTION_TIMEOUT"],
+    [
+      "CPU time seen by the kernel",
+      { status: 24, cpuMs: 900_010 },
+      "CpuTimeLimitExceeded",
+      "EXECUTION_TIMEOUT"
+    ],
+    ["the signal for CPU time, sent without any", { status: 24 }, "Signalled", "RUNTIME_ERROR"],
     [
       "memory seen by the supervisor",
       { reason: "memory", status: 15 },
@@ -84,9 +90,11 @@ describe("under the supervisor", () => {
     )
   )
 
-  it.effect("a program without a report is judged by its command's own end", () =>
+  it.effect("an end without a report is a failure of ours, since nobody saw the program's own", () =>
     Effect.gen(function* () {
-      assert.include(yield* run, { verdict: "Signalled", signal: "SIGKILL" })
+      const result = yield* run
+      assert.strictEqual(result.verdict, "InternalError")
+      assert.isDefined(result.metrics.executionTimeMs)
     }).pipe(
       Effect.provide(
         service(

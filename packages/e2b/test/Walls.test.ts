@@ -1,0 +1,132 @@
+import { randomUUID } from "node:crypto"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
+import { EmbeddedHost } from "@bulkhead/host"
+import { Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Fiber, Layer, Schedule } from "effect"
+import * as EmbeddedE2B from "./EmbeddedE2B.js"
+
+/** Which of the service's own walls stand, and how long the provider lets a sandbox live. */
+interface Walls {
+  readonly service: boolean
+  readonly lifetime?: Duration.DurationInput
+}
+
+/** Sandboxes that the service cannot signal or destroy when its wall is down. They end with the host at the latest. */
+const provider = ({ lifetime, service }: Walls) =>
+  Layer.effect(
+    SandboxProvider,
+    Effect.gen(function* () {
+      const config = yield* E2BConfig
+      const scope = yield* Effect.scope
+      const sandbox: Context.Tag.Service<SandboxProvider>["sandbox"] = (options) => {
+        const given = lifetime === undefined ? options : { ...options, lifetime: Duration.decode(lifetime) }
+        const real = Layer.provide(E2BSandbox.layer(given), Layer.succeed(E2BConfig, config))
+        return service
+          ? real
+          : Layer.effect(
+              Sandbox,
+              Effect.map(Layer.buildWithScope(real, scope), (built) => ({
+                ...Context.get(built, Sandbox),
+                signal: () => Effect.void,
+                destroy: Effect.void
+              }))
+            )
+      }
+      return { name: "walls", sandbox }
+    })
+  )
+
+const layer = (walls: Walls) =>
+  SandboxService.layer({ killGracePeriod: 1 }).pipe(
+    Layer.provideMerge(provider(walls)),
+    Layer.provideMerge(EmbeddedE2B.layer)
+  )
+
+const environment = (pid: string) => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1")
+  } catch {
+    return ""
+  }
+}
+
+/** What carries the mark: the supervisor first, who is told it for the program, then the program and its children. */
+const marked = (mark: string) =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && environment(name).includes(mark))
+    .map(Number)
+    .toSorted((a, b) => a - b)
+
+const until = (holds: () => boolean) =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.fail("not yet"))).pipe(
+    Effect.retry(Schedule.spaced("20 millis")),
+    Effect.timeout("25 seconds"),
+    Effect.orDie
+  )
+
+const stubborn = "trap '' TERM\necho begun\n(setsid sleep 600 &)\nwhile :; do sleep 600; done"
+
+/** Starts a program that no SIGTERM ends, with a daemon beside it. */
+const start = Effect.gen(function* () {
+  const { execute } = yield* SandboxService
+  const mark = randomUUID()
+  const fiber = yield* Effect.fork(
+    execute({ code: stubborn, language: "bash", timeout: 2, env: { MARK: mark } })
+  )
+  yield* until(() => marked(mark).length >= 4)
+  const [supervisor = 0] = marked(mark)
+  const gone = until(() => marked(mark).length === 0).pipe(
+    Effect.timed,
+    Effect.map(([took]) => Duration.toSeconds(took))
+  )
+  const [, agent] = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${supervisor}/status`, "utf8")) ?? []
+  return { agent, fiber, gone, mark, supervisor }
+})
+
+const living = Effect.flatMap(EmbeddedHost, ({ sandboxes }) => sandboxes)
+
+describe("a program that will not end", () => {
+  it.scopedLive(
+    "is ended by the supervisor alone, with the service gone and the sandbox alive",
+    () =>
+      Effect.gen(function* () {
+        const { agent, fiber, mark, supervisor } = yield* start
+        yield* Fiber.interruptFork(fiber)
+        const [took] = yield* Effect.timed(until(() => marked(mark).every((pid) => pid === supervisor)))
+        assert.closeTo(Duration.toSeconds(took), 3, 1.5)
+        assert.isTrue(existsSync(`/proc/${agent}`), "the sandbox lives on")
+      }).pipe(Effect.provide(layer({ service: false }))),
+    30_000
+  )
+
+  it.scopedLive(
+    "is ended by the service alone, with the supervisor stopped",
+    () =>
+      Effect.gen(function* () {
+        const { fiber, mark, supervisor } = yield* start
+        process.kill(supervisor, "SIGSTOP")
+        const [took, result] = yield* Effect.timed(Fiber.join(fiber))
+        assert.deepInclude(result, { verdict: "TimeLimitExceeded", success: false, stdout: "begun\n" })
+        assert.deepInclude(result.receipt, { survivors: 0, sandboxDestroyed: true })
+        assert.deepStrictEqual(marked(mark), [])
+        assert.isBelow(Duration.toSeconds(took), 2 + 1 + 3 + 2 + 2)
+        assert.strictEqual(yield* living, 0)
+      }).pipe(Effect.provide(layer({ service: true }))),
+    30_000
+  )
+
+  it.scopedLive(
+    "is ended by the sandbox's lifetime alone, with the supervisor stopped and the service gone",
+    () =>
+      Effect.gen(function* () {
+        const { fiber, gone, supervisor } = yield* start
+        process.kill(supervisor, "SIGSTOP")
+        yield* Fiber.interruptFork(fiber)
+        assert.closeTo(yield* gone, 6, 2.5)
+        assert.strictEqual(yield* living, 0)
+      }).pipe(Effect.provide(layer({ service: false, lifetime: "6 seconds" }))),
+    30_000
+  )
+})
