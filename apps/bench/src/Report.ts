@@ -75,7 +75,7 @@ const timeouts = ({ timeouts: { atOnce, toDead, toTerm, toTermMet } }: Results) 
   `Timeouts of ${atOnce} programs at once that ignore SIGTERM`,
   fact("from the deadline to SIGTERM, by the receipt", latency(toTerm)),
   fact("from the deadline to SIGTERM, met by the program (±10 ms)", latency(toTermMet)),
-  fact("from the end of the grace period to the result", latency(toDead))
+  fact("from the end of the grace period to a dead tree", latency(toDead))
 ]
 
 const machine = ({ loadAfter, machine: { cores, kernel, load, node, processor } }: Results) => [

@@ -12,7 +12,7 @@ export interface TimeoutAccuracy {
   readonly toTerm: Statistics.Latency
   /** From the deadline to the moment when the program itself, by its own clock, met the signal. */
   readonly toTermMet: Statistics.Latency
-  /** From the end of the grace period to the end of the execution. */
+  /** From the end of the grace period to the moment when no process of the program was left. */
   readonly toDead: Statistics.Latency
 }
 
@@ -29,17 +29,16 @@ while True:
 `
 
 const lateness = (timeout: number) => (result: ExecutionResult) => {
-  const { executionTimeMs } = result.metrics
-  const [term, kill] = result.receipt?.signals ?? []
+  const { deadAtMs, signals: [term, kill] = [] } = result.receipt ?? {}
   const met = Number.parseFloat(result.stdout)
   const asExpected =
     result.verdict === "TimeLimitExceeded" && term?.signal === "SIGTERM" && kill !== undefined
-  if (!asExpected || executionTimeMs === undefined || Number.isNaN(met))
+  if (!asExpected || deadAtMs === undefined || Number.isNaN(met))
     return new BenchFailure({ message: `timeout accuracy: ${JSON.stringify(result)}` })
   return Effect.succeed({
     toTerm: term.atMs - timeout * 1000,
     toTermMet: met - timeout * 1000,
-    toDead: executionTimeMs - term.atMs - gracePeriod * 1000
+    toDead: deadAtMs - term.atMs - gracePeriod * 1000
   })
 }
 

@@ -36,6 +36,8 @@ export const Receipt = Schema.Struct({
   signals: Schema.Array(SentSignal),
   /** Processes that the program left behind at its end, and that were killed. Absent: nobody counted. */
   leftRunning: Schema.optional(Schema.Number),
+  /** When the last process of the program was seen dead: milliseconds after its start. Absent: nobody looked. */
+  deadAtMs: Schema.optional(Schema.Number),
   /** Processes left after all. Absent: it could not be established. */
   survivors: Schema.optional(Schema.Number),
   sandboxDestroyed: Schema.Boolean,

@@ -50,11 +50,17 @@ const enforcementOf = ({ cgroup, report }: Outcome): Receipt["enforcement"] => {
 
 const receiptOf = ({ outcome, destroyed }: Attempt): Receipt => ({
   signals: outcome.signals,
-  ...(outcome.report === undefined ? {} : { leftRunning: outcome.report.leftRunning }),
+  ...seenDead(outcome),
   ...survivorsOf(outcome, destroyed),
   sandboxDestroyed: destroyed,
   enforcement: enforcementOf(outcome)
 })
+
+const seenDead = ({ report }: Outcome) => {
+  if (report === undefined) return {}
+  const { clearedMs, leftRunning, survivors } = report
+  return survivors === 0 ? { leftRunning, deadAtMs: clearedMs } : { leftRunning }
+}
 
 /** Whatever ran in a sandbox that is gone is gone with it. */
 const survivorsOf = ({ report }: Outcome, destroyed: boolean) => {

@@ -20,6 +20,8 @@ export const SupervisorReport = Schema.Struct({
   leftRunning: Schema.Number,
   /** Processes that outlived even that. */
   survivors: Schema.Number,
+  /** When the last of its processes was seen dead, since its start. */
+  clearedMs: Schema.Number,
   signals: Schema.Array(Schema.Struct({ signal: Schema.Literal("SIGTERM", "SIGKILL"), atMs: Schema.Number })),
   stdoutBytes: Schema.Number,
   stderrBytes: Schema.Number,

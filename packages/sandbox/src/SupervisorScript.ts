@@ -248,6 +248,7 @@ $full ||= disk_full();
 # What it left running is no longer wanted.
 my @left = processes();
 my $survivors = clear();
+my $cleared = now() - $started;
 reap();
 
 # A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid programs nothing.
@@ -291,10 +292,10 @@ my $cgroup_peak = evidence('peak') - $before{memory};
 for ($most, $cgroup_peak) { $peak = $_ if $_ > $peak }
 $stream{2}{queue} .= sprintf
   qq(\x1e%s {"reason":"%s","exited":%s,"status":%d,"wallMs":%d,"cpuMs":%d,"peakBytes":%d,"oomKills":%d,"forksRefused":%s,"diskFull":%s,)
-  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cpuQuota":%s,"cgroup":"%s"}\n),
+  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"clearedMs":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cpuQuota":%s,"cgroup":"%s"}\n),
   $nonce, $reason, defined $status ? 'true' : 'false', $status // 0, $wall, $cpu, $peak,
   counted('oom', 'oom_kill') - $before{oom}, $refused ? 'true' : 'false', $full ? 'true' : 'false', $invalid ? 'true' : 'false',
-  scalar @left, $survivors, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, evidence('quota') =~ /^\d/ ? 'true' : 'false', $cgroup;
+  scalar @left, $survivors, $cleared, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, evidence('quota') =~ /^\d/ ? 'true' : 'false', $cgroup;
 delete $_->{reader} for values %stream;
 my $said_by = now() + 5000;
 listen_until($said_by) while now() < $said_by && grep { $_->{queue} ne '' } values %stream;

@@ -15,6 +15,7 @@ const ended: SupervisorReport = {
   invalid: false,
   leftRunning: 0,
   survivors: 0,
+  clearedMs: 31,
   signals: [],
   stdoutBytes: 0,
   stderrBytes: 0,
