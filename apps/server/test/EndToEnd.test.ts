@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net"
 import type { ExecutionResult, UserMetrics } from "@bulkhead/domain"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Duration, Effect, Fiber, Schedule } from "effect"
+import * as Caller from "./Caller.js"
 import * as HostProcesses from "./HostProcesses.js"
 import * as ServerProcess from "./ServerProcess.js"
 
@@ -21,36 +22,14 @@ const shellAt = (command: string) =>
     shell(command.replaceAll("https://your-worker.workers.dev", url).replaceAll("curl", "curl -s"))
   )
 
-interface Answer {
-  readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came.
-  readonly body: any
-}
-
-const request = (
-  path: string,
-  init: RequestInit = {}
-): Effect.Effect<Answer, never, ServerProcess.ServerProcess> =>
-  Effect.flatMap(ServerProcess.ServerProcess, ({ url }) =>
-    Effect.promise(async (signal) => {
-      const response = await fetch(`${url}${path}`, { signal, ...init })
-      return { status: response.status, body: await response.json() }
-    })
-  )
-
 const post = (body: string) =>
-  request("/api/execute", { method: "POST", headers: { "content-type": "application/json" }, body })
+  Caller.fetchJson("/api/execute", { method: "POST", headers: { "content-type": "application/json" }, body })
 
 const run = (body: object): Effect.Effect<ExecutionResult, never, ServerProcess.ServerProcess> =>
   Effect.map(post(JSON.stringify(body)), ({ body }) => body)
 
 const userMetrics = (userId: string): Effect.Effect<UserMetrics, never, ServerProcess.ServerProcess> =>
-  Effect.map(
-    request(`/api/sandbox/metrics/${userId}`, {
-      headers: { authorization: `Bearer ${ServerProcess.adminToken}` }
-    }),
-    ({ body }) => body
-  )
+  Caller.get(`/api/sandbox/metrics/${userId}`)
 
 layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
   "the specification's examples",
@@ -276,7 +255,7 @@ describe("the end of the server", () => {
   it.scopedLive("neither idle nor stuck connections hold it up", () =>
     Effect.gen(function* () {
       const server = yield* ServerProcess.start()
-      yield* Effect.provideService(request("/health"), ServerProcess.ServerProcess, server)
+      yield* Effect.provideService(Caller.fetchJson("/health"), ServerProcess.ServerProcess, server)
       const stuck = yield* Effect.acquireRelease(
         Effect.async<Socket>((resume) => {
           const socket = connect(Number(new URL(server.url).port), "127.0.0.1", () =>

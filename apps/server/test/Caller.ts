@@ -5,7 +5,7 @@ import type {
   ExecutionSummary
 } from "@bulkhead/domain"
 import { Effect, Option, Schedule } from "effect"
-import * as ServerProcess from "../ServerProcess.js"
+import * as ServerProcess from "./ServerProcess.js"
 
 interface Answer {
   readonly status: number
@@ -13,7 +13,7 @@ interface Answer {
   readonly body: any
 }
 
-const fetchJson = (
+export const fetchJson = (
   path: string,
   init: RequestInit = {}
 ): Effect.Effect<Answer, never, ServerProcess.ServerProcess> =>
