@@ -53,7 +53,7 @@ const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
     carried.flatMap((controller) => all[controller]),
     ([file]) => fs.exists(`${room}/${file}`)
   )
-  const visible = carried.find((controller) => shown.includes(controller))
+  const visible = shown.find((controller) => carried.includes(controller))
   return {
     parent: instance,
     // Unlike cgroup.procs it moves a lone thread without a lock over the whole machine.

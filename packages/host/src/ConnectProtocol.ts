@@ -1,5 +1,7 @@
+import type * as Http from "node:http"
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Chunk, Effect, Option, Schema, type Scope, Stream } from "effect"
+import { Effect, Either, Option, Schema } from "effect"
+import * as DirectRoutes from "./DirectRoutes.js"
 import { type RpcCode, RpcRefused } from "./HostErrors.js"
 
 // The Connect protocol with JSON messages. A stream is a row of envelopes: one byte of flags, the length in four, the message.
@@ -41,18 +43,18 @@ const httpStatus: Record<RpcCode, number> = {
 
 const invalid = (text: string) => new RpcRefused({ code: "invalid_argument", message: text })
 
+const unreadable = invalid("the request could not be read, or is too large")
+
 /** Built once for each kind of message, since that costs far more than its use. */
 const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decode(Schema.parseJson(schema))
+  const decode = Schema.decodeEither(Schema.parseJson(schema))
   return (json: string) =>
-    Effect.mapError(decode(json), (error) =>
-      invalid(`invalid message: ${error.message.replace(/\s+/g, " ")}`)
-    )
+    Either.mapLeft(decode(json), (error) => invalid(`invalid message: ${error.message.replace(/\s+/g, " ")}`))
 }
 
 const requestBytes = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
   Effect.mapBoth(request.arrayBuffer, {
-    onFailure: () => invalid("the request could not be read, or is too large"),
+    onFailure: () => unreadable,
     onSuccess: (bytes) => Buffer.from(bytes)
   })
 )
@@ -66,12 +68,15 @@ export const unaryRequest = <A, I>(schema: Schema.Schema<A, I>) => {
 /** Reads the one message that opens a server stream. */
 export const streamRequest = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = decoder(schema)
-  return Effect.flatMap(requestBytes, (bytes) => {
-    if (bytes.length < HEADER || bytes.length !== HEADER + bytes.readUInt32BE(1))
-      return invalid("the request is not one whole envelope")
-    if ((bytes.readUInt8(0) & COMPRESSED) !== 0) return invalid("compressed envelopes are not supported")
-    return decode(bytes.subarray(HEADER).toString())
-  })
+  return (request: Http.IncomingMessage): Effect.Effect<A, RpcRefused> =>
+    Effect.flatMap(DirectRoutes.body(request), (body) => {
+      if (Option.isNone(body)) return unreadable
+      const bytes = body.value
+      if (bytes.length < HEADER || bytes.length !== HEADER + bytes.readUInt32BE(1))
+        return invalid("the request is not one whole envelope")
+      if ((bytes.readUInt8(0) & COMPRESSED) !== 0) return invalid("compressed envelopes are not supported")
+      return decode(bytes.subarray(HEADER).toString())
+    })
 }
 
 /** The answer to a unary call. */
@@ -84,29 +89,23 @@ export const errorResponse = (error: RpcRefused) =>
     { status: httpStatus[error.code] }
   )
 
-/** Gives the next envelopes, or ends: with why, or because all is said. */
-export type Pull = Effect.Effect<Chunk.Chunk<Uint8Array>, Option.Option<RpcRefused>>
+/** The answer of a server stream. Its HTTP status is always 200; a refusal is told in the last envelope. */
+export class StreamAnswer {
+  private readonly response: Http.ServerResponse
 
-/** A server stream of ready envelopes; a refusal is told in the last one, since the HTTP status is always 200. */
-export const streamResponse = <R>(open: Effect.Effect<Pull, RpcRefused, R | Scope.Scope>) =>
-  Effect.map(Effect.context<Exclude<R, Scope.Scope>>(), (context) => {
-    let ended = false
-    const last = (envelopes: Uint8Array): Pull =>
-      Effect.sync(() => {
-        ended = true
-        return Chunk.of(envelopes)
-      })
-    const withEnd = (pull: Pull): Pull =>
-      Effect.suspend(() =>
-        ended
-          ? Effect.fail(Option.none())
-          : Effect.catchAll(pull, (error) =>
-              last(Option.match(error, { onNone: () => endOfStream, onSome: endWith }))
-            )
-      )
-    const refused = (error: RpcRefused) => Effect.succeed(Effect.fail(Option.some(error)))
-    const messages = Stream.fromPull(Effect.map(Effect.catchAll(open, refused), withEnd))
-    return HttpServerResponse.stream(Stream.provideSomeContext(messages, context), {
-      contentType: "application/connect+json"
-    })
-  })
+  constructor(response: Http.ServerResponse) {
+    this.response = response
+    response.writeHead(200, { "content-type": "application/connect+json" })
+  }
+
+  /** Writes envelopes, and calls back when it can take more: now, or once the client has read on. */
+  write(envelopes: ReadonlyArray<Buffer>, onRoom: () => void): void {
+    if (this.response.write(Buffer.concat(envelopes))) onRoom()
+    else this.response.once("drain", onRoom)
+  }
+
+  /** Writes the last envelopes. */
+  end(envelopes: ReadonlyArray<Buffer>, refusal: RpcRefused | undefined): void {
+    this.response.end(Buffer.concat([...envelopes, refusal === undefined ? endOfStream : endWith(refusal)]))
+  }
+}

@@ -1,5 +1,7 @@
+import type * as Http from "node:http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { DateTime, Effect, Option, Order, Redacted, Schema } from "effect"
+import { DateTime, Effect, Either, Option, Order, Redacted, Schema } from "effect"
+import * as DirectRoutes from "./DirectRoutes.js"
 import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
 import { diskBudget, type HostOptions } from "./HostOptions.js"
 import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
@@ -28,6 +30,7 @@ const NewTimeout = Schema.Struct({ timeout: Seconds })
 const Connection = Schema.Struct({ timeout: Schema.optional(Seconds) })
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
+const badKey = refuse(401, "the API key is not valid")
 const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
 
 const time = (milliseconds: number) => DateTime.formatIso(DateTime.unsafeMake(milliseconds))
@@ -131,34 +134,44 @@ const list = (sandboxes: Sandboxes, options: HostOptions) =>
     )
   })
 
-/** Reads a request's body; the decoder is built once, since that costs far more than its use. */
+/** Reads the text of a request's body; built once, since that costs far more than its use. */
+const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeEither(Schema.parseJson(schema))
+  return (text: string) =>
+    Either.mapLeft(decode(text === "" ? "{}" : text), (error) =>
+      refuse(400, `invalid request body: ${error.message.replace(/\s+/g, " ")}`)
+    )
+}
+
+const unreadable = refuse(400, "the request body could not be read")
+
 const body = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decode(Schema.parseJson(schema))
+  const decode = decoder(schema)
   return HttpServerRequest.HttpServerRequest.pipe(
-    Effect.flatMap((request) => request.text),
-    Effect.flatMap((text) => decode(text === "" ? "{}" : text)),
-    Effect.catchTags({
-      ParseError: (error) => refuse(400, `invalid request body: ${error.message.replace(/\s+/g, " ")}`),
-      RequestError: () => refuse(400, "the request body could not be read")
-    })
+    Effect.flatMap((request) => Effect.mapError(request.text, () => unreadable)),
+    Effect.flatMap(decode)
   )
 }
-const newSandbox = body(NewSandbox)
+const decodeNewSandbox = decoder(NewSandbox)
 const newTimeout = body(NewTimeout)
 const newConnection = body(Connection)
 
-const create = (sandboxes: Sandboxes, defaultTimeout: number) =>
-  Effect.gen(function* () {
-    const asked = yield* newSandbox
-    if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
-    const record = yield* sandboxes.create({
-      template: asked.templateID,
-      lifetime: (asked.timeout ?? defaultTimeout) * 1000,
-      metadata: asked.metadata ?? {},
-      envVars: asked.envVars ?? {}
+const create =
+  (sandboxes: Sandboxes, defaultTimeout: number): Direct =>
+  (request) =>
+    Effect.gen(function* () {
+      const bytes = yield* DirectRoutes.body(request)
+      if (Option.isNone(bytes)) return yield* unreadable
+      const asked = yield* decodeNewSandbox(bytes.value.toString())
+      if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
+      const record = yield* sandboxes.create({
+        template: asked.templateID,
+        lifetime: (asked.timeout ?? defaultTimeout) * 1000,
+        metadata: asked.metadata ?? {},
+        envVars: asked.envVars ?? {}
+      })
+      return (response) => DirectRoutes.json(response, 201, connection(record))
     })
-    return HttpServerResponse.unsafeJson(connection(record), { status: 201 })
-  })
 
 const named = (sandboxes: Sandboxes) =>
   Effect.flatMap(HttpRouter.params, ({ id = "" }) => {
@@ -210,59 +223,77 @@ const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
     return HttpServerResponse.unsafeJson(connection(record))
   })
 
-const kill = (sandboxes: Sandboxes) =>
-  Effect.gen(function* () {
-    const { id = "" } = yield* HttpRouter.params
-    return (yield* sandboxes.kill(id)) ? noContent : yield* missing(id)
-  })
+const ONE_SANDBOX = "/sandboxes/"
 
-const answerRefusal = (refusal: RequestRefused) =>
-  HttpServerResponse.unsafeJson(
-    { code: refusal.status, message: refusal.message },
-    { status: refusal.status }
-  )
+const kill =
+  (sandboxes: Sandboxes): Direct =>
+  (_, path) =>
+    Effect.gen(function* () {
+      const id = path.slice(ONE_SANDBOX.length)
+      if (!(yield* sandboxes.kill(id))) return yield* missing(id)
+      return (response) => void response.writeHead(204).end()
+    })
 
-const answer = {
-  RequestRefused: (error: RequestRefused) => Effect.succeed(answerRefusal(error)),
-  NoFreeSlot: (error: NoFreeSlot) => Effect.succeed(answerRefusal(refuse(429, error.message))),
-  LaunchFailed: (error: LaunchFailed) => Effect.succeed(answerRefusal(refuse(500, error.message)))
+type Refusal = RequestRefused | NoFreeSlot | LaunchFailed
+
+/** Does what a request asks, and tells how to answer it. */
+type Direct = (
+  request: Http.IncomingMessage,
+  path: string
+) => Effect.Effect<(response: Http.ServerResponse) => void, Refusal>
+
+/** The status and body of a refusal. */
+const describe = (refusal: Refusal): readonly [number, object] => {
+  const status =
+    refusal._tag === "RequestRefused" ? refusal.status : refusal._tag === "NoFreeSlot" ? 429 : 500
+  return [status, { code: status, message: refusal.message }]
 }
 
-type Handler<R> = Effect.Effect<
-  HttpServerResponse.HttpServerResponse,
-  RequestRefused | NoFreeSlot | LaunchFailed,
-  R
->
+type Handler<R> = Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, R>
 
 /** E2B's control plane, as far as this host has one. */
 export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacted.Redacted<string>) => {
+  const isKey = (given: unknown) => Secrets.equal(String(given ?? ""), Redacted.value(apiKey))
   const authorized = <R>(handler: Handler<R>) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-      Effect.gen(function* () {
-        if (!Secrets.equal(request.headers["x-api-key"] ?? "", Redacted.value(apiKey)))
-          return yield* refuse(401, "the API key is not valid")
-        return yield* handler
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+      isKey(headers["x-api-key"]) ? handler : badKey
+    ).pipe(
+      Effect.catchAll((refusal) => {
+        const [status, told] = describe(refusal)
+        return Effect.succeed(HttpServerResponse.unsafeJson(told, { status }))
       })
-    ).pipe(Effect.catchTags(answer))
+    )
+  const direct =
+    (handle: Direct): DirectRoutes.Handler =>
+    (request, response, path) =>
+      Effect.match(isKey(request.headers["x-api-key"]) ? handle(request, path) : badKey, {
+        onFailure: (refusal) => DirectRoutes.json(response, ...describe(refusal)),
+        onSuccess: (answer) => answer(response)
+      })
+  const makers = new Map<string, DirectRoutes.Handler>([
+    ["/v2/sandboxes", direct(create(sandboxes, V2_TIMEOUT))],
+    ["/sandboxes", direct(create(sandboxes, V1_TIMEOUT))]
+  ])
+  const killer = direct(kill(sandboxes))
+  const find: DirectRoutes.Find = (method, path) => {
+    if (method === "POST") return makers.get(path)
+    return method === "DELETE" && /^\/sandboxes\/[^/]+$/.test(path) ? killer : undefined
+  }
   const now = Effect.clockWith((clock) => clock.currentTimeMillis)
   const route = {
     list: authorized(list(sandboxes, options)),
     show: authorized(
       Effect.map(named(sandboxes), (record) => HttpServerResponse.unsafeJson(listed(record, options)))
     ),
-    kill: authorized(kill(sandboxes)),
     setTimeout: authorized(setTimeout(sandboxes)),
     connect: authorized(connect(sandboxes, now)),
     metrics: authorized(metrics(sandboxes)),
     unsupported: authorized(refuse(501, "the embedded host does not do this"))
   }
-  return HttpRouter.empty.pipe(
-    HttpRouter.post("/v2/sandboxes", authorized(create(sandboxes, V2_TIMEOUT))),
-    HttpRouter.post("/sandboxes", authorized(create(sandboxes, V1_TIMEOUT))),
+  const router = HttpRouter.empty.pipe(
     HttpRouter.get("/v2/sandboxes", route.list),
     HttpRouter.get("/sandboxes", route.list),
     HttpRouter.get("/sandboxes/:id", route.show),
-    HttpRouter.del("/sandboxes/:id", route.kill),
     HttpRouter.post("/sandboxes/:id/timeout", route.setTimeout),
     HttpRouter.post("/v2/sandboxes/:id/connect", route.connect),
     HttpRouter.post("/sandboxes/:id/connect", route.connect),
@@ -272,4 +303,5 @@ export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacte
     HttpRouter.post("/sandboxes/:id/snapshots", route.unsupported),
     HttpRouter.put("/sandboxes/:id/network", route.unsupported)
   )
+  return { router, find }
 }

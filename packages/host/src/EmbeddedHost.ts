@@ -1,8 +1,9 @@
 import * as Http from "node:http"
-import { HttpRouter, type HttpServer, HttpServerResponse } from "@effect/platform"
+import { type HttpApp, HttpRouter, type HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeContext, NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import * as ControlPlane from "./ControlPlane.js"
+import * as DirectRoutes from "./DirectRoutes.js"
 import * as EnvdFiles from "./EnvdFiles.js"
 import * as EnvdFilesystem from "./EnvdFilesystem.js"
 import * as EnvdProcess from "./EnvdProcess.js"
@@ -35,7 +36,12 @@ const listen = (options: HostOptions) =>
       Effect.mapError((cause) => new ListenFailed({ address: `${options.address}:${options.port}`, cause }))
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-    return http
+    return { http, server }
+  })
+
+const serve = (server: Http.Server, find: DirectRoutes.Find, app: HttpApp.Default) =>
+  Effect.gen(function* () {
+    server.on("request", yield* DirectRoutes.make(find, yield* NodeHttpServer.makeHandler(app)))
   })
 
 const urlOf = (http: HttpServer.HttpServer, options: HostOptions) => {
@@ -51,17 +57,21 @@ const make = (
     const apiKey = options.apiKey ?? Redacted.make(`e2b_${Secrets.token()}`)
     const isolation = yield* Isolation.make(options)
     yield* SelfCheck.run(isolation)
-    const http = yield* listen(options)
+    const { http, server } = yield* listen(options)
     const sandboxes = yield* Sandboxes.make(isolation)
+    const control = ControlPlane.make(sandboxes, options, apiKey)
+    const processes = EnvdProcess.make(sandboxes, isolation)
+    const find: DirectRoutes.Find = (method, path) =>
+      control.find(method, path) ?? processes.find(method, path)
     const router = HttpRouter.concatAll(
-      ControlPlane.make(sandboxes, options, apiKey),
-      EnvdProcess.make(sandboxes, isolation),
+      control.router,
+      processes.router,
       EnvdFilesystem.make(sandboxes, isolation),
       EnvdFiles.make(sandboxes, isolation)
     )
     const app = Effect.catchTag(router, "RouteNotFound", () => Effect.succeed(missing))
     // Spans for each request cost a sixth of the host's share of an execution.
-    yield* Effect.withTracerEnabled(http.serve(app), false)
+    yield* Effect.withTracerEnabled(serve(server, find, app), false)
     return {
       url: urlOf(http, options),
       apiKey,

@@ -56,7 +56,7 @@ const resolve = (sandboxes: Sandboxes, asked: Asked, operation: "read" | "write"
     const record = id === undefined ? sandboxes.all().find(signed) : sandboxes.find(id)
     if (record === undefined)
       return yield* id === undefined ? badSignature : new SandboxGone({ sandboxId: id })
-    if (EnvdRequest.hasToken(request, record)) return record
+    if (EnvdRequest.hasToken(request.headers, record)) return record
     if (!signed(record)) return yield* badSignature
     const now = yield* Clock.currentTimeMillis
     if (asked.expiration !== null && Number(asked.expiration) * 1000 < now)

@@ -1,12 +1,15 @@
-import { HttpRouter, HttpServerRequest } from "@effect/platform"
-import { Chunk, Clock, Effect, Schema, type Scope } from "effect"
+import type * as Http from "node:http"
+import { HttpRouter } from "@effect/platform"
+import { Effect, Either, Schema, type Scope } from "effect"
 import * as ConnectProtocol from "./ConnectProtocol.js"
+import * as DirectRoutes from "./DirectRoutes.js"
 import * as EnvdRequest from "./EnvdRequest.js"
 import { RpcRefused } from "./HostErrors.js"
 import type { Isolation } from "./Isolation.js"
 import type { GuestSandbox, Program } from "./Sandbox/GuestSandbox.js"
-import type { ProcessEvent, Subscriber } from "./Sandbox/Subscriber.js"
+import type { Batch, ProcessEvent, Subscriber } from "./Sandbox/Subscriber.js"
 import type { Sandboxes } from "./Sandboxes.js"
+import * as Timer from "./Timer.js"
 
 const DEFAULT_KEEPALIVE = 90_000
 
@@ -74,43 +77,36 @@ const encode = (event: ProcessEvent): Buffer => {
 }
 
 /** A header that holds a number, in the unit that it is in. */
-const numberHeader = (name: string) =>
-  Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-    const value = Number(request.headers[name])
-    return Number.isFinite(value) && value > 0 ? value : undefined
-  })
-
-const keepAlive = (subscriber: Subscriber, interval: number) =>
-  Effect.forever(
-    Effect.zipRight(
-      Clock.sleep(interval),
-      Effect.sync(() => subscriber.offer({ _tag: "Keepalive" }))
-    )
-  )
+const numberHeader = (request: Http.IncomingMessage, name: string) => {
+  const value = Number(request.headers[name])
+  return Number.isFinite(value) && value > 0 ? value : undefined
+}
 
 const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
 
 /** Ends this stream, not the process, when the caller's deadline has passed. */
-const giveUp = Effect.fn("EnvdProcess.giveUp")(function* (subscriber: Subscriber) {
-  const deadline = yield* numberHeader("connect-timeout-ms")
-  if (deadline === undefined) return
-  yield* Effect.forkScoped(
-    Effect.zipRight(
-      Clock.sleep(deadline),
-      Effect.sync(() => subscriber.fail(tooLate))
-    )
-  )
-})
+const giveUp = (request: Http.IncomingMessage, subscriber: Subscriber) => {
+  const deadline = numberHeader(request, "connect-timeout-ms")
+  if (deadline === undefined) return Effect.void
+  const stop = Timer.after(deadline, () => subscriber.fail(tooLate))
+  return Effect.addFinalizer(() => Effect.sync(stop))
+}
 
-/** A subscriber's events as envelopes, with keepalives while nothing happens. */
-const follow = Effect.fn("EnvdProcess.follow")(function* (subscriber: Subscriber) {
-  const seconds = yield* numberHeader("keepalive-ping-interval")
-  const interval = seconds === undefined ? DEFAULT_KEEPALIVE : seconds * 1000
-  yield* Effect.forkScoped(keepAlive(subscriber, interval))
-  return Effect.map(subscriber.pull, (events) =>
-    Chunk.of<Uint8Array>(Buffer.concat(Chunk.toReadonlyArray(events).map(encode)))
-  )
-})
+/** Writes a subscriber's events until the last, with keepalives while nothing happens. */
+const write = (answer: ConnectProtocol.StreamAnswer, subscriber: Subscriber, interval: number) =>
+  Effect.async<void>((resume) => {
+    const next = () => subscriber.next(hand)
+    const hand = ({ events, outcome }: Batch) => {
+      const envelopes = events.map(encode)
+      if (outcome === "more") return answer.write(envelopes, next)
+      stop()
+      answer.end(envelopes, outcome === "complete" ? undefined : outcome)
+      resume(Effect.void)
+    }
+    const stop = Timer.every(interval, () => subscriber.offer({ _tag: "Keepalive" }))
+    next()
+    return Effect.sync(stop)
+  })
 
 const notFound = new RpcRefused({ code: "not_found", message: "no such process" })
 
@@ -124,38 +120,39 @@ const select = (guest: GuestSandbox, selector: typeof Selector.Type): Effect.Eff
   return program === undefined ? notFound : Effect.succeed(program)
 }
 
-type Messages = Effect.Effect<
-  ConnectProtocol.Pull,
-  RpcRefused | EnvdRequest.EnvdUnauthenticated,
-  HttpServerRequest.HttpServerRequest | Scope.Scope
->
+type Open = (
+  guest: GuestSandbox,
+  request: Http.IncomingMessage
+) => Effect.Effect<Subscriber, RpcRefused | EnvdRequest.EnvdUnauthenticated, Scope.Scope>
 
-const start = (guest: GuestSandbox, rootAllowed: boolean): Messages =>
-  Effect.gen(function* () {
-    const user = yield* EnvdRequest.basicUser(rootAllowed)
-    const asked = yield* readStart
-    if (asked.pty !== undefined)
-      return yield* new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
-    const { cwd, ...config } = asked.process
-    const deadline = yield* numberHeader("connect-timeout-ms")
-    const { subscriber } = yield* guest.start({
-      ...config,
-      ...(cwd === undefined ? {} : { cwd }),
-      ...(asked.tag === undefined ? {} : { tag: asked.tag }),
-      ...(deadline === undefined ? {} : { deadline }),
-      // envd 0.5.2 and later leave standard input closed unless it is asked for.
-      ...{ user, stdin: asked.stdin === true }
+const start =
+  (rootAllowed: boolean): Open =>
+  (guest, request) =>
+    Effect.gen(function* () {
+      const user = yield* EnvdRequest.userOf(request.headers, rootAllowed)
+      const asked = yield* readStart(request)
+      if (asked.pty !== undefined)
+        return yield* new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
+      const { cwd, ...config } = asked.process
+      const deadline = numberHeader(request, "connect-timeout-ms")
+      const { subscriber } = yield* guest.start({
+        ...config,
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(asked.tag === undefined ? {} : { tag: asked.tag }),
+        ...(deadline === undefined ? {} : { deadline }),
+        // envd 0.5.2 and later leave standard input closed unless it is asked for.
+        ...{ user, stdin: asked.stdin === true }
+      })
+      return subscriber
     })
-    return yield* follow(subscriber)
-  })
 
-const connect = (guest: GuestSandbox): Messages =>
+const connect: Open = (guest, request) =>
   Effect.gen(function* () {
-    const asked = yield* readConnect
+    const asked = yield* readConnect(request)
     const { process } = yield* select(guest, asked.process)
     const subscriber = yield* process.subscribe
-    yield* giveUp(subscriber)
-    return yield* follow(subscriber)
+    yield* giveUp(request, subscriber)
+    return subscriber
   })
 
 const list = (guest: GuestSandbox) =>
@@ -189,7 +186,7 @@ const sendSignal = (guest: GuestSandbox) =>
       return yield* new RpcRefused({ code: "invalid_argument", message: `invalid signal: ${asked.signal}` })
     // Ended but remembered: to whoever wants to kill it, it is not there any more.
     if (program.process.endedAt() !== undefined) return yield* notFound
-    yield* program.process.signal(signal)
+    program.process.signal(signal)
     return {}
   })
 
@@ -210,22 +207,33 @@ export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
       Effect.catchTag("RpcRefused", (error) => Effect.succeed(ConnectProtocol.errorResponse(error))),
       Effect.catchTags(EnvdRequest.answer)
     )
-  const stream = (handle: (guest: GuestSandbox) => Messages) =>
-    Effect.flatMap(EnvdRequest.authorizedSandbox(sandboxes), ({ guest }) =>
-      ConnectProtocol.streamResponse(Effect.catchTag(handle(guest), "EnvdUnauthenticated", inBand))
-    ).pipe(Effect.catchTags(EnvdRequest.answer))
-  return HttpRouter.empty.pipe(
-    HttpRouter.post(
-      "/process.Process/Start",
-      stream((guest) => start(guest, rootAllowed))
-    ),
-    HttpRouter.post("/process.Process/Connect", stream(connect)),
+  const router = HttpRouter.empty.pipe(
     HttpRouter.post("/process.Process/List", unary(list)),
     HttpRouter.post("/process.Process/SendInput", unary(sendInput)),
     HttpRouter.post("/process.Process/SendSignal", unary(sendSignal)),
     HttpRouter.post("/process.Process/CloseStdin", unary(closeStdin))
   )
+  const streams = new Map<string, DirectRoutes.Handler>([
+    ["/process.Process/Start", stream(sandboxes, start(rootAllowed))],
+    ["/process.Process/Connect", stream(sandboxes, connect)]
+  ])
+  const find: DirectRoutes.Find = (method, path) => (method === "POST" ? streams.get(path) : undefined)
+  return { router, find }
 }
 
-const inBand = (error: EnvdRequest.EnvdUnauthenticated) =>
-  new RpcRefused({ code: "unauthenticated", message: error.message })
+/** Answers with all that a subscriber hears, or with the refusal of one. */
+const stream =
+  (sandboxes: Sandboxes, open: Open): DirectRoutes.Handler =>
+  (request, response) =>
+    Effect.gen(function* () {
+      const record = EnvdRequest.authorize(sandboxes, request.headers)
+      if (Either.isLeft(record)) return DirectRoutes.json(response, ...EnvdRequest.describe(record.left))
+      const opened = yield* Effect.either(open(record.right.guest, request))
+      const answer = new ConnectProtocol.StreamAnswer(response)
+      if (Either.isLeft(opened)) return answer.end([], refusalOf(opened.left))
+      const seconds = numberHeader(request, "keepalive-ping-interval")
+      yield* write(answer, opened.right, seconds === undefined ? DEFAULT_KEEPALIVE : seconds * 1000)
+    }).pipe(Effect.scoped)
+
+const refusalOf = (error: RpcRefused | EnvdRequest.EnvdUnauthenticated) =>
+  error._tag === "RpcRefused" ? error : new RpcRefused({ code: "unauthenticated", message: error.message })

@@ -1,5 +1,5 @@
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Data, Effect } from "effect"
+import { Data, Effect, Either } from "effect"
 import { type GuestUser, homes } from "./GuestEtc.js"
 import { SandboxGone } from "./HostErrors.js"
 import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
@@ -12,26 +12,43 @@ export class EnvdUnauthenticated extends Data.TaggedError("EnvdUnauthenticated")
 
 const badToken = new EnvdUnauthenticated({ message: "the access token is not valid" })
 
+type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+/** A header's value; empty when it is not there. */
+export const header = (headers: Headers, name: string): string => String(headers[name] ?? "")
+
+const named = (sandboxes: Sandboxes, headers: Headers) => {
+  const sandboxId = header(headers, "e2b-sandbox-id")
+  return Either.fromNullable(sandboxes.find(sandboxId), () => new SandboxGone({ sandboxId }))
+}
+
 /** The sandbox that a request's header names. */
 export const sandboxOf = (sandboxes: Sandboxes) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const id = request.headers["e2b-sandbox-id"] ?? ""
-    const record = sandboxes.find(id)
-    return record === undefined ? new SandboxGone({ sandboxId: id }) : Effect.succeed(record)
-  })
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => named(sandboxes, headers))
 
 /** The sandbox a request names, for which it also has the token. */
 export const authorizedSandbox = (sandboxes: Sandboxes) =>
   Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const record = yield* sandboxOf(sandboxes)
-    if (!hasToken(request, record)) return yield* badToken
-    return record
+    const { headers } = yield* HttpServerRequest.HttpServerRequest
+    return yield* authorize(sandboxes, headers)
   })
 
+/** The sandbox that headers name and have the token for. */
+export const authorize = (
+  sandboxes: Sandboxes,
+  headers: Headers
+): Either.Either<SandboxRecord, SandboxGone | EnvdUnauthenticated> => {
+  const record = named(sandboxes, headers)
+  return Either.filterOrLeft(
+    record,
+    (found) => hasToken(headers, found),
+    () => badToken
+  )
+}
+
 /** Whether the request carries the sandbox's access token. */
-export const hasToken = (request: HttpServerRequest.HttpServerRequest, record: SandboxRecord) =>
-  Secrets.equal(request.headers["x-access-token"] ?? "", record.accessToken)
+export const hasToken = (headers: Headers, record: SandboxRecord) =>
+  Secrets.equal(header(headers, "x-access-token"), record.accessToken)
 
 /** A user by name; E2B's default user when none is named. */
 export const userNamed = (name: string | undefined, rootAllowed: boolean) => {
@@ -45,23 +62,25 @@ export const userNamed = (name: string | undefined, rootAllowed: boolean) => {
 
 /** The user that a remote call's Basic authorization names. */
 export const basicUser = (rootAllowed: boolean) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const [, encoded] = /^basic\s+(.*)$/i.exec(request.headers.authorization ?? "") ?? []
-    const name = encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString().split(":")[0]
-    return userNamed(name, rootAllowed)
-  })
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => userOf(headers, rootAllowed))
+
+/** The user that headers name. */
+export const userOf = (headers: Headers, rootAllowed: boolean) => {
+  const [, encoded] = /^basic\s+(.*)$/i.exec(header(headers, "authorization")) ?? []
+  const name = encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString().split(":")[0]
+  return userNamed(name, rootAllowed)
+}
+
+/** The status and body of the answer to a request that never reaches a sandbox. */
+export const describe = (error: SandboxGone | EnvdUnauthenticated): readonly [number, object] =>
+  error._tag === "SandboxGone"
+    ? [502, { sandboxId: error.sandboxId, message: "The sandbox was not found", code: 502 }]
+    : [401, { code: "unauthenticated", message: error.message }]
+
+const respond = (error: SandboxGone | EnvdUnauthenticated) => {
+  const [status, body] = describe(error)
+  return Effect.succeed(HttpServerResponse.unsafeJson(body, { status }))
+}
 
 /** The answers to requests that never reach a sandbox. */
-export const answer = {
-  SandboxGone: (error: SandboxGone) =>
-    Effect.succeed(
-      HttpServerResponse.unsafeJson(
-        { sandboxId: error.sandboxId, message: "The sandbox was not found", code: 502 },
-        { status: 502 }
-      )
-    ),
-  EnvdUnauthenticated: (error: EnvdUnauthenticated) =>
-    Effect.succeed(
-      HttpServerResponse.unsafeJson({ code: "unauthenticated", message: error.message }, { status: 401 })
-    )
-}
+export const answer = { SandboxGone: respond, EnvdUnauthenticated: respond }

@@ -4,6 +4,7 @@ import * as Bubblewrap from "./Bubblewrap.js"
 import * as Cgroups from "./Cgroups.js"
 import * as GuestEtc from "./GuestEtc.js"
 import * as GuestRoot from "./GuestRoot.js"
+import * as Held from "./Held.js"
 import { IsolationUnavailable, NoFreeSlot } from "./HostErrors.js"
 import { diskBudget, type HostOptions, inodeBudget, MOST_SANDBOXES } from "./HostOptions.js"
 import * as Launcher from "./Launcher.js"
@@ -132,12 +133,12 @@ const nodeInstallation = Effect.fn("Isolation.nodeInstallation")(function* () {
 const makeSlots = (options: HostOptions) => {
   const limit = Math.min(options.maxSandboxes, MOST_SANDBOXES)
   const free = Array.from({ length: limit }, (_, index) => limit - 1 - index)
-  return Effect.acquireRelease(
+  return Held.acquireRelease(
     Effect.suspend(() => {
       const slot = free.pop()
       return slot === undefined ? new NoFreeSlot({ limit }) : Effect.succeed(slot)
     }),
-    (slot) => Effect.sync(() => free.push(slot))
+    (slot) => Effect.sync(() => void free.push(slot))
   )
 }
 

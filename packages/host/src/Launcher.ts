@@ -1,7 +1,9 @@
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
-import { Deferred, Effect, FiberId, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
+import { Death } from "./Death.js"
 import * as Frames from "./Frames.js"
+import * as Held from "./Held.js"
 import { IsolationUnavailable, LaunchFailed } from "./HostErrors.js"
 
 const { LauncherFrame } = Frames
@@ -12,8 +14,8 @@ export interface Launched {
   readonly id: number
   /** The line to the agent. */
   readonly socket: Net.Socket
-  /** Done once the kernel has ended every process of the sandbox; holds what was said on standard error. */
-  readonly death: Deferred.Deferred<string>
+  /** Done once the kernel has ended every process of the sandbox. */
+  readonly death: Death
 }
 
 /** The one process that starts sandboxes and proves their deaths. */
@@ -25,8 +27,8 @@ export interface Launcher {
 }
 
 interface Flight {
-  readonly arrival: Deferred.Deferred<Net.Socket>
-  readonly death: Deferred.Deferred<string>
+  readonly death: Death
+  onArrival: (socket: Net.Socket) => void
 }
 
 /** What launcher.pl takes on its command line. */
@@ -59,13 +61,13 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
       const flight = flights.get(id)
       if (type === LauncherFrame.died && flight !== undefined) {
         flights.delete(id)
-        complete(flight.death, payload.toString())
+        flight.death.prove(payload.toString())
       }
     })
   )
   child.once("close", () => {
     complete(gone, undefined)
-    for (const flight of flights.values()) complete(flight.death, "the launcher is gone")
+    for (const flight of flights.values()) flight.death.prove("the launcher is gone")
     flights.clear()
   })
   const failed = Effect.flatMap(
@@ -80,13 +82,10 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
   let lastId = 0
   const launch = (slot: number) => {
     const id = ++lastId
-    return Effect.acquireRelease(
+    return Held.acquireRelease(
       Effect.sync((): Flight => {
-        const flight = {
-          arrival: Deferred.unsafeMake<Net.Socket>(FiberId.none),
-          death: Deferred.unsafeMake<string>(FiberId.none)
-        }
-        if (!child.stdin.writable) complete(flight.death, "the launcher is gone")
+        const flight: Flight = { death: new Death(), onArrival: (socket) => socket.destroy() }
+        if (!child.stdin.writable) flight.death.prove("the launcher is gone")
         else {
           flights.set(id, flight)
           child.stdin.write(Frames.encodeNumber(LauncherFrame.spawn, id, slot))
@@ -96,7 +95,7 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
       (flight) =>
         Effect.suspend(() => {
           if (flights.has(id)) child.stdin.write(Frames.encodeNumber(LauncherFrame.kill, id, 0))
-          return Deferred.await(flight.death)
+          return flight.death.proven
         })
     ).pipe(
       Effect.flatMap((flight) =>
@@ -108,10 +107,10 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
 })
 
 const arrivalOf = (flight: Flight) =>
-  Effect.raceFirst(
-    Deferred.await(flight.arrival),
-    Effect.flatMap(Deferred.await(flight.death), (said) => new LaunchFailed({ reason: said.trim() }))
-  )
+  Effect.async<Net.Socket, LaunchFailed>((resume) => {
+    flight.onArrival = (socket) => resume(Effect.succeed(socket))
+    flight.death.tell((said) => resume(Effect.failSync(() => new LaunchFailed({ reason: said.trim() }))))
+  })
 
 /** The launcher connects each agent's socket and first writes the sandbox's number on it. */
 const listen = (path: string, flights: Map<number, Flight>) =>
@@ -123,7 +122,7 @@ const listen = (path: string, flights: Map<number, Flight>) =>
           const greeting: Buffer | null = socket.read(4)
           const flight = greeting === null ? undefined : flights.get(greeting.readUInt32BE(0))
           if (flight === undefined) socket.destroy()
-          else complete(flight.arrival, socket)
+          else flight.onArrival(socket)
         })
       })
       server.listen(path, () => resume(Effect.succeed(server)))

@@ -1,9 +1,10 @@
-import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Runtime, Scope } from "effect"
 import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
 import type { Isolation } from "./Isolation.js"
 import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
 import * as Secrets from "./Secrets.js"
+import * as Timer from "./Timer.js"
 
 /** What a client asks a new sandbox to be. */
 export interface SandboxRequest {
@@ -41,7 +42,7 @@ export interface Sandboxes {
 interface Held {
   readonly record: SandboxRecord
   readonly scope: Scope.CloseableScope
-  timer: Fiber.RuntimeFiber<void> | undefined
+  stopTimer: () => void
 }
 
 const closing = new RequestRefused({ status: 503, message: "the host is shutting down" })
@@ -60,7 +61,7 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
       const dead = yield* Deferred.make<void>()
       held.delete(id)
       dying.set(id, dead)
-      if (entry.timer !== undefined) yield* Fiber.interruptFork(entry.timer)
+      entry.stopTimer()
       yield* Scope.close(entry.scope, Exit.void)
       dying.delete(id)
       yield* Deferred.succeed(dead, undefined)
@@ -74,24 +75,20 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
     return entry !== undefined || dead !== undefined
   })
 
-  const arm = (entry: Held) =>
-    Effect.gen(function* () {
-      if (entry.timer !== undefined) yield* Fiber.interruptFork(entry.timer)
-      const now = yield* Clock.currentTimeMillis
-      const expire = Effect.sleep(Math.max(0, entry.record.endAt - now)).pipe(
-        // Its own fiber: the end interrupts this one.
-        Effect.zipRight(Effect.forkIn(kill(entry.record.id), scope)),
-        Effect.asVoid
-      )
-      entry.timer = yield* Effect.forkIn(Effect.interruptible(expire), scope)
-    })
+  const runFork = Runtime.runFork(yield* Effect.runtime<never>())
+  const killSoon = (id: string) => void runFork(kill(id), { scope })
 
-  const register = Effect.fn("Sandboxes.register")(function* (
+  const arm = (entry: Held, now: number) => {
+    entry.stopTimer()
+    entry.stopTimer = Timer.after(Math.max(0, entry.record.endAt - now), () => killSoon(entry.record.id))
+  }
+
+  const register = (
     request: SandboxRequest,
     guest: GuestSandbox.GuestSandbox,
-    sandboxScope: Scope.CloseableScope
-  ) {
-    const startedAt = yield* Clock.currentTimeMillis
+    sandboxScope: Scope.CloseableScope,
+    startedAt: number
+  ) => {
     const { lifetime, ...rest } = request
     const record: SandboxRecord = {
       ...rest,
@@ -99,14 +96,15 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
       metrics: SandboxMetrics.make(guest.usage, startedAt, memoryBytes),
       endAt: startedAt + Math.min(lifetime, maxLifetime)
     }
-    const entry: Held = { record, scope: sandboxScope, timer: undefined }
+    const entry: Held = { record, scope: sandboxScope, stopTimer: () => {} }
     held.set(record.id, entry)
-    yield* arm(entry)
+    arm(entry, startedAt)
     // A sandbox whose first process is killed from outside is gone for clients too.
-    const onDeath = Effect.zipRight(Deferred.await(guest.death), kill(record.id))
-    yield* Effect.forkIn(Effect.interruptible(onDeath), scope)
+    guest.death.tell(() => {
+      if (held.has(record.id)) killSoon(record.id)
+    })
     return record
-  })
+  }
 
   const create = Effect.fn("Sandboxes.create")((request: SandboxRequest) =>
     Effect.uninterruptibleMask((restore) =>
@@ -118,7 +116,7 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
           Effect.tap(() => (open ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )
-        return yield* register(request, guest, sandboxScope)
+        return register(request, guest, sandboxScope, yield* Clock.currentTimeMillis)
       })
     )
   )
@@ -143,9 +141,9 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
     setLifetime: Effect.fn("Sandboxes.setLifetime")(function* (record: SandboxRecord, lifetime: number) {
       const entry = held.get(record.id)
       if (entry === undefined) return
-      record.endAt = (yield* Clock.currentTimeMillis) + lifetime
-      record.endAt = Math.min(record.endAt, record.startedAt + maxLifetime)
-      yield* arm(entry)
+      const now = yield* Clock.currentTimeMillis
+      record.endAt = Math.min(now + lifetime, record.startedAt + maxLifetime)
+      arm(entry, now)
     }),
     kill
   } satisfies Sandboxes

@@ -273,7 +273,8 @@ sub make_userns {
 sub write_file {
   my ($path, $text) = @_;
   open my $file, '>', $path or die "$path: $!\n";
-  defined syswrite $file, $text or die "$path: $!\n";
+  # A child that ends meanwhile may interrupt it.
+  until (defined syswrite $file, $text) { $! == EINTR or die "$path: $!\n" }
 }
 
 sub read_file {

@@ -62,6 +62,8 @@ if (-e "$root/cgroup.controllers") {
     @join = map { "$_/cgroup.procs" } @own;
   }
   %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max", quota => "cpu$sub/cpu.cfs_quota_us");
+  # Where both are mounted as one, we are shown one.
+  $at{quota} = "cpuacct$sub/cpu.cfs_quota_us" if !-d "$root/cpu";
   $cgroup = 'cgroup v1' if slurp("$root/memory$sub/memory.limit_in_bytes") < 2**60;
 }
 sub evidence { $cgroup eq 'none' ? '' : slurp("$root/$at{$_[0]}") }

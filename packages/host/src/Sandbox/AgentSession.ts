@@ -1,5 +1,4 @@
 import type * as Net from "node:net"
-import { Deferred, Effect, FiberId } from "effect"
 import * as Frames from "../Frames.js"
 
 const { AgentFrame } = Frames
@@ -29,8 +28,8 @@ export interface StartRequest {
 
 /** The line to one sandbox's agent. */
 export interface AgentSession {
-  /** Done when the agent can take requests. */
-  readonly ready: Deferred.Deferred<void>
+  /** Calls back when the agent can take requests; at once if it can. */
+  readonly onReady: (callback: () => void) => void
   /** Asks for a start; the number names the process in what follows. */
   readonly start: (request: StartRequest, listener: Listener) => number
   readonly input: (id: number, bytes: Uint8Array) => void
@@ -77,13 +76,17 @@ const isLast = (type: number) => type === AgentFrame.exited || type === AgentFra
 export const make = (socket: Net.Socket): AgentSession => {
   const listeners = new Map<number, Listener>()
   const measuring = new Map<number, (numbers: ReadonlyArray<number> | undefined) => void>()
-  const ready = Deferred.unsafeMake<void>(FiberId.none)
+  let isReady = false
+  let readyCallback = () => {}
   let lastId = 0
   let open = true
   socket.on(
     "data",
     Frames.decoder((type, id, payload) => {
-      if (type === AgentFrame.ready) return Deferred.unsafeDone(ready, Effect.void)
+      if (type === AgentFrame.ready) {
+        isReady = true
+        return readyCallback()
+      }
       if (type === AgentFrame.measured) {
         measuring.get(id)?.(payload.toString().split(" ").map(Number))
         measuring.delete(id)
@@ -106,7 +109,10 @@ export const make = (socket: Net.Socket): AgentSession => {
     if (open) socket.write(frame)
   }
   return {
-    ready,
+    onReady: (callback) => {
+      if (isReady) callback()
+      else readyCallback = callback
+    },
     start: (request, listener) => {
       const id = ++lastId
       if (open) listeners.set(id, listener)

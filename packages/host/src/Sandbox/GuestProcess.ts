@@ -1,4 +1,5 @@
 import { Clock, Deferred, Effect, Fiber, FiberId, type Scope } from "effect"
+import * as Held from "../Held.js"
 import { RpcRefused } from "../HostErrors.js"
 import type { AgentSession, Listener, StartRequest } from "./AgentSession.js"
 import { type ProcessEvent, Subscriber } from "./Subscriber.js"
@@ -6,7 +7,8 @@ import { type ProcessEvent, Subscriber } from "./Subscriber.js"
 /** Credit is given back in pieces of this size, so that small outputs cost no frames. */
 const CREDIT_PIECE = 256 * 1024
 
-const SIGKILL = 9
+export const SIGKILL = 9
+
 const lost = () =>
   new RpcRefused({ code: "unavailable", message: "the sandbox was killed or reached its end of life" })
 
@@ -19,7 +21,7 @@ export interface GuestProcess {
   readonly sendInput: (bytes: Uint8Array) => Effect.Effect<void, RpcRefused>
   readonly closeInput: Effect.Effect<void>
   /** To the leader and its process group; nothing once the leader has ended. */
-  readonly signal: (signal: number) => Effect.Effect<void>
+  readonly signal: (signal: number) => void
   /** When it ended, in the Clock's milliseconds. */
   readonly endedAt: () => number | undefined
   /** Calls back once when it ends; at once if it has. */
@@ -96,7 +98,7 @@ export const start = (
 ): Effect.Effect<Started, RpcRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
-    const inputTurn = yield* Effect.makeSemaphore(1)
+    const inputTurn = Effect.unsafeMakeSemaphore(1)
     let pending: Deferred.Deferred<void, RpcRefused> | undefined
     let endedAt: number | undefined
     let last: ProcessEvent | RpcRefused | undefined
@@ -115,8 +117,11 @@ export const start = (
       callbacks = []
     }
     const fanout = new Fanout((bytes) => session.credit(id, bytes))
-    const first = fanout.add()
-    yield* Effect.addFinalizer(() => Effect.sync(() => fanout.remove(first)))
+    const leave = (subscriber: Subscriber) => Effect.sync(() => fanout.remove(subscriber))
+    const first = yield* Held.acquireRelease(
+      Effect.sync(() => fanout.add()),
+      leave
+    )
     let id = 0
     const pid = yield* Effect.async<number, RpcRefused>((resume) => {
       const listener: Listener = {
@@ -137,7 +142,7 @@ export const start = (
       id = session.start(request, listener)
     }).pipe(Effect.uninterruptible)
 
-    const subscribe = Effect.acquireRelease(
+    const subscribe = Held.acquireRelease(
       Effect.sync(() => {
         const subscriber = fanout.add()
         subscriber.offer({ _tag: "Start", pid })
@@ -147,7 +152,7 @@ export const start = (
         }
         return subscriber
       }),
-      (subscriber) => Effect.sync(() => fanout.remove(subscriber))
+      leave
     ).pipe(Effect.tap(() => Effect.forkScoped(watchStalls)))
     const watchStalls = Effect.forever(
       Effect.zipRight(
@@ -171,7 +176,7 @@ export const start = (
       subscribe,
       sendInput,
       closeInput: Effect.sync(() => session.closeInput(id)),
-      signal: (signal) => Effect.sync(() => session.signal(id, signal)),
+      signal: (signal) => session.signal(id, signal),
       endedAt: () => endedAt,
       onEnd: (callback) => {
         if (endedAt === undefined) callbacks.push(callback)
@@ -187,4 +192,4 @@ const inputRefused = new RpcRefused({
 })
 
 /** Ends the process and its group at once. */
-export const kill = (process: GuestProcess) => process.signal(SIGKILL)
+export const kill = (process: GuestProcess) => Effect.sync(() => process.signal(SIGKILL))

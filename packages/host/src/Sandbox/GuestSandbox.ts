@@ -1,8 +1,10 @@
-import { Clock, Deferred, Effect, FiberId, Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups.js"
+import type { Death } from "../Death.js"
 import { type GuestUser, homes } from "../GuestEtc.js"
 import { LaunchFailed, RpcRefused } from "../HostErrors.js"
 import type { Isolation } from "../Isolation.js"
+import * as Timer from "../Timer.js"
 import * as AgentSession from "./AgentSession.js"
 import * as GuestProcess from "./GuestProcess.js"
 
@@ -50,7 +52,7 @@ export interface GuestSandbox {
   /** What it uses now; none when it is gone. */
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
   /** Done once every process of the sandbox has ended. */
-  readonly death: Deferred.Deferred<string>
+  readonly death: Death
 }
 
 const absolute = (cwd: string | undefined, home: string) => {
@@ -61,11 +63,29 @@ const absolute = (cwd: string | undefined, home: string) => {
 
 const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
 
+/** Kills a process at its deadline, whether or not anyone still listens. */
 const expire = ({ process, subscriber }: GuestProcess.Started, deadline: number) =>
-  Clock.sleep(deadline).pipe(
-    Effect.zipRight(GuestProcess.kill(process)),
-    Effect.zipRight(Effect.sync(() => subscriber.fail(tooLate)))
+  process.onEnd(
+    Timer.after(deadline, () => {
+      process.signal(GuestProcess.SIGKILL)
+      subscriber.fail(tooLate)
+    })
   )
+
+const untilReady = (session: AgentSession.AgentSession, death: Death, limit: number) =>
+  Effect.async<void, LaunchFailed>((resume) => {
+    const fail = (reason: string) => resume(Effect.failSync(() => new LaunchFailed({ reason })))
+    const stop = Timer.after(limit, () => fail(`the agent said nothing for ${limit} ms`))
+    session.onReady(() => {
+      stop()
+      resume(Effect.void)
+    })
+    death.tell((said) => {
+      stop()
+      fail(said.trim())
+    })
+    return Effect.sync(stop)
+  })
 
 const withoutNul = (strings: ReadonlyArray<string>) =>
   strings.some((text) => text.includes("\0"))
@@ -81,17 +101,8 @@ export const make = Effect.fn("GuestSandbox.make")(function* (
   const slot = yield* isolation.slot
   const { death, id, socket } = yield* isolation.launcher.launch(slot)
   const session = AgentSession.make(socket)
-  yield* Deferred.await(session.ready).pipe(
-    Effect.raceFirst(
-      Effect.flatMap(Deferred.await(death), (said) => new LaunchFailed({ reason: said.trim() }))
-    ),
-    Effect.timeoutFail({
-      duration: options.startLimit,
-      onTimeout: () => new LaunchFailed({ reason: `the agent said nothing for ${options.startLimit} ms` })
-    })
-  )
+  yield* untilReady(session, death, options.startLimit)
   const clock = yield* Effect.clock
-  const scope = yield* Effect.scope
   const programs = new Map<number, Program>()
   const forgetEnded = () => {
     const now = clock.unsafeCurrentTimeMillis()
@@ -123,10 +134,7 @@ export const make = Effect.fn("GuestSandbox.make")(function* (
       const started = yield* GuestProcess.start(session, request, options.stallLimit)
       forgetEnded()
       programs.set(started.process.pid, { config, process: started.process })
-      if (config.deadline !== undefined) {
-        const timer = yield* Effect.forkIn(Effect.interruptible(expire(started, config.deadline)), scope)
-        started.process.onEnd(() => timer.unsafeInterruptAsFork(FiberId.none))
-      }
+      if (config.deadline !== undefined) expire(started, config.deadline)
       return started
     })
   const operateOnFiles = (user: GuestUser, operation: ReadonlyArray<string>, input: boolean) =>

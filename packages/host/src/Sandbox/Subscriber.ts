@@ -1,5 +1,5 @@
 import { Chunk, Effect, Option, Stream } from "effect"
-import type { RpcRefused } from "../HostErrors.js"
+import { RpcRefused } from "../HostErrors.js"
 
 /** What a process does, in the order in which it happens. */
 export type ProcessEvent =
@@ -9,12 +9,19 @@ export type ProcessEvent =
   /** The leader's wait status: the low seven bits are the signal, the high byte the exit code. */
   | { readonly _tag: "End"; readonly status: number }
 
+/** What a reader is handed: events, and whether more may follow, all has been told, or why nothing more will be. */
+export interface Batch {
+  readonly events: ReadonlyArray<ProcessEvent>
+  readonly outcome: "more" | "complete" | RpcRefused
+}
+
 /** One reader of a process's events. It tells when it takes bytes, so that the process can be held back. */
 export class Subscriber {
   private queue: Array<ProcessEvent> = []
   private failure: RpcRefused | undefined
   private ended = false
-  private wake: (() => void) | undefined
+  private waiting: ((batch: Batch) => void) | undefined
+  private waking = false
   /** Whether something has waited here since the last look. */
   stalled = false
 
@@ -28,14 +35,14 @@ export class Subscriber {
     if (this.ended) return
     this.queue.push(event)
     if (event._tag === "End") this.ended = true
-    this.wake?.()
+    this.wake()
   }
 
   fail(failure: RpcRefused): void {
     if (this.ended) return
     this.ended = true
     this.failure = failure
-    this.wake?.()
+    this.wake()
   }
 
   get hasBacklog(): boolean {
@@ -44,6 +51,7 @@ export class Subscriber {
 
   /** Gives back what was never taken. */
   leave(): void {
+    this.waiting = undefined
     this.take()
     this.ended = true
   }
@@ -58,22 +66,35 @@ export class Subscriber {
     return taken
   }
 
-  /** What has come since, or what comes next; then the end, or why there is none. */
-  readonly pull: Effect.Effect<Chunk.Chunk<ProcessEvent>, Option.Option<RpcRefused>> = Effect.async(
-    (resume) => {
-      const answer = () => {
-        this.wake = undefined
-        if (this.queue.length > 0) resume(Effect.succeed(Chunk.unsafeFromArray(this.take())))
-        else if (this.failure !== undefined) resume(Effect.fail(Option.some(this.failure)))
-        else resume(Effect.fail(Option.none()))
-      }
-      if (this.queue.length > 0 || this.ended) answer()
-      else this.wake = answer
+  /** Hands over what has come since, or what comes next; once it has ended, always the outcome. */
+  next(hand: (batch: Batch) => void): void {
+    this.waiting = hand
+    this.answer()
+  }
+
+  // What arrives together is handed over together.
+  private wake(): void {
+    if (this.waiting !== undefined && !this.waking) {
+      this.waking = true
+      queueMicrotask(this.answer)
     }
-  )
+  }
+
+  private readonly answer = (): void => {
+    this.waking = false
+    if (this.queue.length === 0 && !this.ended) return
+    const hand = this.waiting
+    this.waiting = undefined
+    hand?.({ events: this.take(), outcome: this.ended ? (this.failure ?? "complete") : "more" })
+  }
 
   /** The events up to the end, or up to why there is none. */
   readonly events: Stream.Stream<ProcessEvent, RpcRefused> = Stream.repeatEffectChunkOption(
-    Effect.suspend(() => this.pull)
+    Effect.async((resume) =>
+      this.next(({ events, outcome }) => {
+        if (events.length > 0) resume(Effect.succeed(Chunk.unsafeFromArray(events)))
+        else resume(Effect.fail(outcome instanceof RpcRefused ? Option.some(outcome) : Option.none()))
+      })
+    )
   )
 }
