@@ -47,7 +47,9 @@ const signalNames: Record<number, string> = {
   ...{ 1: "hangup", 2: "interrupt", 3: "quit", 4: "illegal instruction", 5: "trace/breakpoint trap" },
   ...{ 6: "aborted", 7: "bus error", 8: "floating point exception", 9: "killed" },
   ...{ 10: "user defined signal 1", 11: "segmentation fault", 12: "user defined signal 2" },
-  ...{ 13: "broken pipe", 14: "alarm clock", 15: "terminated" }
+  ...{ 13: "broken pipe", 14: "alarm clock", 15: "terminated", 16: "stack fault" },
+  ...{ 24: "CPU time limit exceeded", 25: "file size limit exceeded", 26: "virtual timer expired" },
+  ...{ 27: "profiling timer expired", 29: "I/O possible", 30: "power failure", 31: "bad system call" }
 }
 
 const endEvent = (status: number) => {
@@ -57,7 +59,7 @@ const endEvent = (status: number) => {
     const text = `exit status ${exitCode}`
     return { exitCode, exited: true, status: text, ...(exitCode === 0 ? {} : { error: text }) }
   }
-  const text = `signal: ${signalNames[signal] ?? signal}`
+  const text = `signal: ${signalNames[signal] ?? `signal ${signal}`}`
   return { exitCode: -1, exited: false, status: text, error: text }
 }
 

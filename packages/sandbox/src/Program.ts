@@ -73,10 +73,20 @@ const supervised = (
   }
 })
 
-const unsupervised = (request: ExecutionRequest, runtime: Runtime, inline: boolean) => ({
+/** What the shell itself can hold a program to: core, CPU seconds, KiB of a file and of data, processes. */
+const shellLimits = (limits: LimitValues) =>
+  [
+    "ulimit -c 0",
+    `ulimit -t ${Math.ceil(limits.maxCpuTime)}`,
+    `ulimit -f ${limits.maxDiskMB * 1024}`,
+    `ulimit -d ${limits.maxMemoryMB * 1024}`,
+    `ulimit -u ${limits.maxProcesses}`
+  ].join("; ")
+
+const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: LimitValues, inline: boolean) => ({
   line: inline
-    ? `printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && exec ${runtime.command}`
-    : `exec ${runtime.command}`,
+    ? `${shellLimits(limits)}; printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && exec ${runtime.command}`
+    : `${shellLimits(limits)}; exec ${runtime.command}`,
   env: request.env
 })
 
@@ -94,7 +104,7 @@ export const layOut = (
   const files = request.files.map(inputFile)
   const run =
     supervisor === "none"
-      ? unsupervised(request, runtime, inline)
+      ? unsupervised(request, runtime, limits, inline)
       : supervised(request, runtime, limits, timeout, nonce)
   return {
     ...run,

@@ -33,9 +33,12 @@ export interface Circumstances {
 /** What is known of every execution, run or not. */
 type Bare = Omit<Circumstances, "timeout" | "limits">
 
+/** What the shell holds a program to where no supervisor watches it. */
+const rlimits = { memory: "rlimit", processes: "rlimit", cpuTime: "rlimit", fileSize: "rlimit", cpu: "none" }
+
 /** Which mechanism enforces what. The provider's own walls stand behind these and are not listed. */
 const enforcementOf = ({ cgroup, report }: Outcome): Receipt["enforcement"] => {
-  if (cgroup === undefined) return { wallTime: "service", output: "service" }
+  if (cgroup === undefined) return { ...rlimits, wallTime: "service", output: "service" }
   const orElse = (otherwise: string) => (cgroup === "none" ? otherwise : cgroup)
   return {
     wallTime: "supervisor",

@@ -16,6 +16,8 @@ my ($nonce, $command, $file) = @given{qw(BULKHEAD_NONCE BULKHEAD_COMMAND BULKHEA
 my ($timeout, $grace, $cpu_limit, $memory_limit, $process_limit, $file_limit, $keep, $output_limit, $cpu_percent) =
   split / /, $given{BULKHEAD_LIMITS};
 my ($uid, $gid, $home, $user) = $< ? ($<, $( + 0, @ENV{qw(HOME USER)}) : ((getpwnam 'user')[2, 3, 7], 'user');
+# Without a user to become, the program would run as root, and what we send to all of the user's processes would reach everyone's.
+die "the sandbox has no user of its own\n" if !$< && !$uid;
 
 # The machine field of our own ELF header tells whose system call numbers to use.
 open my $self, '<:raw', '/proc/self/exe' or die;
@@ -91,7 +93,13 @@ sub disk_full {
   0;
 }
 
-sub become_user { return if $<; $( = $gid; $) = "$gid $gid"; ($<, $>) = ($uid, $uid) }
+sub become_user {
+  return if $<;
+  $( = $gid;
+  $) = "$gid $gid";
+  ($<, $>) = ($uid, $uid);
+  $< == $uid && $> == $uid or die "cannot become the sandbox's user\n";
+}
 # To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we share its user.
 # The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we send one by one.
 sub signal_all {
@@ -157,7 +165,12 @@ my ($reason, $status, $full, $peak, $kill_at, $over_at, @signals) = ('', undef, 
 my ($deadline, $look_at) = ($started + $timeout, $started + 50);
 for my $fd (1, 2) { open my $handle, '>&=', $fd; fcntl $handle, 4, 2048 | fcntl $handle, 3, 0; $stream{$fd}{writer} = $handle }
 
-sub send_signal { push @signals, sprintf '{"signal":"SIG%s","atMs":%d}', $_[0], now() - $started; signal_all($_[0]) }
+# SIGTERM asks, so whoever is there now is enough; SIGKILL must leave no one time to be born.
+sub send_signal {
+  my ($name) = @_;
+  if ($name eq 'TERM') { kill TERM => processes() } else { signal_all($name) }
+  push @signals, sprintf '{"signal":"SIG%s","atMs":%d}', $name, now() - $started;
+}
 # Grace would let a fork bomb go on, with no process left for anyone else.
 sub stop {
   return if $reason;

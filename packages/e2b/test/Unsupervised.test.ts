@@ -1,0 +1,53 @@
+import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
+import { ExecutionLog, Limits, SandboxService, Toolchain } from "@bulkhead/sandbox"
+import { assert, layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as EmbeddedE2B from "./EmbeddedE2B.js"
+
+const bash = { language: "bash", version: "bash 5", file: "main.sh", command: "bash main.sh" } as const
+
+/** The service on real sandboxes, as it is where an image has no Perl. */
+const withoutSupervisor = SandboxService.layerBare.pipe(
+  Layer.provide(Limits.layer({ maxDiskMB: 1, maxProcesses: 16, killGracePeriod: 1 })),
+  Layer.provide(ExecutionLog.layerMemory()),
+  Layer.provide(Toolchain.layerTest({ supervisor: "none", runtimes: [bash] })),
+  Layer.provide(Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer))),
+  Layer.provide(EmbeddedE2B.layer)
+)
+
+const run = (code: string, timeout = 20) =>
+  Effect.flatMap(SandboxService, ({ execute }) => execute({ code, language: "bash", timeout }))
+
+layer(withoutSupervisor, { timeout: "30 seconds", excludeTestServices: true })(
+  "without a supervisor",
+  (it) => {
+    it.effect("a program runs, and the receipt says who enforces what", () =>
+      Effect.gen(function* () {
+        const result = yield* run("echo hello")
+        assert.include(result, { verdict: "Completed", stdout: "hello\n" })
+        assert.include(result.receipt?.enforcement, { wallTime: "service", fileSize: "rlimit" })
+      })
+    )
+
+    it.effect("the shell's own limits hold", () =>
+      Effect.gen(function* () {
+        const { stdout } = yield* run("ulimit -c; ulimit -t; ulimit -f; ulimit -u")
+        assert.strictEqual(stdout, "0\n900\n1024\n16\n")
+        const { signal, stderr } = yield* run("exec head -c 3000000 /dev/zero > large")
+        assert.strictEqual(signal, "SIGXFSZ", stderr)
+      })
+    )
+
+    it.effect("the service's wall holds for the whole tree", () =>
+      Effect.gen(function* () {
+        const result = yield* run("trap '' TERM; (setsid sleep 71 &) ; echo begun; sleep 72; sleep 73", 1)
+        assert.include(result, { verdict: "TimeLimitExceeded", stdout: "begun\n" })
+        assert.deepStrictEqual(
+          result.receipt?.signals.map(({ signal }) => signal),
+          ["SIGTERM", "SIGKILL"]
+        )
+        assert.strictEqual(result.receipt?.survivors, 0)
+      })
+    )
+  }
+)
