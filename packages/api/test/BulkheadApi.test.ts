@@ -24,6 +24,7 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/logs/{executionId}",
       "post /api/sandbox/kill/{executionId}",
       "get /api/sandbox/executions",
+      "get /api/sandbox/executions/{executionId}",
       "get /health"
     ])
   })
