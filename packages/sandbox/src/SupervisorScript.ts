@@ -15,7 +15,8 @@ $given{$_} = delete $ENV{$_} for grep { /^BULKHEAD_/ } keys %ENV;
 my ($nonce, $command, $file) = @given{qw(BULKHEAD_NONCE BULKHEAD_COMMAND BULKHEAD_FILE)};
 my ($timeout, $grace, $cpu_limit, $memory_limit, $process_limit, $file_limit, $keep, $output_limit, $cpu_percent) =
   split / /, $given{BULKHEAD_LIMITS};
-my ($uid, $gid, $home, $user) = $< ? ($<, $( + 0, @ENV{qw(HOME USER)}) : ((getpwnam 'user')[2, 3, 7], 'user');
+my $user = $< ? $ENV{USER} : 'user';
+my ($uid, $gid, $home) = $< ? ($<, $( + 0, $ENV{HOME}) : (getpwnam $user)[2, 3, 7];
 # Without a user to become, the program would run as root, and what we send to all of the user's processes would reach everyone's.
 die "the sandbox has no user of its own\n" if !$< && !$uid;
 
