@@ -7,7 +7,7 @@ import {
   type SandboxOptions
 } from "@bulkhead/sandbox"
 import { CommandExitError, type CommandHandle, Sandbox as SdkSandbox } from "e2b"
-import { Duration, Effect, Layer, Redacted, Schedule } from "effect"
+import { type Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
 import * as Signals from "./Signals.js"
@@ -18,26 +18,39 @@ const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), S
 /** How long the finalizer may hold up the end of a scope. */
 const finalizerBound = Duration.seconds(15)
 
-const attempt = <A>(phase: SandboxFailure["phase"], call: () => Promise<A>) =>
+export const attempt = <A>(phase: SandboxFailure["phase"], call: () => Promise<A>) =>
   Effect.tryPromise({ try: call, catch: classify(phase) })
 
-const create = Effect.fn("E2BSandbox.create")(function* (options: SandboxOptions) {
+/** How to reach the provider. */
+export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
+  const { apiUrl, sandboxUrl, domain } = config
+  return {
+    apiKey: Redacted.value(config.apiKey),
+    ...(apiUrl === undefined ? {} : { apiUrl }),
+    ...(sandboxUrl === undefined ? {} : { sandboxUrl }),
+    ...(domain === undefined ? {} : { domain }),
+    requestTimeoutMs: Duration.toMillis(config.requestTimeout)
+  }
+}
+
+const create = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }: SandboxOptions) {
   const config = yield* E2BConfig
-  const { apiUrl, sandboxUrl, domain, template } = config
+  const { template } = config
   return yield* attempt("create", () =>
     SdkSandbox.create({
-      apiKey: Redacted.value(config.apiKey),
-      ...(apiUrl === undefined ? {} : { apiUrl }),
-      ...(sandboxUrl === undefined ? {} : { sandboxUrl }),
-      ...(domain === undefined ? {} : { domain }),
+      ...connectionOf(config),
       ...(template === undefined ? {} : { template }),
       allowInternetAccess: config.internetAccess,
-      metadata: { service: "bulkhead", ...options.metadata },
-      timeoutMs: Duration.toMillis(options.lifetime),
-      requestTimeoutMs: Duration.toMillis(config.requestTimeout)
+      metadata: { ...metadata },
+      timeoutMs: Duration.toMillis(lifetime)
     })
   )
 })
+
+const renew = (sdk: SdkSandbox) =>
+  Effect.fn("E2BSandbox.renew")((lifetime: Duration.Duration) =>
+    attempt("renew", () => sdk.setTimeout(Duration.toMillis(lifetime)))
+  )
 
 const exitOf = ({
   exitCode,
@@ -113,6 +126,7 @@ const makeDestroy = (sdk: SdkSandbox) => {
 const make = (sdk: SdkSandbox) =>
   Sandbox.of({
     id: sdk.sandboxId,
+    renew: renew(sdk),
     write: write(sdk),
     run: run(sdk),
     signal: signal(sdk),

@@ -1,15 +1,46 @@
 import { SandboxProvider } from "@bulkhead/sandbox"
-import { Context, Effect, Layer } from "effect"
+import { Sandbox as SdkSandbox } from "e2b"
+import { Context, Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
 import * as E2BSandbox from "./E2BSandbox.js"
+
+type Connection = ReturnType<typeof E2BSandbox.connectionOf>
+
+const list = (connection: Connection) =>
+  Effect.fn("E2BSandboxProvider.list")((metadata: Readonly<Record<string, string>>) =>
+    Effect.suspend(() => {
+      const pages = SdkSandbox.list({ ...connection, query: { metadata: { ...metadata } } })
+      return Stream.paginateEffect(undefined, () =>
+        Effect.map(
+          E2BSandbox.attempt("list", () => pages.nextItems()),
+          (page) => [page, pages.hasNext ? Option.some(undefined) : Option.none()] as const
+        )
+      ).pipe(Stream.runCollect)
+    }).pipe(
+      Effect.map((pages) =>
+        [...pages].flat().map(({ sandboxId, metadata }) => ({ id: sandboxId, metadata: metadata ?? {} }))
+      )
+    )
+  )
+
+// An answer of "no such sandbox" is as good: it is gone.
+const kill = (connection: Connection) =>
+  Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) =>
+    Effect.asVoid(E2BSandbox.attempt("destroy", () => SdkSandbox.kill(sandboxId, connection)))
+  )
 
 /** Sandboxes from E2B's cloud, or from any host that speaks its API. */
 export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>
   Layer.effect(
     SandboxProvider,
-    Effect.map(E2BConfig, (config) => ({
-      name: config.name,
-      sandbox: (sandbox) =>
-        Layer.provide(E2BSandbox.layer(sandbox), Layer.succeedContext(Context.make(E2BConfig, config)))
-    }))
+    Effect.map(E2BConfig, (config) => {
+      const connection = E2BSandbox.connectionOf(config)
+      return {
+        name: config.name,
+        sandbox: (sandbox) =>
+          Layer.provide(E2BSandbox.layer(sandbox), Layer.succeedContext(Context.make(E2BConfig, config))),
+        list: list(connection),
+        kill: kill(connection)
+      }
+    })
   ).pipe(Layer.provide(E2BConfig.layer(options)))

@@ -34,7 +34,7 @@ const provider = ({ lifetime, service }: Walls) =>
               }))
             )
       }
-      return { name: "walls", sandbox }
+      return { name: "walls", sandbox, list: () => Effect.succeed([]), kill: () => Effect.void }
     })
   )
 

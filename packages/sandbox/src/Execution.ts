@@ -64,7 +64,7 @@ const startSandbox = Effect.fnUntraced(function* (execution: Execution, program:
   const limits = yield* Limits
   const provider = yield* SandboxProvider
   const lifetime = Duration.sum(Duration.seconds(execution.timeout + limits.killGracePeriod), lifetimeMargin)
-  const metadata = { executionId: execution.executionId }
+  const metadata = { service: "bulkhead", executionId: execution.executionId }
   const sandbox = Context.get(yield* Layer.build(provider.sandbox({ metadata, lifetime })), Sandbox)
   yield* logEvent(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
   if (program.files.length > 0) yield* sandbox.write(program.files)

@@ -5,7 +5,7 @@ import { Context, type Duration, type Effect, type Layer, Schema } from "effect"
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
   code: ErrorCode,
   /** What was being done. */
-  phase: Schema.Literal("create", "files", "start", "run", "signal", "destroy"),
+  phase: Schema.Literal("create", "renew", "files", "start", "run", "signal", "destroy", "list"),
   message: Schema.String,
   retryable: Schema.Boolean,
   /** Seconds the provider asks us to wait. */
@@ -25,6 +25,12 @@ export interface SandboxOptions {
   readonly metadata: Readonly<Record<string, string>>
   /** The provider itself ends the sandbox after this long: the last wall behind the supervisor and the service. */
   readonly lifetime: Duration.Duration
+}
+
+/** A sandbox as its provider lists it. */
+export interface ListedSandbox {
+  readonly id: string
+  readonly metadata: Readonly<Record<string, string>>
 }
 
 export interface SandboxFile {
@@ -59,6 +65,8 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   Sandbox,
   {
     readonly id: string
+    /** Lets the sandbox live this long from now. Fails when it no longer lives. */
+    readonly renew: (lifetime: Duration.Duration) => Effect.Effect<void, SandboxFailure>
     /** Puts files into the sandbox, owned by its user; makes the directories they need. */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
     /**
@@ -81,5 +89,11 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     readonly name: string
     /** A fresh sandbox. When the layer's scope closes, however it closes, the sandbox is destroyed, or given up after a bounded time. */
     readonly sandbox: (options: SandboxOptions) => Layer.Layer<Sandbox, SandboxFailure>
+    /** The sandboxes that live now and carry all of these tags. */
+    readonly list: (
+      metadata: Readonly<Record<string, string>>
+    ) => Effect.Effect<ReadonlyArray<ListedSandbox>, SandboxFailure>
+    /** Ends a sandbox, whoever made it. Succeeds when it is gone, also if it was gone before. */
+    readonly kill: (sandboxId: string) => Effect.Effect<void, SandboxFailure>
   }
 >() {}

@@ -1,8 +1,17 @@
 export type { Admissibility } from "./Admission.js"
 export { ExecutionLog } from "./ExecutionLog.js"
+export {
+  type EndedExecution,
+  type Entry,
+  type ExecutionQuery,
+  ExecutionStore,
+  StoreFailure,
+  type UsageQuery
+} from "./ExecutionStore.js"
 export { defaultLimits, Limits, LimitsSchema, type LimitValues, variableName } from "./Limits.js"
 export {
   type CommandExit,
+  type ListedSandbox,
   Sandbox,
   type SandboxCommand,
   SandboxFailure,

@@ -67,6 +67,11 @@ interface MockSandbox {
   readonly signals: Array<string>
 }
 
+interface LiveSandbox {
+  readonly sandbox: Context.Tag.Service<Sandbox>
+  readonly metadata: SandboxOptions["metadata"]
+}
+
 /** Sandboxes that exist in memory only. */
 export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes")<
   MockSandboxes,
@@ -133,7 +138,12 @@ const makeSandbox = Effect.fnUntraced(function* (
     record.files.push(...files)
   })
 
-  return Sandbox.of({ id: record.id, write, run, signal, destroy })
+  const renew = () =>
+    Effect.flatMap(Deferred.isDone(destroyed), (gone) =>
+      gone ? failure("SANDBOX_BUSY", "renew") : Effect.void
+    )
+
+  return Sandbox.of({ id: record.id, renew, write, run, signal, destroy })
 })
 
 /** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
@@ -142,20 +152,21 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
     Effect.gen(function* () {
       const behaviour = yield* Ref.make({ ...defaultBehaviour, ...initial })
       const created: Array<MockSandbox> = []
-      let alive = 0
+      const live = new Map<string, LiveSandbox>()
       let peak = 0
 
       const acquire = Effect.fnUntraced(function* (options: SandboxOptions) {
         yield* (yield* Ref.get(behaviour)).create
         const record = { id: `mock-${created.length + 1}`, options, files: [], commands: [], signals: [] }
         created.push(record)
-        alive++
-        peak = Math.max(peak, alive)
-        return yield* makeSandbox(
+        const sandbox = yield* makeSandbox(
           record,
           behaviour,
-          Effect.sync(() => void alive--)
+          Effect.sync(() => live.delete(record.id))
         )
+        live.set(record.id, { sandbox, metadata: options.metadata })
+        peak = Math.max(peak, live.size)
+        return sandbox
       })
 
       const provider = SandboxProvider.of({
@@ -171,11 +182,20 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
                 Effect.timeoutOption("15 seconds")
               )
             )
-          )
+          ),
+        list: (wanted) =>
+          Effect.sync(() =>
+            [...live]
+              .filter(([, { metadata }]) =>
+                Object.entries(wanted).every(([tag, value]) => metadata[tag] === value)
+              )
+              .map(([id, { metadata }]) => ({ id, metadata }))
+          ),
+        kill: (sandboxId) => live.get(sandboxId)?.sandbox.destroy ?? Effect.void
       })
       const handle = MockSandboxes.of({
         created: Effect.sync(() => [...created]),
-        alive: Effect.sync(() => alive),
+        alive: Effect.sync(() => live.size),
         peak: Effect.sync(() => peak),
         behave: (change) => Ref.update(behaviour, (current) => ({ ...current, ...change }))
       })

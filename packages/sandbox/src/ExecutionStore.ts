@@ -1,0 +1,81 @@
+import type {
+  AuditVerification,
+  ExecutionEvent,
+  ExecutionId,
+  ExecutionRecord,
+  ExecutionResult,
+  ExecutionState,
+  ExecutionSummary,
+  Page,
+  PageRequest,
+  Usage,
+  UserId,
+  UserUsage,
+  Verdict
+} from "@bulkhead/domain"
+import { Context, type Effect, type Option, Schema } from "effect"
+
+/** The store cannot be written or read: its disk is full, its database is away. The cause is for the operator's log alone. */
+export class StoreFailure extends Schema.TaggedError<StoreFailure>()("StoreFailure", {
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect)
+}) {}
+
+/** How an execution ended. Work that was turned away, or ran elsewhere, has no result. */
+export interface EndedExecution {
+  readonly executionId: ExecutionId
+  readonly endedAt: number
+  readonly verdict: Verdict
+  readonly result?: ExecutionResult
+  readonly usage?: Usage
+}
+
+/** One line in the books. What belongs together is given together, and is there whole or not at all. */
+export type Entry =
+  | { readonly _tag: "Began"; readonly execution: ExecutionSummary }
+  | { readonly _tag: "Happened"; readonly event: ExecutionEvent }
+  | { readonly _tag: "Ended"; readonly end: EndedExecution }
+
+export interface ExecutionQuery extends PageRequest {
+  readonly userId?: UserId
+  readonly state?: ExecutionState
+  readonly verdict?: Verdict
+  /** Began at or after; milliseconds since the epoch. */
+  readonly from?: number
+  /** Began before. */
+  readonly to?: number
+}
+
+export interface UsageQuery extends PageRequest {
+  readonly userId?: UserId
+  /** Ended at or after; milliseconds since the epoch. */
+  readonly from?: number
+  /** Ended before. */
+  readonly to?: number
+}
+
+/** The books: every execution, what happened to it, what came of it and what it used. */
+export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStore")<
+  ExecutionStore,
+  {
+    /** Takes entries in, in this order, without waiting until they are kept. */
+    readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /** Returns when everything that was taken in before is kept, and survives the death of this process. */
+    readonly commit: Effect.Effect<void, StoreFailure>
+    /** One execution, with its result if it has one that is still kept. */
+    readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>
+    /** Newest first. */
+    readonly list: (query: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>
+    /** What happened to one execution, oldest first. Empty: it is unknown. */
+    readonly events: (
+      executionId: ExecutionId,
+      page: PageRequest
+    ) => Effect.Effect<Page<ExecutionEvent>, StoreFailure>
+    /** What each user used, by the user's name. */
+    readonly usage: (query: UsageQuery) => Effect.Effect<Page<UserUsage>, StoreFailure>
+    /** Walks along the audit log and says whether it is as it was written. */
+    readonly verify: Effect.Effect<AuditVerification, StoreFailure>
+    /** Executions that an earlier life of this instance began and never ended. */
+    readonly unfinished: Effect.Effect<ReadonlyArray<ExecutionSummary>, StoreFailure>
+  }
+>() {}
