@@ -60,7 +60,10 @@ describe("the admin routes", () => {
     activeExecutions: 12,
     queuedExecutions: 3,
     totalUsers: 8,
-    utilizationPercent: 24
+    utilizationPercent: 24,
+    circuit: "half-open",
+    pool: { idle: 2, target: 3, hits: 40, misses: 4 },
+    reapedSandboxes: 1
   }
   it.effect("metrics", () =>
     Effect.gen(function* () {

@@ -82,10 +82,10 @@ const refusals = {
   401: "The right caller's key is missing",
   403: "The caller may not run code",
   413: "The code or the whole request is too large",
-  422: "Refused by policy",
+  422: "Refused by policy, or an idempotency key that stands for something else",
   429: "A queue is full or the wait was too long; `Retry-After` says when to try again",
   502: "The sandboxes' provider failed before the program could start",
-  503: "Shutting down"
+  503: "Shutting down, or unable to record what happens"
 }
 
 /** Each status with which `POST /api/execute` answers when no code ran. */
@@ -121,6 +121,8 @@ const statuses: Record<Refusal["_tag"], RefusalStatus> = {
   SystemAtCapacity: 429,
   QuotaExceeded: 429,
   QueueTimeout: 429,
+  IdempotencyConflict: 422,
+  RecordUnavailable: 503,
   ShuttingDown: 503
 }
 

@@ -1,19 +1,14 @@
 import { Either, Encoding, Schema } from "effect"
+import { flawOfPath } from "./FileName.js"
 import { UserId } from "./UserId.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
-const controlCharacters = /\p{Cc}/u
-
-const isSafeRelativePath = (path: string) =>
-  path.length <= 1024 &&
-  !controlCharacters.test(path) &&
-  path.split("/").every((part) => part !== "" && part !== "." && part !== ".." && part.length <= 255)
 
 /** A file to put in the working directory before the program starts. */
 export const InputFile = Schema.Struct({
   path: Schema.String.pipe(
-    Schema.filter(isSafeRelativePath, {
-      message: () => "expected a relative path of plain names, without '.', '..' or control characters"
+    Schema.filter((path) => flawOfPath(path) === undefined, {
+      message: ({ actual }) => `expected a relative path of plain names: ${flawOfPath(String(actual))}`
     })
   ),
   content: Schema.String,
@@ -62,7 +57,18 @@ export const ExecutionRequest = Schema.Struct({
   retryOnFailure: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   userId: Schema.optional(UserId),
   files: Schema.optionalWith(Schema.Array(InputFile).pipe(Schema.maxItems(64)), { default: () => [] }),
-  env: Schema.optionalWith(EnvironmentVariables, { default: () => ({}) })
+  env: Schema.optionalWith(EnvironmentVariables, { default: () => ({}) }),
+  /**
+   * Names this request among the user's: the same key gives the same result and never a second run. An execution with a key goes on
+   * when its caller goes away, who can then ask for its result with the same key.
+   */
+  idempotencyKey: Schema.optional(
+    Schema.String.pipe(
+      Schema.pattern(/^[\x21-\x7e]{1,255}$/, {
+        message: () => "expected 1 to 255 printable ASCII characters without spaces"
+      })
+    )
+  )
 })
 export type ExecutionRequest = typeof ExecutionRequest.Type
 /** A request as it is written, defaults left out. */

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Artifact, RejectedArtifact } from "./Artifact.js"
 import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
 import { Verdict } from "./Verdict.js"
@@ -23,9 +24,6 @@ export const OutputSummary = Schema.Struct({
   truncated: Schema.Boolean
 })
 export type OutputSummary = typeof OutputSummary.Type
-
-export const Artifact = Schema.Struct({ name: Schema.String, size: Schema.Number, sha256: Schema.String })
-export const RejectedArtifact = Schema.Struct({ name: Schema.String, reason: Schema.String })
 
 /** A signal that was sent to the whole process tree, and when: milliseconds after the program's start. */
 export const SentSignal = Schema.Struct({ signal: Schema.Literal("SIGTERM", "SIGKILL"), atMs: Schema.Number })

@@ -1,12 +1,44 @@
 import { Schema } from "effect"
 
+/** Whether sandboxes are asked for: `open` while a provider that is down is left alone, `half-open` when the next one is a try. */
+export const CircuitState = Schema.Literal("closed", "open", "half-open")
+export type CircuitState = typeof CircuitState.Type
+
+/** The sandboxes that are there before they are asked for. */
+export const PoolMetrics = Schema.Struct({
+  idle: Schema.Number,
+  /** How many it keeps, by the demand of late. */
+  target: Schema.Number,
+  /** Executions that got their sandbox from the pool, and that did not. */
+  hits: Schema.Number,
+  misses: Schema.Number
+})
+export type PoolMetrics = typeof PoolMetrics.Type
+
+export const ProviderMetrics = Schema.Struct({
+  circuit: CircuitState,
+  pool: PoolMetrics,
+  /** Sandboxes that nobody held any more, and that were ended. */
+  reapedSandboxes: Schema.Number
+})
+export type ProviderMetrics = typeof ProviderMetrics.Type
+
+/** Whether new work can be done. */
+export const Readiness = Schema.Struct({
+  ready: Schema.Boolean,
+  /** Present exactly when it cannot. */
+  reason: Schema.optional(Schema.String)
+})
+export type Readiness = typeof Readiness.Type
+
 export const SystemMetrics = Schema.Struct({
   activeExecutions: Schema.Number,
   queuedExecutions: Schema.Number,
   /** Users with an execution that runs or waits. */
   totalUsers: Schema.Number,
   /** Active executions as a whole percentage of the global limit. */
-  utilizationPercent: Schema.Number
+  utilizationPercent: Schema.Number,
+  ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
 

@@ -39,6 +39,18 @@ export class QueueTimeout extends Schema.TaggedError<QueueTimeout>()("QueueTimeo
   ...retryAfter
 }) {}
 
+/** The key stands for another request of this user, or for a result that is no longer kept. */
+export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>()(
+  "IdempotencyConflict",
+  refused
+) {}
+
+/** What happens cannot be recorded at present, so nothing may happen. */
+export class RecordUnavailable extends Schema.TaggedError<RecordUnavailable>()("RecordUnavailable", {
+  ...refused,
+  ...retryAfter
+}) {}
+
 /** The service is shutting down and takes no new work. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {
   ...refused,
@@ -53,6 +65,8 @@ export type Refusal =
   | SystemAtCapacity
   | QuotaExceeded
   | QueueTimeout
+  | IdempotencyConflict
+  | RecordUnavailable
   | ShuttingDown
 
 const codes: Record<Refusal["_tag"], ErrorCode> = {
@@ -62,6 +76,8 @@ const codes: Record<Refusal["_tag"], ErrorCode> = {
   SystemAtCapacity: "SYSTEM_AT_CAPACITY",
   QuotaExceeded: "QUOTA_EXCEEDED",
   QueueTimeout: "QUEUE_TIMEOUT",
+  IdempotencyConflict: "INVALID_REQUEST",
+  RecordUnavailable: "INTERNAL_ERROR",
   ShuttingDown: "SANDBOX_BUSY"
 }
 

@@ -6,11 +6,12 @@ import {
   type SandboxFile,
   type SandboxOptions
 } from "@bulkhead/sandbox"
-import { CommandExitError, type CommandHandle, Sandbox as SdkSandbox } from "e2b"
-import { type Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
+import { CommandExitError, type CommandHandle, SandboxError, Sandbox as SdkSandbox } from "e2b"
+import { type Context, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
 import * as Signals from "./Signals.js"
+import * as Wire from "./Wire.js"
 
 /** Destroying is tried this often before it counts as failed. */
 const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(3))
@@ -18,8 +19,30 @@ const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), S
 /** How long the finalizer may hold up the end of a scope. */
 const finalizerBound = Duration.seconds(15)
 
-export const attempt = <A>(phase: SandboxFailure["phase"], call: () => Promise<A>) =>
+type Phase = SandboxFailure["phase"]
+
+const attempt = <A>(phase: Phase, call: () => Promise<A>) =>
   Effect.tryPromise({ try: call, catch: classify(phase) })
+
+/** Knows more of a failure than the SDK tells, by watching the call's requests. */
+const watched = <A>(phase: Phase, mark: Wire.Mark, call: () => Promise<A>) =>
+  Wire.watching(mark, (seen) =>
+    Effect.tryPromise({ try: call, catch: (error) => classify(phase, seen())(error) })
+  )
+
+/** A call to the control plane. Its requests carry a header of their own, by which they are watched. */
+export const attemptApi = <A>(
+  phase: Phase,
+  call: (options: { readonly apiHeaders: Record<string, string> }) => Promise<A>
+) =>
+  Effect.suspend(() => {
+    const header = globalThis.crypto.randomUUID()
+    return watched(phase, { header }, () => call({ apiHeaders: { "X-Request-Id": header } }))
+  })
+
+/** A sandbox starts one program at a time, so its id tells whose request it is. */
+const attemptStart = <A>({ sandboxId }: SdkSandbox, call: () => Promise<A>) =>
+  watched("start", { header: sandboxId, path: "/process.Process/Start" }, call)
 
 /** How to reach the provider. */
 export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
@@ -29,16 +52,21 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
     ...(apiUrl === undefined ? {} : { apiUrl }),
     ...(sandboxUrl === undefined ? {} : { sandboxUrl }),
     ...(domain === undefined ? {} : { domain }),
-    requestTimeoutMs: Duration.toMillis(config.requestTimeout)
+    requestTimeoutMs: Duration.toMillis(config.requestTimeout),
+    // Whoever calls us retries; the SDK beneath must not do so too.
+    retries: 0
   }
 }
+
+type Connection = ReturnType<typeof connectionOf>
 
 const create = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }: SandboxOptions) {
   const config = yield* E2BConfig
   const { template } = config
-  return yield* attempt("create", () =>
+  return yield* attemptApi("create", (options) =>
     SdkSandbox.create({
       ...connectionOf(config),
+      ...options,
       ...(template === undefined ? {} : { template }),
       allowInternetAccess: config.internetAccess,
       metadata: { ...metadata },
@@ -47,9 +75,11 @@ const create = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }:
   )
 })
 
-const renew = (sdk: SdkSandbox) =>
+const renew = (connection: Connection, sandboxId: string) =>
   Effect.fn("E2BSandbox.renew")((lifetime: Duration.Duration) =>
-    attempt("renew", () => sdk.setTimeout(Duration.toMillis(lifetime)))
+    attemptApi("renew", (options) =>
+      SdkSandbox.setTimeout(sandboxId, Duration.toMillis(lifetime), { ...connection, ...options })
+    )
   )
 
 const exitOf = ({
@@ -74,7 +104,7 @@ const waitFor = (handle: CommandHandle) =>
 
 const run = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.run")(function* (command: SandboxCommand) {
-    const handle = yield* attempt("start", () =>
+    const handle = yield* attemptStart(sdk, () =>
       sdk.commands.run(command.line, {
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
@@ -110,34 +140,63 @@ const write = (sdk: SdkSandbox) =>
     )
   )
 
-const makeDestroy = (sdk: SdkSandbox) => {
+/** Whatever ends the stream ends its request too, since all sandboxes share ten connections for files. */
+const read = (sdk: SdkSandbox) => (path: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new AbortController()),
+    (request) => Effect.sync(() => request.abort())
+  ).pipe(
+    Effect.flatMap(({ signal }) =>
+      attempt("files", () => sdk.files.read(path, { format: "stream", signal })).pipe(
+        Effect.withSpan("E2BSandbox.read")
+      )
+    ),
+    Effect.map((body) =>
+      Stream.fromReadableStream({ evaluate: () => body, onError: classify("files"), releaseLockOnEnd: true })
+    ),
+    Stream.unwrapScoped
+  )
+
+const isGone = ({ cause }: SandboxFailure) => cause instanceof SandboxError && cause.statusCode === 404
+
+/** Ends a sandbox. An answer of "no such sandbox" is as good, in whatever words: it is gone. */
+export const kill = (connection: Connection, sandboxId: string) =>
+  attemptApi("destroy", (options) => SdkSandbox.kill(sandboxId, { ...connection, ...options })).pipe(
+    Effect.asVoid,
+    Effect.catchIf(isGone, () => Effect.void)
+  )
+
+const makeDestroy = (connection: Connection, sandboxId: string) => {
   let destroyed = false
-  // An answer of "no such sandbox" is as good: it is gone.
-  const kill = attempt("destroy", () => sdk.kill()).pipe(
+  const destroy = kill(connection, sandboxId).pipe(
     Effect.retry({ schedule: destroyAttempts, while: (failure) => failure.retryable }),
     Effect.andThen(() => {
       destroyed = true
     }),
     Effect.withSpan("E2BSandbox.destroy")
   )
-  return Effect.suspend(() => (destroyed ? Effect.void : kill))
+  return Effect.suspend(() => (destroyed ? Effect.void : destroy))
 }
 
-const make = (sdk: SdkSandbox) =>
-  Sandbox.of({
+const make = Effect.fnUntraced(function* (options: SandboxOptions) {
+  const connection = connectionOf(yield* E2BConfig)
+  const sdk = yield* create(options)
+  return Sandbox.of({
     id: sdk.sandboxId,
-    renew: renew(sdk),
+    renew: renew(connection, sdk.sandboxId),
     write: write(sdk),
+    read: read(sdk),
     run: run(sdk),
     signal: signal(sdk),
-    destroy: makeDestroy(sdk)
+    destroy: makeDestroy(connection, sdk.sandboxId)
   })
+})
 
 /** One sandbox of E2B's, or of a host that speaks its API. However the layer's scope ends, the sandbox is killed. */
 export const layer = (options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, E2BConfig> =>
   Layer.scoped(
     Sandbox,
-    Effect.acquireRelease(Effect.map(create(options), make), (sandbox) =>
+    Effect.acquireRelease(make(options), (sandbox) =>
       // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
       sandbox.destroy.pipe(
         Effect.ignoreLogged,

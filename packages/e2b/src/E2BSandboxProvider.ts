@@ -12,7 +12,7 @@ const list = (connection: Connection) =>
       const pages = SdkSandbox.list({ ...connection, query: { metadata: { ...metadata } } })
       return Stream.paginateEffect(undefined, () =>
         Effect.map(
-          E2BSandbox.attempt("list", () => pages.nextItems()),
+          E2BSandbox.attemptApi("list", (options) => pages.nextItems(options)),
           (page) => [page, pages.hasNext ? Option.some(undefined) : Option.none()] as const
         )
       ).pipe(Stream.runCollect)
@@ -23,11 +23,8 @@ const list = (connection: Connection) =>
     )
   )
 
-// An answer of "no such sandbox" is as good: it is gone.
 const kill = (connection: Connection) =>
-  Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) =>
-    Effect.asVoid(E2BSandbox.attempt("destroy", () => SdkSandbox.kill(sandboxId, connection)))
-  )
+  Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(connection, sandboxId))
 
 /** Sandboxes from E2B's cloud, or from any host that speaks its API. */
 export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>

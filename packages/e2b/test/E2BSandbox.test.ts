@@ -1,10 +1,10 @@
-import { type AddressInfo, createServer } from "node:net"
 import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
 import { Sandbox, type SandboxCommand } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Sandbox as SdkSandbox } from "e2b"
 import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Redacted } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
+import * as Unused from "./Unused.js"
 
 const sandbox = Effect.map(Layer.build(E2BSandbox.layer(EmbeddedE2B.options)), Context.get(Sandbox))
 
@@ -37,14 +37,6 @@ const listed = Effect.flatMap(E2BConfig, ({ apiKey, apiUrl }) =>
       .then((found) => found.map(({ sandboxId }) => sandboxId))
   )
 )
-
-/** A loopback address at which nobody listens any more. */
-const unusedUrl = Effect.async<string>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(`http://127.0.0.1:${port}`)))
-  })
-})
 
 layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded host", (it) => {
   describe("run", () => {
@@ -218,7 +210,7 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     it.effect("connections is a failure that is retried", () =>
       Effect.gen(function* () {
         const config = yield* E2BConfig
-        const nobody = { ...config, apiUrl: yield* unusedUrl }
+        const nobody = { ...config, apiUrl: yield* Unused.url }
         const failure = yield* Layer.build(E2BSandbox.layer(EmbeddedE2B.options)).pipe(
           Effect.scoped,
           Effect.provideService(E2BConfig, nobody),

@@ -2,137 +2,255 @@ import {
   type ExecutionId,
   QueueTimeout,
   QuotaExceeded,
+  type Refusal,
   SystemAtCapacity,
   type UserId
 } from "@bulkhead/domain"
-import { Duration, Effect, RcMap, type Scope } from "effect"
-import { Limits } from "./Limits.js"
+import { Context, Deferred, Duration, Effect, Exit, Layer } from "effect"
+import { FairQueue, type Place } from "./FairQueue.js"
+import { KilledEarly, type KillSwitch } from "./KillSwitch.js"
+import { Limits, type LimitValues } from "./Limits.js"
 
 /** Whether an execution would start at once. */
 export interface Admissibility {
   readonly allowed: boolean
   /** Present exactly when `allowed` is false. */
   readonly reason?: string
+  /** How many executions may have their turn before this one, at most. Present exactly when `allowed` is false. */
+  readonly ahead?: number
 }
 
-interface Tally {
+export interface Admittee {
+  readonly executionId: ExecutionId
+  readonly userId: UserId
+}
+
+/** A user with an execution that runs. */
+interface ActiveUser {
+  readonly permits: Effect.Semaphore
   active: number
-  waiting: number
 }
 
-/** The places in front of the sandboxes: so many in all, so many for each user, and a bounded queue for those who wait. */
-export interface Admission {
-  /** Takes a place for as long as the scope lives, waiting for one if need be. */
-  readonly admit: (
-    executionId: ExecutionId,
-    userId: UserId
-  ) => Effect.Effect<void, SystemAtCapacity | QuotaExceeded | QueueTimeout, Scope.Scope>
-  /** Takes a place only if one is free. */
-  readonly admitNow: (
-    executionId: ExecutionId,
-    userId: UserId
-  ) => Effect.Effect<void, SystemAtCapacity | QuotaExceeded, Scope.Scope>
-  readonly canStart: (userId: UserId) => Effect.Effect<Admissibility>
+/** An execution in the queue; `turn` completes when it may go, or must. */
+interface Waiter extends Admittee {
+  readonly turn: Deferred.Deferred<void, Refusal | KilledEarly>
+  admitted: boolean
 }
 
-export const make: Effect.Effect<Admission, never, Limits | Scope.Scope> = Effect.gen(function* () {
-  const limits = yield* Limits
-  const everyone = yield* Effect.makeSemaphore(limits.maxConcurrentSandboxes)
-  // A user's semaphore lives only while the user has something that runs or waits.
-  const semaphores = yield* RcMap.make({
-    lookup: (_: UserId) => Effect.makeSemaphore(limits.maxSandboxesPerUser)
-  })
-
-  const total: Tally = { active: 0, waiting: 0 }
-  const users = new Map<UserId, Tally>()
-  const tallyOf = (userId: UserId): Tally => users.get(userId) ?? { active: 0, waiting: 0 }
-  const count = (userId: UserId, key: keyof Tally, by: 1 | -1) => {
-    const tally = tallyOf(userId)
-    tally[key] += by
-    total[key] += by
-    if (tally.active === 0 && tally.waiting === 0) users.delete(userId)
-    else users.set(userId, tally)
+/** Who may go now, by the limits; with one fair queue for those who may not: round robin among users, first come first served for each. */
+export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
+  Admission,
+  {
+    /**
+     * Runs the effect in a place, waiting for one if need be. `onWait` is told how many may go before, at most. A kill, an interrupt
+     * or the longest wait take the execution out of the queue at once.
+     */
+    readonly withPlace: <A, E, R, R2>(
+      who: Admittee,
+      killSwitch: KillSwitch,
+      onWait: (ahead: number) => Effect.Effect<void, never, R2>,
+      effect: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | Refusal | KilledEarly, R | R2>
+    /** Takes a place only if one is free, until `leave` gives it back. */
+    readonly enterNow: (who: Admittee) => Effect.Effect<void, SystemAtCapacity>
+    readonly leave: (userId: UserId) => Effect.Effect<void>
+    readonly canStart: (userId: UserId) => Effect.Effect<Admissibility>
+    /** Puts other limits in force. Who is in stays in; who waits is judged by the new ones. */
+    readonly adjust: (limits: LimitValues) => Effect.Effect<void>
+    /** Sends everyone who waits away. */
+    readonly dismiss: (refusal: (who: Admittee) => Refusal) => Effect.Effect<void>
   }
-  const counted = (userId: UserId, key: keyof Tally) =>
-    Effect.acquireRelease(
-      Effect.sync(() => count(userId, key, 1)),
-      () => Effect.sync(() => count(userId, key, -1))
-    )
+>() {
+  static readonly layer: Layer.Layer<Admission, never, Limits> = Layer.effect(
+    Admission,
+    Effect.flatMap(Limits, (limits) => make(limits))
+  )
+}
 
-  const place = (semaphore: Effect.Semaphore) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.zipRight(
-        restore(semaphore.take(1)),
-        Effect.addFinalizer(() => semaphore.release(1))
-      )
-    )
+/** By then everyone who waits now has had a turn or has left. */
+const retryAfter = ({ maxQueueWait }: LimitValues) => Math.ceil(maxQueueWait)
 
-  const places = Effect.fnUntraced(function* (userId: UserId) {
-    yield* place(yield* RcMap.get(semaphores, userId))
-    yield* place(everyone)
-  })
+const make = Effect.fnUntraced(function* (initial: LimitValues) {
+  let limits = initial
+  let active = 0
+  const permits = yield* Effect.makeSemaphore(initial.maxConcurrentSandboxes)
+  const users = new Map<UserId, ActiveUser>()
+  const queue = new FairQueue<UserId, Waiter>()
+
+  const activeOf = (userId: UserId) => users.get(userId)?.active ?? 0
+  const userIsFull = (userId: UserId) => activeOf(userId) >= limits.maxSandboxesPerUser
 
   const refusal = (userId: UserId): string | undefined => {
-    if (tallyOf(userId).active >= limits.maxSandboxesPerUser) {
-      return `User limit reached: ${limits.maxSandboxesPerUser} executions at once`
-    }
-    if (total.active >= limits.maxConcurrentSandboxes) {
+    if (userIsFull(userId)) return `User limit reached: ${limits.maxSandboxesPerUser} executions at once`
+    if (active >= limits.maxConcurrentSandboxes) {
       return `System at capacity: ${limits.maxConcurrentSandboxes} executions at once`
     }
     return undefined
   }
 
-  // By then everyone who waits now has had a turn or has left.
-  const retryAfter = Math.ceil(limits.maxQueueWait)
+  /** In each round before its turn, everyone else has at most one. */
+  const ahead = (userId: UserId) => {
+    const own = queue.sizeOf(userId)
+    const others = queue.keys - (own > 0 ? 1 : 0)
+    return Math.min(queue.size, own + (own + 1) * others)
+  }
 
-  const queueBounds = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
-    if (refusal(userId) === undefined) return
-    if (tallyOf(userId).waiting >= limits.maxQueuedPerUser) {
+  const enter = (userId: UserId) => {
+    const user = users.get(userId) ?? {
+      permits: Effect.unsafeMakeSemaphore(limits.maxSandboxesPerUser),
+      active: 0
+    }
+    users.set(userId, user)
+    active++
+    user.active++
+    if (userIsFull(userId)) queue.hold(userId)
+  }
+
+  /** Gives places to those who wait, as long as there are any. */
+  const admitNext = () => {
+    while (active < limits.maxConcurrentSandboxes) {
+      const waiter = queue.shift()
+      if (waiter === undefined) return
+      enter(waiter.userId)
+      waiter.admitted = true
+      Deferred.unsafeDone(waiter.turn, Exit.void)
+    }
+  }
+
+  const exit = (userId: UserId) => {
+    const user = users.get(userId)
+    if (user === undefined) return
+    active--
+    user.active--
+    if (user.active === 0) users.delete(userId)
+    if (!userIsFull(userId)) queue.release(userId)
+    admitNext()
+  }
+
+  // The queue says who may go, and the permits hold the caps whatever it says: there is always one for whoever it lets go.
+  const takePermits = (userId: UserId) =>
+    Effect.suspend(() => Effect.zipRight(permits.take(1), users.get(userId)?.permits.take(1) ?? Effect.void))
+  const givePermits = (userId: UserId) =>
+    Effect.suspend(() =>
+      Effect.zipRight(users.get(userId)?.permits.release(1) ?? Effect.void, permits.release(1))
+    )
+  const leave = (userId: UserId) =>
+    Effect.zipRight(
+      givePermits(userId),
+      Effect.sync(() => exit(userId))
+    )
+
+  const queueBounds = ({ executionId, userId }: Admittee) => {
+    if (queue.sizeOf(userId) >= limits.maxQueuedPerUser) {
       const message = `User quota exceeded: ${limits.maxQueuedPerUser} executions already wait`
-      return yield* new QuotaExceeded({ executionId, message, retryAfter })
+      return new QuotaExceeded({ executionId, message, retryAfter: retryAfter(limits) })
     }
-    if (total.waiting >= limits.maxQueued) {
+    if (queue.size >= limits.maxQueued) {
       const message = `System at capacity: ${limits.maxQueued} executions already wait`
-      return yield* new SystemAtCapacity({ executionId, message, retryAfter })
+      return new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
     }
-  })
+    return undefined
+  }
 
-  const queueTimeout = (executionId: ExecutionId) => () =>
+  const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =>
     new QueueTimeout({
       executionId,
-      message: `No place became free within ${limits.maxQueueWait} s`,
-      retryAfter
+      message: `No place became free within ${maxQueueWait} s`,
+      retryAfter: Math.ceil(maxQueueWait)
     })
 
-  const admit = Effect.fn("Admission.admit")(function* (executionId: ExecutionId, userId: UserId) {
-    yield* queueBounds(executionId, userId)
-    yield* Effect.acquireUseRelease(
-      Effect.sync(() => count(userId, "waiting", 1)),
-      () =>
-        places(userId).pipe(
-          Effect.timeoutFail({
-            duration: Duration.seconds(limits.maxQueueWait),
-            onTimeout: queueTimeout(executionId)
-          })
-        ),
-      () => Effect.sync(() => count(userId, "waiting", -1))
+  /** A turn that comes too late, to one who has left, goes to the next. */
+  const giveUp = (waiter: Waiter, place: Place<UserId, Waiter>) =>
+    Effect.sync(() => {
+      if (waiter.admitted) exit(waiter.userId)
+      else queue.remove(place)
+    })
+
+  const wait = Effect.fnUntraced(function* <R>(
+    who: Admittee,
+    killSwitch: KillSwitch,
+    onWait: (ahead: number) => Effect.Effect<void, never, R>
+  ) {
+    const full = queueBounds(who)
+    if (full !== undefined) return yield* full
+    const atMostAhead = ahead(who.userId)
+    const waiter: Waiter = {
+      ...who,
+      turn: yield* Deferred.make<void, Refusal | KilledEarly>(),
+      admitted: false
+    }
+    const place = queue.push(who.userId, waiter, userIsFull(who.userId))
+    const stopListening = killSwitch.listen((request) => {
+      if (queue.remove(place)) Deferred.unsafeDone(waiter.turn, Exit.fail(new KilledEarly(request)))
+    })
+    const atWait = limits
+    yield* Effect.zipRight(onWait(atMostAhead), Deferred.await(waiter.turn)).pipe(
+      Effect.timeoutFail({
+        duration: Duration.seconds(atWait.maxQueueWait),
+        onTimeout: () => queueTimeout(who.executionId, atWait)
+      }),
+      Effect.interruptible,
+      Effect.onError(() => giveUp(waiter, place)),
+      Effect.ensuring(Effect.sync(stopListening))
     )
-    yield* counted(userId, "active")
   })
 
-  const admitNow = Effect.fn("Admission.admitNow")(function* (executionId: ExecutionId, userId: UserId) {
-    const reason = refusal(userId) ?? (total.waiting > 0 ? "System at capacity: others wait" : undefined)
-    if (reason !== undefined) return yield* new SystemAtCapacity({ executionId, message: reason, retryAfter })
-    yield* counted(userId, "active")
-    // Nobody waits, so the places counted free are free.
-    yield* places(userId)
-  })
+  const take = <R>(
+    who: Admittee,
+    killSwitch: KillSwitch,
+    onWait: (ahead: number) => Effect.Effect<void, never, R>
+  ) =>
+    Effect.suspend(() => {
+      if (refusal(who.userId) !== undefined) {
+        return Effect.zipRight(wait(who, killSwitch, onWait), takePermits(who.userId))
+      }
+      enter(who.userId)
+      return takePermits(who.userId)
+    })
+
+  const enterNow = ({ executionId, userId }: Admittee) =>
+    Effect.suspend(() => {
+      const message = refusal(userId)
+      if (message !== undefined) {
+        return new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
+      }
+      enter(userId)
+      return takePermits(userId)
+    })
 
   const canStart = (userId: UserId) =>
     Effect.sync((): Admissibility => {
       const reason = refusal(userId)
-      return reason === undefined ? { allowed: true } : { allowed: false, reason }
+      return reason === undefined ? { allowed: true } : { allowed: false, reason, ahead: ahead(userId) }
     })
 
-  return { admit, admitNow, canStart }
+  const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
+    limits = changed
+    yield* permits.resize(changed.maxConcurrentSandboxes)
+    for (const [userId, user] of users) {
+      yield* user.permits.resize(changed.maxSandboxesPerUser)
+      if (userIsFull(userId)) queue.hold(userId)
+      else queue.release(userId)
+    }
+    admitNext()
+  })
+
+  const dismiss = (refusal: (who: Admittee) => Refusal) =>
+    Effect.sync(() => {
+      for (const waiter of queue.drain()) Deferred.unsafeDone(waiter.turn, Exit.fail(refusal(waiter)))
+    })
+
+  return Admission.of({
+    withPlace: (who, killSwitch, onWait, effect) =>
+      Effect.acquireUseRelease(
+        take(who, killSwitch, onWait),
+        () => effect,
+        () => leave(who.userId)
+      ),
+    enterNow,
+    leave,
+    canStart,
+    adjust,
+    dismiss
+  })
 })

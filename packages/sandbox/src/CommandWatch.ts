@@ -1,5 +1,4 @@
-import { Deferred, Effect, Exit } from "effect"
-import { Limits } from "./Limits.js"
+import type { LimitValues } from "./Limits.js"
 import { type CollectedOutput, Output } from "./Output.js"
 import type { Program } from "./Program.js"
 import type { SandboxCommand } from "./SandboxProvider.js"
@@ -12,54 +11,51 @@ export interface Said {
   readonly report?: SupervisorReport
 }
 
+/** What is heard of a program that runs. */
+export interface Listener {
+  /** The program runs: under a supervisor when that says so, else when the command does. */
+  readonly onBegin: () => void
+  /** The program has written more than it may. */
+  readonly onFlood: () => void
+}
+
 /** Everything that is learned of a command while it runs. */
 export interface CommandWatch {
-  /** Completes when the program runs: under a supervisor when that says so, else when the command does. */
-  readonly started: Deferred.Deferred<void>
-  /** Completes when the program has written more than it may. */
-  readonly flooded: Deferred.Deferred<void>
   readonly listener: Pick<SandboxCommand, "onStart" | "onOutput">
   /** What is known by now. */
-  readonly learned: Effect.Effect<CollectedOutput & Said>
+  readonly learned: () => CollectedOutput & Said
 }
 
 /** Watches the command of one program. */
-export const make = Effect.fnUntraced(function* ({ nonce }: Program) {
-  const started = yield* Deferred.make<void>()
-  const flooded = yield* Deferred.make<void>()
-  const begin = () => Deferred.unsafeDone(started, Exit.void)
-  const output = new Output(yield* Limits, () => Deferred.unsafeDone(flooded, Exit.void))
+export const make = (
+  { nonce }: Program,
+  limits: LimitValues,
+  { onBegin, onFlood }: Listener
+): CommandWatch => {
+  const output = new Output(limits, onFlood)
   const said: { cgroup?: string; report?: SupervisorReport } = {}
-
-  const plain: CommandWatch["listener"] = {
-    onStart: begin,
-    onOutput: (stream, text) => output.append(stream, text)
-  }
-  const supervised = (voice: SupervisorVoice): CommandWatch["listener"] => ({
-    onOutput: (stream, text) => (stream === "stderr" ? voice.hear(text) : output.append(stream, text))
-  })
   const voice =
     nonce === undefined
       ? undefined
       : new SupervisorVoice(nonce, {
           onStarted: (cgroup) => {
             said.cgroup = cgroup
-            begin()
+            onBegin()
           },
           onReport: (report) => {
             said.report = report
           },
           onText: (text) => output.append("stderr", text)
         })
-
-  const watch: CommandWatch = {
-    started,
-    flooded,
-    listener: voice ? supervised(voice) : plain,
-    learned: Effect.sync(() => {
+  return {
+    listener: voice
+      ? {
+          onOutput: (stream, text) => (stream === "stderr" ? voice.hear(text) : output.append(stream, text))
+        }
+      : { onStart: onBegin, onOutput: (stream, text) => output.append(stream, text) },
+    learned: () => {
       voice?.end()
       return { ...output.collected, ...said }
-    })
+    }
   }
-  return watch
-})
+}

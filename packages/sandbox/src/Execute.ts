@@ -10,10 +10,11 @@ import {
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Cause, Clock, Deferred, Duration, Effect, Either, Exit, Fiber, Option, Random } from "effect"
-import { type Execution, logEvent, run, unlessKilled } from "./Execution.js"
+import { Cause, Clock, Effect, Either, Exit, Fiber, Option, Random } from "effect"
+import { type Execution, logEvent, run } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
-import { Limits } from "./Limits.js"
+import * as Idempotency from "./Idempotency.js"
+import type { LimitValues } from "./Limits.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
@@ -28,6 +29,9 @@ const makeId = Effect.gen(function* () {
   const now = yield* Clock.currentTimeMillis
   return ExecutionId.make(`exec_${now.toString(36)}${yield* randomDigits}${yield* randomDigits}`)
 })
+
+/** What is to be run, and by what means. */
+type Work = Pick<Execution, "request" | "runtime" | "supervisor">
 
 interface TerminalEvent {
   readonly level: EventLevel
@@ -63,45 +67,29 @@ const terminalEvent = (exit: Exit.Exit<ExecutionResult, { readonly message: stri
     : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
 }
 
-/** Takes a place, waiting for one if need be; milliseconds it took. Fails early when the execution is killed or the service closes. */
-const takePlace = Effect.fnUntraced(function* (
-  { admission, closing }: Shared,
-  { summary: { executionId, userId }, killed }: RegisteredExecution
-) {
-  const closed = Effect.suspend(() => shuttingDown(executionId))
-  if (yield* Deferred.isDone(closing)) return yield* closed
-  const inQueue = admission
-    .admit(executionId, userId)
-    .pipe(Effect.raceFirst(Effect.zipRight(Deferred.await(closing), closed)), unlessKilled(killed))
-  const [waited] = yield* admission.admitNow(executionId, userId).pipe(
-    Effect.catchAll(() => inQueue),
-    Effect.timed
-  )
-  return Math.round(Duration.toMillis(waited))
-})
-
-/** From the queue to the result. */
-const admitAndRun = Effect.fnUntraced(function* (
-  shared: Shared,
-  entry: RegisteredExecution,
-  work: Pick<Execution, "request" | "runtime" | "supervisor">
-) {
-  const { executionId, userId } = entry.summary
-  const timeout = work.request.timeout ?? (yield* Limits).defaultTimeout
-  yield* logEvent(entry.summary, "info", "execution_queued", "Execution waits for a place")
-  const queueTimeMs = yield* takePlace(shared, entry)
-  yield* shared.registry.enter(executionId, "starting")
-  yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
-  return yield* run({
-    executionId,
-    userId,
-    ...work,
-    timeout,
-    queueTimeMs,
-    killed: entry.killed,
-    onStart: shared.registry.enter(executionId, "running")
+/** From the queue to the result. Fails early when the execution is killed or the service closes. */
+const admitAndRun = (
+  { admission, limits, registry }: Shared,
+  { killSwitch, summary }: RegisteredExecution,
+  work: Work
+) =>
+  Effect.gen(function* () {
+    const { executionId, userId } = summary
+    const timeout = work.request.timeout ?? limits.defaultTimeout
+    const askedAt = yield* Clock.currentTimeMillis
+    const onWait = (ahead: number) =>
+      logEvent(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
+        ahead
+      })
+    const admitted = Effect.gen(function* () {
+      const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+      yield* registry.enter(executionId, "starting")
+      yield* logEvent(summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
+      const onStart = registry.enter(executionId, "running")
+      return yield* run({ executionId, userId, ...work, limits, timeout, queueTimeMs, killSwitch, onStart })
+    })
+    return yield* admission.withPlace(summary, killSwitch, onWait, admitted)
   })
-}, Effect.scoped)
 
 /** Turns a mistake of ours into a result; the cause is for the operator alone. */
 const orInternalError = (executionId: ExecutionId) =>
@@ -129,20 +117,17 @@ const end = (
   )
 }
 
-/**
- * Takes the execution into the books and runs it in a fiber of its own. A caller who goes away kills the execution, but does not lose
- * what came of it.
- */
-const runInBooks = Effect.fnUntraced(function* (
+/** Takes the execution into the books and runs it in a fiber of its own, which no caller who goes away interrupts. */
+const start = Effect.fnUntraced(function* (
   shared: Shared,
   execution: Pick<ExecutionSummary, "executionId" | "userId">,
-  work: Pick<Execution, "request" | "runtime" | "supervisor">
+  work: Work
 ) {
-  const { registry } = shared
   const { executionId } = execution
   const { language } = work.runtime
-  const entry = yield* Effect.orDie(registry.register({ ...execution, state: "queued", language }))
-  const fiber = yield* admitAndRun(shared, entry, work).pipe(
+  if (shared.isClosing) return yield* shuttingDown(executionId)
+  const entry = yield* Effect.orDie(shared.registry.register({ ...execution, state: "queued", language }))
+  return yield* admitAndRun(shared, entry, work).pipe(
     Effect.catchTag("KilledEarly", ({ reason }) =>
       Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
     ),
@@ -151,11 +136,38 @@ const runInBooks = Effect.fnUntraced(function* (
     Effect.interruptible,
     Effect.forkDaemon
   )
-  const kill = registry.kill(executionId, { reason: "the caller went away", graceful: false })
-  return yield* Effect.interruptible(Fiber.join(fiber)).pipe(
-    Effect.onInterrupt(() => Effect.zipRight(Effect.ignore(kill), Fiber.await(fiber)))
-  )
 }, Effect.uninterruptible)
+
+/** A caller who goes away kills the execution, but does not lose what came of it. */
+const untilCallerLeaves = <R>(
+  { registry }: Shared,
+  executionId: ExecutionId,
+  started: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal, R>
+) =>
+  Effect.uninterruptible(
+    Effect.flatMap(started, (fiber) => {
+      const kill = registry.kill(executionId, { reason: "the caller went away", graceful: false })
+      return Effect.interruptible(Effect.flatten(Fiber.await(fiber))).pipe(
+        Effect.onInterrupt(() => Effect.zipRight(Effect.ignore(kill), Fiber.await(fiber)))
+      )
+    })
+  )
+
+/** What the sandboxes can run. A provider that fails for a moment is asked again. */
+const findFacts = (limits: LimitValues) =>
+  Effect.flatMap(Toolchain, ({ facts }) =>
+    Effect.catchIf(
+      facts,
+      ({ retryable }) => retryable,
+      (first) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.retry(Effect.failSync(() => first).pipe(Effect.orElse(() => facts)), {
+            schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
+            while: ({ retryable }) => retryable
+          })
+        )
+    )
+  )
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
 export const execute = Effect.fn("SandboxService.execute")(function* (
@@ -163,18 +175,19 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   input: unknown,
   caller: UserId | undefined
 ) {
+  const { limits } = shared
   const executionId = yield* makeId
-  const limits = yield* Limits
   const request = yield* Requests.read(executionId, input)
   yield* Requests.checkLimits(executionId, request, limits)
   const userId = caller ?? request.userId ?? anonymous
-  const facts = yield* Effect.flatMap(Toolchain, (toolchain) => toolchain.facts).pipe(
-    Effect.retry({ schedule: Retries.schedule(limits), while: ({ retryable }) => retryable }),
-    Effect.either
-  )
+  const facts = yield* Effect.either(findFacts(limits))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
 
-  return yield* runInBooks(shared, { executionId, userId }, { request, runtime, supervisor })
+  const started = start(shared, { executionId, userId }, { request, runtime, supervisor })
+  const key = request.idempotencyKey
+  if (key === undefined) return yield* untilCallerLeaves(shared, executionId, started)
+  const fingerprint = Idempotency.fingerprint(request)
+  return yield* Idempotency.once(shared, { executionId, userId, key, fingerprint }, started)
 })

@@ -1,12 +1,13 @@
 import type { EventLevel, EventName, ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
-import { Clock, Context, Data, Deferred, Duration, Effect, Layer } from "effect"
+import { Clock, type Context, Duration, Effect, Schedule } from "effect"
 import { ExecutionLog } from "./ExecutionLog.js"
-import type { KillRequest } from "./ExecutionRegistry.js"
-import { Limits } from "./Limits.js"
+import { KilledEarly, type KillSwitch, unlessKilled } from "./KillSwitch.js"
+import type { LimitValues } from "./Limits.js"
 import * as Program from "./Program.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
-import { Sandbox, SandboxProvider } from "./SandboxProvider.js"
+import { Sandboxes } from "./Sandboxes.js"
+import type { Sandbox } from "./SandboxProvider.js"
 import { supervise } from "./Supervisor.js"
 import type { Facts, Runtime } from "./Toolchain.js"
 
@@ -17,17 +18,15 @@ export interface Execution {
   readonly request: ExecutionRequest
   readonly runtime: Runtime
   readonly supervisor: Facts["supervisor"]
+  /** As they were when the request came. */
+  readonly limits: LimitValues
   /** Seconds of wall time. */
   readonly timeout: number
   readonly queueTimeMs: number
-  /** Completes when somebody asks for the execution to end. */
-  readonly killed: Deferred.Deferred<KillRequest>
+  readonly killSwitch: KillSwitch
   /** Told when the program starts. */
   readonly onStart: Effect.Effect<void>
 }
-
-/** The execution was killed before its program ran. */
-export class KilledEarly extends Data.TaggedError("KilledEarly")<KillRequest> {}
 
 /** How long the end of a sandbox may take before we go on and leave the rest to its finalizer. */
 const destroyBound = Duration.seconds(10)
@@ -48,24 +47,13 @@ export const logEvent = Effect.fnUntraced(function* (
   yield* log.append({ timestamp, executionId, userId, level, event, message, ...(data ? { data } : {}) })
 })
 
-/** Fails when the execution is killed while the effect runs. */
-export const unlessKilled =
-  (killed: Execution["killed"]) =>
-  <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.raceFirst(
-      effect,
-      Effect.flatMap(Deferred.await(killed), (request) => new KilledEarly(request))
-    )
-
 /** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
 const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
 
 const startSandbox = Effect.fnUntraced(function* (execution: Execution, program: Program.Program) {
-  const limits = yield* Limits
-  const provider = yield* SandboxProvider
-  const lifetime = Duration.sum(Duration.seconds(execution.timeout + limits.killGracePeriod), lifetimeMargin)
-  const metadata = { service: "bulkhead", executionId: execution.executionId }
-  const sandbox = Context.get(yield* Layer.build(provider.sandbox({ metadata, lifetime })), Sandbox)
+  const { executionId, limits, timeout } = execution
+  const lifetime = Duration.sum(Duration.seconds(timeout + limits.killGracePeriod), lifetimeMargin)
+  const sandbox = yield* (yield* Sandboxes).acquire({ executionId }, lifetime)
   yield* logEvent(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
   if (program.files.length > 0) yield* sandbox.write(program.files)
   return sandbox
@@ -84,67 +72,69 @@ const destroy = Effect.fnUntraced(function* (execution: Execution, sandbox: Cont
   return destroyed
 })
 
-/** One fresh sandbox, one run. What befalls the program once it runs is an outcome, not a failure. */
-const attempt = Effect.fn("Execution.attempt")(function* (execution: Execution) {
-  const { request, runtime, supervisor, timeout } = execution
-  const nonce = yield* makeNonce
-  const program = Program.layOut(request, runtime, supervisor, yield* Limits, timeout, nonce)
-  const [startup, sandbox] = yield* startSandbox(execution, program).pipe(
-    unlessKilled(execution.killed),
-    Effect.timed
-  )
+/** One fresh sandbox, one run of at most `timeout` seconds. What befalls the program once it runs is an outcome, not a failure. */
+const attempt = Effect.fnUntraced(function* (execution: Execution, timeout: number) {
+  const { killSwitch, limits, request, runtime, supervisor } = execution
+  const program = Program.layOut(request, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const askedAt = yield* Clock.currentTimeMillis
+  const sandbox = yield* unlessKilled(killSwitch)(startSandbox(execution, program))
+  const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
   const outcome = yield* supervise({
+    sandbox,
     program,
-    timeout: Duration.seconds(timeout),
-    killed: execution.killed,
+    limits,
+    timeout: Duration.millis(Math.round(timeout * 1000)),
+    killSwitch,
     onStart: Effect.zipRight(
       execution.onStart,
       logEvent(execution, "info", "program_started", "Program started")
     ),
     onSignal: ({ signal, atMs }) =>
       logEvent(execution, "warn", "signal_sent", `${signal} sent to every process after ${atMs} ms`)
-  }).pipe(Effect.provideService(Sandbox, sandbox))
+  })
   const destroyed = yield* destroy(execution, sandbox)
-  const startupTimeMs = Math.round(Duration.toMillis(startup))
   const finished: Results.Attempt = { outcome, startupTimeMs, destroyed }
   return finished
 }, Effect.scoped)
 
+/** What an attempt came to: an end of its program, or a failure of the infrastructure with whatever is known of the program. */
+const tryOnce = (execution: Execution, timeout: number) =>
+  attempt(execution, timeout).pipe(
+    Effect.map((attempt) =>
+      attempt.outcome.ending._tag === "Lost"
+        ? { attempt, failure: attempt.outcome.ending.failure }
+        : { attempt, failure: undefined }
+    ),
+    Effect.catchTag("SandboxFailure", (failure) => Effect.succeed({ attempt: undefined, failure }))
+  )
+
 /** Runs an admitted execution to its end, retrying what the infrastructure failed. */
-export const run = Effect.fn("Execution.run")(function* (execution: Execution) {
-  const limits = yield* Limits
-  const { killed, request, ...admitted } = execution
-  let retries = -1
-  let attempting = false
-  let last: Results.Attempt | undefined
-  const circumstances = () => ({ ...admitted, limits, retries })
+export const run = Effect.fnUntraced(function* (execution: Execution) {
+  const { executionId, killSwitch, limits, queueTimeMs, request } = execution
+  const deadline = (yield* Clock.currentTimeMillis) + execution.timeout * 1000
+  const backoff = yield* Schedule.driver(Retries.schedule(limits, deadline))
+  let timeout = execution.timeout
+  let retries = 0
+  const circumstances = () => ({ executionId, queueTimeMs, timeout, limits, retries })
 
-  const once = Effect.gen(function* () {
-    attempting = true
-    retries++
-    if (retries > 0) {
-      yield* logEvent(execution, "warn", "execution_retry", `Retry ${retries} of ${limits.maxRetries}`)
+  const untilItEnds = Effect.gen(function* () {
+    for (;;) {
+      const tried = yield* tryOnce(execution, timeout)
+      if (tried.failure === undefined) return Results.ofAttempt(circumstances(), tried.attempt)
+      const { attempt, failure } = tried
+      const giveUp = Results.ofFailure(circumstances(), attempt, failure)
+      if (!Retries.isRetryable(failure, request.retryOnFailure)) return giveUp
+      const again = yield* Effect.isSuccess(unlessKilled(killSwitch)(backoff.next(failure)))
+      if (killSwitch.request !== undefined) return yield* new KilledEarly(killSwitch.request)
+      if (!again) return giveUp
+      retries++
+      yield* logEvent(execution, "warn", "execution_retry", `Retry ${retries} of ${limits.maxRetries}`, {
+        reason: failure.message
+      })
+      timeout = Math.max(1, deadline - (yield* Clock.currentTimeMillis)) / 1000
     }
-    last = undefined
-    last = yield* attempt(execution)
-    if (last.outcome.ending._tag === "Lost") return yield* last.outcome.ending.failure
-    return Results.ofAttempt(circumstances(), last)
-  }).pipe(
-    Effect.catchTag("KilledEarly", ({ reason }) => Effect.succeed(Results.ofKill(circumstances(), reason))),
-    Effect.ensuring(Effect.sync(() => (attempting = false)))
-  )
-
-  const killedWhileWaiting = Effect.flatMap(Deferred.await(killed), ({ reason }) =>
-    // An attempt under way sees the kill itself, and ends with what its program has written.
-    attempting ? Effect.never : Effect.succeed(Results.ofKill(circumstances(), reason))
-  )
-
-  return yield* once.pipe(
-    Effect.retry({
-      while: (failure) => Retries.isRetryable(failure, request.retryOnFailure),
-      schedule: Retries.schedule(limits)
-    }),
-    Effect.catchAll((failure) => Effect.succeed(Results.ofFailure(circumstances(), last, failure))),
-    Effect.raceFirst(killedWhileWaiting)
+  })
+  return yield* Effect.catchTag(untilItEnds, "KilledEarly", ({ reason }) =>
+    Effect.succeed(Results.ofKill(circumstances(), reason))
   )
 })

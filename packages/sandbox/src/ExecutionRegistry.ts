@@ -11,21 +11,15 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Clock, Deferred, Effect, type Types } from "effect"
+import { type KillRequest, KillSwitch } from "./KillSwitch.js"
 import { ResultShelf } from "./ResultShelf.js"
 
 /** Ended executions that can still be listed. */
 const endedKept = 1000
 
-export interface KillRequest {
-  readonly reason: string
-  /** Whether the program gets the kill grace period. */
-  readonly graceful: boolean
-}
-
 export interface RegisteredExecution {
   readonly summary: ExecutionSummary
-  /** Completes when somebody asks for the execution to end. */
-  readonly killed: Deferred.Deferred<KillRequest>
+  readonly killSwitch: KillSwitch
 }
 
 interface Entry extends RegisteredExecution {
@@ -76,9 +70,8 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
   const register: ExecutionRegistry["register"] = Effect.fnUntraced(function* (execution) {
     const { executionId } = execution
     if (live.has(executionId) || ended.has(executionId)) return yield* new ExecutionExists({ executionId })
-    const killed = yield* Deferred.make<KillRequest>()
     const startedAt = yield* Clock.currentTimeMillis
-    const entry: Entry = { summary: { ...execution, startedAt }, killed }
+    const entry: Entry = { summary: { ...execution, startedAt }, killSwitch: new KillSwitch() }
     live.set(executionId, entry)
     return entry
   })
@@ -113,20 +106,21 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
       return Effect.succeed({ ...summary, ...(result ? { result } : {}) })
     })
 
-  const kill: ExecutionRegistry["kill"] = Effect.fnUntraced(function* (executionId, request) {
-    const entry = live.get(executionId)
-    if (entry) return void (yield* Deferred.succeed(entry.killed, request))
-    return yield* ended.has(executionId)
-      ? new ExecutionEnded({ executionId })
-      : new ExecutionNotFound({ executionId })
-  })
+  const kill: ExecutionRegistry["kill"] = (executionId, request) =>
+    Effect.suspend((): Effect.Effect<void, ExecutionNotFound | ExecutionEnded> => {
+      const entry = live.get(executionId)
+      if (entry) return Effect.sync(() => entry.killSwitch.press(request))
+      return ended.has(executionId)
+        ? new ExecutionEnded({ executionId })
+        : new ExecutionNotFound({ executionId })
+    })
 
   const killAll: ExecutionRegistry["killAll"] = (states, request) =>
-    Effect.forEach(
-      [...live.values()].filter((entry) => states.includes(entry.summary.state)),
-      (entry) => Deferred.succeed(entry.killed, request),
-      { discard: true }
-    )
+    Effect.sync(() => {
+      for (const { killSwitch, summary } of [...live.values()]) {
+        if (states.includes(summary.state)) killSwitch.press(request)
+      }
+    })
 
   const list = Effect.sync(() =>
     [...ended.values(), ...[...live.values()].map((entry) => ({ ...entry.summary }))].reverse()

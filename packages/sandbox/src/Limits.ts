@@ -1,79 +1,15 @@
+import {
+  contradiction,
+  defaultLimits,
+  fixedLimits,
+  LimitChanges,
+  LimitsRefused,
+  LimitsSchema,
+  type LimitValues
+} from "@bulkhead/domain"
 import { Config, ConfigError, Context, Effect, Either, Layer, ParseResult, Schema } from "effect"
 
-const whole = (unit: string, least = 1) =>
-  Schema.Number.pipe(
-    Schema.filter((value) => Number.isInteger(value) && value >= least && value <= 2 ** 40, {
-      message: () => `expected a whole number of ${unit}, ${least} or more`
-    })
-  )
-
-const seconds = Schema.Number.pipe(
-  Schema.filter((value) => Number.isFinite(value) && value > 0 && value <= 86_400, {
-    message: () => "expected a positive number of seconds, 86400 at most"
-  })
-)
-
-/** Every limit, by the name it has in code; its environment variable is `SANDBOX_` and the name in upper snake case. */
-export const LimitsSchema = Schema.Struct({
-  /** Seconds of wall time for a request that names none. */
-  defaultTimeout: seconds,
-  /** Most seconds of wall time a request may ask for. */
-  maxTimeout: seconds,
-  /** Seconds between SIGTERM and SIGKILL. */
-  killGracePeriod: seconds,
-  /** Seconds of CPU time, all processes together. */
-  maxCpuTime: seconds,
-  /** Percent of the sandbox's vCPUs. */
-  maxCpuPercent: whole("percent").pipe(
-    Schema.lessThanOrEqualTo(100, { message: () => "expected 1 to 100 percent" })
-  ),
-  maxMemoryMB: whole("MB", 16),
-  maxDiskMB: whole("MB"),
-  /** Processes and threads in one sandbox. */
-  maxProcesses: whole("processes"),
-  maxConcurrentSandboxes: whole("sandboxes"),
-  maxSandboxesPerUser: whole("sandboxes"),
-  /** Executions that may wait for a sandbox, in all and for one user. */
-  maxQueued: whole("executions", 0),
-  maxQueuedPerUser: whole("executions", 0),
-  /** Longest wait for a sandbox, in seconds. */
-  maxQueueWait: seconds,
-  maxCodeBytes: whole("bytes"),
-  /** Bytes of each output stream that a result keeps: half from its head, half from its tail. */
-  maxOutputBytes: whole("bytes"),
-  /** Bytes of output, both streams together, that end the execution. */
-  hardOutputBytes: whole("bytes"),
-  maxArtifactSizeMB: whole("MB"),
-  maxArtifactsPerExecution: whole("files", 0),
-  maxRetries: whole("retries", 0),
-  /** Milliseconds before the first retry; doubles with each. */
-  retryBackoffMs: whole("milliseconds")
-})
-export type LimitValues = typeof LimitsSchema.Type
-
-/** The defaults of the specification, and ours beside them. */
-export const defaultLimits: LimitValues = {
-  defaultTimeout: 300,
-  maxTimeout: 900,
-  killGracePeriod: 10,
-  maxCpuTime: 900,
-  maxCpuPercent: 80,
-  maxMemoryMB: 2048,
-  maxDiskMB: 5120,
-  maxProcesses: 128,
-  maxConcurrentSandboxes: 50,
-  maxSandboxesPerUser: 5,
-  maxQueued: 500,
-  maxQueuedPerUser: 50,
-  maxQueueWait: 60,
-  maxCodeBytes: 1_048_576,
-  maxOutputBytes: 1_048_576,
-  hardOutputBytes: 67_108_864,
-  maxArtifactSizeMB: 100,
-  maxArtifactsPerExecution: 20,
-  maxRetries: 3,
-  retryBackoffMs: 1000
-}
+export type { LimitValues }
 
 /** The environment variable of a limit: `maxMemoryMB` is `SANDBOX_MAX_MEMORY_MB`. */
 export const variableName = (limit: string) =>
@@ -101,15 +37,12 @@ const fromEnv: Config.Config<LimitValues> = Config.map(
   (entries) => Object.fromEntries(entries) as unknown as LimitValues
 )
 
-const checked = (values: LimitValues) =>
-  values.defaultTimeout > values.maxTimeout
-    ? Either.left(
-        ConfigError.InvalidData(
-          [variableName("defaultTimeout")],
-          `expected at most ${variableName("maxTimeout")} (${values.maxTimeout}), got '${values.defaultTimeout}'`
-        )
-      )
-    : Either.right(values)
+const checked = (values: LimitValues) => {
+  const found = contradiction(values, variableName)
+  return found === undefined
+    ? Either.right(values)
+    : Either.left(ConfigError.InvalidData([variableName(found.limit)], found.message))
+}
 
 /** The limits in force. */
 export class Limits extends Context.Tag("@bulkhead/sandbox/Limits")<Limits, LimitValues>() {
@@ -130,3 +63,25 @@ export class Limits extends Context.Tag("@bulkhead/sandbox/Limits")<Limits, Limi
     Effect.flatMap(fromEnv, checked)
   )
 }
+
+const decodeChanges = Schema.decodeUnknownEither(LimitChanges, { onExcessProperty: "error" })
+
+const isFixed = (limit: string) => fixedLimits.some((fixed) => fixed === limit)
+
+/** The limits with some of them changed. Says which change is refused, and why. */
+export const change = (current: LimitValues, changes: unknown): Either.Either<LimitValues, LimitsRefused> =>
+  decodeChanges(changes).pipe(
+    Either.mapLeft((error) => {
+      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+      const field = issue?.path.map(String).join(".") || "limits"
+      const message = isFixed(field) ? "is fixed when the service starts" : (issue?.message ?? "malformed")
+      return new LimitsRefused({ field, message: `${field}: ${message}` })
+    }),
+    Either.flatMap((values) => {
+      const changed = { ...current, ...values }
+      const found = contradiction(changed, (limit) => limit)
+      return found === undefined
+        ? Either.right(changed)
+        : Either.left(new LimitsRefused({ field: found.limit, message: `${found.limit}: ${found.message}` }))
+    })
+  )

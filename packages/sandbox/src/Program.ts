@@ -36,7 +36,7 @@ const megabyte = 1_048_576
 /** The supervisor's limits, in the order it reads them. */
 const limitsLine = (limits: LimitValues, timeout: number) =>
   [
-    timeout * 1000,
+    Math.round(timeout * 1000),
     limits.killGracePeriod * 1000,
     limits.maxCpuTime * 1000,
     limits.maxMemoryMB * megabyte,

@@ -1,4 +1,4 @@
-import { Duration, Schedule } from "effect"
+import { Clock, Duration, Effect, Schedule } from "effect"
 import type { LimitValues } from "./Limits.js"
 import type { SandboxFailure } from "./SandboxProvider.js"
 
@@ -6,16 +6,23 @@ import type { SandboxFailure } from "./SandboxProvider.js"
 export const isRetryable = (failure: SandboxFailure, mayRunAgain: boolean) =>
   failure.retryable && (mayRunAgain || !failure.mayHaveRun)
 
-/** Exponential with jitter, never sooner than the provider asked, as often as the limits allow. */
-export const schedule = (limits: LimitValues) =>
+/** Jitter makes fractions, which a clock of whole milliseconds cannot hold. */
+const wholeMillis = (delay: Duration.Duration) => Duration.millis(Math.ceil(Duration.toMillis(delay)))
+
+/**
+ * Exponential with jitter, never sooner than the provider asked, as often as the limits allow, and only while the next try comes before
+ * the deadline (milliseconds since the epoch).
+ */
+export const schedule = (limits: LimitValues, deadline: number) =>
   Schedule.exponential(Duration.millis(limits.retryBackoffMs)).pipe(
     Schedule.jittered,
     Schedule.intersect(Schedule.recurs(limits.maxRetries)),
     Schedule.zipRight(Schedule.identity<SandboxFailure>()),
     Schedule.modifyDelay((failure, delay) =>
       wholeMillis(Duration.max(delay, Duration.seconds(failure.retryAfter ?? 0)))
+    ),
+    Schedule.delays,
+    Schedule.whileOutputEffect((delay) =>
+      Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(delay) < deadline)
     )
   )
-
-/** Jitter makes fractions, which a clock of whole milliseconds cannot hold. */
-const wholeMillis = (delay: Duration.Duration) => Duration.millis(Math.ceil(Duration.toMillis(delay)))

@@ -1,5 +1,5 @@
 import { ErrorCode } from "@bulkhead/domain"
-import { Context, type Duration, type Effect, type Layer, Schema } from "effect"
+import { Context, type Duration, type Effect, type Layer, Schema, type Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -69,6 +69,11 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     readonly renew: (lifetime: Duration.Duration) => Effect.Effect<void, SandboxFailure>
     /** Puts files into the sandbox, owned by its user; makes the directories they need. */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
+    /**
+     * A file's bytes as they are asked for, read as the sandbox's user. Links are followed. Ending the stream early lets go of
+     * whatever it held.
+     */
+    readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**
      * Runs a command and waits for its end. Interrupting the wait does not end the command: end it with
      * `signal`, or with the sandbox.

@@ -10,19 +10,25 @@ import {
   type ExecutionResult,
   type ExecutionState,
   type ExecutionSummary,
+  type LimitChanges,
+  type LimitsRefused,
+  type LimitValues,
+  type Readiness,
   type Refusal,
   type SystemMetrics,
   type UserId,
   type UserMetrics
 } from "@bulkhead/domain"
-import { type ConfigError, Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
-import * as Admission from "./Admission.js"
+import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { type Admissibility, Admission } from "./Admission.js"
 import { execute } from "./Execute.js"
 import { ExecutionLog } from "./ExecutionLog.js"
 import * as ExecutionRegistry from "./ExecutionRegistry.js"
-import { Limits, type LimitValues } from "./Limits.js"
+import { IdempotencyKeys } from "./IdempotencyKeys.js"
+import { change, Limits } from "./Limits.js"
+import { Sandboxes } from "./Sandboxes.js"
 import type { SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
-import type { Shared } from "./Shared.js"
+import { type Shared, shuttingDown } from "./Shared.js"
 import { type Runtime, Toolchain } from "./Toolchain.js"
 import * as TrackedWork from "./TrackedWork.js"
 
@@ -46,23 +52,23 @@ const matches = (filter: ExecutionFilter) => (execution: ExecutionSummary) =>
   (filter.state === undefined || execution.state === filter.state)
 
 const make = Effect.gen(function* () {
-  const limits = yield* Limits
   const log = yield* ExecutionLog
   const toolchain = yield* Toolchain
-  const shared: Shared = {
-    registry: yield* ExecutionRegistry.make,
-    admission: yield* Admission.make,
-    closing: yield* Deferred.make<void>()
-  }
-  const { registry, admission, closing } = shared
+  const sandboxes = yield* Sandboxes
+  const admission = yield* Admission
+  const registry = yield* ExecutionRegistry.make
+  const shared: Shared = { registry, admission, limits: yield* Limits, pending: new Map(), isClosing: false }
   const tracked = yield* TrackedWork.make(shared)
-  const context = yield* Effect.context<Limits | ExecutionLog | Toolchain | SandboxProvider>()
+  const context = yield* Effect.context<ExecutionLog | Toolchain | Sandboxes | IdempotencyKeys>()
 
   const drain = Effect.gen(function* () {
-    yield* Deferred.succeed(closing, undefined)
+    shared.isClosing = true
+    yield* admission.dismiss(({ executionId }) => shuttingDown(executionId))
     const reason = "the service is shutting down"
     yield* registry.killAll(["tracked"], { reason, graceful: false })
-    const finished = yield* registry.idle.pipe(Effect.timeoutOption(Duration.seconds(limits.killGracePeriod)))
+    const finished = yield* registry.idle.pipe(
+      Effect.timeoutOption(Duration.seconds(shared.limits.killGracePeriod))
+    )
     if (Option.isSome(finished)) return
     yield* registry.killAll(["queued", "starting", "running"], { reason, graceful: false })
     yield* registry.idle.pipe(Effect.timeoutOption(shutdownBound))
@@ -81,17 +87,22 @@ const make = Effect.gen(function* () {
       registry
         .kill(executionId, { reason, graceful: true })
         .pipe(Effect.withSpan("SandboxService.killExecution")),
-    getSystemMetrics: Effect.map(registry.counts(), ({ active, queued, users }) => ({
-      activeExecutions: active,
-      queuedExecutions: queued,
-      totalUsers: users,
-      utilizationPercent: percent(active, limits.maxConcurrentSandboxes)
-    })),
+    getSystemMetrics: Effect.zipWith(
+      registry.counts(),
+      sandboxes.metrics,
+      ({ active, queued, users }, provider) => ({
+        activeExecutions: active,
+        queuedExecutions: queued,
+        totalUsers: users,
+        utilizationPercent: percent(active, shared.limits.maxConcurrentSandboxes),
+        ...provider
+      })
+    ),
     getUserMetrics: (userId) =>
       Effect.map(registry.counts(userId), ({ active, queued }) => ({
         activeExecutions: active,
         queuedExecutions: queued,
-        utilizationPercent: percent(active, limits.maxSandboxesPerUser)
+        utilizationPercent: percent(active, shared.limits.maxSandboxesPerUser)
       })),
     getLogs: (executionId) =>
       Effect.flatMap(
@@ -101,6 +112,17 @@ const make = Effect.gen(function* () {
     listExecutions: (filter = {}) =>
       Effect.map(registry.list, (executions) => executions.filter(matches(filter))),
     getExecution: registry.find,
+    limits: Effect.sync(() => shared.limits),
+    changeLimits: Effect.fn("SandboxService.changeLimits")(function* (changes) {
+      shared.limits = yield* change(shared.limits, changes)
+      yield* admission.adjust(shared.limits)
+      return shared.limits
+    }),
+    readiness: Effect.map(sandboxes.metrics, ({ circuit }) => {
+      if (shared.isClosing) return { ready: false, reason: "The service is shutting down" }
+      if (circuit === "open") return { ready: false, reason: "The sandbox provider is down" }
+      return { ready: true }
+    }),
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
     shutdown
   })
@@ -120,7 +142,7 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
       options?: ExecuteOptions
     ) => Effect.Effect<ExecutionResult, Refusal>
     /** Whether an execution of this user would start at once, and why not. */
-    readonly canStartExecution: (userId: UserId) => Effect.Effect<Admission.Admissibility>
+    readonly canStartExecution: (userId: UserId) => Effect.Effect<Admissibility>
     /**
      * Counts work that runs elsewhere against the limits, without waiting for a place. When `timeout` (seconds, the limits' default
      * unless told) passes without `endExecution`, the work counts as timed out and its place is free again.
@@ -151,17 +173,26 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly listExecutions: (filter?: ExecutionFilter) => Effect.Effect<ReadonlyArray<ExecutionSummary>>
     /** One execution, with its result if that is still kept. */
     readonly getExecution: (executionId: ExecutionId) => Effect.Effect<ExecutionRecord, ExecutionNotFound>
+    /** The limits in force. */
+    readonly limits: Effect.Effect<LimitValues>
+    /**
+     * Puts other limits in force, for what comes from now on and for who waits. What is fixed when the service starts cannot be
+     * changed.
+     */
+    readonly changeLimits: (changes: LimitChanges) => Effect.Effect<LimitValues, LimitsRefused>
+    /** Whether new work can be done, and why not. */
+    readonly readiness: Effect.Effect<Readiness>
     /** The languages that the sandboxes' toolchain can run. Looked up once, in a sandbox. */
     readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure>
     /** Refuses new work, lets what runs finish within the kill grace period, then kills it. Returns when nothing is left. */
     readonly shutdown: Effect.Effect<void>
   }
 >() {
-  /** Every part to be provided: limits, log and toolchain beside the provider. */
+  /** Every part to be provided. */
   static readonly layerBare: Layer.Layer<
     SandboxService,
     never,
-    Limits | ExecutionLog | Toolchain | SandboxProvider
+    Limits | ExecutionLog | IdempotencyKeys | Toolchain | Admission | Sandboxes
   > = Layer.scoped(SandboxService, make)
 
   /** With the specification's limits, some of them set otherwise, and a log in memory. */
@@ -176,7 +207,14 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
 
 const withMemory = <E>(limits: Layer.Layer<Limits, E>) =>
   SandboxService.layerBare.pipe(
-    Layer.provide(limits),
-    Layer.provide(ExecutionLog.layerMemory()),
-    Layer.provide(Toolchain.layer)
+    Layer.provide(
+      Layer.mergeAll(
+        ExecutionLog.layerMemory(),
+        IdempotencyKeys.layerMemory(),
+        Toolchain.layer,
+        Admission.layer
+      )
+    ),
+    Layer.provide(Sandboxes.layer),
+    Layer.provide(limits)
   )

@@ -1,14 +1,20 @@
 import { type ExecutionId, ShuttingDown } from "@bulkhead/domain"
-import type { Deferred } from "effect"
+import type { Context } from "effect"
 import type { Admission } from "./Admission.js"
 import type { ExecutionRegistry } from "./ExecutionRegistry.js"
+import type { Pending } from "./Idempotency.js"
+import type { LimitValues } from "./Limits.js"
 
 /** What all work of one service shares. */
 export interface Shared {
   readonly registry: ExecutionRegistry
-  readonly admission: Admission
-  /** Completes when the service takes no new work. */
-  readonly closing: Deferred.Deferred<void>
+  readonly admission: Context.Tag.Service<Admission>
+  /** What runs or waits under an idempotency key, by user and key. */
+  readonly pending: Map<string, Pending>
+  /** As they are now. */
+  limits: LimitValues
+  /** Whether the service takes no new work. */
+  isClosing: boolean
 }
 
 /** Seconds after which another instance, or this one restarted, is likely to be there. */

@@ -1,11 +1,11 @@
 import type { SentSignal } from "@bulkhead/domain"
-import { Clock, Deferred, Duration, Effect, Either, Fiber, Option, type Scope } from "effect"
+import { Clock, type Context, Deferred, Duration, Effect, Either, Exit, Option } from "effect"
 import * as CommandWatch from "./CommandWatch.js"
-import type { KillRequest } from "./ExecutionRegistry.js"
-import { Limits } from "./Limits.js"
+import type { KillRequest, KillSwitch } from "./KillSwitch.js"
+import type { LimitValues } from "./Limits.js"
 import type { CollectedOutput } from "./Output.js"
 import type { Program } from "./Program.js"
-import { type CommandExit, Sandbox, SandboxFailure } from "./SandboxProvider.js"
+import { type CommandExit, type Sandbox, SandboxFailure } from "./SandboxProvider.js"
 
 /** Why a running program must be stopped, and whether it gets the grace period. */
 export type StopReason =
@@ -19,6 +19,9 @@ export type Ending =
   | { readonly _tag: "Stopped"; readonly reason: StopReason; readonly exit: CommandExit }
   | { readonly _tag: "Lost"; readonly failure: SandboxFailure }
 
+/** What came first: the end of the program, or a reason to end it. */
+type Turn = Ending | { readonly _tag: "MustStop"; readonly reason: StopReason }
+
 /** What is known of a program that no longer runs. */
 export interface Outcome extends CollectedOutput, CommandWatch.Said {
   readonly ending: Ending
@@ -28,11 +31,12 @@ export interface Outcome extends CollectedOutput, CommandWatch.Said {
 }
 
 export interface Supervision<R> {
+  readonly sandbox: Context.Tag.Service<Sandbox>
   readonly program: Program
+  readonly limits: LimitValues
   /** Wall time from the program's start. */
   readonly timeout: Duration.Duration
-  /** Completes when the program is to be killed. */
-  readonly killed: Deferred.Deferred<KillRequest>
+  readonly killSwitch: KillSwitch
   readonly onStart: Effect.Effect<void, never, R>
   readonly onSignal: (signal: SentSignal) => Effect.Effect<void, never, R>
 }
@@ -50,81 +54,120 @@ const signalBound = Duration.seconds(5)
 const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
-/** Runs a program in the sandbox at hand until it ends or must end. Never fails: a lost sandbox is an ending like others. */
-export const supervise: <R>(
-  supervision: Supervision<R>
-) => Effect.Effect<Outcome, never, Sandbox | Limits | Scope.Scope | R> = Effect.fn("Supervisor.supervise")(
-  function* <R>({ program, timeout, killed, onStart, onSignal }: Supervision<R>) {
-    const sandbox = yield* Sandbox
-    const grace = Duration.seconds((yield* Limits).killGracePeriod)
-    const { started, flooded, listener, learned } = yield* CommandWatch.make(program)
+/** Runs a program in a sandbox until it ends or must end. Never fails: a lost sandbox is an ending like others. */
+export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervision<R>) {
+  const { killSwitch, limits, onSignal, onStart, program, sandbox, timeout } = supervision
+  const grace = Duration.seconds(limits.killGracePeriod)
+  const begun = yield* Deferred.make<void>()
+  const started = yield* Deferred.make<number>()
+  const ended = yield* Deferred.make<Ending>()
+  const turn = yield* Deferred.make<Turn>()
+  const decide = (decision: Turn) => Deferred.unsafeDone(turn, Exit.succeed(decision))
+  const mustStop = (reason: StopReason) => decide({ _tag: "MustStop", reason })
 
-    const { line, user, env } = program
-    const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
-    const command = yield* sandbox
-      .run({ line, user, env, lifetime, ...listener })
-      .pipe(Effect.raceFirst(startsInTime(started)), Effect.either, Effect.forkScoped)
-    const ended = Effect.map(Fiber.join(command), endingOf)
+  const { learned, listener } = CommandWatch.make(program, limits, {
+    onBegin: () => Deferred.unsafeDone(begun, Exit.void),
+    onFlood: () => mustStop({ _tag: "OutputLimit", graceful: true })
+  })
+  const { env, line, user } = program
+  const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
+  const command = Effect.map(
+    Effect.either(sandbox.run({ line, user, env, lifetime, ...listener })),
+    (result) => {
+      const ending = endingOf(result)
+      Deferred.unsafeDone(ended, Exit.succeed(ending))
+      decide(ending)
+    }
+  )
 
-    yield* Effect.raceAll([Deferred.await(started), ended, Deferred.await(killed)])
+  // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
+  const isFirstWall = program.nonce === undefined
+  const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
+  const clock = Effect.gen(function* () {
+    const inTime = Option.isSome(yield* within(begun, startBound))
     const startedAt = yield* Clock.currentTimeMillis
-    const sinceStart = Effect.map(Clock.currentTimeMillis, (now) => now - startedAt)
-    const hasStarted = yield* Deferred.isDone(started)
-    if (hasStarted) yield* onStart
+    if (inTime) yield* onStart
+    yield* Deferred.succeed(started, startedAt)
+    if (!inTime) return decide({ _tag: "Lost", failure: lateStart })
+    yield* Effect.sleep(wall)
+    mustStop({ _tag: "Deadline", graceful: isFirstWall })
+  })
 
-    const signals: Array<SentSignal> = []
-    const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
-      const sent = { signal, atMs: yield* sinceStart }
-      if (!(yield* succeedsWithin(sandbox.signal(signal), signalBound))) return
-      signals.push(sent)
-      yield* onSignal(sent)
-    })
-    const exitWithin = (period: Duration.Duration) =>
-      Effect.map(Effect.timeoutOption(ended, period), Option.map(exitOf))
+  const sinceStart = Effect.gen(function* () {
+    const startedAt = yield* Deferred.poll(started)
+    return Option.isNone(startedAt) ? 0 : (yield* Clock.currentTimeMillis) - (yield* startedAt.value)
+  })
+  const signals: Array<SentSignal> = []
+  const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
+    const sent = { signal, atMs: yield* sinceStart }
+    if (!(yield* succeedsWithin(sandbox.signal(signal), signalBound))) return
+    signals.push(sent)
+    yield* onSignal(sent)
+  })
+  const exitWithin = (period: Duration.Duration) => Effect.map(within(ended, period), Option.map(exitOf))
 
-    /** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
-    const stop = Effect.fnUntraced(function* (period: Duration.Duration) {
-      if (!Duration.equals(period, Duration.zero)) {
-        yield* send("SIGTERM")
-        const exit = yield* exitWithin(period)
-        if (Option.isSome(exit)) return exit.value
-      }
-      yield* send("SIGKILL")
-      return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
-    })
-    const stopBecause = (reason: StopReason) =>
-      Effect.map(
-        stop(reason.graceful ? grace : Duration.zero),
-        (exit): Ending => ({ _tag: "Stopped", reason, exit })
-      )
+  /** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
+  const stop = Effect.fnUntraced(function* (period: Duration.Duration) {
+    if (!Duration.equals(period, Duration.zero)) {
+      yield* send("SIGTERM")
+      const exit = yield* exitWithin(period)
+      if (Option.isSome(exit)) return exit.value
+    }
+    yield* send("SIGKILL")
+    return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
+  })
 
-    const mustStop = Effect.raceFirst(
-      Effect.map(Deferred.await(killed), (request): StopReason => ({ _tag: "Killed", ...request })),
-      Effect.as(Deferred.await(flooded), { _tag: "OutputLimit", graceful: true } as StopReason)
-    )
-    // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
-    const isFirstWall = program.nonce === undefined
-    const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
-    const ending = yield* Effect.raceFirst(ended, Effect.flip(mustStop)).pipe(
-      Effect.timeoutFail({
-        duration: wall,
-        onTimeout: (): StopReason => ({ _tag: "Deadline", graceful: isFirstWall })
-      }),
-      Effect.catchAll(stopBecause)
-    )
+  const untilEnd = Effect.gen(function* () {
+    const first = yield* Deferred.await(turn)
+    const hasStarted = yield* Deferred.isDone(begun)
+    if (hasStarted) yield* Deferred.await(started)
+    const ending: Ending =
+      first._tag === "MustStop"
+        ? {
+            _tag: "Stopped",
+            reason: first.reason,
+            exit: yield* stop(first.reason.graceful ? grace : Duration.zero)
+          }
+        : first
+    const facts = learned()
     const executionTimeMs = yield* sinceStart
-    const facts = yield* learned
-    return {
+    const outcome: Outcome = {
       ...facts,
       ending: isFirstWall || facts.report !== undefined ? ending : unexplained(ending, hasStarted),
       signals: [...(facts.report?.signals ?? []), ...signals],
       ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs } : {})
     }
-  }
-)
+    return outcome
+  })
+
+  return yield* Effect.acquireUseRelease(
+    Effect.all({
+      running: Effect.fork(Effect.interruptible(command)),
+      ticking: Effect.fork(Effect.interruptible(clock)),
+      stopListening: Effect.sync(() =>
+        killSwitch.listen((request) => mustStop({ _tag: "Killed", ...request }))
+      )
+    }),
+    () => untilEnd,
+    // Nobody waits for a command that does not end: its sandbox will.
+    ({ running, stopListening, ticking }) =>
+      Effect.sync(() => {
+        stopListening()
+        for (const fiber of [running, ticking]) fiber.unsafeInterruptAsFork(fiber.id())
+      })
+  )
+})
+
+/** What is there already needs no clock. */
+const within = <A>(deferred: Deferred.Deferred<A>, period: Duration.Duration) =>
+  Effect.flatMap(Deferred.poll(deferred), (value) =>
+    Option.isSome(value) ? Effect.asSome(value.value) : Effect.timeoutOption(Deferred.await(deferred), period)
+  )
 
 const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
   new SandboxFailure({ code, phase: "start", message, retryable: code === "ETIMEDOUT" })
+
+const lateStart = startFailure("ETIMEDOUT", "The program did not start in time")
 
 const silence = new SandboxFailure({
   code: "INTERNAL_ERROR",
@@ -132,16 +175,6 @@ const silence = new SandboxFailure({
   message: "The supervisor in the sandbox ended without a report",
   retryable: false
 })
-
-/** Fails when the start does not come in time, and never succeeds. */
-const startsInTime = (started: Deferred.Deferred<void>) =>
-  Deferred.await(started).pipe(
-    Effect.timeoutFail({
-      duration: startBound,
-      onTimeout: () => startFailure("ETIMEDOUT", "The program did not start in time")
-    }),
-    Effect.zipRight(Effect.never)
-  )
 
 /** Tries, and gives up after a while without waiting for the attempt to be cleaned up. */
 const succeedsWithin = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>

@@ -1,6 +1,7 @@
 import type { Language } from "@bulkhead/domain"
 import { Array as Arr, Context, Duration, Effect, Layer, Option, Ref } from "effect"
-import { Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
+import { Sandboxes } from "./Sandboxes.js"
+import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
@@ -123,8 +124,7 @@ const factsOf = (output: string, user: "root" | "user"): Facts => {
   }
 }
 
-const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
-  const sandbox = yield* Sandbox
+const probeAs = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbox>, user: "root" | "user") {
   let output = ""
   yield* sandbox.run({
     line: probe,
@@ -139,12 +139,13 @@ const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
 })
 
 /** As root if there is one. */
-const probeSandbox = probeAs("root").pipe(
-  Effect.catchIf(
-    (failure) => !failure.retryable && failure.phase === "start",
-    () => probeAs("user")
+const probeSandbox = (sandbox: Context.Tag.Service<Sandbox>) =>
+  probeAs(sandbox, "root").pipe(
+    Effect.catchIf(
+      (failure) => !failure.retryable && failure.phase === "start",
+      () => probeAs(sandbox, "user")
+    )
   )
-)
 
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
@@ -152,16 +153,15 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   { readonly facts: Effect.Effect<Facts, SandboxFailure> }
 >() {
   /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
-  static readonly layer: Layer.Layer<Toolchain, never, SandboxProvider> = Layer.effect(
+  static readonly layer: Layer.Layer<Toolchain, never, Sandboxes> = Layer.effect(
     Toolchain,
     Effect.gen(function* () {
-      const provider = yield* SandboxProvider
+      const sandboxes = yield* Sandboxes
       const found = yield* Ref.make(Option.none<Facts>())
       const oneAtATime = yield* Effect.makeSemaphore(1)
-      const look = probeSandbox.pipe(
-        Effect.provide(
-          provider.sandbox({ metadata: { purpose: "toolchain" }, lifetime: Duration.minutes(2) })
-        ),
+      const look = sandboxes.acquire({ purpose: "toolchain" }, Duration.minutes(2)).pipe(
+        Effect.flatMap(probeSandbox),
+        Effect.scoped,
         Effect.tap((facts) => Ref.set(found, Option.some(facts)))
       )
       const orElse = (otherwise: Effect.Effect<Facts, SandboxFailure>) =>

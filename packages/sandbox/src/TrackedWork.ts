@@ -7,10 +7,9 @@ import {
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
 import { logEvent } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
-import { Limits } from "./Limits.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 
 type Facts = Readonly<Record<string, unknown>>
@@ -53,8 +52,7 @@ const timedOut = (timeout: number): End => ({
 
 /** Counts work that runs elsewhere against the limits. Whatever happens to that work, its place is free again after its timeout. */
 export const make = Effect.fnUntraced(function* (shared: Shared) {
-  const { registry, admission, closing } = shared
-  const limits = yield* Limits
+  const { registry, admission } = shared
   const serviceScope = yield* Effect.scope
   const all = new Map<ExecutionId, Tracked>()
 
@@ -62,14 +60,11 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   const watch = Effect.fnUntraced(function* (
     entry: RegisteredExecution,
     ended: Deferred.Deferred<End>,
-    place: Scope.CloseableScope,
     timeout: number
   ) {
-    const { executionId } = entry.summary
-    const end = yield* Effect.raceFirst(
-      Deferred.await(ended),
-      Effect.map(Deferred.await(entry.killed), ({ reason }) => killed(reason))
-    ).pipe(
+    const { executionId, userId } = entry.summary
+    entry.killSwitch.listen(({ reason }) => Deferred.unsafeDone(ended, Exit.succeed(killed(reason))))
+    const end = yield* Deferred.await(ended).pipe(
       Effect.timeoutTo({
         duration: Duration.seconds(timeout),
         onSuccess: (end) => end,
@@ -78,27 +73,24 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     )
     all.delete(executionId)
     yield* logEvent(entry.summary, end.level, end.event, end.message, end.data)
-    yield* Scope.close(place, Exit.void)
+    yield* admission.leave(userId)
     yield* registry.end(executionId, end)
   })
 
   const takePlace = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
-    if (yield* Deferred.isDone(closing)) return yield* shuttingDown(executionId)
-    yield* admission.admitNow(executionId, userId)
+    if (shared.isClosing) return yield* shuttingDown(executionId)
+    yield* admission.enterNow({ executionId, userId })
   })
 
   const start = Effect.fn("SandboxService.startExecution")(function* (
     executionId: ExecutionId,
     userId: UserId,
-    timeout: number = limits.defaultTimeout
+    timeout: number = shared.limits.defaultTimeout
   ) {
     const entry = yield* registry.register({ executionId, userId, state: "tracked" })
-    const place = yield* Scope.make()
     yield* takePlace(executionId, userId).pipe(
-      Scope.extend(place),
       Effect.tapError((refusal) =>
         Effect.all([
-          Scope.close(place, Exit.void),
           logEvent(entry.summary, "warn", "execution_rejected", refusal.message),
           registry.end(executionId, { verdict: "Rejected" })
         ])
@@ -106,10 +98,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     )
     yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
     const ended = yield* Deferred.make<End>()
-    const fiber = yield* Effect.forkIn(
-      Effect.interruptible(watch(entry, ended, place, timeout)),
-      serviceScope
-    )
+    const fiber = yield* Effect.forkIn(Effect.interruptible(watch(entry, ended, timeout)), serviceScope)
     all.set(executionId, { ended, watch: fiber })
   }, Effect.uninterruptible)
 

@@ -1,4 +1,19 @@
-export type { Admissibility } from "./Admission.js"
+export { type Admissibility, Admission, type Admittee } from "./Admission.js"
+export {
+  ArtifactGate,
+  type CollectedArtifacts,
+  type CollectOptions,
+  defaultOutputDir
+} from "./ArtifactGate.js"
+export { type ArtifactKind, defaultWhitelist, mediaTypeOf, type Whitelist } from "./ArtifactPolicy.js"
+export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
+export {
+  type ArtifactRange,
+  ArtifactStore,
+  ArtifactStoreFailure,
+  type StagedArtifact,
+  type StoredArtifact
+} from "./ArtifactStore.js"
 export { ExecutionLog } from "./ExecutionLog.js"
 export {
   type EndedExecution,
@@ -8,7 +23,11 @@ export {
   StoreFailure,
   type UsageQuery
 } from "./ExecutionStore.js"
-export { defaultLimits, Limits, LimitsSchema, type LimitValues, variableName } from "./Limits.js"
+export * as FileArtifactStore from "./FileArtifactStore.js"
+export { IdempotencyKeys } from "./IdempotencyKeys.js"
+export { Instance } from "./Instance.js"
+export { Limits, variableName } from "./Limits.js"
+export { Sandboxes } from "./Sandboxes.js"
 export {
   type CommandExit,
   type ListedSandbox,

@@ -1,9 +1,12 @@
+import type { LimitValues } from "@bulkhead/domain"
 import {
+  Admission,
   ExecutionLog,
   type Facts,
+  IdempotencyKeys,
   Limits,
-  type LimitValues,
   type Runtime,
+  Sandboxes,
   SandboxService,
   Toolchain
 } from "@bulkhead/sandbox"
@@ -24,8 +27,9 @@ export const service = (
   supervisor: Facts["supervisor"] = "none"
 ) =>
   SandboxService.layerBare.pipe(
+    Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
     Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(ExecutionLog.layerMemory()),
+    Layer.provideMerge(Layer.merge(ExecutionLog.layerMemory(), IdempotencyKeys.layerMemory())),
     Layer.provideMerge(
       Toolchain.layerTest({
         supervisor,

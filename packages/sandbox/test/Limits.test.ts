@@ -1,4 +1,5 @@
-import { defaultLimits, Limits, variableName } from "@bulkhead/sandbox"
+import { defaultLimits } from "@bulkhead/domain"
+import { Limits, variableName } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 

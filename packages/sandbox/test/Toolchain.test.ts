@@ -1,4 +1,4 @@
-import { SandboxService, Toolchain } from "@bulkhead/sandbox"
+import { Limits, Sandboxes, SandboxService, Toolchain } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -10,7 +10,11 @@ const finding = (output: string) => ({
 })
 
 const toolchain = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
-  Toolchain.layer.pipe(Layer.provideMerge(MockSandboxProvider.layer(behaviour)))
+  Toolchain.layer.pipe(
+    Layer.provide(Sandboxes.layer),
+    Layer.provide(Limits.layer()),
+    Layer.provideMerge(MockSandboxProvider.layer(behaviour))
+  )
 
 const debian =
   "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\nperl This is perl 5, version 36, subversion 0 (v5.36.0)\n"

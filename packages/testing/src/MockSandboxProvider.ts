@@ -7,7 +7,7 @@ import {
   type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Context, Deferred, Effect, Layer, Ref } from "effect"
+import { Context, Deferred, Effect, Layer, Ref, Stream } from "effect"
 
 /** What a mock program can do while it runs. */
 export interface MockProcess {
@@ -28,6 +28,8 @@ export interface MockBehaviour {
   readonly create: Effect.Effect<void, SandboxFailure>
   /** Runs before files are written. */
   readonly write: Effect.Effect<void, SandboxFailure>
+  /** What reading a file of a sandbox gives, unless it was written there. */
+  readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
   /** Runs before a signal is delivered. */
   readonly signal: Effect.Effect<void, SandboxFailure>
   /** Runs before a sandbox is destroyed. */
@@ -48,6 +50,7 @@ const defaultBehaviour: MockBehaviour = {
   program: hello,
   create: Effect.void,
   write: Effect.void,
+  read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
   signal: Effect.void,
   destroy: Effect.void
 }
@@ -87,64 +90,98 @@ export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes"
   }
 >() {}
 
-const makeProcess = Effect.fnUntraced(function* (command: SandboxCommand) {
-  const signals = { SIGTERM: yield* Deferred.make<void>(), SIGKILL: yield* Deferred.make<void>() }
+/** A program that runs. */
+interface Running {
+  readonly end: Deferred.Deferred<CommandExit, SandboxFailure>
+  readonly SIGTERM: Deferred.Deferred<void>
+  readonly SIGKILL: Deferred.Deferred<void>
+}
+
+const makeRunning = Effect.gen(function* () {
+  const running: Running = {
+    end: yield* Deferred.make<CommandExit, SandboxFailure>(),
+    SIGTERM: yield* Deferred.make<void>(),
+    SIGKILL: yield* Deferred.make<void>()
+  }
+  return running
+})
+
+const processOf = (command: SandboxCommand, running: Running): MockProcess => {
   const output = (stream: "stdout" | "stderr") => (text: string) =>
     Effect.sync(() => command.onOutput(stream, text))
-  const process: MockProcess = {
+  return {
     command,
     stdout: output("stdout"),
     stderr: output("stderr"),
-    signalled: (signal) => Deferred.await(signals[signal])
+    signalled: (signal) => Deferred.await(running[signal])
   }
-  return { process, signals }
-})
+}
 
-const makeSandbox = Effect.fnUntraced(function* (
+const makeSandbox = (
   record: MockSandbox,
   behaviour: Ref.Ref<MockBehaviour>,
   onDestroy: Effect.Effect<void>
-) {
-  const destroyed = yield* Deferred.make<void>()
-  const running = new Set<Effect.Effect.Success<ReturnType<typeof makeProcess>>["signals"]>()
+) => {
+  let destroyed = false
+  const programs = new Set<Running>()
 
   const run = Effect.fnUntraced(function* (command: SandboxCommand) {
     const { program } = yield* Ref.get(behaviour)
-    const { process, signals } = yield* makeProcess(command)
+    const running = yield* makeRunning
     record.commands.push(command)
-    running.add(signals)
+    programs.add(running)
     command.onStart?.(1000 + record.commands.length)
-    return yield* program(process).pipe(
-      Effect.raceFirst(Effect.as(Deferred.await(signals.SIGKILL), { signal: "SIGKILL" })),
-      Effect.raceFirst(Effect.zipRight(Deferred.await(destroyed), failure("ECONNRESET", "run"))),
-      Effect.ensuring(Effect.sync(() => running.delete(signals)))
+    return yield* Effect.acquireUseRelease(
+      Effect.fork(
+        Effect.interruptible(Effect.intoDeferred(program(processOf(command, running)), running.end))
+      ),
+      () => Deferred.await(running.end),
+      (fiber) =>
+        Effect.sync(() => {
+          programs.delete(running)
+          fiber.unsafeInterruptAsFork(fiber.id())
+        })
     )
   })
 
   const signal = Effect.fnUntraced(function* (name: "SIGTERM" | "SIGKILL") {
     yield* (yield* Ref.get(behaviour)).signal
     record.signals.push(name)
-    for (const signals of running) yield* Deferred.succeed(signals[name], undefined)
+    for (const running of programs) {
+      yield* Deferred.succeed(running[name], undefined)
+      if (name === "SIGKILL") yield* Deferred.succeed(running.end, { signal: name })
+    }
   })
 
-  const destroy = Effect.gen(function* () {
-    if (yield* Deferred.isDone(destroyed)) return
+  const destroyNow = Effect.gen(function* () {
     yield* (yield* Ref.get(behaviour)).destroy
-    if (yield* Deferred.succeed(destroyed, undefined)) yield* onDestroy
+    if (destroyed) return
+    destroyed = true
+    for (const { end } of programs) yield* Deferred.fail(end, failure("ECONNRESET", "run"))
+    yield* onDestroy
   })
+  const destroy = Effect.suspend(() => (destroyed ? Effect.void : destroyNow))
 
   const write = Effect.fnUntraced(function* (files: ReadonlyArray<SandboxFile>) {
     yield* (yield* Ref.get(behaviour)).write
     record.files.push(...files)
   })
 
-  const renew = () =>
-    Effect.flatMap(Deferred.isDone(destroyed), (gone) =>
-      gone ? failure("SANDBOX_BUSY", "renew") : Effect.void
+  const renew = () => Effect.suspend(() => (destroyed ? failure("SANDBOX_BUSY", "renew") : Effect.void))
+
+  const read = (path: string) =>
+    Stream.unwrap(
+      Effect.map(Ref.get(behaviour), ({ read }) => {
+        const written = record.files.findLast((file) => file.path === path)
+        return written === undefined ? read(path) : Stream.make(written.content)
+      })
     )
 
-  return Sandbox.of({ id: record.id, renew, write, run, signal, destroy })
-})
+  return Sandbox.of({ id: record.id, renew, write, read, run, signal, destroy })
+}
+
+const boundedDestroy = ({ destroy }: Context.Tag.Service<Sandbox>) =>
+  destroy.pipe(Effect.ignore, Effect.disconnect, Effect.interruptible, Effect.timeoutOption("15 seconds"))
 
 /** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
 export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<SandboxProvider | MockSandboxes> =>
@@ -159,7 +196,7 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
         yield* (yield* Ref.get(behaviour)).create
         const record = { id: `mock-${created.length + 1}`, options, files: [], commands: [], signals: [] }
         created.push(record)
-        const sandbox = yield* makeSandbox(
+        const sandbox = makeSandbox(
           record,
           behaviour,
           Effect.sync(() => live.delete(record.id))
@@ -175,12 +212,7 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
           Layer.scoped(
             Sandbox,
             Effect.acquireRelease(acquire(options), (sandbox) =>
-              sandbox.destroy.pipe(
-                Effect.ignore,
-                Effect.disconnect,
-                Effect.interruptible,
-                Effect.timeoutOption("15 seconds")
-              )
+              Effect.when(boundedDestroy(sandbox), () => live.has(sandbox.id))
             )
           ),
         list: (wanted) =>

@@ -1,0 +1,136 @@
+import { Schema } from "effect"
+
+const whole = (unit: string, least = 1) =>
+  Schema.Number.pipe(
+    Schema.filter((value) => Number.isInteger(value) && value >= least && value <= 2 ** 40, {
+      message: () => `expected a whole number of ${unit}, ${least} or more`
+    })
+  )
+
+const seconds = Schema.Number.pipe(
+  Schema.filter((value) => Number.isFinite(value) && value > 0 && value <= 86_400, {
+    message: () => "expected a positive number of seconds, 86400 at most"
+  })
+)
+
+/** Every limit, by the name it has in code; its environment variable is `SANDBOX_` and the name in upper snake case. */
+export const LimitsSchema = Schema.Struct({
+  /** Seconds of wall time for a request that names none. */
+  defaultTimeout: seconds,
+  /** Most seconds of wall time a request may ask for. */
+  maxTimeout: seconds,
+  /** Seconds between SIGTERM and SIGKILL. */
+  killGracePeriod: seconds,
+  /** Seconds of CPU time, all processes together. */
+  maxCpuTime: seconds,
+  /** Percent of the sandbox's vCPUs. */
+  maxCpuPercent: whole("percent").pipe(
+    Schema.lessThanOrEqualTo(100, { message: () => "expected 1 to 100 percent" })
+  ),
+  maxMemoryMB: whole("MB", 16),
+  maxDiskMB: whole("MB"),
+  /** Processes and threads in one sandbox. */
+  maxProcesses: whole("processes"),
+  maxConcurrentSandboxes: whole("sandboxes"),
+  maxSandboxesPerUser: whole("sandboxes"),
+  /** Executions that may wait for a sandbox, in all and for one user. */
+  maxQueued: whole("executions", 0),
+  maxQueuedPerUser: whole("executions", 0),
+  /** Longest wait for a sandbox, in seconds. */
+  maxQueueWait: seconds,
+  maxCodeBytes: whole("bytes"),
+  /** Bytes of each output stream that a result keeps: half from its head, half from its tail. */
+  maxOutputBytes: whole("bytes"),
+  /** Bytes of output, both streams together, that end the execution. */
+  hardOutputBytes: whole("bytes"),
+  maxArtifactSizeMB: whole("MB"),
+  maxArtifactsPerExecution: whole("files", 0),
+  maxRetries: whole("retries", 0),
+  /** Milliseconds before the first retry; doubles with each. */
+  retryBackoffMs: whole("milliseconds"),
+  /** Sandboxes that are asked for in a second, at most; 0: as many as are needed. */
+  maxCreatesPerSecond: whole("sandboxes", 0),
+  /** Failures of the provider in a row after which it is left alone. */
+  breakerFailures: whole("failures"),
+  /** Seconds for which a provider that is down is left alone. */
+  breakerCooldown: seconds,
+  /** Seconds between looks for sandboxes that nobody holds. */
+  reaperInterval: seconds,
+  /** Sandboxes that are kept ready, at least and at most; at most 0: none. */
+  poolMin: whole("sandboxes", 0),
+  poolMax: whole("sandboxes", 0),
+  /** Seconds that a sandbox may wait in the pool. */
+  poolMaxAge: seconds
+})
+export type LimitValues = typeof LimitsSchema.Type
+
+/** The defaults of the specification, and ours beside them. */
+export const defaultLimits: LimitValues = {
+  defaultTimeout: 300,
+  maxTimeout: 900,
+  killGracePeriod: 10,
+  maxCpuTime: 900,
+  maxCpuPercent: 80,
+  maxMemoryMB: 2048,
+  maxDiskMB: 5120,
+  maxProcesses: 128,
+  maxConcurrentSandboxes: 50,
+  maxSandboxesPerUser: 5,
+  maxQueued: 500,
+  maxQueuedPerUser: 50,
+  maxQueueWait: 60,
+  maxCodeBytes: 1_048_576,
+  maxOutputBytes: 1_048_576,
+  hardOutputBytes: 67_108_864,
+  maxArtifactSizeMB: 100,
+  maxArtifactsPerExecution: 20,
+  maxRetries: 3,
+  retryBackoffMs: 1000,
+  maxCreatesPerSecond: 0,
+  breakerFailures: 5,
+  breakerCooldown: 10,
+  reaperInterval: 60,
+  poolMin: 0,
+  poolMax: 0,
+  poolMaxAge: 300
+}
+
+/** Limits that are laid down when the sandboxes' provider is set up, and stay as they are until the next start. */
+export const fixedLimits = [
+  "maxCpuPercent",
+  "maxMemoryMB",
+  "maxDiskMB",
+  "maxProcesses",
+  "maxCreatesPerSecond",
+  "breakerFailures",
+  "breakerCooldown",
+  "reaperInterval",
+  "poolMin",
+  "poolMax",
+  "poolMaxAge"
+] as const satisfies ReadonlyArray<keyof LimitValues>
+
+/** What can be changed while the service runs: any of the limits but those that are fixed at its start. */
+export const LimitChanges = Schema.partialWith(LimitsSchema.omit(...fixedLimits), { exact: true })
+export type LimitChanges = typeof LimitChanges.Type
+
+/** The limits cannot be changed like this. `field` names the limit; the message says what is accepted. */
+export class LimitsRefused extends Schema.TaggedError<LimitsRefused>()("LimitsRefused", {
+  field: Schema.String,
+  message: Schema.String
+}) {}
+
+/** Limits of which the first must not be larger than the second. */
+const pairs = [
+  ["defaultTimeout", "maxTimeout"],
+  ["poolMin", "poolMax"]
+] as const
+
+/** What is wrong between limits that are right each for itself, by the name of the first. */
+export const contradiction = (values: LimitValues, nameOf: (limit: string) => string) => {
+  const pair = pairs.find(([smaller, larger]) => values[smaller] > values[larger])
+  if (pair === undefined) return undefined
+  const [smaller, larger] = pair
+  const message = `expected at most ${nameOf(larger)} (${values[larger]}), got '${values[smaller]}'`
+  return { limit: smaller, message }
+}

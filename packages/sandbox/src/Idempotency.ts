@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto"
+import {
+  type ExecutionId,
+  type ExecutionRequest,
+  type ExecutionResult,
+  IdempotencyConflict,
+  RecordUnavailable,
+  type Refusal
+} from "@bulkhead/domain"
+import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
+import type { Shared } from "./Shared.js"
+
+type Answer = Effect.Effect<ExecutionResult, Refusal>
+
+/** A key whose execution waits or runs, with the answer for whoever asks with it meanwhile. */
+export interface Pending {
+  readonly fingerprint: string
+  readonly answer: Deferred.Deferred<Answer>
+}
+
+/** The same for requests that ask for the same. */
+export const fingerprint = ({ code, env, files, language, retryOnFailure, timeout }: ExecutionRequest) =>
+  createHash("sha256")
+    .update(JSON.stringify([code, env, files, language, retryOnFailure, timeout]))
+    .digest("base64url")
+
+const conflict = (executionId: ExecutionId, message: string) =>
+  new IdempotencyConflict({ executionId, message: `idempotencyKey: ${message}` })
+
+const anotherRequest = (executionId: ExecutionId) =>
+  conflict(executionId, "expected a new key, this one stands for another request")
+
+/** Seconds after which a store that cannot be written may be there again. */
+const storeRecovery = 5
+
+const unavailable = (executionId: ExecutionId) =>
+  new RecordUnavailable({
+    executionId,
+    message: "The idempotency key cannot be recorded at present",
+    retryAfter: storeRecovery
+  })
+
+/** Whether it is certain that no code ran, so that the key may be used again. */
+const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
+  Exit.isFailure(exit) || (exit.value.verdict === "InternalError" && exit.value.receipt === undefined)
+
+const replay = (shared: Shared, { executionId }: Claim): Answer =>
+  Effect.flatMap(Effect.option(shared.registry.find(executionId)), (found) => {
+    const result = found._tag === "Some" ? found.value.result : undefined
+    return result === undefined
+      ? conflict(executionId, "the result of its execution is not kept here any more")
+      : Effect.succeed(result)
+  })
+
+/** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
+export const once = Effect.fnUntraced(function* <R>(
+  shared: Shared,
+  claim: Claim,
+  start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal, R>
+) {
+  const { executionId } = claim
+  const name = `${claim.userId} ${claim.key}`
+  const pending = shared.pending.get(name)
+  if (pending !== undefined) {
+    if (pending.fingerprint !== claim.fingerprint) return yield* anotherRequest(executionId)
+    return yield* Effect.interruptible(Effect.flatten(Deferred.await(pending.answer)))
+  }
+  const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
+  shared.pending.set(name, mine)
+  const keys = yield* IdempotencyKeys
+
+  const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
+    Effect.zipRight(
+      neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
+      Effect.sync(() => shared.pending.delete(name))
+    )
+  const run: Effect.Effect<Answer, never, R> = Effect.matchCauseEffect(start, {
+    onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
+    onSuccess: (fiber) =>
+      Effect.map(
+        Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
+        (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
+      )
+  })
+  const answerOf = (holder: Claim): Effect.Effect<Answer, never, R> => {
+    if (holder.executionId === executionId) return run
+    shared.pending.delete(name)
+    return Effect.succeed(
+      holder.fingerprint === claim.fingerprint ? replay(shared, holder) : anotherRequest(executionId)
+    )
+  }
+
+  const answer = yield* keys.claim(claim).pipe(
+    Effect.flatMap(answerOf),
+    Effect.catchTag("StoreFailure", () => {
+      shared.pending.delete(name)
+      return Effect.succeed<Answer>(unavailable(executionId))
+    })
+  )
+  yield* Deferred.succeed(mine.answer, answer)
+  return yield* Effect.interruptible(answer)
+}, Effect.uninterruptible)

@@ -1,0 +1,122 @@
+import type { PoolMetrics } from "@bulkhead/domain"
+import { Clock, type Context, Duration, Effect, Exit, Option, Queue, Schedule, Scope } from "effect"
+import type { LimitValues } from "./Limits.js"
+import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
+
+type Service = Context.Tag.Service<Sandbox>
+
+/** A sandbox that waits for its one execution. */
+interface Idle {
+  readonly sandbox: Service
+  readonly scope: Scope.CloseableScope
+  readonly bornAt: number
+}
+
+/** Sandboxes that are there before they are asked for. Each serves one execution and is never taken back. */
+export interface SandboxPool {
+  /** One that lives, now in the caller's scope and with this lifetime; none when there is none. */
+  readonly take: (lifetime: Duration.Duration) => Effect.Effect<Option.Option<Service>, never, Scope.Scope>
+  readonly metrics: Effect.Effect<PoolMetrics>
+}
+
+export interface PoolOptions {
+  readonly limits: Pick<LimitValues, "poolMin" | "poolMax" | "poolMaxAge">
+  /** Makes one that lives this long. */
+  readonly create: (lifetime: Duration.Duration) => Effect.Effect<Service, SandboxFailure, Scope.Scope>
+  /** Returns when no execution waits for a sandbox to be made. */
+  readonly whenCalm: Effect.Effect<void>
+}
+
+/** A sandbox outlives its time in the pool by this much, so that one that is just taken does not die meanwhile. */
+const lifetimeMargin = Duration.seconds(30)
+
+/** A sandbox that does not answer by then counts as dead. */
+const healthBound = Duration.seconds(2)
+
+/** When none can be made, the next try waits this long, then ever longer. */
+const refillBackoff = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced("30 seconds"))
+
+/** Keeps between `poolMin` and `poolMax` sandboxes: one more after each miss, one less after each that grew old unused. */
+export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: PoolOptions) {
+  const { poolMax, poolMaxAge, poolMin } = limits
+  const maxAge = Duration.seconds(poolMaxAge)
+  const idle: Array<Idle> = []
+  let target = poolMin
+  let hits = 0
+  let misses = 0
+  const wanted = yield* Queue.sliding<void>(1)
+  const ask = Queue.offer(wanted, undefined)
+
+  const discard = ({ scope }: Idle) => Effect.forkDaemon(Effect.interruptible(Scope.close(scope, Exit.void)))
+
+  const isAlive = ({ sandbox }: Idle, lifetime: Duration.Duration) =>
+    sandbox
+      .renew(lifetime)
+      .pipe(
+        Effect.isSuccess,
+        Effect.disconnect,
+        Effect.interruptible,
+        Effect.timeoutTo({ duration: healthBound, onSuccess: (alive) => alive, onTimeout: () => false })
+      )
+
+  const take: SandboxPool["take"] = Effect.fnUntraced(function* (lifetime) {
+    if (poolMax === 0) return Option.none()
+    for (let next = idle.shift(); next !== undefined; next = idle.shift()) {
+      const { sandbox, scope } = next
+      // In the caller's scope before anything else, so that no interrupt can lose it.
+      yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+      yield* ask
+      if (yield* isAlive(next, lifetime)) {
+        hits++
+        return Option.some(sandbox)
+      }
+    }
+    misses++
+    target = Math.min(poolMax, target + 1)
+    yield* ask
+    return Option.none()
+  }, Effect.uninterruptible)
+
+  const add = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      yield* restore(whenCalm)
+      const scope = yield* Scope.make()
+      const sandbox = yield* restore(Scope.extend(create(Duration.sum(maxAge, lifetimeMargin)), scope)).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      idle.push({ sandbox, scope, bornAt: yield* Clock.currentTimeMillis })
+    })
+  )
+
+  const fill = Effect.whileLoop({
+    while: () => idle.length < target,
+    body: () => Effect.retry(add, refillBackoff),
+    step: () => {}
+  })
+
+  const retire = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    while (idle[0] !== undefined && now - idle[0].bornAt >= Duration.toMillis(maxAge)) {
+      const [old] = idle.splice(0, 1)
+      target = Math.max(poolMin, target - 1)
+      if (old) yield* discard(old)
+    }
+  })
+
+  if (poolMax > 0) {
+    const tick = Effect.raceFirst(Queue.take(wanted), Effect.sleep(Duration.seconds(poolMaxAge / 4)))
+    const keep = Effect.forever(Effect.all([retire, fill, tick], { discard: true }))
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach(idle.splice(0), ({ scope }) => Scope.close(scope, Exit.void), {
+        concurrency: "unbounded"
+      })
+    )
+    yield* Effect.forkScoped(Effect.interruptible(keep))
+  }
+
+  const pool: SandboxPool = {
+    take,
+    metrics: Effect.sync(() => ({ idle: idle.length, target, hits, misses }))
+  }
+  return pool
+})

@@ -1,0 +1,128 @@
+import { UserId } from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { MockSandboxProvider } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Ref, TestClock } from "effect"
+import { service, settle } from "./Fixture.js"
+
+const { failure, MockSandboxes, sleeper } = MockSandboxProvider
+
+const created = Effect.flatMap(MockSandboxes, (mock) => Effect.map(mock.created, (all) => all.length))
+
+const execute = (idempotencyKey: string, code = "print(1)", userId = "ann", timeout = 60) =>
+  Effect.flatMap(SandboxService, (sandboxes) =>
+    sandboxes.execute({ code, idempotencyKey, timeout }, { userId: UserId.make(userId) })
+  )
+
+/** In the background, until it needs time to go by. */
+const begin = (key: string, code?: string) => Effect.tap(Effect.fork(execute(key, code)), () => settle)
+
+describe("an idempotency key", () => {
+  it.effect("gives the first result again, without a second run", () =>
+    Effect.gen(function* () {
+      const first = yield* execute("one")
+      assert.deepStrictEqual(yield* execute("one"), first)
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service()))
+  )
+
+  it.effect("joins an execution that is under way", () =>
+    Effect.gen(function* () {
+      const fibers = [yield* begin("one"), yield* begin("one"), yield* begin("one")]
+      yield* TestClock.adjust("60 seconds")
+      const results = yield* Fiber.join(Fiber.all(fibers))
+      assert.strictEqual(new Set(results.map(({ executionId }) => executionId)).size, 1)
+      assert.strictEqual(results[0]?.verdict, "TimeLimitExceeded")
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service({ program: sleeper })))
+  )
+
+  it.effect("belongs to one user", () =>
+    Effect.gen(function* () {
+      const ann = yield* execute("one", "print(1)", "ann")
+      const bob = yield* execute("one", "print(1)", "bob")
+      assert.notStrictEqual(ann.executionId, bob.executionId)
+    }).pipe(Effect.provide(service()))
+  )
+
+  it.effect("stands for one request alone, under way and afterwards", () =>
+    Effect.gen(function* () {
+      const running = yield* begin("one", "loop")
+      const meanwhile = yield* Effect.flip(execute("one", "another"))
+      assert.strictEqual(meanwhile._tag, "IdempotencyConflict")
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.join(running)
+      const afterwards = yield* Effect.flip(execute("one", "another"))
+      assert.strictEqual(afterwards._tag, "IdempotencyConflict")
+      assert.match(afterwards.message, /^idempotencyKey: expected a new key/)
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service({ program: sleeper })))
+  )
+
+  it.effect("keeps its execution alive when the caller goes away", () =>
+    Effect.gen(function* () {
+      yield* Fiber.interrupt(yield* begin("one"))
+      const again = yield* begin("one")
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual((yield* Fiber.join(again)).verdict, "TimeLimitExceeded")
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service({ program: sleeper })))
+  )
+
+  it.effect("can be used again when no code ran", () =>
+    Effect.gen(function* () {
+      const mock = yield* MockSandboxes
+      yield* mock.behave({ create: failure("PERMISSION_DENIED", "create", false) })
+      assert.strictEqual((yield* execute("one")).verdict, "InternalError")
+      yield* mock.behave({ create: Effect.void })
+      assert.strictEqual((yield* execute("one")).verdict, "Completed")
+    }).pipe(Effect.provide(service()))
+  )
+
+  it.effect("can be used again after a refusal", () =>
+    Effect.gen(function* () {
+      const running = yield* begin("one")
+      const refused = yield* Effect.flip(execute("two"))
+      assert.strictEqual(refused._tag, "QuotaExceeded")
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.join(running)
+      const second = yield* begin("two")
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual((yield* Fiber.join(second)).verdict, "TimeLimitExceeded")
+    }).pipe(Effect.provide(service({ program: sleeper }, { maxSandboxesPerUser: 1, maxQueuedPerUser: 0 })))
+  )
+
+  it.effect("gives everyone who joined the same refusal", () =>
+    Effect.gen(function* () {
+      const running = yield* begin("one")
+      const waiting = [yield* begin("two"), yield* begin("two")]
+      yield* TestClock.adjust("5 seconds")
+      const refusals = yield* Effect.forEach(waiting, (fiber) => Effect.flip(Fiber.join(fiber)))
+      assert.deepStrictEqual(
+        refusals.map(({ _tag }) => _tag),
+        ["QueueTimeout", "QueueTimeout"]
+      )
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.join(running)
+    }).pipe(Effect.provide(service({ program: sleeper }, { maxSandboxesPerUser: 1, maxQueueWait: 5 })))
+  )
+
+  it.effect("runs the code once, however many ask at once", () =>
+    Effect.gen(function* () {
+      const runs = yield* Ref.make(0)
+      const mock = yield* MockSandboxes
+      yield* mock.behave({
+        program: () =>
+          Effect.as(
+            Ref.update(runs, (count) => count + 1),
+            { exitCode: 0 }
+          )
+      })
+      yield* Effect.all(
+        Array.from({ length: 100 }, () => execute("one")),
+        { concurrency: "unbounded" }
+      )
+      assert.strictEqual(yield* Ref.get(runs), 1)
+    }).pipe(Effect.provide(service()))
+  )
+})
