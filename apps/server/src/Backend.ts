@@ -1,8 +1,9 @@
+import type { LimitValues } from "@bulkhead/domain"
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Limits } from "@bulkhead/sandbox"
+import { Instance, Limits } from "@bulkhead/sandbox"
 import { Context, Effect, Layer, Option } from "effect"
-import { type E2BSettings, ServerConfig } from "./ServerConfig.js"
+import { type BackendChoice, type E2BSettings, ServerConfig } from "./ServerConfig.js"
 
 /** Where the sandboxes run, told to people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
@@ -47,5 +48,18 @@ const embedded = Layer.unwrapEffect(
 
 /** The sandboxes' provider that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(ServerConfig, ({ backend }) => (backend._tag === "E2B" ? e2b(backend.settings) : embedded))
+  Effect.map(ServerConfig, ({ backend, instance }) =>
+    Layer.merge(backend._tag === "E2B" ? e2b(backend.settings) : embedded, Layer.succeed(Instance, instance))
+  )
+)
+
+/** E2B counts creates and bills whatever lives; the embedded host has neither price nor rate, so a few sandboxes wait ready. */
+const defaults: Record<BackendChoice["_tag"], Partial<LimitValues>> = {
+  E2B: { maxCreatesPerSecond: 5 },
+  Embedded: { poolMin: 1, poolMax: 4 }
+}
+
+/** The limits from the environment, over defaults that suit the provider. */
+export const limits = Layer.unwrapEffect(
+  Effect.map(ServerConfig, ({ backend }) => Limits.layerFromEnvOver(defaults[backend._tag]))
 )

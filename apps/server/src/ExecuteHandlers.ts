@@ -7,7 +7,7 @@ import {
   refusalError,
   rejectedResult
 } from "@bulkhead/domain"
-import { Limits, SandboxService } from "@bulkhead/sandbox"
+import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { type Context, Effect, Option } from "effect"
 import { freshId } from "./Refusals.js"
@@ -50,11 +50,11 @@ const optionsOf = Option.match({
 export const layer = HttpApiBuilder.group(BulkheadApi, "execute", (handlers) =>
   Effect.gen(function* () {
     const service = yield* SandboxService
-    const { maxCodeBytes } = yield* Limits
     return handlers.handleRaw("execute", ({ request }) =>
       Effect.gen(function* () {
         const caller = yield* Caller
         yield* checkHost(caller, request)
+        const { maxCodeBytes } = yield* service.limits
         const body = yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte)
         // The service checks the form of whatever it is given.
         const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))

@@ -1,7 +1,18 @@
-import { BulkheadApi } from "@bulkhead/api"
+import { BulkheadApi, NotReady } from "@bulkhead/api"
+import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder } from "@effect/platform"
 import { Effect } from "effect"
 
 export const layer = HttpApiBuilder.group(BulkheadApi, "health", (handlers) =>
-  handlers.handle("health", () => Effect.succeed({ status: "ok" as const }))
+  Effect.map(SandboxService, ({ readiness }) =>
+    handlers
+      .handle("health", () => Effect.succeed({ status: "ok" as const }))
+      .handle("ready", () =>
+        Effect.filterOrFail(
+          readiness,
+          ({ ready }) => ready,
+          (readiness) => new NotReady({ readiness })
+        )
+      )
+  )
 )

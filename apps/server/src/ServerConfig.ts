@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { isIP } from "node:net"
+import { hostname } from "node:os"
 import { UserId } from "@bulkhead/domain"
 import { Config, ConfigError, Context, Effect, Either, Layer, Option, Redacted, Schema } from "effect"
 
@@ -29,6 +30,8 @@ export interface ServerSettings {
   readonly adminToken: Redacted.Redacted
   /** Whether nobody chose the admin token, so that it has to be printed. */
   readonly adminTokenIsRandom: boolean
+  /** The name of this server among those that share an E2B account. Default: the machine's name and the port. */
+  readonly instance: string
   /** Empty: every caller on this machine may run code under any name. */
   readonly callerKeys: ReadonlyArray<CallerKey>
 }
@@ -145,11 +148,18 @@ const callerKeys: Config.Config<ReadonlyArray<CallerKey>> = text("SANDBOX_API_KE
   )
 )
 
+const instance = parsed<Option.Option<string>>(
+  "SANDBOX_INSTANCE",
+  Option.none(),
+  (value) => (/^[A-Za-z0-9_.:-]{1,128}$/.test(value) ? Option.some(Option.some(value)) : Option.none()),
+  "1 to 128 letters, digits, _ . : or -"
+)
+
 /** Whether only this machine can reach a host. */
 export const isLoopback = (host: string) =>
   host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
 
-const fromEnv = Config.all({ port, host, backend, adminToken, callerKeys }).pipe(
+const fromEnv = Config.all({ port, host, backend, adminToken, callerKeys, instance }).pipe(
   Config.mapOrFail((settings) =>
     settings.callerKeys.length > 0 || isLoopback(settings.host)
       ? Either.right(settings)
@@ -173,9 +183,10 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
   static readonly layerFromEnv: Layer.Layer<ServerConfig, ConfigError.ConfigError> = Layer.effect(
     ServerConfig,
     Effect.gen(function* () {
-      const { adminToken, ...settings } = yield* fromEnv
+      const { adminToken, instance, ...settings } = yield* fromEnv
       return {
         ...settings,
+        instance: Option.getOrElse(instance, () => `${hostname()}:${settings.port}`),
         adminToken: Option.isSome(adminToken) ? adminToken.value : yield* randomToken,
         adminTokenIsRandom: Option.isNone(adminToken)
       }

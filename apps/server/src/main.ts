@@ -1,4 +1,4 @@
-import { Limits, SandboxService } from "@bulkhead/sandbox"
+import { SandboxService } from "@bulkhead/sandbox"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Logger } from "effect"
 import * as App from "./App.js"
@@ -10,9 +10,9 @@ import * as StartFailure from "./StartFailure.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
-  Layer.provide(SandboxService.layerFromEnv),
+  Layer.provide(SandboxService.layerMemory),
   Layer.provide(Backend.layer),
-  Layer.provide(Layer.mergeAll(ServerConfig.layerFromEnv, Limits.layerFromEnv)),
+  Layer.provide(Layer.provideMerge(Backend.limits, ServerConfig.layerFromEnv)),
   Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
 )
 

@@ -1,9 +1,11 @@
 import {
+  defaultLimits,
   ExecutionEnded,
   type ExecutionEvent,
   ExecutionNotFound,
   type ExecutionRecord,
   type ExecutionSummary,
+  LimitsRefused,
   type SystemMetrics,
   type UserMetrics
 } from "@bulkhead/domain"
@@ -130,6 +132,49 @@ describe("the admin routes", () => {
     )
   )
 
+  it.effect("kill, with a reason for the log", () =>
+    Effect.gen(function* () {
+      const kill = (body: string) =>
+        send("/api/sandbox/kill/exec_1", {
+          method: "POST",
+          headers: { ...asAdmin, "content-type": "application/json" },
+          body
+        })
+      assert.strictEqual((yield* kill('{"reason":"costs too much"}')).status, 200)
+      assertError(yield* kill('{"reason":""}'), 400, "INVALID_REQUEST", /^reason: expected 1 to 200/)
+      assertError(yield* kill('{"why":"?"}'), 400, "INVALID_REQUEST", /^why: /)
+      assertError(yield* kill("{"), 400, "INVALID_REQUEST", /^body: expected JSON/)
+    }).pipe(
+      serve({
+        killExecution: (_, reason) =>
+          reason === "costs too much" ? Effect.void : Effect.dieMessage(`not for ${reason}`)
+      })
+    )
+  )
+
+  it.effect("limits", () =>
+    Effect.gen(function* () {
+      const change = (body: string) =>
+        send("/api/sandbox/limits", {
+          method: "PUT",
+          headers: { ...asAdmin, "content-type": "application/json" },
+          body
+        })
+      assert.deepStrictEqual(json(yield* get("/api/sandbox/limits")), defaultLimits)
+      const changed = yield* change('{"maxQueued":7}')
+      assert.deepStrictEqual(json(changed), { ...defaultLimits, maxQueued: 7 })
+      assertError(yield* change('{"maxQueued":-1}'), 400, "INVALID_REQUEST", /^maxQueued: no/)
+      assertError(yield* change("nothing"), 400, "INVALID_REQUEST", /^body: expected JSON/)
+    }).pipe(
+      serve({
+        changeLimits: (changes) =>
+          changes.maxQueued === 7
+            ? Effect.succeed({ ...defaultLimits, ...changes })
+            : new LimitsRefused({ field: "maxQueued", message: "maxQueued: no" })
+      })
+    )
+  )
+
   it.effect("executions", () =>
     Effect.gen(function* () {
       const asked = "/api/sandbox/executions"
@@ -160,7 +205,9 @@ describe("the admin routes", () => {
     ["POST", "/api/sandbox/kill/exec_1"],
     ["GET", "/api/sandbox/executions"],
     ["GET", "/api/sandbox/executions?state=asleep"],
-    ["GET", "/api/sandbox/executions/exec_1"]
+    ["GET", "/api/sandbox/executions/exec_1"],
+    ["GET", "/api/sandbox/limits"],
+    ["PUT", "/api/sandbox/limits"]
   ] as const
   const { adminToken, aliceKey } = TestServer
   const wrong: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -205,6 +252,22 @@ describe("the open routes", () => {
       assert.strictEqual(answer.status, 200)
       assert.deepStrictEqual(json(answer), { status: "ok" })
     }).pipe(serve())
+  )
+
+  it.effect("ready", () =>
+    Effect.gen(function* () {
+      const answer = yield* send("/ready")
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(json(answer), { ready: true })
+    }).pipe(serve({ readiness: Effect.succeed({ ready: true }) }))
+  )
+
+  it.effect("not ready", () =>
+    Effect.gen(function* () {
+      const answer = yield* send("/ready")
+      assert.strictEqual(answer.status, 503)
+      assert.deepStrictEqual(json(answer), { ready: false, reason: "The sandbox provider is down" })
+    }).pipe(serve({ readiness: Effect.succeed({ ready: false, reason: "The sandbox provider is down" }) }))
   )
 
   it.effect("the contract", () =>

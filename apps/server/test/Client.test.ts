@@ -39,7 +39,7 @@ describe("BulkheadClient", () => {
   it.effect("has a typed error for each answer of the admin routes", () =>
     Effect.gen(function* () {
       const { admin } = yield* client()
-      const kill = (id: string) => Effect.flip(admin.kill({ path: { executionId: id } }))
+      const kill = (id: string) => Effect.flip(admin.kill({ payload: {}, path: { executionId: id } }))
       assert.instanceOf(yield* kill("exec_1"), Conflict)
       assert.instanceOf(yield* kill("exec_2"), NotFound)
       const stranger = yield* client("wrong")

@@ -1,3 +1,4 @@
+import { hostname } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { ServerConfig } from "../src/ServerConfig.js"
@@ -26,7 +27,8 @@ const refusal = (environment: Environment) =>
 describe("ServerConfig", () => {
   it.effect("has defaults that need nothing", () =>
     Effect.gen(function* () {
-      const { adminToken, ...settings } = yield* read({})
+      const { adminToken, instance, ...settings } = yield* read({})
+      assert.strictEqual(instance, `${hostname()}:8787`)
       assert.deepStrictEqual(settings, {
         port: 8787,
         host: "127.0.0.1",

@@ -1,4 +1,4 @@
-import { type ExecutionId, type ExecutionResult, ExecutionId as Id } from "@bulkhead/domain"
+import { defaultLimits, type ExecutionId, type ExecutionResult, ExecutionId as Id } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { type Context, Effect, Layer } from "effect"
 
@@ -19,6 +19,9 @@ export const layer = (service: Partial<Service> = {}) =>
     getLogs: () => unmeant("getLogs"),
     listExecutions: () => unmeant("listExecutions"),
     getExecution: () => unmeant("getExecution"),
+    limits: Effect.succeed(defaultLimits),
+    changeLimits: () => unmeant("changeLimits"),
+    readiness: unmeant("readiness"),
     runtimes: unmeant("runtimes"),
     shutdown: unmeant("shutdown"),
     ...service

@@ -18,7 +18,8 @@ const settings: ServerSettings = {
   backend: { _tag: "Embedded" },
   adminToken: Redacted.make(adminToken),
   adminTokenIsRandom: false,
-  callerKeys: []
+  callerKeys: [],
+  instance: "test"
 }
 
 export const callerKeys = [

@@ -3,6 +3,8 @@ import {
   ExecutionRecord,
   ExecutionState,
   ExecutionSummary,
+  LimitChanges,
+  LimitsSchema,
   SystemMetrics,
   UserId,
   UserMetrics
@@ -47,11 +49,31 @@ const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .addError(NotFound.answer)
   .annotate(OpenApi.Summary, "What happened to one execution")
 
+/** Why an execution is ended, for its log and its result. */
+export const KillReason = Schema.Struct({
+  /** 1 to 200 characters; `admin_request` unless told. */
+  reason: Schema.optional(
+    Schema.String.pipe(
+      Schema.filter((reason) => reason.length > 0 && reason.length <= 200 && !/\p{Cc}/u.test(reason), {
+        message: () => "expected 1 to 200 characters without control characters"
+      })
+    )
+  )
+}).annotations({ identifier: "KillReason" })
+
+/** Whoever gives no reason sends no body. */
+const withoutBody = (operation: Record<string, unknown>) => ({
+  ...operation,
+  requestBody: { ...(operation.requestBody as object), required: false }
+})
+
 const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .setPath(anExecution)
+  .setPayload(KillReason)
   .addSuccess(Killed)
   .addError(NotFound.answer)
   .addError(Conflict.answer)
+  .annotate(OpenApi.Transform, withoutBody)
   .annotate(OpenApi.Summary, "End an execution, waiting or running")
 
 const executions = HttpApiEndpoint.get("executions", "/executions")
@@ -70,6 +92,21 @@ const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
   .addError(NotFound.answer)
   .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
 
+const LimitsBody = LimitsSchema.annotations({ identifier: "Limits", description: "The limits in force" })
+
+const limits = HttpApiEndpoint.get("limits", "/limits")
+  .addSuccess(LimitsBody)
+  .annotate(OpenApi.Summary, "The limits in force")
+
+const changeLimits = HttpApiEndpoint.put("changeLimits", "/limits")
+  .setPayload(LimitChanges.annotations({ identifier: "LimitChanges" }))
+  .addSuccess(LimitsBody)
+  .annotate(OpenApi.Summary, "Change limits while the service runs")
+  .annotate(
+    OpenApi.Description,
+    "For what comes from now on, and for who waits. What is left out stays as it is; limits of the sandboxes themselves are fixed when the service starts. A restart forgets the changes."
+  )
+
 /** What the operator uses. */
 export const AdminApi = HttpApiGroup.make("admin")
   .add(metrics)
@@ -78,6 +115,8 @@ export const AdminApi = HttpApiGroup.make("admin")
   .add(kill)
   .add(executions)
   .add(execution)
+  .add(limits)
+  .add(changeLimits)
   .addError(BadRequest.answer)
   .middleware(AdminAuthentication)
   .prefix("/api/sandbox")

@@ -1,5 +1,6 @@
-import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
-import { Schema } from "effect"
+import { Readiness } from "@bulkhead/domain"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Data, Schema } from "effect"
 
 export const Health = Schema.Struct({ status: Schema.Literal("ok") }).annotations({
   identifier: "Health",
@@ -7,9 +8,29 @@ export const Health = Schema.Struct({ status: Schema.Literal("ok") }).annotation
 })
 export type Health = typeof Health.Type
 
+const ReadinessBody = Readiness.annotations({ identifier: "Readiness" })
+
+/** 503: new work cannot be done at present. */
+export class NotReady extends Data.TaggedError("NotReady")<{ readonly readiness: Readiness }> {
+  static readonly answer = Schema.transform(ReadinessBody, Schema.instanceOf(NotReady), {
+    strict: true,
+    decode: (readiness) => new NotReady({ readiness }),
+    encode: ({ readiness }) => readiness
+  }).annotations(
+    HttpApiSchema.annotations({ status: 503, description: "New work cannot be done at present" })
+  )
+}
+
 /** What watches the server's life. */
-export const HealthApi = HttpApiGroup.make("health", { topLevel: true }).add(
-  HttpApiEndpoint.get("health", "/health")
-    .addSuccess(Health)
-    .annotate(OpenApi.Summary, "Whether the server lives")
-)
+export const HealthApi = HttpApiGroup.make("health", { topLevel: true })
+  .add(
+    HttpApiEndpoint.get("health", "/health")
+      .addSuccess(Health)
+      .annotate(OpenApi.Summary, "Whether the server lives")
+  )
+  .add(
+    HttpApiEndpoint.get("ready", "/ready")
+      .addSuccess(ReadinessBody)
+      .addError(NotReady.answer)
+      .annotate(OpenApi.Summary, "Whether the server can do new work")
+  )

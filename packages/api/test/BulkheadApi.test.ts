@@ -25,7 +25,10 @@ describe("the OpenAPI document", () => {
       "post /api/sandbox/kill/{executionId}",
       "get /api/sandbox/executions",
       "get /api/sandbox/executions/{executionId}",
-      "get /health"
+      "get /api/sandbox/limits",
+      "put /api/sandbox/limits",
+      "get /health",
+      "get /ready"
     ])
   })
 

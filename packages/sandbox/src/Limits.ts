@@ -9,7 +9,7 @@ import {
 } from "@bulkhead/domain"
 import { Config, ConfigError, Context, Effect, Either, Layer, ParseResult, Schema } from "effect"
 
-export type { LimitValues }
+export { defaultLimits, type LimitValues }
 
 /** The environment variable of a limit: `maxMemoryMB` is `SANDBOX_MAX_MEMORY_MB`. */
 export const variableName = (limit: string) =>
@@ -17,7 +17,7 @@ export const variableName = (limit: string) =>
 
 const names = Object.keys(LimitsSchema.fields) as ReadonlyArray<keyof LimitValues>
 
-const limitFromEnv = (name: keyof LimitValues) =>
+const limitFromEnv = (name: keyof LimitValues, otherwise: number) =>
   Config.string(variableName(name)).pipe(
     Config.mapOrFail((text) => {
       const value = text.trim() === "" ? Number.NaN : Number(text)
@@ -28,14 +28,17 @@ const limitFromEnv = (name: keyof LimitValues) =>
         )
       )
     }),
-    Config.withDefault(defaultLimits[name])
+    Config.withDefault(otherwise)
   )
 
 /** Reads every limit from the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
-const fromEnv: Config.Config<LimitValues> = Config.map(
-  Config.all(names.map((name) => Config.map(limitFromEnv(name), (value) => [name, value] as const))),
-  (entries) => Object.fromEntries(entries) as unknown as LimitValues
-)
+const fromEnv = (defaults: LimitValues): Config.Config<LimitValues> =>
+  Config.map(
+    Config.all(
+      names.map((name) => Config.map(limitFromEnv(name, defaults[name]), (value) => [name, value] as const))
+    ),
+    (entries) => Object.fromEntries(entries) as unknown as LimitValues
+  )
 
 const checked = (values: LimitValues) => {
   const found = contradiction(values, variableName)
@@ -57,10 +60,14 @@ export class Limits extends Context.Tag("@bulkhead/sandbox/Limits")<Limits, Limi
     )
   }
 
+  /** The defaults, some of them set otherwise, with some limits set by the environment. */
+  static layerFromEnvOver(defaults: Partial<LimitValues>): Layer.Layer<Limits, ConfigError.ConfigError> {
+    return Layer.effect(Limits, Effect.flatMap(fromEnv({ ...defaultLimits, ...defaults }), checked))
+  }
+
   /** The defaults with some limits set by the environment. */
-  static readonly layerFromEnv: Layer.Layer<Limits, ConfigError.ConfigError> = Layer.effect(
-    Limits,
-    Effect.flatMap(fromEnv, checked)
+  static readonly layerFromEnv: Layer.Layer<Limits, ConfigError.ConfigError> = Layer.suspend(() =>
+    Limits.layerFromEnvOver({})
   )
 }
 

@@ -195,26 +195,28 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     Limits | ExecutionLog | IdempotencyKeys | Toolchain | Admission | Sandboxes
   > = Layer.scoped(SandboxService, make)
 
-  /** With the specification's limits, some of them set otherwise, and a log in memory. */
+  /** With whatever limits are provided, and books in memory. */
+  static readonly layerMemory: Layer.Layer<SandboxService, never, Limits | SandboxProvider> = Layer.suspend(
+    () =>
+      SandboxService.layerBare.pipe(
+        Layer.provide(
+          Layer.mergeAll(
+            ExecutionLog.layerMemory(),
+            IdempotencyKeys.layerMemory(),
+            Toolchain.layer,
+            Admission.layer
+          )
+        ),
+        Layer.provide(Sandboxes.layer)
+      )
+  )
+
+  /** With the specification's limits, some of them set otherwise, and books in memory. */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<SandboxService, never, SandboxProvider> {
-    return withMemory(Limits.layer(limits))
+    return Layer.provide(SandboxService.layerMemory, Limits.layer(limits))
   }
 
-  /** With limits from the environment, and a log in memory. */
+  /** With limits from the environment, and books in memory. */
   static readonly layerFromEnv: Layer.Layer<SandboxService, ConfigError.ConfigError, SandboxProvider> =
-    Layer.suspend(() => withMemory(Limits.layerFromEnv))
+    Layer.suspend(() => Layer.provide(SandboxService.layerMemory, Limits.layerFromEnv))
 }
-
-const withMemory = <E>(limits: Layer.Layer<Limits, E>) =>
-  SandboxService.layerBare.pipe(
-    Layer.provide(
-      Layer.mergeAll(
-        ExecutionLog.layerMemory(),
-        IdempotencyKeys.layerMemory(),
-        Toolchain.layer,
-        Admission.layer
-      )
-    ),
-    Layer.provide(Sandboxes.layer),
-    Layer.provide(limits)
-  )

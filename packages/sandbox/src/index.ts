@@ -26,7 +26,7 @@ export {
 export * as FileArtifactStore from "./FileArtifactStore.js"
 export { IdempotencyKeys } from "./IdempotencyKeys.js"
 export { Instance } from "./Instance.js"
-export { Limits, variableName } from "./Limits.js"
+export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export { Sandboxes } from "./Sandboxes.js"
 export {
   type CommandExit,
