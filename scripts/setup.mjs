@@ -29,6 +29,24 @@ const ensureBubblewrap = () => {
   if (!run("sh", ["-c", aptCommand], { env })) fail(`bubblewrap could not be installed by: ${aptCommand}`)
 }
 
+// A cluster of Debian's own would start with the package, and listen; the tests start one for themselves alone.
+const postgresCommand = [
+  "apt-get update",
+  "apt-get install -y --no-install-recommends postgresql-common",
+  "sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf",
+  "apt-get install -y --no-install-recommends postgresql"
+].join(" && ")
+
+/** Without PostgreSQL the tests that need it are skipped, and say so. */
+const ensurePostgres = () => {
+  if (existsSync("/usr/lib/postgresql") || isInstalled("postgres")) return
+  if (process.platform !== "linux" || process.getuid() !== 0 || !isInstalled("apt-get")) return
+  console.log("Installing PostgreSQL, for the tests")
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
+  if (!run("sh", ["-c", postgresCommand], { env }))
+    console.warn(`PostgreSQL could not be installed by: ${postgresCommand}`)
+}
+
 const installDependencies = () => {
   console.log("Installing dependencies")
   const install = ["--yes", packageManager, "install", "--frozen-lockfile"]
@@ -49,4 +67,10 @@ export const setup = async () => {
   const usesCloud = process.env.SANDBOX_BACKEND !== "embedded" && Boolean(process.env.E2B_API_KEY)
   if (!usesCloud) ensureBubblewrap()
   await ensureDependencies()
+}
+
+/** Does, beyond that, what only the tests need. */
+export const setupForTests = async () => {
+  await setup()
+  ensurePostgres()
 }

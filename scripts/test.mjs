@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { ensureBundle } from "./bundle.mjs"
 import { root, run } from "./project.mjs"
-import { setup } from "./setup.mjs"
+import { setupForTests } from "./setup.mjs"
 
 const report = join(root, ".setup/tests.json")
 rmSync(report, { force: true })
@@ -11,7 +11,7 @@ rmSync(report, { force: true })
 const bin = (name) => join(root, "node_modules/.bin", name)
 
 const steps = {
-  "Set up": () => setup().then(() => true),
+  "Set up": () => setupForTests().then(() => true),
   "Check types": () => run(bin("tsc"), ["-b"], { show: true }),
   "Check the tests' types": () => run(bin("tsc"), ["-p", "tsconfig.test.json"], { show: true }),
   Lint: () => run(bin("biome"), ["check", "--error-on-warnings", "."], { show: true }),

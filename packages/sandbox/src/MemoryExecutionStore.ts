@@ -1,0 +1,219 @@
+import {
+  type ExecutionEvent,
+  type ExecutionId,
+  type ExecutionResult,
+  type ExecutionSummary,
+  type Page,
+  type PageRequest,
+  type Usage,
+  type UserId,
+  type UserUsage,
+  usualPage
+} from "@bulkhead/domain"
+import { Effect, Encoding, Layer, Option, Order, Schema } from "effect"
+import { type EndedExecution, ExecutionStore } from "./ExecutionStore.js"
+
+export interface MemoryExecutionStoreOptions {
+  /** Ended executions that are remembered: the latest. Default 10000. */
+  readonly executions?: number
+  /** Characters of output that the kept results may hold together. Default 16 Mi. */
+  readonly resultRoom?: number
+}
+
+interface Remembered {
+  summary: ExecutionSummary
+  readonly events: Array<ExecutionEvent>
+  result?: ExecutionResult
+  usage?: Usage
+}
+
+type Place = readonly [number, string]
+
+const placeSchema = Schema.parseJson(Schema.Tuple(Schema.Number, Schema.String))
+
+const encodeCursor = (place: Place) => Encoding.encodeBase64Url(JSON.stringify(place))
+
+const decodeCursor = (cursor: string): Option.Option<Place> =>
+  Option.flatMap(
+    Option.getRight(Encoding.decodeBase64UrlString(cursor)),
+    Schema.decodeUnknownOption(placeSchema)
+  )
+
+const inOrder: Order.Order<Place> = Order.tuple(Order.number, Order.string)
+
+/** The items after the cursor's place, in the order of their places. A cursor that nobody gave out leads to an empty page. */
+const pageOf = <A>(
+  items: ReadonlyArray<A>,
+  { cursor, limit = usualPage }: PageRequest,
+  placeOf: (item: A) => Place,
+  order: Order.Order<Place> = inOrder
+): Page<A> => {
+  const after = cursor === undefined ? undefined : decodeCursor(cursor)
+  if (after && Option.isNone(after)) return { items: [] }
+  const rest = items
+    .filter((item) => !after || order(placeOf(item), after.value) > 0)
+    .sort((a, b) => order(placeOf(a), placeOf(b)))
+  const shown = rest.slice(0, limit)
+  const last = shown.at(-1)
+  return rest.length > limit && last !== undefined
+    ? { items: shown, nextCursor: encodeCursor(placeOf(last)) }
+    : { items: shown }
+}
+
+const within = (time: number, { from, to }: { readonly from?: number; readonly to?: number }) =>
+  (from === undefined || time >= from) && (to === undefined || time < to)
+
+const sizeOf = ({ stderr, stdout }: ExecutionResult) => stdout.length + stderr.length + 1024
+
+const added = (sum: UserUsage, usage: Usage): UserUsage => ({
+  userId: sum.userId,
+  executions: sum.executions + 1,
+  sandboxMs: sum.sandboxMs + usage.sandboxMs,
+  vcpuSeconds: sum.vcpuSeconds + usage.vcpuSeconds,
+  gibSeconds: sum.gibSeconds + usage.gibSeconds,
+  artifactBytes: sum.artifactBytes + usage.artifactBytes,
+  costUsd: sum.costUsd + usage.costUsd
+})
+
+const nothingUsed = (userId: UserId): UserUsage => ({
+  userId,
+  executions: 0,
+  sandboxMs: 0,
+  vcpuSeconds: 0,
+  gibSeconds: 0,
+  artifactBytes: 0,
+  costUsd: 0
+})
+
+const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecutionStoreOptions) => {
+  const known = new Map<ExecutionId, Remembered>()
+  // In the order in which they ended, so that the first is the first to be forgotten.
+  const ended = new Map<ExecutionId, Remembered>()
+  const withResult = new Map<ExecutionId, ExecutionResult>()
+  let resultSize = 0
+  let eventCount = 0
+
+  const forgetResult = (executionId: ExecutionId) => {
+    const result = withResult.get(executionId)
+    if (!result) return
+    withResult.delete(executionId)
+    resultSize -= sizeOf(result)
+    const remembered = known.get(executionId)
+    if (remembered) delete remembered.result
+  }
+
+  const keepResult = (remembered: Remembered, result: ExecutionResult) => {
+    remembered.result = result
+    withResult.set(result.executionId, result)
+    resultSize += sizeOf(result)
+    for (const oldest of withResult.keys()) {
+      if (resultSize <= resultRoom) return
+      forgetResult(oldest)
+    }
+  }
+
+  const forgetOldest = () => {
+    const oldest = ended.entries().next()
+    if (oldest.done || ended.size <= executions) return
+    const [executionId, { events }] = oldest.value
+    forgetResult(executionId)
+    ended.delete(executionId)
+    known.delete(executionId)
+    eventCount -= events.length
+  }
+
+  const began = (execution: ExecutionSummary) => {
+    if (!known.has(execution.executionId))
+      known.set(execution.executionId, { summary: execution, events: [] })
+  }
+
+  const happened = (event: ExecutionEvent) => {
+    const remembered = known.get(event.executionId)
+    if (!remembered) return
+    remembered.events.push(event)
+    eventCount++
+  }
+
+  const end = ({ endedAt, executionId, result, usage, verdict }: EndedExecution) => {
+    const remembered = known.get(executionId)
+    if (!remembered || ended.has(executionId)) return
+    remembered.summary = { ...remembered.summary, state: "ended", endedAt, verdict }
+    if (result) keepResult(remembered, result)
+    if (usage) remembered.usage = usage
+    ended.set(executionId, remembered)
+    forgetOldest()
+  }
+
+  const write: ExecutionStore["Type"]["write"] = (entries) =>
+    Effect.sync(() => {
+      for (const entry of entries) {
+        if (entry._tag === "Began") began(entry.execution)
+        else if (entry._tag === "Happened") happened(entry.event)
+        else end(entry.end)
+      }
+    })
+
+  const find: ExecutionStore["Type"]["find"] = (executionId) =>
+    Effect.sync(() =>
+      Option.map(Option.fromNullable(known.get(executionId)), ({ result, summary }) => ({
+        ...summary,
+        ...(result ? { result } : {})
+      }))
+    )
+
+  const list: ExecutionStore["Type"]["list"] = (query) =>
+    Effect.sync(() => {
+      const matching = [...known.values()]
+        .map(({ summary }) => summary)
+        .filter(
+          (execution) =>
+            (query.userId === undefined || execution.userId === query.userId) &&
+            (query.state === undefined || execution.state === query.state) &&
+            (query.verdict === undefined || execution.verdict === query.verdict) &&
+            within(execution.startedAt, query)
+        )
+      return pageOf(
+        matching,
+        query,
+        ({ executionId, startedAt }): Place => [startedAt, executionId],
+        Order.reverse(inOrder)
+      )
+    })
+
+  const events: ExecutionStore["Type"]["events"] = (executionId, page) =>
+    Effect.sync(() => {
+      const numbered = (known.get(executionId)?.events ?? []).map((event, index) => ({ event, index }))
+      const { items, ...rest } = pageOf(numbered, page, ({ index }): Place => [index, executionId])
+      return { items: items.map(({ event }) => event), ...rest }
+    })
+
+  const usage: ExecutionStore["Type"]["usage"] = (query) =>
+    Effect.sync(() => {
+      const users = new Map<UserId, UserUsage>()
+      for (const { summary, usage } of ended.values()) {
+        const { endedAt, userId } = summary
+        if (!usage || endedAt === undefined || !within(endedAt, query)) continue
+        if (query.userId !== undefined && userId !== query.userId) continue
+        users.set(userId, added(users.get(userId) ?? nothingUsed(userId), usage))
+      }
+      return pageOf([...users.values()], query, ({ userId }): Place => [0, userId])
+    })
+
+  return ExecutionStore.of({
+    write,
+    commit: Effect.void,
+    find,
+    list,
+    events,
+    usage,
+    verify: Effect.sync(() => ({ intact: true, checked: eventCount })),
+    unfinished: Effect.succeed([])
+  })
+}
+
+/**
+ * Books in memory, gone with the process: live executions and the latest that ended. Nothing outside can change them, so there is no
+ * chain of hashes, and `verify` has nothing to doubt. Events of an execution that did not begin here are not kept.
+ */
+export const layer = (options: MemoryExecutionStoreOptions = {}): Layer.Layer<ExecutionStore> =>
+  Layer.sync(ExecutionStore, () => make(options))

@@ -1,0 +1,286 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, FastCheck } from "effect"
+import * as ArtifactPolicy from "../src/ArtifactPolicy.js"
+import * as Files from "./ArtifactFixture.js"
+
+/** What is wrong with a file of this name that comes in pieces of this many bytes. */
+const flawOf = Effect.fnUntraced(function* (name: string, content: Uint8Array, piece = 65_536) {
+  const kind = ArtifactPolicy.judgeName(name)
+  if (typeof kind === "string") return kind
+  const head = yield* ArtifactPolicy.judgeHead(kind, content.subarray(0, ArtifactPolicy.sniffedBytes))
+  if (head !== undefined) return head
+  const inspector = ArtifactPolicy.inspectorOf(kind)
+  for (let at = 0; at < content.length; at += piece) {
+    const flaw = inspector.push(content.subarray(at, at + piece))
+    if (flaw !== undefined) return flaw
+  }
+  return inspector.end()
+})
+
+const { docx, gif, jpeg, npy, pdf, png, text, whole, zip } = Files
+const mismatch = "its content is not what its name says"
+const active = "it has active content"
+const executables: ReadonlyArray<readonly [string, Buffer]> = [
+  ["an ELF", Buffer.from("\x7fELF\x02\x01\x01\0".padEnd(128, "\0"), "latin1")],
+  ["a Windows program", Buffer.from(`MZ\x90\0${"\0".repeat(124)}`, "latin1")],
+  ["a Mach-O", Buffer.from("cffaedfe0700000103000000", "hex")],
+  ["Java's bytecode", Buffer.from("cafebabe00000034", "hex")],
+  ["WebAssembly", Buffer.from("0061736d01000000", "hex")],
+  ["a shell script", text("#!/bin/sh\nid\n")],
+  ["a zip", zip([{ name: "a", content: text("a") }])]
+]
+
+describe("what is kept", () => {
+  it("has a whole file of each kind to test with", () =>
+    assert.deepStrictEqual(
+      Object.keys(whole)
+        .map((name) => name.slice(2))
+        .toSorted(),
+      Object.keys(ArtifactPolicy.defaultWhitelist).toSorted()
+    ))
+
+  for (const [name, content] of Object.entries(whole)) {
+    it.effect(`${name}, however its bytes come`, () =>
+      Effect.gen(function* () {
+        for (const piece of [65_536, 7, 1]) assert.isUndefined(yield* flawOf(name, content, piece))
+      })
+    )
+  }
+
+  it.effect("an empty text, and an extension in capitals", () =>
+    Effect.gen(function* () {
+      assert.isUndefined(yield* flawOf("a.txt", text("")))
+      assert.isUndefined(yield* flawOf("a.PNG", png()))
+    })
+  )
+
+  it("is served as what it is, and anything else as bytes", () => {
+    assert.strictEqual(ArtifactPolicy.mediaTypeOf("d/a.Png"), "image/png")
+    assert.strictEqual(ArtifactPolicy.mediaTypeOf("a.html"), "text/html; charset=utf-8")
+    assert.strictEqual(ArtifactPolicy.mediaTypeOf("a.toString"), "application/octet-stream")
+  })
+})
+
+describe("what no kind lets pass", () => {
+  for (const name of Object.keys(whole)) {
+    for (const [what, content] of executables) {
+      it.effect(`${what} as ${name}`, () =>
+        Effect.map(flawOf(name, content), (flaw) => assert.isString(flaw))
+      )
+    }
+  }
+
+  const binary = Object.entries(whole).filter(
+    ([name]) => typeof ArtifactPolicy.judgeName(name) !== "string" && whole[name]?.includes(0)
+  )
+  for (const [name, content] of binary) {
+    it.effect(`a zip behind ${name}`, () =>
+      Effect.gen(function* () {
+        const appended = Buffer.concat([content, zip([{ name: "a.class", content: text("a") }])])
+        for (const piece of [65_536, 1]) assert.isString(yield* flawOf(name, appended, piece))
+      })
+    )
+  }
+})
+
+describe("what is refused, and why", () => {
+  const image = (content: string) => png(["tEXt", content])
+  const entry = (name: string) => docx({ name, content: text("a") })
+  const rows: ReadonlyArray<readonly [string, string, Uint8Array, string]> = [
+    ["data behind a PNG", "a.png", Buffer.concat([png(), text("\n")]), "data after its end"],
+    ["data behind a GIF", "a.gif", Buffer.concat([gif, text("x")]), "data after its end"],
+    ["data behind a JPEG", "a.jpg", Buffer.concat([jpeg, text("x")]), "data after its end"],
+    ["data behind a WAV", "a.wav", Buffer.concat([Files.wav, text("x")]), "data after its end"],
+    ["data behind a BMP", "a.bmp", Buffer.concat([Files.bmp, text("x")]), "data after its end"],
+    ["data behind a PDF", "a.pdf", Buffer.concat([pdf(), text("x")]), "data after its end"],
+    ["data behind a document", "a.docx", Buffer.concat([docx(), text("x")]), "data after its end"],
+    ["data behind an array", "a.npy", npy("'<i4'", "(1,)", Buffer.alloc(5)), "data after its end"],
+    ["data behind a table", "a.parquet", Buffer.concat([Files.parquet, text("x")]), "it is cut short"],
+    ["half an array", "a.npy", npy("'<i4'", "(2,)", Buffer.alloc(4)), "it is cut short"],
+    ["half a GIF", "a.gif", gif.subarray(0, -1), "it is cut short"],
+    ["half an MP4", "a.mp4", Files.mp4.subarray(0, -1), "it is cut short"],
+    ["a PHP script in a PNG", "a.png", image("c\0<?php"), "it has a script in it"],
+    ["a page's script in a PNG", "a.png", image("c\0<SCRIPT src=x>"), "it has a script in it"],
+    ["a bitmap that is a page too", "a.bmp", text("BM=1;/*<html>*/"), "it is cut short"],
+    [
+      "a GIF that is a JavaScript too",
+      "a.gif",
+      text("GIF89a=1/*padding*/;alert(1)"),
+      "it is not a whole GIF"
+    ],
+    [
+      "other boxes in an MP4",
+      "a.mp4",
+      Buffer.concat([Files.mp4, Buffer.from("\0\0\0\x08evil")]),
+      "it has parts that are not of an MP4"
+    ],
+    ["another image", "a.png", gif, `${mismatch}: it looks like gif`],
+    ["nothing for an image", "a.png", text(""), "it is empty"],
+    ["pickled objects", "a.npy", npy("'|O'", "(1,)", text("cos\nsystem")), "it holds pickled objects"],
+    [
+      "pickled objects among fields",
+      "a.npy",
+      npy("[('a', '<f8'), ('b', 'O')]", "(1,)", text("cos")),
+      "it holds pickled objects"
+    ],
+    [
+      "an array of fields",
+      "a.npy",
+      npy("[('a', '<f8')]", "(1,)", Buffer.alloc(8)),
+      "it holds elements that are not plain numbers or text"
+    ],
+    [
+      "an array without end",
+      "a.npy",
+      npy("'<f8'", "(99999999, 99999999, 99999999)", Buffer.alloc(8)),
+      "it holds elements that are not plain numbers or text"
+    ],
+    ["UTF-16", "a.csv", Buffer.from("\ufeffa,b", "utf16le"), "it is not UTF-8 text"],
+    ["Latin-1", "a.csv", Buffer.from("caf\xe9,b", "latin1"), "it is not UTF-8 text"],
+    ["half a character", "a.txt", Buffer.from("e282", "hex"), "it is not UTF-8 text"],
+    ["a script as text", "a.md", text("#!/usr/bin/env python3"), "it is a script"],
+    ["a PDF as text", "a.txt", pdf(), `${mismatch}: it looks like pdf`],
+    ["a script in an SVG", "a.svg", text("<svg><script>1</script></svg>"), active],
+    ["a script in a namespace", "a.svg", text("<x:svg><x:script>1</x:script></x:svg>"), active],
+    ["a handler", "a.svg", text("<svg/onload=alert(1)>"), active],
+    ["a handler behind a line break", "a.html", text("<img\nonerror\n=alert(1)>"), active],
+    ["a foreign object", "a.svg", text("<svg><foreignObject/></svg>"), active],
+    ["a frame", "a.html", text("<iframe src=x>"), active],
+    ["a base", "a.html", text("<base href=//x>"), active],
+    ["a redirection", "a.html", text("<meta http-equiv=refresh content=0>"), active],
+    ["a script's address", "a.html", text("<a href=javascript:alert(1)>"), active],
+    ["one in references", "a.html", text("<a href='&#x6A;avas&#99;ript&colon;alert(1)'>"), active],
+    ["one in pieces", "a.html", text("<a href='java\n\tscript&Tab;:alert(1)'>"), active],
+    ["a page in an address", "a.svg", text("<svg><use href='data:image/svg+xml,x'/></svg>"), active],
+    [
+      "an entity",
+      "a.xml",
+      text("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>"),
+      "it declares entities or style sheets"
+    ],
+    [
+      "a style sheet that runs",
+      "a.xml",
+      text("<?xml-stylesheet href='x'?><a/>"),
+      "it declares entities or style sheets"
+    ],
+    [
+      "another encoding",
+      "a.xml",
+      text("<?xml version='1.0' encoding='utf-7'?><a/>"),
+      "it asks for an encoding other than UTF-8"
+    ],
+    ["a PDF with a script", "a.pdf", pdf("/OpenAction << /S /JavaScript /JS (1) >> "), active],
+    ["one with an escaped name", "a.pdf", pdf("/OpenAction << /S /#4aava#53cript >> "), active],
+    ["one with a file", "a.pdf", pdf("/EmbeddedFile "), active],
+    ["one with a form that acts", "a.pdf", pdf("/XFA [1 0 R] "), active],
+    ["one behind something else", "a.pdf", Buffer.concat([text("junk"), pdf()]), mismatch],
+    [
+      "a zip bomb",
+      "a.docx",
+      docx({ name: "word/a.xml", content: Buffer.alloc(11 << 20) }),
+      "it is a zip bomb"
+    ],
+    [
+      "one made of entries that overlap",
+      "a.docx",
+      docx({ name: "word/a.xml", content: text("a"), says: { offset: 10 } }),
+      "it is a zip bomb"
+    ],
+    [
+      "one that is too large in all",
+      "a.docx",
+      docx({ name: "word/a.xml", content: text("a"), says: { uncompressed: 2 ** 31 } }),
+      "it is a zip bomb"
+    ],
+    [
+      "an encrypted entry",
+      "a.docx",
+      docx({ name: "word/a.xml", content: text("a"), says: { flags: 1 } }),
+      "it is encrypted"
+    ],
+    ["an archive in it", "a.docx", entry("word/a.tar"), "it has an archive in it"],
+    ["macros", "a.docx", entry("word/vbaProject.bin"), "it has a program or macros in it"],
+    ["a program", "a.docx", entry("word/a.EXE"), "it has a program or macros in it"],
+    ["an object", "a.docx", entry("word/embeddings/oleObject1.bin"), "it has embedded objects in it"],
+    ["an entry that climbs", "a.docx", entry("../a"), "it has an entry with a hostile name"],
+    ["an entry that climbs on Windows", "a.docx", entry("..\\a"), "it has an entry with a hostile name"],
+    ["another document", "a.xlsx", docx(), mismatch],
+    ["no document", "a.docx", zip([{ name: "a", content: text("a") }]), mismatch],
+    ["half a document", "a.docx", docx().subarray(0, -30), "it is cut short"],
+    [
+      "a document behind something else",
+      "a.docx",
+      Buffer.concat([zip([{ name: "x", content: text("x") }]).subarray(0, 40), docx()]),
+      "its directory is not where it says"
+    ]
+  ]
+  for (const [what, name, content, flaw] of rows) {
+    it.effect(what, () =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* flawOf(name, content), flaw)
+        assert.isString(yield* flawOf(name, content, 1))
+      })
+    )
+  }
+
+  it.effect("a script far into a page, wherever its pieces are cut", () =>
+    Effect.gen(function* () {
+      const page = text(`${"<p>a</p>".repeat(1000)}<script>1</script>`)
+      for (let piece = 7990; piece < 8020; piece++)
+        assert.strictEqual(yield* flawOf("a.html", page, piece), active)
+    })
+  )
+
+  it.effect("texts that are slow to look through, in time", () =>
+    Effect.gen(function* () {
+      for (const piece of ["charset= ", " onabc ", "<a", "&#x", "<script ".slice(0, 7), "encoding=' "]) {
+        const [start, more] = [piece.trimEnd(), piece.endsWith(" ") ? " " : piece]
+        const slow = text(start + more.repeat(200_000))
+        const [took] = yield* Effect.timed(flawOf("a.html", slow))
+        assert.isBelow(Duration.toMillis(took), 2000, piece)
+      }
+    }).pipe(Effect.withClock(Clock.make()))
+  )
+
+  it.effect("a zip with too many entries", () =>
+    Effect.map(
+      flawOf(
+        "a.docx",
+        docx(...Array.from({ length: 10_001 }, (_, index) => ({ name: `${index}`, content: text("") })))
+      ),
+      (flaw) => assert.strictEqual(flaw, "it has too many entries")
+    )
+  )
+})
+
+describe("whatever comes", () => {
+  const names = FastCheck.constantFrom(...Object.keys(whole))
+  const bytes = FastCheck.uint8Array({ maxLength: 300 })
+  const beginning = names.chain((name) =>
+    FastCheck.tuple(FastCheck.constant(name), FastCheck.nat({ max: whole[name]?.length ?? 0 }), bytes)
+  )
+
+  it.effect.prop(
+    "is kept or refused, the same however it is cut",
+    [beginning, FastCheck.integer({ min: 1, max: 64 })],
+    ([[name, length, more], piece]) =>
+      Effect.gen(function* () {
+        const content = Buffer.concat([whole[name]?.subarray(0, length) ?? Buffer.alloc(0), more])
+        const flaw = yield* flawOf(name, content)
+        assert.strictEqual(typeof (yield* flawOf(name, content, piece)), typeof flaw)
+      })
+  )
+
+  it.effect.prop(
+    "has a name that is kept or refused",
+    [FastCheck.fullUnicodeString(), bytes],
+    ([name, content]) =>
+      Effect.gen(function* () {
+        for (const given of [name, `${name}.txt`, `${name}/a.txt`]) {
+          const flaw = yield* flawOf(given, content)
+          assert.isTrue(flaw === undefined || flaw.length > 0)
+        }
+      })
+  )
+})

@@ -1,0 +1,189 @@
+import type { StoreFailure } from "@bulkhead/sandbox"
+import { SqlClient } from "@effect/sql"
+import { Clock, type Duration, Effect, Layer } from "effect"
+import { asStoreFailure } from "./Failures.js"
+import * as Group from "./Group.js"
+
+export interface RetentionOptions {
+  /** Days that an ended execution is kept, with its events and its result. Absent: forever. */
+  readonly maxAge?: number
+  /**
+   * Bytes of executions, events and results, indexes included, as the store counts them. When there are more, the oldest that ended are removed.
+   * The space is used again; SQLite's file also shrinks, PostgreSQL's tables do when it vacuums them. Absent: no bound.
+   */
+  readonly maxBytes?: number
+  /** Days that usage is kept, since bills may be due when the executions are long gone. Default 400. */
+  readonly maxUsageAge?: number
+  /** Days that idempotency keys are kept. Default 1. */
+  readonly maxKeyAge?: number
+  /** How often to look. Default 1 minute. */
+  readonly interval?: Duration.DurationInput
+  /** Executions removed in one transaction, and four times as many events. Default 500. */
+  readonly step?: number
+  /** How long others have their turn between two steps. Default 50 ms. */
+  readonly pause?: Duration.DurationInput
+}
+
+/** What one run removed. */
+export interface Removed {
+  readonly executions: number
+  readonly events: number
+}
+
+const day = 86_400_000
+
+interface Prefix {
+  readonly sequence: number
+  readonly hash: string
+  readonly count: number
+  readonly bytes: number
+}
+
+interface EventRow {
+  readonly sequence: number | string
+  readonly hash: string
+  readonly bytes: number | string
+  readonly kept: number | string
+}
+
+const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
+  const { maxAge, maxBytes, maxKeyAge = 1, maxUsageAge = 400, pause = "50 millis", step = 500 } = options
+
+  const charge = (instance: string, bytes: number) =>
+    sql`UPDATE chains SET bytes = bytes - ${bytes} WHERE instance = ${instance}`
+
+  /** Removes the oldest ended executions that ended before a time, and gives when the last of them began. */
+  const removeExecutions = Effect.fnUntraced(function* (before: number) {
+    const rows = yield* sql<{
+      execution_id: string
+      instance: string
+      started_at: number | string
+      bytes: number | string
+    }>`SELECT execution_id, instance, started_at, COALESCE(OCTET_LENGTH(result), 0) AS bytes FROM executions
+      WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`
+    if (rows.length === 0) return { count: 0, until: 0 }
+    const ids = sql.in(rows.map((row) => row.execution_id))
+    yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
+    yield* sql`DELETE FROM executions WHERE execution_id IN ${ids}`
+    const bytes = new Map<string, number>()
+    for (const row of rows)
+      bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + Number(row.bytes) + Group.executionOverhead)
+    yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
+    return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
+  })
+
+  /** The beginning of a chain up to the first event that is too young or belongs to an execution that is still there. */
+  const prefixOf = Effect.fnUntraced(function* (instance: string, until: number) {
+    const rows = yield* sql<EventRow>`
+      SELECT e.sequence, e.hash, OCTET_LENGTH(e.event) AS bytes,
+        CASE WHEN e.timestamp > ${until} OR x.execution_id IS NOT NULL THEN 1 ELSE 0 END AS kept
+      FROM events e LEFT JOIN executions x ON x.execution_id = e.execution_id
+      WHERE e.instance = ${instance} ORDER BY e.sequence LIMIT ${step * 4}`
+    let prefix: Prefix | undefined
+    for (const row of rows) {
+      if (Number(row.kept) === 1) break
+      prefix = {
+        sequence: Number(row.sequence),
+        hash: row.hash,
+        count: (prefix?.count ?? 0) + 1,
+        bytes: (prefix?.bytes ?? 0) + Number(row.bytes) + Group.eventOverhead
+      }
+    }
+    return prefix
+  })
+
+  /** Moves the beginning of a chain on, and remembers where it is, so that what is left still verifies. */
+  const removeEvents = Effect.fnUntraced(function* (instance: string, until: number) {
+    const prefix = yield* prefixOf(instance, until)
+    if (prefix === undefined) return 0
+    yield* sql`DELETE FROM events WHERE instance = ${instance} AND sequence <= ${prefix.sequence}`
+    yield* sql`UPDATE chains SET removed_sequence = ${prefix.sequence}, removed_hash = ${prefix.hash}
+      WHERE instance = ${instance} AND removed_sequence < ${prefix.sequence}`
+    yield* charge(instance, prefix.bytes)
+    return prefix.count
+  })
+
+  const instances = Effect.map(sql<{ instance: string }>`SELECT instance FROM chains`, (rows) =>
+    rows.map(({ instance }) => instance)
+  )
+
+  const shrinkFile = sql.onDialectOrElse({
+    pg: () => Effect.void,
+    orElse: () => Effect.asVoid(sql.withTransaction(sql`PRAGMA incremental_vacuum(1000)`))
+  })
+
+  const stepBetween = Effect.zipRight(shrinkFile, Effect.sleep(pause))
+
+  const allEvents = Effect.fnUntraced(function* (until: number) {
+    let removed = 0
+    for (const instance of yield* instances) {
+      let count = yield* sql.withTransaction(removeEvents(instance, until))
+      while (count > 0) {
+        removed += count
+        yield* stepBetween
+        count = yield* sql.withTransaction(removeEvents(instance, until))
+      }
+    }
+    return removed
+  })
+
+  const bytesKept = Effect.map(
+    sql<{ bytes: number | string | null }>`SELECT SUM(bytes) AS bytes FROM chains`,
+    ([row]) => Number(row?.bytes ?? 0)
+  )
+
+  const byAge = Effect.fnUntraced(function* (before: number) {
+    let executions = 0
+    let { count } = yield* sql.withTransaction(removeExecutions(before))
+    while (count > 0) {
+      executions += count
+      yield* stepBetween
+      count = (yield* sql.withTransaction(removeExecutions(before))).count
+    }
+    return { executions, events: yield* allEvents(before) }
+  })
+
+  const bySize = Effect.fnUntraced(function* (bound: number, now: number) {
+    let executions = 0
+    let events = 0
+    while ((yield* bytesKept) > bound) {
+      const { count, until } = yield* sql.withTransaction(removeExecutions(now))
+      const removed = yield* allEvents(until)
+      if (count + removed === 0) break
+      executions += count
+      events += removed
+      yield* stepBetween
+    }
+    return { executions, events }
+  })
+
+  return Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const nothing: Removed = { executions: 0, events: 0 }
+    const old = maxAge === undefined ? nothing : yield* byAge(now - maxAge * day)
+    const large = maxBytes === undefined ? nothing : yield* bySize(maxBytes, now)
+    yield* sql.withTransaction(sql`DELETE FROM usage WHERE ended_at < ${now - maxUsageAge * day}`)
+    yield* sql.withTransaction(sql`DELETE FROM idempotency_keys WHERE created_at < ${now - maxKeyAge * day}`)
+    return { executions: old.executions + large.executions, events: old.events + large.events }
+  })
+}
+
+/** Removes what is due, oldest first, in small steps. An execution that has not ended is never removed, nor any event after its first. */
+export const run = (options: RetentionOptions): Effect.Effect<Removed, StoreFailure, SqlClient.SqlClient> =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) => make(sql, options)).pipe(
+    asStoreFailure("Old executions could not be removed"),
+    Effect.withSpan("Retention.run")
+  )
+
+/** Removes what is due every now and then, in the background. A failure is logged, and the next run tries again. */
+export const layer = (options: RetentionOptions): Layer.Layer<never, never, SqlClient.SqlClient> =>
+  Layer.scopedDiscard(
+    run(options).pipe(
+      Effect.tapError((failure) => Effect.logError("Retention failed", failure)),
+      Effect.ignore,
+      Effect.zipRight(Effect.sleep(options.interval ?? "1 minute")),
+      Effect.forever,
+      Effect.interruptible,
+      Effect.forkScoped
+    )
+  )

@@ -1,0 +1,6 @@
+export { type Claim, IdempotencyKeys, type KeyedRequest } from "./IdempotencyKeys.js"
+export * as PostgresStore from "./PostgresStore.js"
+export * as Retention from "./Retention.js"
+export * as SqlExecutionStore from "./SqlExecutionStore.js"
+export * as SqlIdempotencyKeys from "./SqlIdempotencyKeys.js"
+export * as SqliteStore from "./SqliteStore.js"

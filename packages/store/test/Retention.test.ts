@@ -1,0 +1,140 @@
+import { ExecutionStore } from "@bulkhead/sandbox"
+import { SqlClient } from "@effect/sql"
+import { assert, it } from "@effect/vitest"
+import { Clock, Effect, Option } from "effect"
+import { Retention } from "../src/index.js"
+import { onEach, storeIn } from "./Databases.js"
+import { began, ended, happened, id, put, result } from "./StoreSuite.js"
+
+const day = 86_400_000
+
+/** An execution that began and ended so many days ago. */
+const execution = Effect.fnUntraced(function* (name: string, days: number, live = false) {
+  const now = yield* Clock.currentTimeMillis
+  const at = now - days * day
+  const logged = (event: "execution_queued" | "execution_completed") => {
+    const entry = happened(name, event)
+    return entry._tag === "Happened" ? { ...entry, event: { ...entry.event, timestamp: at } } : entry
+  }
+  yield* put(began(name, { startedAt: at }), logged("execution_queued"))
+  if (live) return
+  const usage = { sandboxMs: 1, vcpuSeconds: 1, gibSeconds: 1, artifactBytes: 0, costUsd: 1 }
+  yield* put(logged("execution_completed"), ended(name, { endedAt: at + 1, result: result(name), usage }))
+})
+
+const quick = { pause: 0, step: 3 }
+
+const remaining = Effect.gen(function* () {
+  const store = yield* ExecutionStore
+  const { items } = yield* store.list({ limit: 1000 })
+  return items.map(({ executionId }) => executionId.slice("exec_".length)).toSorted()
+})
+
+const assertIntact = Effect.fnUntraced(function* (checked: number) {
+  const verdict = yield* (yield* ExecutionStore).verify
+  assert.deepStrictEqual([verdict.intact, verdict.checked], [true, checked])
+})
+
+onEach("Retention", (kind) => {
+  it.scopedLive(
+    "removes what is too old with everything that belongs to it, and the rest still verifies",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Effect.orDie(kind.make)
+        const body = Effect.gen(function* () {
+          const store = yield* ExecutionStore
+          const sql = yield* SqlClient.SqlClient
+          for (let index = 0; index < 10; index++) yield* execution(`old${index}`, 20 - index)
+          for (let index = 0; index < 3; index++) yield* execution(`young${index}`, 3 - index)
+          const removed = yield* Retention.run({ maxAge: 10, ...quick })
+          assert.deepStrictEqual(removed, { executions: 10, events: 20 })
+          assert.deepStrictEqual(yield* remaining, ["young0", "young1", "young2"])
+          assert.isTrue(Option.isNone(yield* store.find(id("old0"))))
+          assert.deepStrictEqual(yield* store.events(id("old9"), {}), { items: [] })
+          assert.strictEqual((yield* sql`SELECT * FROM artifacts`).length, 3)
+          yield* assertIntact(6)
+          yield* put(happened("young0"))
+          yield* assertIntact(7)
+          assert.strictEqual((yield* store.usage({})).items[0]?.executions, 13)
+          assert.deepStrictEqual(yield* Retention.run({ maxAge: 10, ...quick }), { executions: 0, events: 0 })
+        })
+        yield* Effect.provide(body, storeIn(database))
+        yield* Effect.provide(assertIntact(7), storeIn(database))
+      })
+  )
+
+  it.scopedLive("never removes what is live, nor breaks a log in two", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        const store = yield* ExecutionStore
+        yield* execution("a", 20)
+        yield* execution("live", 19, true)
+        yield* execution("b", 18)
+        assert.deepStrictEqual(yield* Retention.run({ maxAge: 10, ...quick }), { executions: 2, events: 2 })
+        assert.deepStrictEqual(yield* remaining, ["live"])
+        assert.strictEqual((yield* store.events(id("live"), {})).items.length, 1)
+        yield* assertIntact(3)
+        const now = yield* Clock.currentTimeMillis
+        yield* put(ended("live", { endedAt: now - 15 * day }))
+        assert.deepStrictEqual(yield* Retention.run({ maxAge: 10, ...quick }), { executions: 1, events: 3 })
+        yield* assertIntact(0)
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+
+  it.scopedLive("removes the oldest until what is kept is small enough, and counts down to nothing", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const names = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, "0")}`)
+        for (const [index, name] of names.entries()) yield* execution(name, 1 - index / 100)
+        const bytes = Effect.map(sql<{ bytes: number | string }>`SELECT bytes FROM chains`, ([row]) =>
+          Number(row?.bytes)
+        )
+        const before = yield* bytes
+        yield* Retention.run({ maxBytes: before / 2, ...quick })
+        assert.isAtMost(yield* bytes, before / 2)
+        const kept = yield* remaining
+        assert.isAbove(kept.length, 10)
+        assert.deepStrictEqual(kept, names.slice(-kept.length))
+        yield* assertIntact(kept.length * 2)
+        yield* Retention.run({ maxBytes: 0, ...quick })
+        assert.deepStrictEqual(yield* remaining, [])
+        // The last one's end came after its beginning, so its last event may stay.
+        yield* Retention.run({ maxAge: 0, ...quick })
+        assert.strictEqual(yield* bytes, 0)
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+
+  it.scopedLive("runs beside writers, and beside verify, without breaking the chain", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        const store = yield* ExecutionStore
+        const write = Effect.forEach(
+          Array.from({ length: 100 }, (_, index) => index),
+          (index) => execution(`n${index}`, 5),
+          { concurrency: 5 }
+        )
+        const turn = Effect.sleep(1)
+        const remove = Effect.forever(Effect.zipRight(turn, Retention.run({ maxAge: 1, ...quick })))
+        const check = Effect.forever(
+          Effect.zipRight(
+            turn,
+            Effect.tap(store.verify, ({ intact }) => assert.isTrue(intact))
+          )
+        )
+        yield* Effect.raceFirst(write, Effect.raceFirst(remove, check))
+        yield* Retention.run({ maxAge: 1, ...quick })
+        assert.deepStrictEqual(yield* remaining, [])
+        yield* assertIntact(0)
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+})
