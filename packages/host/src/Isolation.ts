@@ -93,8 +93,8 @@ const shipped = Effect.fn("Isolation.shipped")(function* (name: string) {
 const agentProgram = Effect.fn("Isolation.agentProgram")(function* () {
   const fs = yield* FileSystem.FileSystem
   const agent = yield* fs.readFileString(yield* shipped("agent.pl"))
-  const fileOperations = yield* fs.readFileString(yield* shipped("fileOperations.pl"))
-  return `${agent}\n__END__\n${fileOperations}`
+  const rarely = yield* fs.readFileString(yield* shipped("agentRarely.pl"))
+  return `${agent}\n__END__\n${rarely}`
 })
 
 /** Whether a sandbox's uid can reach a directory: every ancestor must let others pass. */

@@ -1,7 +1,7 @@
 # Process 1 of a sandbox: starts programs, carries their bytes, reaps orphans. Core Perl alone, so that it starts in 3 ms.
 # Arguments: architecture ("x64" or "arm64"), user mode ("two" or "one" kernel uids), and the limits of each of the user's programs
 # where no cgroup sets them: processes, bytes of data (0 for none).
-# After __END__ comes fileOperations.pl.
+# After __END__ comes agentRarely.pl, since compiling is half of what this costs a sandbox that runs one program.
 # No "use strict": loading it costs 0.7 ms of every sandbox; a test compiles this with -Mstrict instead.
 
 my ($arch, $uids, $most_processes, $most_data) = @ARGV;
@@ -47,13 +47,26 @@ umask 022;
 my (%running, %by_pid, %discarded, %zombies);
 my ($in, $out) = ('', '');
 
-# Compiled when the first file operation comes, since many sandboxes see none.
-my $file_operations = do { local $/; <DATA> };
+my $rarely = do { local $/; <DATA> };
 
 send_frame(READY, 0, '');
 flush_out();
 syscall($nr{dup3}, fileno $null, $_, 0) for 0, 1;
 loop();
+
+sub load_rarely {
+  my $text = $rarely;
+  $rarely = '';
+  eval "$text; 1" or die $@;
+}
+
+# A sub that is not there is one of those.
+our $AUTOLOAD;
+sub AUTOLOAD {
+  length $rarely or die "no such sub: $AUTOLOAD\n";
+  load_rarely();
+  goto &$AUTOLOAD;
+}
 
 sub capset {
   my ($set) = @_;
@@ -120,12 +133,6 @@ sub finish {
   send_frame(INPUT_DONE, $c->{id}, "\1") if length $c->{inq};
 }
 
-sub discard {
-  my ($fd) = @_;
-  my $n = sysread $discarded{$fd}, my $buffer, CHUNK;
-  delete $discarded{$fd} if defined $n ? !$n : ($! != EAGAIN && $! != EINTR);
-}
-
 sub pump {
   my ($c, $name) = @_;
   my $limit = defined $c->{"left_$name"} && $c->{"left_$name"} < CHUNK ? $c->{"left_$name"} : CHUNK;
@@ -136,21 +143,6 @@ sub pump {
   $c->{"left_$name"} -= $n if defined $c->{"left_$name"};
   send_frame($name eq 'out' ? STDOUT_DATA : STDERR_DATA, $c->{id}, $buffer);
   return 1;
-}
-
-sub write_input {
-  my ($c) = @_;
-  my $n = syswrite $c->{in}, $c->{inq};
-  if (!defined $n) {
-    return if $! == EAGAIN || $! == EINTR;
-    $c->{inq} = '';
-    delete $c->{in};
-    return send_frame(INPUT_DONE, $c->{id}, "\1");
-  }
-  substr $c->{inq}, 0, $n, '';
-  return if length $c->{inq};
-  send_frame(INPUT_DONE, $c->{id}, "\0");
-  delete $c->{in} if $c->{close_in};
 }
 
 sub read_report {
@@ -192,9 +184,7 @@ sub receive {
   my $c = $running{$id};
   if (!$c) { return $type == INPUT ? send_frame(INPUT_DONE, $id, "\1") : undef }
   if ($type == INPUT) {
-    return send_frame(INPUT_DONE, $id, "\1") if !$c->{in} || $c->{close_in};
-    $c->{inq} .= $payload;
-    write_input($c) if length $c->{inq};
+    take_input($c, $payload);
   }
   elsif ($type == CLOSE_INPUT) {
     $c->{close_in} = 1;
@@ -207,33 +197,12 @@ sub receive {
   elsif ($type == CREDIT) { $c->{credit} += unpack 'N', $payload }
 }
 
-# Bytes of disk in all and used; and, when asked, CPU time in microseconds and resident bytes of all processes.
-sub measure {
-  my ($with_processes) = @_;
-  my ($total, $used, %seen) = (0, 0);
-  for (my @paths = ('/home', '/tmp', '/dev/shm')) {
-    my $facts = "\0" x 120;
-    next if $seen{(stat)[0]}++ || syscall $nr{statfs}, $_, $facts;
-    my (undef, $block, $blocks, $free) = unpack 'Q4', $facts;
-    $total += $block * $blocks;
-    $used += $block * ($blocks - $free);
-  }
-  return join ' ', $total, $used, $with_processes && load_file_operations() ? measure_processes() : ();
-}
-
-sub load_file_operations {
-  if (length $file_operations) {
-    eval "$file_operations; 1" or return 0;
-    $file_operations = '';
-  }
-  return 1;
-}
-
 sub start {
   my ($id, $type, $payload) = @_;
   my ($user, $cwd, $input, $argc, @rest) = split /\0/, $payload, -1;
   my @argv = splice @rest, 0, $argc;
-  if ($type == FILE) { load_file_operations() or return refuse($id, "file operations: $@") }
+  # Here and not in the child, so that it is done once.
+  load_rarely() if $type == FILE && length $rarely;
   my ($in_r, $in_w);
   if ($input) { pipe $in_r, $in_w or return refuse($id, "pipe: $!") }
   else { $in_r = $null }
@@ -264,8 +233,6 @@ sub start {
   $running{$id} = $by_pid{$pid} = $c;
 }
 
-sub refuse { my ($id, $why) = @_; send_frame(START_FAILED, $id, "resource_exhausted\0$why") }
-
 # What the user runs gives up its memory before we do. To say so a process must be allowed to write to its own /proc entry.
 sub limit_user {
   syscall($nr{prctl}, 4, 1, 0, 0, 0);
@@ -273,12 +240,6 @@ sub limit_user {
   syscall($nr{prctl}, 4, 0, 0, 0, 0);
   limit(6, $most_processes) if $most_processes;
   limit(2, $most_data) if $most_data;
-}
-
-sub limit {
-  my ($resource, $value) = @_;
-  my $pair = pack 'QQ', $value, $value;
-  syscall($nr{prlimit}, 0, $resource, $pair, 0) == 0 or die "limit $resource: $!";
 }
 
 sub become {
@@ -298,13 +259,6 @@ sub run_program {
   %ENV = map { split /=/, $_, 2 } @env;
   exec { $argv->[0] } @$argv;
   leave(($! == 2 ? 'not_found' : $! == 13 ? 'permission_denied' : 'internal') . "\0$argv->[0]: $!");
-}
-
-sub leave {
-  my ($message) = @_;
-  open my $report, '>&=', 3;
-  syswrite $report, $message;
-  syscall($nr{exit}, 127);
 }
 
 sub send_frame {

@@ -65,7 +65,7 @@ sub loop {
     vec($w, 1, 1) = 1 if length $out;
     for my $s (values %sandboxes) {
       vec($r, $s->{pidfd}, 1) = 1 if defined $s->{pidfd};
-      vec($r, fileno $s->{info}, 1) = 1 if $s->{info};
+      vec($r, fileno $s->{info}, 1) = 1 if $s->{info} && !$s->{inner};
       vec($r, fileno $s->{errors}, 1) = 1 if $s->{errors};
     }
     my $n = select($r, $w, undef, %removals ? 0.01 : 1);
@@ -284,7 +284,7 @@ sub read_file {
   return scalar <$file>;
 }
 
-# Read to its end: bwrap would die of writing to a pipe that is closed.
+# Kept open, since bwrap would die of writing to a pipe that is closed; but what comes after the process id wakes nobody.
 sub read_info {
   my ($s) = @_;
   my $n = sysread $s->{info}, $s->{told}, 4096, length $s->{told};

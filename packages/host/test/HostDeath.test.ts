@@ -38,7 +38,7 @@ const bundled = Effect.acquireRelease(
       },
       logLevel: "error"
     })
-    for (const name of ["agent.pl", "fileOperations.pl", "launcher.pl"])
+    for (const name of ["agent.pl", "agentRarely.pl", "launcher.pl"])
       copyFileSync(source(`src/${name}`), join(directory, name))
     return directory
   }),

@@ -1,7 +1,19 @@
-import { execFile } from "node:child_process"
+import { execFile, spawnSync } from "node:child_process"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { script } from "../src/SupervisorScript.js"
+import { script, whole } from "../src/SupervisorScript.js"
+
+it("compiles strictly, and calls nothing that it does not define", () => {
+  const { status, stderr } = spawnSync("/usr/bin/perl", ["-Mstrict", "-c", "-"], { input: whole })
+  assert.strictEqual(status, 0, stderr.toString())
+  const defined = new Set([...whole.matchAll(/^sub (\w+)/gm)].map(([, name]) => name))
+  const called = [...whole.matchAll(/(?<![$@%&>\w])([a-z]\w*)\((?!\?)/g)].map(([, name]) => name ?? "")
+  const perls = ["defined", "int", "join", "qq", "qw", "scalar", "vec"]
+  assert.deepEqual(
+    [...new Set(called)].filter((name) => !defined.has(name) && !perls.includes(name)),
+    []
+  )
+})
 
 /** Root over a process tree of its own, in a system without accounts: what is signalled there reaches nobody else. */
 const system = [

@@ -1,5 +1,63 @@
-# File operations of agent.pl: each runs in a forked child that has become the asking user, on the same pipes as a program.
-# Compiled inside agent.pl, whose constants and names it uses.
+# What few programs need of agent.pl, compiled inside it when the first of it is called; so it uses agent.pl's constants and names.
+
+sub discard {
+  my ($fd) = @_;
+  my $n = sysread $discarded{$fd}, my $buffer, CHUNK;
+  delete $discarded{$fd} if defined $n ? !$n : ($! != EAGAIN && $! != EINTR);
+}
+
+sub take_input {
+  my ($c, $payload) = @_;
+  return send_frame(INPUT_DONE, $c->{id}, "\1") if !$c->{in} || $c->{close_in};
+  $c->{inq} .= $payload;
+  write_input($c) if length $c->{inq};
+}
+
+sub write_input {
+  my ($c) = @_;
+  my $n = syswrite $c->{in}, $c->{inq};
+  if (!defined $n) {
+    return if $! == EAGAIN || $! == EINTR;
+    $c->{inq} = '';
+    delete $c->{in};
+    return send_frame(INPUT_DONE, $c->{id}, "\1");
+  }
+  substr $c->{inq}, 0, $n, '';
+  return if length $c->{inq};
+  send_frame(INPUT_DONE, $c->{id}, "\0");
+  delete $c->{in} if $c->{close_in};
+}
+
+sub refuse { my ($id, $why) = @_; send_frame(START_FAILED, $id, "resource_exhausted\0$why") }
+
+sub limit {
+  my ($resource, $value) = @_;
+  my $pair = pack 'QQ', $value, $value;
+  syscall($nr{prlimit}, 0, $resource, $pair, 0) == 0 or die "limit $resource: $!";
+}
+
+sub leave {
+  my ($message) = @_;
+  open my $report, '>&=', 3;
+  syswrite $report, $message;
+  syscall($nr{exit}, 127);
+}
+
+# Bytes of disk in all and used; and, when asked, CPU time in microseconds and resident bytes of all processes.
+sub measure {
+  my ($with_processes) = @_;
+  my ($total, $used, %seen) = (0, 0);
+  for (my @paths = ('/home', '/tmp', '/dev/shm')) {
+    my $facts = "\0" x 120;
+    next if $seen{(stat)[0]}++ || syscall $nr{statfs}, $_, $facts;
+    my (undef, $block, $blocks, $free) = unpack 'Q4', $facts;
+    $total += $block * $blocks;
+    $used += $block * ($blocks - $free);
+  }
+  return join ' ', $total, $used, $with_processes ? measure_processes() : ();
+}
+
+# File operations: each runs in a forked child that has become the asking user, on the same pipes as a program.
 
 sub file_operation {
   my ($user, $home, $op, @args) = @_;
