@@ -30,6 +30,8 @@ export const bundleApp = async (app, outfile, scripts) => {
     format: "esm",
     target: "node20",
     conditions: ["bulkhead-source"],
+    // Native code cannot be bundled; pg looks for an optional native part of its own.
+    external: ["libsql", "pg-native"],
     // Some dependencies are CommonJS and require Node's own modules.
     banner: {
       js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);'

@@ -1,14 +1,16 @@
-import { BadRequest, BulkheadApi, Conflict, KillReason, NotFound } from "@bulkhead/api"
+import { BadRequest, BulkheadApi, Conflict, KillReason, NotFound, StoreUnavailable } from "@bulkhead/api"
 import {
   type ExecutionEnded,
+  type ExecutionEvent,
   ExecutionId,
   ExecutionNotFound,
   executionError,
-  type LimitChanges
+  type LimitChanges,
+  type Page
 } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
-import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
-import { Effect, ParseResult, Schema } from "effect"
+import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
+import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Cause, Effect, ParseResult, Schema } from "effect"
 import * as RequestBody from "./RequestBody.js"
 
 const known = (executionId: string) =>
@@ -24,6 +26,14 @@ const conflict = ({ message }: ExecutionEnded) =>
 
 const badRequest = ({ message }: { readonly message: string }) =>
   new BadRequest({ error: executionError("INVALID_REQUEST", message) })
+
+const unreadable = (failure: StoreFailure) =>
+  Effect.zipRight(
+    Effect.logError("The record of executions cannot be read", Cause.fail(failure)),
+    new StoreUnavailable({
+      error: executionError("INTERNAL_ERROR", "The record of executions cannot be read at present")
+    })
+  )
 
 /** More than any body of these routes needs. */
 const largestBody = 64 * 1024
@@ -44,22 +54,39 @@ const killReason = Effect.fnUntraced(function* (request: HttpServerRequest.HttpS
   return reason ?? "admin_request"
 })
 
+const sayNextCursor = (cursor: string) =>
+  HttpApp.appendPreResponseHandler((_request, response) =>
+    Effect.succeed(HttpServerResponse.setHeader(response, "x-next-cursor", cursor))
+  )
+
+/** The body is what it would be without pages; the header says how to go on. */
+const inBody = ({ items, nextCursor }: Page<ExecutionEvent>) =>
+  Effect.as(nextCursor === undefined ? Effect.void : sayNextCursor(nextCursor), items)
+
+const after = <A>({ nextCursor }: Page<A>) => (nextCursor === undefined ? {} : { nextCursor })
+
 export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
   Effect.gen(function* () {
     const service = yield* SandboxService
     return handlers
       .handle("metrics", () => service.getSystemMetrics)
       .handle("userMetrics", ({ path }) => service.getUserMetrics(path.userId))
-      .handle("logs", ({ path }) =>
-        Effect.flatMap(known(path.executionId), service.getLogs).pipe(
-          Effect.catchTag("ExecutionNotFound", notFound)
-        )
+      .handle("logs", ({ path, urlParams: page }) =>
+        Effect.flatMap(known(path.executionId), (id) =>
+          page.limit === undefined && page.cursor === undefined
+            ? service.getLogs(id)
+            : Effect.flatMap(service.getEvents(id, page), inBody)
+        ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
       )
       .handleRaw("kill", ({ path, request }) =>
         Effect.all([known(path.executionId), killReason(request)]).pipe(
           Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
           Effect.as({ success: true as const }),
-          Effect.catchTags({ ExecutionNotFound: notFound, ExecutionEnded: conflict })
+          Effect.catchTags({
+            ExecutionNotFound: notFound,
+            ExecutionEnded: conflict,
+            StoreFailure: unreadable
+          })
         )
       )
       .handle("limits", () => service.limits)
@@ -71,14 +98,21 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
       )
       .handle("execution", ({ path }) =>
         Effect.flatMap(known(path.executionId), service.getExecution).pipe(
-          Effect.catchTag("ExecutionNotFound", notFound)
+          Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
         )
       )
-      .handle("executions", ({ urlParams: { state, userId } }) =>
-        Effect.map(
-          service.listExecutions({ ...(userId && { userId }), ...(state && { state }) }),
-          (executions) => ({ executions })
+      .handle("executions", ({ urlParams }) =>
+        service.listExecutions(urlParams).pipe(
+          Effect.map((page) => ({ executions: page.items, ...after(page) })),
+          Effect.catchTag("StoreFailure", unreadable)
         )
       )
+      .handle("usage", ({ urlParams }) =>
+        service.getUsage(urlParams).pipe(
+          Effect.map((page) => ({ usage: page.items, ...after(page) })),
+          Effect.catchTag("StoreFailure", unreadable)
+        )
+      )
+      .handle("verifyAudit", () => Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
   })
 )

@@ -56,7 +56,7 @@ export const layer = Layer.unwrapEffect(
 /** E2B counts creates and bills whatever lives; the embedded host has neither price nor rate, so a few sandboxes wait ready. */
 const defaults: Record<BackendChoice["_tag"], Partial<LimitValues>> = {
   E2B: { maxCreatesPerSecond: 5 },
-  Embedded: { poolMin: 1, poolMax: 4 }
+  Embedded: { poolMax: 4 }
 }
 
 /** The limits from the environment, over defaults that suit the provider. */

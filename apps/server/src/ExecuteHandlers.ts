@@ -2,6 +2,7 @@ import { BulkheadApi, Caller, type RefusalStatus, refusalStatus, resultStatus } 
 import {
   type ExecutionRequestInput,
   type ExecutionResult,
+  InvalidRequest,
   PermissionDenied,
   type Refusal,
   refusalError,
@@ -9,7 +10,7 @@ import {
 } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { type Context, Effect, Option } from "effect"
+import { type Context, Effect, Option, Predicate } from "effect"
 import { freshId } from "./Refusals.js"
 import * as RequestBody from "./RequestBody.js"
 
@@ -31,16 +32,40 @@ const refuse = (refusal: Refusal) =>
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 
+export const namesThisMachine = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  loopback.test(headers.host ?? "")
+
+export const hostMessage = "Expected a Host header that names this machine: localhost, 127.0.0.1 or [::1]"
+
 /** Where callers need no key, a page whose own name leads to this machine must not run code here (DNS rebinding). */
 const checkHost = Effect.fnUntraced(function* (
   caller: Context.Tag.Service<typeof Caller>,
-  { headers }: HttpServerRequest.HttpServerRequest
+  request: HttpServerRequest.HttpServerRequest
 ) {
-  if (Option.isSome(caller.userId) || loopback.test(headers.host ?? "")) return
-  const executionId = yield* freshId
-  const message = "Expected a Host header that names this machine: localhost, 127.0.0.1 or [::1]"
-  return yield* new PermissionDenied({ executionId, message })
+  if (Option.isSome(caller.userId) || namesThisMachine(request)) return
+  return yield* new PermissionDenied({ executionId: yield* freshId, message: hostMessage })
 })
+
+const anotherKey = Effect.flatMap(
+  freshId,
+  (executionId) =>
+    new InvalidRequest({
+      executionId,
+      field: "idempotencyKey",
+      message: "idempotencyKey: expected no other key than the header Idempotency-Key has"
+    })
+)
+
+/** The body, with the key from the header where it has none of its own. */
+const withKey = (
+  body: unknown,
+  { headers }: HttpServerRequest.HttpServerRequest
+): Effect.Effect<unknown, InvalidRequest> => {
+  const key = headers["idempotency-key"]
+  if (key === undefined || !Predicate.isReadonlyRecord(body)) return Effect.succeed(body)
+  const { idempotencyKey = key } = body
+  return idempotencyKey === key ? Effect.succeed({ ...body, idempotencyKey }) : anotherKey
+}
 
 const optionsOf = Option.match({
   onNone: () => undefined,
@@ -55,7 +80,10 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "execute", (handlers) =>
         const caller = yield* Caller
         yield* checkHost(caller, request)
         const { maxCodeBytes } = yield* service.limits
-        const body = yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte)
+        const body = yield* withKey(
+          yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
+          request
+        )
         // The service checks the form of whatever it is given.
         const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
         return respond(resultStatus(result), result)

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto"
+import { randomBytes, randomUUID } from "node:crypto"
 import { isIP } from "node:net"
 import { hostname } from "node:os"
 import { UserId } from "@bulkhead/domain"
@@ -186,7 +186,7 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
       const { adminToken, instance, ...settings } = yield* fromEnv
       return {
         ...settings,
-        instance: Option.getOrElse(instance, () => `${hostname()}:${settings.port}`),
+        instance: Option.getOrElse(instance, () => `${hostname()}:${settings.port || randomUUID()}`),
         adminToken: Option.isSome(adminToken) ? adminToken.value : yield* randomToken,
         adminTokenIsRandom: Option.isNone(adminToken)
       }

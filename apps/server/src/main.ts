@@ -7,12 +7,17 @@ import * as Banner from "./Banner.js"
 import { ServerConfig } from "./ServerConfig.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StartFailure from "./StartFailure.js"
+import * as Store from "./Store.js"
+import { StoreConfig } from "./StoreConfig.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
-  Layer.provide(SandboxService.layerMemory),
+  Layer.provide(SandboxService.layerOver),
+  Layer.provide(Store.layer),
   Layer.provide(Backend.layer),
-  Layer.provide(Layer.provideMerge(Backend.limits, ServerConfig.layerFromEnv)),
+  Layer.provide(
+    Layer.merge(Layer.provideMerge(Backend.limits, ServerConfig.layerFromEnv), StoreConfig.layerFromEnv)
+  ),
   Layer.provide(Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger)))
 )
 

@@ -1,4 +1,5 @@
 import {
+  AuditVerification,
   ExecutionEvent,
   ExecutionRecord,
   ExecutionState,
@@ -7,21 +8,33 @@ import {
   LimitsSchema,
   SystemMetrics,
   UserId,
-  UserMetrics
+  UserMetrics,
+  UserUsage,
+  Verdict
 } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { BadRequest, Conflict, NotFound } from "./ApiErrors.js"
+import { BadRequest, Conflict, NotFound, StoreUnavailable } from "./ApiErrors.js"
 import { AdminAuthentication } from "./Authentication.js"
+import { pageParameters, spanParameters } from "./QueryParameters.js"
 
 export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
   identifier: "Killed",
   description: "The end of the execution is under way"
 })
 
+/** Asks for the rows after these. Absent: there are none. */
+const nextCursor = Schema.optionalWith(Schema.String, { exact: true })
+
 export const ExecutionList = Schema.Struct({
-  executions: Schema.Array(ExecutionSummary.annotations({ identifier: "ExecutionSummary" }))
+  executions: Schema.Array(ExecutionSummary.annotations({ identifier: "ExecutionSummary" })),
+  nextCursor
 }).annotations({ identifier: "ExecutionList", description: "Newest first" })
+
+export const UsageList = Schema.Struct({
+  usage: Schema.Array(UserUsage.annotations({ identifier: "UserUsage" })),
+  nextCursor
+}).annotations({ identifier: "UsageList", description: "By the user's name" })
 
 // Not `ExecutionId`: an id that cannot exist is unknown, not malformed.
 const anExecution = Schema.Struct({ executionId: Schema.String })
@@ -39,15 +52,27 @@ const userMetrics = HttpApiEndpoint.get("userMetrics", "/metrics/:userId")
   )
   .annotate(OpenApi.Summary, "How busy one user is")
 
+/** HttpApi has no words for headers of an answer. */
+const withNextCursor = (operation: Record<string, unknown>) => {
+  const responses = operation.responses as Record<string, object>
+  const description = "Asks for the events after these, as `cursor`. Absent: there are none."
+  const headers = { "X-Next-Cursor": { description, schema: { type: "string" } } }
+  return { ...operation, responses: { ...responses, 200: { ...responses[200], headers } } }
+}
+
 const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .setPath(anExecution)
+  .setUrlParams(Schema.Struct(pageParameters))
   .addSuccess(
     Schema.Array(ExecutionEvent.annotations({ identifier: "ExecutionEvent" })).annotations({
       description: "Oldest first"
     })
   )
   .addError(NotFound.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, withNextCursor)
   .annotate(OpenApi.Summary, "What happened to one execution")
+  .annotate(OpenApi.Description, "All of it, unless `limit` or `cursor` asks for a page.")
 
 /** Why an execution is ended, for its log and its result. */
 export const KillReason = Schema.Struct({
@@ -73,13 +98,26 @@ const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .addSuccess(Killed)
   .addError(NotFound.answer)
   .addError(Conflict.answer)
+  .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Transform, withoutBody)
   .annotate(OpenApi.Summary, "End an execution, waiting or running")
 
+const userId = Schema.optionalWith(UserId, { exact: true })
+
 const executions = HttpApiEndpoint.get("executions", "/executions")
-  .setUrlParams(Schema.Struct({ userId: Schema.optional(UserId), state: Schema.optional(ExecutionState) }))
+  .setUrlParams(
+    Schema.Struct({
+      userId,
+      state: Schema.optionalWith(ExecutionState, { exact: true }),
+      verdict: Schema.optionalWith(Verdict, { exact: true }),
+      ...spanParameters,
+      ...pageParameters
+    })
+  )
   .addSuccess(ExecutionList)
-  .annotate(OpenApi.Summary, "Executions that wait or run, and the latest that ended")
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Summary, "Executions, also those that ended")
+  .annotate(OpenApi.Description, "`from` and `to` are about when an execution began.")
 
 const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
   .setPath(anExecution)
@@ -90,7 +128,20 @@ const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
     })
   )
   .addError(NotFound.answer)
+  .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
+
+const usage = HttpApiEndpoint.get("usage", "/usage")
+  .setUrlParams(Schema.Struct({ userId, ...spanParameters, ...pageParameters }))
+  .addSuccess(UsageList)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Summary, "What each user's executions used, and what that costs")
+  .annotate(OpenApi.Description, "`from` and `to` are about when an execution ended.")
+
+const verifyAudit = HttpApiEndpoint.get("verifyAudit", "/audit/verify")
+  .addSuccess(AuditVerification.annotations({ identifier: "AuditVerification" }))
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Summary, "Whether the log of what happened is as it was written")
 
 const LimitsBody = LimitsSchema.annotations({ identifier: "Limits", description: "The limits in force" })
 
@@ -115,6 +166,8 @@ export const AdminApi = HttpApiGroup.make("admin")
   .add(kill)
   .add(executions)
   .add(execution)
+  .add(usage)
+  .add(verifyAudit)
   .add(limits)
   .add(changeLimits)
   .addError(BadRequest.answer)

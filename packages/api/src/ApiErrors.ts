@@ -62,9 +62,14 @@ export class Unauthorized extends Data.TaggedError("Unauthorized")<WithError> {
   static readonly answer = answer(401, "The right bearer token is missing", Unauthorized)
 }
 
-/** 404: no execution has this id. */
+/** 403: the request names another machine, where callers need no key. */
+export class Forbidden extends Data.TaggedError("Forbidden")<WithError> {
+  static readonly answer = answer(403, "Without keys, only this machine may ask", Forbidden)
+}
+
+/** 404: nothing has this id, or this name. */
 export class NotFound extends Data.TaggedError("NotFound")<WithError> {
-  static readonly answer = answer(404, "No execution has this id", NotFound)
+  static readonly answer = answer(404, "Nothing has this id, or this name", NotFound)
 }
 
 /** 409: the execution has already ended. */
@@ -72,9 +77,19 @@ export class Conflict extends Data.TaggedError("Conflict")<WithError> {
   static readonly answer = answer(409, "The execution has already ended", Conflict)
 }
 
+/** 416: the range that is asked for has no bytes. */
+export class RangeNotSatisfiable extends Data.TaggedError("RangeNotSatisfiable")<WithError> {
+  static readonly answer = answer(416, "The range that is asked for has no bytes", RangeNotSatisfiable)
+}
+
 /** 500: a mistake of the server's own; its log has the cause. */
 export class ServerFault extends Data.TaggedError("ServerFault")<WithError> {
   static readonly answer = answer(500, "A mistake of the server's own; its log has the cause", ServerFault)
+}
+
+/** 503: what is asked for cannot be read at present; the server's log has the cause. */
+export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<WithError> {
+  static readonly answer = answer(503, "What is asked for cannot be read at present", StoreUnavailable)
 }
 
 const refusals = {

@@ -1,7 +1,7 @@
 import type { UserId } from "@bulkhead/domain"
 import { HttpApiMiddleware, HttpApiSecurity, OpenApi } from "@effect/platform"
-import { Context, type Option } from "effect"
-import { ExecutionRefused, Unauthorized } from "./ApiErrors.js"
+import { Context, type Option, Schema } from "effect"
+import { ExecutionRefused, Forbidden, Unauthorized } from "./ApiErrors.js"
 
 const bearer = (description: string) =>
   HttpApiSecurity.bearer.pipe(HttpApiSecurity.annotate(OpenApi.Description, description))
@@ -12,12 +12,21 @@ export class Caller extends Context.Tag("@bulkhead/api/Caller")<
   { readonly userId: Option.Option<UserId> }
 >() {}
 
+/** Who asks for a file that a program left. */
+export class Reader extends Context.Tag("@bulkhead/api/Reader")<
+  Reader,
+  { readonly mayRead: (owner: UserId) => boolean }
+>() {}
+
+const adminToken = bearer("The server's ADMIN_API_TOKEN.")
+const callerKey = bearer("One of the server's SANDBOX_API_KEYS; not needed where it has none.")
+
 /** Lets through whoever holds the operator's token. */
 export class AdminAuthentication extends HttpApiMiddleware.Tag<AdminAuthentication>()(
   "@bulkhead/api/AdminAuthentication",
   {
     failure: Unauthorized.answer,
-    security: { adminToken: bearer("The server's ADMIN_API_TOKEN.") }
+    security: { adminToken }
   }
 ) {}
 
@@ -27,6 +36,17 @@ export class CallerAuthentication extends HttpApiMiddleware.Tag<CallerAuthentica
   {
     failure: ExecutionRefused.answer(401),
     provides: Caller,
-    security: { callerKey: bearer("One of the server's SANDBOX_API_KEYS; not needed where it has none.") }
+    security: { callerKey }
+  }
+) {}
+
+/** Finds out whose files may be read: with the operator's token all, with a caller's key the caller's, and all where there are no keys. */
+export class ReaderAuthentication extends HttpApiMiddleware.Tag<ReaderAuthentication>()(
+  "@bulkhead/api/ReaderAuthentication",
+  {
+    failure: Schema.Union(Unauthorized.answer, Forbidden.answer),
+    provides: Reader,
+    // Tried in this order; the last one's failure is the answer.
+    security: { adminToken, callerKey }
   }
 ) {}

@@ -1,10 +1,11 @@
 import { HttpApi, type HttpApiError, OpenApi } from "@effect/platform"
 import { AdminApi } from "./AdminApi.js"
 import { ServerFault } from "./ApiErrors.js"
+import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { HealthApi } from "./HealthApi.js"
 
-const api = HttpApi.make("bulkhead").add(ExecuteApi).add(AdminApi).add(HealthApi)
+const api = HttpApi.make("bulkhead").add(ExecuteApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
 
 type Api =
   typeof api extends HttpApi.HttpApi<infer Id, infer Groups, HttpApiError.HttpApiDecodeError, infer R>

@@ -14,12 +14,21 @@ const retryAfter = {
   }
 }
 
-/** What HttpApi has no words for: the key is optional, and two answers have a header. */
+const idempotencyKey = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description: "The same as `idempotencyKey` of the body, for those who cannot write it there.",
+  schema: { type: "string" }
+}
+
+/** What HttpApi has no words for: the key is optional, and so is a header; two answers have one. */
 const completed = (operation: Record<string, unknown>) => {
   const responses = operation.responses as Record<string, object>
   return {
     ...operation,
     security: [...(operation.security as ReadonlyArray<object>), {}],
+    parameters: [...(operation.parameters as ReadonlyArray<object>), idempotencyKey],
     responses: {
       ...responses,
       429: { ...responses[429], headers: retryAfter },
@@ -43,7 +52,7 @@ const execute = HttpApiEndpoint.post("execute", "/api/execute")
   .annotate(OpenApi.Summary, "Run a program in a fresh sandbox")
   .annotate(
     OpenApi.Description,
-    "Answers 200 with a result whenever the code ran, whatever came of it. Every other answer has the same shape, with `success` false and an `error`. Hanging up ends the execution."
+    "Answers 200 with a result whenever the code ran, whatever came of it. Every other answer has the same shape, with `success` false and an `error`. Hanging up ends the execution, unless it has an idempotency key."
   )
 
 /** What callers use. */

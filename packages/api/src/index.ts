@@ -1,5 +1,6 @@
 export * from "./AdminApi.js"
 export * from "./ApiErrors.js"
+export * from "./ArtifactApi.js"
 export * from "./Authentication.js"
 export * from "./BulkheadApi.js"
 export * as BulkheadClient from "./BulkheadClient.js"

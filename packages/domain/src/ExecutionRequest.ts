@@ -4,13 +4,15 @@ import { UserId } from "./UserId.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
+const RelativePath = Schema.String.pipe(
+  Schema.filter((path) => flawOfPath(path) === undefined, {
+    message: ({ actual }) => `expected a relative path of plain names: ${flawOfPath(String(actual))}`
+  })
+)
+
 /** A file to put in the working directory before the program starts. */
 export const InputFile = Schema.Struct({
-  path: Schema.String.pipe(
-    Schema.filter((path) => flawOfPath(path) === undefined, {
-      message: ({ actual }) => `expected a relative path of plain names: ${flawOfPath(String(actual))}`
-    })
-  ),
+  path: RelativePath,
   content: Schema.String,
   encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { default: () => "utf8" })
 }).pipe(
@@ -58,6 +60,8 @@ export const ExecutionRequest = Schema.Struct({
   userId: Schema.optional(UserId),
   files: Schema.optionalWith(Schema.Array(InputFile).pipe(Schema.maxItems(64)), { default: () => [] }),
   env: Schema.optionalWith(EnvironmentVariables, { default: () => ({}) }),
+  /** Where the program leaves its artifacts, in its home: `$SANDBOX_OUTPUT_DIR`; `output` unless told. */
+  outputDir: Schema.optional(RelativePath),
   /**
    * Names this request among the user's: the same key gives the same result and never a second run. An execution with a key goes on
    * when its caller goes away, who can then ask for its result with the same key.

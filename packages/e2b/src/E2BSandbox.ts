@@ -4,7 +4,8 @@ import {
   type SandboxCommand,
   type SandboxFailure,
   type SandboxFile,
-  type SandboxOptions
+  type SandboxOptions,
+  type SandboxSize
 } from "@bulkhead/sandbox"
 import { CommandExitError, type CommandHandle, SandboxError, Sandbox as SdkSandbox } from "e2b"
 import { type Context, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
@@ -74,6 +75,12 @@ const create = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }:
     })
   )
 })
+
+const size = (connection: Connection, sandboxId: string) =>
+  attemptApi("list", (options) => SdkSandbox.getInfo(sandboxId, { ...connection, ...options })).pipe(
+    Effect.map(({ cpuCount, memoryMB }): SandboxSize => ({ vcpus: cpuCount, memoryMB })),
+    Effect.withSpan("E2BSandbox.size")
+  )
 
 const renew = (connection: Connection, sandboxId: string) =>
   Effect.fn("E2BSandbox.renew")((lifetime: Duration.Duration) =>
@@ -183,6 +190,7 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
   const sdk = yield* create(options)
   return Sandbox.of({
     id: sdk.sandboxId,
+    size: size(connection, sdk.sandboxId),
     renew: renew(connection, sdk.sandboxId),
     write: write(sdk),
     read: read(sdk),

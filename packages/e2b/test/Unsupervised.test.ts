@@ -1,5 +1,14 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
-import { Admission, ExecutionLog, IdempotencyKeys, Limits, Sandboxes, SandboxService, Toolchain } from "@bulkhead/sandbox"
+import {
+  Admission,
+  ArtifactGate,
+  IdempotencyKeys,
+  Limits,
+  MemoryExecutionStore,
+  Sandboxes,
+  SandboxService,
+  Toolchain
+} from "@bulkhead/sandbox"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
@@ -8,9 +17,19 @@ const bash = { language: "bash", version: "bash 5", file: "main.sh", command: "b
 
 /** The service on real sandboxes, as it is where an image has no Perl. */
 const withoutSupervisor = SandboxService.layerBare.pipe(
-  Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer, ExecutionLog.layerMemory(), IdempotencyKeys.layerMemory())),
+  Layer.provide(
+    Layer.mergeAll(
+      Admission.layer,
+      Sandboxes.layer,
+      MemoryExecutionStore.layer(),
+      IdempotencyKeys.layerMemory(),
+      ArtifactGate.layerMemory
+    )
+  ),
   Layer.provide(Limits.layer({ maxDiskMB: 1, maxProcesses: 16, killGracePeriod: 1 })),
-  Layer.provide(Toolchain.layerTest({ supervisor: "none", runtimes: [bash] })),
+  Layer.provide(
+    Toolchain.layerTest({ supervisor: "none", size: { vcpus: 2, memoryMB: 512 }, runtimes: [bash] })
+  ),
   Layer.provide(Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer))),
   Layer.provide(EmbeddedE2B.layer)
 )

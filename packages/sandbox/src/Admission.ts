@@ -16,7 +16,7 @@ export interface Admissibility {
   readonly allowed: boolean
   /** Present exactly when `allowed` is false. */
   readonly reason?: string
-  /** How many executions may have their turn before this one, at most. Present exactly when `allowed` is false. */
+  /** How many of those who wait now may have their turn before this one, at most. Present exactly when `allowed` is false. */
   readonly ahead?: number
 }
 
@@ -42,8 +42,8 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
   Admission,
   {
     /**
-     * Runs the effect in a place, waiting for one if need be. `onWait` is told how many may go before, at most. A kill, an interrupt
-     * or the longest wait take the execution out of the queue at once.
+     * Runs the effect in a place, waiting for one if need be. `onWait` is told how many of those who wait may go before, at most. A kill, an
+     * interrupt or the longest wait take the execution out of the queue at once.
      */
     readonly withPlace: <A, E, R, R2>(
       who: Admittee,
@@ -88,9 +88,10 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     return undefined
   }
 
-  /** In each round before its turn, everyone else has at most one. */
+  /** In each round before its turn, everyone else has at most one; but all may go while the user's own cap suspends its turns. */
   const ahead = (userId: UserId) => {
     const own = queue.sizeOf(userId)
+    if (activeOf(userId) + own >= limits.maxSandboxesPerUser) return queue.size
     const others = queue.keys - (own > 0 ? 1 : 0)
     return Math.min(queue.size, own + (own + 1) * others)
   }
@@ -130,15 +131,26 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
   // The queue says who may go, and the permits hold the caps whatever it says: there is always one for whoever it lets go.
   const takePermits = (userId: UserId) =>
     Effect.suspend(() => Effect.zipRight(permits.take(1), users.get(userId)?.permits.take(1) ?? Effect.void))
-  const givePermits = (userId: UserId) =>
-    Effect.suspend(() =>
-      Effect.zipRight(users.get(userId)?.permits.release(1) ?? Effect.void, permits.release(1))
-    )
+  /** As many permits as the limits say; more only for those who were in before the limits fell. */
+  const fitAll = Effect.suspend(() => permits.resize(Math.max(limits.maxConcurrentSandboxes, active)))
+  const fitUser = (userId: UserId) =>
+    Effect.suspend(() => {
+      const user = users.get(userId)
+      return user ? user.permits.resize(Math.max(limits.maxSandboxesPerUser, user.active)) : Effect.void
+    })
   const leave = (userId: UserId) =>
-    Effect.zipRight(
-      givePermits(userId),
-      Effect.sync(() => exit(userId))
-    )
+    Effect.suspend(() => {
+      const user = users.get(userId)
+      if (user === undefined) return Effect.void
+      return user.permits
+        .release(1)
+        .pipe(
+          Effect.zipRight(permits.release(1)),
+          Effect.zipRight(Effect.sync(() => exit(userId))),
+          Effect.zipRight(fitAll),
+          Effect.zipRight(fitUser(userId))
+        )
+    }).pipe(Effect.uninterruptible)
 
   const queueBounds = ({ executionId, userId }: Admittee) => {
     if (queue.sizeOf(userId) >= limits.maxQueuedPerUser) {
@@ -171,15 +183,14 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     killSwitch: KillSwitch,
     onWait: (ahead: number) => Effect.Effect<void, never, R>
   ) {
+    const turn = yield* Deferred.make<void, Refusal | KilledEarly>()
     const full = queueBounds(who)
     if (full !== undefined) return yield* full
     const atMostAhead = ahead(who.userId)
-    const waiter: Waiter = {
-      ...who,
-      turn: yield* Deferred.make<void, Refusal | KilledEarly>(),
-      admitted: false
-    }
+    const waiter: Waiter = { ...who, turn, admitted: false }
     const place = queue.push(who.userId, waiter, userIsFull(who.userId))
+    // A place may have become free since there was none.
+    admitNext()
     const stopListening = killSwitch.listen((request) => {
       if (queue.remove(place)) Deferred.unsafeDone(waiter.turn, Exit.fail(new KilledEarly(request)))
     })
@@ -216,7 +227,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       }
       enter(userId)
       return takePermits(userId)
-    })
+    }).pipe(Effect.uninterruptible)
 
   const canStart = (userId: UserId) =>
     Effect.sync((): Admissibility => {
@@ -226,14 +237,14 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
 
   const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
     limits = changed
-    yield* permits.resize(changed.maxConcurrentSandboxes)
-    for (const [userId, user] of users) {
-      yield* user.permits.resize(changed.maxSandboxesPerUser)
+    for (const userId of users.keys()) {
       if (userIsFull(userId)) queue.hold(userId)
       else queue.release(userId)
     }
+    yield* fitAll
+    yield* Effect.forEach([...users.keys()], fitUser, { discard: true })
     admitNext()
-  })
+  }, Effect.uninterruptible)
 
   const dismiss = (refusal: (who: Admittee) => Refusal) =>
     Effect.sync(() => {

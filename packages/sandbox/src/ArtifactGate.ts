@@ -271,4 +271,9 @@ export class ArtifactGate extends Context.Tag("@bulkhead/sandbox/ArtifactGate")<
   static layer(whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) {
     return Layer.effect(ArtifactGate, make(whitelist))
   }
+
+  /** Keeps artifacts in memory and scans none. */
+  static readonly layerMemory: Layer.Layer<ArtifactGate> = Layer.suspend(() =>
+    Layer.provide(ArtifactGate.layer(), Layer.merge(ArtifactStore.layerMemory, ArtifactScanner.layerOff))
+  )
 }

@@ -41,7 +41,6 @@ export const make = ({
   })
 
   const learn = (exit: Exit.Exit<unknown, SandboxFailure>, now: number) => {
-    probing = false
     if (Exit.isSuccess(exit)) {
       failuresInARow = 0
       return
@@ -52,15 +51,24 @@ export const make = ({
     if (failuresInARow >= breakerFailures) openUntil = now + breakerCooldown * 1000
   }
 
+  /** Nothing may interrupt between the claim to the one try and the certainty that it is given back. */
   const guard: CircuitBreaker["guard"] = (effect) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (failuresInARow >= breakerFailures) {
-        if (now < openUntil) return isOpen(openUntil - now)
-        if (probing) return isOpen(breakerCooldown * 1000)
-        probing = true
-      }
-      return Effect.onExit(effect, (exit) => Effect.map(Clock.currentTimeMillis, (then) => learn(exit, then)))
-    })
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        const isProbe = failuresInARow >= breakerFailures
+        if (isProbe) {
+          if (now < openUntil) return isOpen(openUntil - now)
+          if (probing) return isOpen(breakerCooldown * 1000)
+          probing = true
+        }
+        return Effect.onExit(restore(effect), (exit) =>
+          Effect.map(Clock.currentTimeMillis, (then) => {
+            if (isProbe) probing = false
+            learn(exit, then)
+          })
+        )
+      })
+    )
 
   return { guard, state }
 }

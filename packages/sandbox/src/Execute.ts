@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import {
   anonymous,
   type EventLevel,
@@ -11,13 +12,16 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Cause, Clock, Effect, Either, Exit, Fiber, Option, Random } from "effect"
-import { type Execution, logEvent, run } from "./Execution.js"
+import * as Books from "./Books.js"
+import { type Execution, run } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import * as Idempotency from "./Idempotency.js"
 import type { LimitValues } from "./Limits.js"
+import * as Prices from "./Prices.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import type { SandboxSize } from "./SandboxProvider.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 import { Toolchain } from "./Toolchain.js"
 
@@ -31,14 +35,21 @@ const makeId = Effect.gen(function* () {
 })
 
 /** What is to be run, and by what means. */
-type Work = Pick<Execution, "request" | "runtime" | "supervisor">
-
-interface TerminalEvent {
-  readonly level: EventLevel
-  readonly event: EventName
-  readonly message: string
-  readonly verdict: Verdict
+interface Work extends Pick<Execution, "request" | "runtime" | "supervisor"> {
+  readonly size: SandboxSize
 }
+
+type Meter = Execution["meter"]
+
+/** What an auditor asks first. The program's output is in the result alone. */
+const factsOf = ({ error, exitCode, metrics, receipt, signal, verdict }: ExecutionResult) => ({
+  verdict,
+  ...(error ? { code: error.code } : {}),
+  ...(exitCode === undefined ? {} : { exitCode }),
+  ...(signal === undefined ? {} : { signal }),
+  metrics,
+  ...(receipt ? { survivors: receipt.survivors, sandboxDestroyed: receipt.sandboxDestroyed } : {})
+})
 
 const eventOfVerdict = (verdict: Verdict): readonly [EventLevel, EventName] => {
   switch (verdict) {
@@ -55,11 +66,12 @@ const eventOfVerdict = (verdict: Verdict): readonly [EventLevel, EventName] => {
   }
 }
 
-const terminalEvent = (exit: Exit.Exit<ExecutionResult, { readonly message: string }>): TerminalEvent => {
+const endingOf = (exit: Exit.Exit<ExecutionResult, { readonly message: string }>): Books.Ending => {
   if (Exit.isSuccess(exit)) {
-    const { verdict, error } = exit.value
+    const { error, verdict } = exit.value
     const [level, event] = eventOfVerdict(verdict)
-    return { level, event, verdict, message: error?.message ?? "Execution completed" }
+    const message = error?.message ?? "Execution completed"
+    return { level, event, verdict, message, data: factsOf(exit.value), result: exit.value }
   }
   const refusal = Cause.failureOption(exit.cause)
   return Option.isSome(refusal)
@@ -67,26 +79,56 @@ const terminalEvent = (exit: Exit.Exit<ExecutionResult, { readonly message: stri
     : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
 }
 
+/** What was asked for and what holds it: the code by its hash alone. */
+const policyOf = ({ request, runtime }: Work, timeout: number, limits: LimitValues) => ({
+  codeSha256: createHash("sha256").update(request.code).digest("hex"),
+  language: runtime.language,
+  runtime: runtime.version,
+  timeout,
+  maxMemoryMB: limits.maxMemoryMB,
+  maxCpuPercent: limits.maxCpuPercent,
+  maxDiskMB: limits.maxDiskMB,
+  maxProcesses: limits.maxProcesses,
+  retryOnFailure: request.retryOnFailure
+})
+
 /** From the queue to the result. Fails early when the execution is killed or the service closes. */
 const admitAndRun = (
   { admission, limits, registry }: Shared,
   { killSwitch, summary }: RegisteredExecution,
-  work: Work
+  work: Work,
+  meter: Meter
 ) =>
   Effect.gen(function* () {
     const { executionId, userId } = summary
     const timeout = work.request.timeout ?? limits.defaultTimeout
     const askedAt = yield* Clock.currentTimeMillis
     const onWait = (ahead: number) =>
-      logEvent(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
+      Books.happened(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
         ahead
       })
     const admitted = Effect.gen(function* () {
       const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
       yield* registry.enter(executionId, "starting")
-      yield* logEvent(summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
+      yield* Books.happened(
+        summary,
+        "info",
+        "execution_started",
+        `Execution started with ${timeout}s timeout`,
+        policyOf(work, timeout, limits)
+      )
       const onStart = registry.enter(executionId, "running")
-      return yield* run({ executionId, userId, ...work, limits, timeout, queueTimeMs, killSwitch, onStart })
+      return yield* run({
+        executionId,
+        userId,
+        ...work,
+        limits,
+        timeout,
+        queueTimeMs,
+        killSwitch,
+        meter,
+        onStart
+      })
     })
     return yield* admission.withPlace(summary, killSwitch, onWait, admitted)
   })
@@ -104,18 +146,28 @@ const orInternalError = (executionId: ExecutionId) =>
     )
   )
 
-/** Writes the terminal event, then lets the execution count as ended. */
-const end = (
+const usageOf = Effect.fnUntraced(function* (work: Work, { sandboxMs }: Meter, result?: ExecutionResult) {
+  if (sandboxMs === 0) return {}
+  const artifactBytes = (result?.artifacts ?? []).reduce((sum, { size }) => sum + size, 0)
+  return { usage: Prices.usageOf(sandboxMs, work.size, artifactBytes, yield* Prices.Prices) }
+})
+
+/** Writes the terminal event, and lets the execution count as ended once that is kept. Nobody is told what is not kept. */
+const end = Effect.fnUntraced(function* (
   { registry }: Shared,
   { summary }: RegisteredExecution,
+  work: Work,
+  meter: Meter,
   exit: Exit.Exit<ExecutionResult, Refusal>
-) => {
-  const { level, event, verdict, message } = terminalEvent(exit)
-  return Effect.zipRight(
-    logEvent(summary, level, event, message),
-    registry.end(summary.executionId, { verdict, ...(Exit.isSuccess(exit) ? { result: exit.value } : {}) })
-  )
-}
+) {
+  const ending = endingOf(exit)
+  const usage = yield* usageOf(work, meter, ending.result)
+  const kept = yield* Effect.either(Books.ended(summary, { ...ending, ...usage }))
+  yield* registry.end(summary.executionId)
+  if (Either.isRight(kept)) return yield* exit
+  yield* Effect.logError("The end of an execution could not be recorded", kept.left)
+  return Results.unrecorded(summary.executionId, ending.result)
+})
 
 /** Takes the execution into the books and runs it in a fiber of its own, which no caller who goes away interrupts. */
 const start = Effect.fnUntraced(function* (
@@ -126,14 +178,18 @@ const start = Effect.fnUntraced(function* (
   const { executionId } = execution
   const { language } = work.runtime
   if (shared.isClosing) return yield* shuttingDown(executionId)
+  yield* Books.open(executionId)
   const entry = yield* Effect.orDie(shared.registry.register({ ...execution, state: "queued", language }))
-  return yield* admitAndRun(shared, entry, work).pipe(
+  yield* Books.began({ ...entry.summary })
+  const meter: Meter = { sandboxMs: 0 }
+  return yield* admitAndRun(shared, entry, work, meter).pipe(
     Effect.catchTag("KilledEarly", ({ reason }) =>
       Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
     ),
     orInternalError(executionId),
-    Effect.onExit((exit) => end(shared, entry, exit)),
     Effect.interruptible,
+    Effect.exit,
+    Effect.flatMap((exit) => end(shared, entry, work, meter, exit)),
     Effect.forkDaemon
   )
 }, Effect.uninterruptible)
@@ -182,10 +238,10 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   const userId = caller ?? request.userId ?? anonymous
   const facts = yield* Effect.either(findFacts(limits))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
-  const { runtimes, supervisor } = facts.right
+  const { runtimes, size, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
 
-  const started = start(shared, { executionId, userId }, { request, runtime, supervisor })
+  const started = start(shared, { executionId, userId }, { request, runtime, size, supervisor })
   const key = request.idempotencyKey
   if (key === undefined) return yield* untilCallerLeaves(shared, executionId, started)
   const fingerprint = Idempotency.fingerprint(request)

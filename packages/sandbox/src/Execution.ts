@@ -1,6 +1,7 @@
-import type { EventLevel, EventName, ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
 import { Clock, type Context, Duration, Effect, Schedule } from "effect"
-import { ExecutionLog } from "./ExecutionLog.js"
+import { ArtifactGate, type CollectedArtifacts, defaultOutputDir } from "./ArtifactGate.js"
+import * as Books from "./Books.js"
 import { KilledEarly, type KillSwitch, unlessKilled } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
 import * as Program from "./Program.js"
@@ -8,7 +9,7 @@ import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 import { Sandboxes } from "./Sandboxes.js"
 import type { Sandbox } from "./SandboxProvider.js"
-import { supervise } from "./Supervisor.js"
+import { type Outcome, supervise } from "./Supervisor.js"
 import type { Facts, Runtime } from "./Toolchain.js"
 
 /** A request that has been admitted. */
@@ -24,6 +25,8 @@ export interface Execution {
   readonly timeout: number
   readonly queueTimeMs: number
   readonly killSwitch: KillSwitch
+  /** Counts how long its sandboxes lived. */
+  readonly meter: { sandboxMs: number }
   /** Told when the program starts. */
   readonly onStart: Effect.Effect<void>
 }
@@ -34,19 +37,6 @@ const destroyBound = Duration.seconds(10)
 /** A sandbox lives this much longer than its program may, for what comes before and after. */
 const lifetimeMargin = Duration.seconds(60)
 
-/** Writes one event of an execution to its log. */
-export const logEvent = Effect.fnUntraced(function* (
-  { executionId, userId }: Pick<Execution, "executionId" | "userId">,
-  level: EventLevel,
-  event: EventName,
-  message: string,
-  data?: Readonly<Record<string, unknown>>
-) {
-  const log = yield* ExecutionLog
-  const timestamp = yield* Clock.currentTimeMillis
-  yield* log.append({ timestamp, executionId, userId, level, event, message, ...(data ? { data } : {}) })
-})
-
 /** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
 const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
 
@@ -54,7 +44,7 @@ const startSandbox = Effect.fnUntraced(function* (execution: Execution, program:
   const { executionId, limits, timeout } = execution
   const lifetime = Duration.sum(Duration.seconds(timeout + limits.killGracePeriod), lifetimeMargin)
   const sandbox = yield* (yield* Sandboxes).acquire({ executionId }, lifetime)
-  yield* logEvent(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
+  yield* Books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
   if (program.files.length > 0) yield* sandbox.write(program.files)
   return sandbox
 })
@@ -67,9 +57,31 @@ const destroy = Effect.fnUntraced(function* (execution: Execution, sandbox: Cont
     Effect.timeoutTo({ duration: destroyBound, onSuccess: (done) => done, onTimeout: () => false })
   )
   yield* destroyed
-    ? logEvent(execution, "info", "sandbox_destroyed", "Sandbox destroyed", { sandboxId: sandbox.id })
-    : logEvent(execution, "error", "sandbox_leaked", "Sandbox not destroyed", { sandboxId: sandbox.id })
+    ? Books.happened(execution, "info", "sandbox_destroyed", "Sandbox destroyed", { sandboxId: sandbox.id })
+    : Books.happened(execution, "error", "sandbox_leaked", "Sandbox not destroyed", { sandboxId: sandbox.id })
   return destroyed
+})
+
+const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
+
+const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
+  artifacts: [],
+  rejected: [{ name: outputDir, reason: `Artifact validation failed: ${why}` }]
+})
+
+/** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
+const collect = Effect.fnUntraced(function* (
+  { executionId, killSwitch, limits, request }: Execution,
+  sandbox: Context.Tag.Service<Sandbox>,
+  { report }: Outcome
+) {
+  if (!report?.outputs) return nothingCollected
+  const outputDir = request.outputDir ?? defaultOutputDir
+  if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
+  const { collect } = yield* ArtifactGate
+  return yield* unlessKilled(killSwitch)(collect({ executionId, sandbox, limits, outputDir })).pipe(
+    Effect.catchTag("KilledEarly", () => Effect.succeed(notCollected(outputDir, "the execution was killed")))
+  )
 })
 
 /** One fresh sandbox, one run of at most `timeout` seconds. What befalls the program once it runs is an outcome, not a failure. */
@@ -87,13 +99,15 @@ const attempt = Effect.fnUntraced(function* (execution: Execution, timeout: numb
     killSwitch,
     onStart: Effect.zipRight(
       execution.onStart,
-      logEvent(execution, "info", "program_started", "Program started")
+      Books.happened(execution, "info", "program_started", "Program started")
     ),
     onSignal: ({ signal, atMs }) =>
-      logEvent(execution, "warn", "signal_sent", `${signal} sent to every process after ${atMs} ms`)
+      Books.happened(execution, "warn", "signal_sent", `${signal} sent to every process after ${atMs} ms`)
   })
+  const collected = yield* collect(execution, sandbox, outcome)
   const destroyed = yield* destroy(execution, sandbox)
-  const finished: Results.Attempt = { outcome, startupTimeMs, destroyed }
+  execution.meter.sandboxMs += (yield* Clock.currentTimeMillis) - askedAt
+  const finished: Results.Attempt = { outcome, startupTimeMs, destroyed, ...collected }
   return finished
 }, Effect.scoped)
 
@@ -128,9 +142,15 @@ export const run = Effect.fnUntraced(function* (execution: Execution) {
       if (killSwitch.request !== undefined) return yield* new KilledEarly(killSwitch.request)
       if (!again) return giveUp
       retries++
-      yield* logEvent(execution, "warn", "execution_retry", `Retry ${retries} of ${limits.maxRetries}`, {
-        reason: failure.message
-      })
+      yield* Books.happened(
+        execution,
+        "warn",
+        "execution_retry",
+        `Retry ${retries} of ${limits.maxRetries}`,
+        {
+          reason: failure.message
+        }
+      )
       timeout = Math.max(1, deadline - (yield* Clock.currentTimeMillis)) / 1000
     }
   })

@@ -60,6 +60,8 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
   {
     /** Takes entries in, in this order, without waiting until they are kept. */
     readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /** Fails while nothing can be kept. */
+    readonly ready: Effect.Effect<void, StoreFailure>
     /** Returns when everything that was taken in before is kept, and survives the death of this process. */
     readonly commit: Effect.Effect<void, StoreFailure>
     /** One execution, with its result if it has one that is still kept. */

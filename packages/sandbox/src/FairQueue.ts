@@ -83,11 +83,13 @@ export class FairQueue<K, A> {
 
   /** Takes out everything, in the order of its turns, then what is held. */
   *drain(): Generator<A> {
+    yield* this.turns()
+    for (const key of [...this.lines.keys()]) this.release(key)
+    yield* this.turns()
+  }
+
+  private *turns(): Generator<A> {
     for (let value = this.shift(); value !== undefined; value = this.shift()) yield value
-    for (const { key } of [...this.lines.values()]) {
-      this.release(key)
-      yield* this.drain()
-    }
   }
 
   /** Suspends a key's turns. */

@@ -7,7 +7,8 @@ import {
   RecordUnavailable,
   type Refusal
 } from "@bulkhead/domain"
-import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { type Context, Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 import type { Shared } from "./Shared.js"
 
@@ -20,9 +21,17 @@ export interface Pending {
 }
 
 /** The same for requests that ask for the same. */
-export const fingerprint = ({ code, env, files, language, retryOnFailure, timeout }: ExecutionRequest) =>
+export const fingerprint = ({
+  code,
+  env,
+  files,
+  language,
+  outputDir,
+  retryOnFailure,
+  timeout
+}: ExecutionRequest) =>
   createHash("sha256")
-    .update(JSON.stringify([code, env, files, language, retryOnFailure, timeout]))
+    .update(JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]))
     .digest("base64url")
 
 const conflict = (executionId: ExecutionId, message: string) =>
@@ -45,13 +54,15 @@ const unavailable = (executionId: ExecutionId) =>
 const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
   Exit.isFailure(exit) || (exit.value.verdict === "InternalError" && exit.value.receipt === undefined)
 
-const replay = (shared: Shared, { executionId }: Claim): Answer =>
-  Effect.flatMap(Effect.option(shared.registry.find(executionId)), (found) => {
-    const result = found._tag === "Some" ? found.value.result : undefined
-    return result === undefined
-      ? conflict(executionId, "the result of its execution is not kept here any more")
-      : Effect.succeed(result)
-  })
+const replay = (
+  { find }: Context.Tag.Service<ExecutionStore>,
+  { executionId }: Claim
+): Effect.Effect<ExecutionResult, IdempotencyConflict | StoreFailure> =>
+  Effect.flatMap(find(executionId), (found) =>
+    found._tag === "Some" && found.value.result !== undefined
+      ? Effect.succeed(found.value.result)
+      : conflict(executionId, "the result of its execution is not kept here any more")
+  )
 
 /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
 export const once = Effect.fnUntraced(function* <R>(
@@ -69,6 +80,7 @@ export const once = Effect.fnUntraced(function* <R>(
   const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
   shared.pending.set(name, mine)
   const keys = yield* IdempotencyKeys
+  const store = yield* ExecutionStore
 
   const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
     Effect.zipRight(
@@ -87,7 +99,9 @@ export const once = Effect.fnUntraced(function* <R>(
     if (holder.executionId === executionId) return run
     shared.pending.delete(name)
     return Effect.succeed(
-      holder.fingerprint === claim.fingerprint ? replay(shared, holder) : anotherRequest(executionId)
+      holder.fingerprint === claim.fingerprint
+        ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
+        : anotherRequest(executionId)
     )
   }
 

@@ -201,6 +201,7 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
 
   return ExecutionStore.of({
     write,
+    ready: Effect.void,
     commit: Effect.void,
     find,
     list,

@@ -1,5 +1,6 @@
 import type { ExecutionRequest } from "@bulkhead/domain"
 import { Either, Encoding } from "effect"
+import { defaultOutputDir } from "./ArtifactGate.js"
 import type { LimitValues } from "./Limits.js"
 import type { SandboxFile } from "./SandboxProvider.js"
 import * as SupervisorScript from "./SupervisorScript.js"
@@ -69,6 +70,7 @@ const supervised = (
     BULKHEAD_COMMAND: runtime.command,
     BULKHEAD_FILE: runtime.file,
     BULKHEAD_ENV: encodeVariables(request.env),
+    BULKHEAD_OUTPUT: request.outputDir ?? defaultOutputDir,
     ...(runtime.check === undefined ? {} : { BULKHEAD_CHECK: runtime.check })
   }
 })

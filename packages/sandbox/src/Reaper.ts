@@ -15,7 +15,8 @@ export interface ReaperOptions {
   readonly provider: Context.Tag.Service<SandboxProvider>
   /** What all sandboxes of this instance carry, whichever life of it made them. */
   readonly tags: Readonly<Record<string, string>>
-  readonly isHeld: (sandbox: ListedSandbox) => boolean
+  /** Tells what is held at the moment in which it is asked for. */
+  readonly holder: () => (sandbox: ListedSandbox) => boolean
   /** Seconds between looks. */
   readonly interval: number
 }
@@ -35,7 +36,7 @@ const bounded =
     effect.pipe(Effect.disconnect, Effect.timeout(duration))
 
 /** Looks at once, at every interval, and when woken. */
-export const make = Effect.fnUntraced(function* ({ interval, isHeld, provider, tags }: ReaperOptions) {
+export const make = Effect.fnUntraced(function* ({ holder, interval, provider, tags }: ReaperOptions) {
   let reaped = 0
   const wakes = yield* Queue.sliding<void>(1)
 
@@ -46,18 +47,26 @@ export const make = Effect.fnUntraced(function* ({ interval, isHeld, provider, t
       Effect.zipRight(Effect.sync(() => void reaped++)),
       Effect.zipRight(Effect.logWarning("Ended a sandbox that nobody held", { sandboxId: id, ...metadata })),
       Effect.as(1),
-      Effect.catchAll((error) =>
-        Effect.as(Effect.logWarning("A sandbox that nobody holds was not ended", { sandboxId: id, error }), 0)
+      Effect.catchAllCause((cause) =>
+        Effect.as(Effect.logWarning("A sandbox that nobody holds was not ended", { sandboxId: id }, cause), 0)
       )
     )
 
-  const sweep = provider.list(tags).pipe(
-    bounded(listBound),
-    Effect.map((sandboxes) => sandboxes.filter((sandbox) => !isHeld(sandbox))),
+  // What was held when we asked, and no longer is, ended in the ordinary way.
+  const sweep = Effect.suspend(() => {
+    const wasHeld = holder()
+    return provider.list(tags).pipe(
+      bounded(listBound),
+      Effect.map((sandboxes) => {
+        const isHeld = holder()
+        return sandboxes.filter((sandbox) => !wasHeld(sandbox) && !isHeld(sandbox))
+      })
+    )
+  }).pipe(
     Effect.flatMap((orphans) => Effect.forEach(orphans, kill, { concurrency: 4 })),
     Effect.map((ended) => ended.reduce((sum, one) => sum + one, 0)),
-    Effect.catchAll((error) =>
-      Effect.as(Effect.logWarning("The sandboxes of this instance could not be listed", error), 0)
+    Effect.catchAllCause((cause) =>
+      Effect.as(Effect.logWarning("The sandboxes of this instance could not be listed", cause), 0)
     )
   )
 

@@ -1,10 +1,12 @@
 import {
+  type Artifact,
   type ExecutionError,
   type ExecutionId,
   type ExecutionResult,
   executionError,
   type OutputSummary,
   type Receipt,
+  type RejectedArtifact,
   type Verdict
 } from "@bulkhead/domain"
 import type { LimitValues } from "./Limits.js"
@@ -18,6 +20,8 @@ export interface Attempt {
   readonly startupTimeMs: number
   /** Whether the provider confirmed that the sandbox is gone. */
   readonly destroyed: boolean
+  readonly artifacts: ReadonlyArray<Artifact>
+  readonly rejected: ReadonlyArray<RejectedArtifact>
 }
 
 /** What a result tells beside the attempt itself. */
@@ -123,10 +127,24 @@ const withRun = (
   ...exitOf(attempt.outcome),
   metrics: { ...measured(attempt), queueTimeMs, retries },
   output: outputOf(attempt.outcome),
-  artifacts: [],
-  rejectedArtifacts: [],
+  artifacts: attempt.artifacts,
+  rejectedArtifacts: attempt.rejected,
   receipt: receiptOf(attempt),
   ...(error === undefined ? {} : { error })
+})
+
+/** The result of an execution of which nothing can be proven, since its record could not be kept. */
+export const unrecorded = (
+  executionId: ExecutionId,
+  result: ExecutionResult | undefined
+): ExecutionResult => ({
+  ...withoutRun(
+    { executionId, retries: 0 },
+    "InternalError",
+    executionError("INTERNAL_ERROR", "The execution has ended, but its record could not be kept")
+  ),
+  ...(result === undefined ? {} : { metrics: result.metrics }),
+  ...(result?.receipt === undefined ? {} : { receipt: result.receipt })
 })
 
 /** The result of an attempt whose program came to an end. */

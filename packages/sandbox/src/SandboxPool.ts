@@ -59,23 +59,29 @@ export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: P
         Effect.timeoutTo({ duration: healthBound, onSuccess: (alive) => alive, onTimeout: () => false })
       )
 
-  const take: SandboxPool["take"] = Effect.fnUntraced(function* (lifetime) {
-    if (poolMax === 0) return Option.none()
-    for (let next = idle.shift(); next !== undefined; next = idle.shift()) {
-      const { sandbox, scope } = next
-      // In the caller's scope before anything else, so that no interrupt can lose it.
-      yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
-      yield* ask
-      if (yield* isAlive(next, lifetime)) {
-        hits++
-        return Option.some(sandbox)
-      }
-    }
-    misses++
-    target = Math.min(poolMax, target + 1)
-    yield* ask
-    return Option.none()
-  }, Effect.uninterruptible)
+  const take: SandboxPool["take"] = (lifetime) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (poolMax === 0) return Option.none()
+        // Only those that are there now: new ones may come as fast as they are found to be dead.
+        for (let left = idle.length; left > 0; left--) {
+          const next = idle.shift()
+          if (next === undefined) break
+          // In the caller's scope before anything else, so that no interrupt can lose it.
+          yield* Effect.addFinalizer((exit) => Scope.close(next.scope, exit))
+          yield* ask
+          if (yield* restore(isAlive(next, lifetime))) {
+            hits++
+            return Option.some(next.sandbox)
+          }
+          yield* discard(next)
+        }
+        misses++
+        target = Math.min(poolMax, target + 1)
+        yield* ask
+        return Option.none()
+      })
+    )
 
   const add = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -101,17 +107,25 @@ export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: P
       target = Math.max(poolMin, target - 1)
       if (old) yield* discard(old)
     }
-  })
+    yield* ask
+  }).pipe(Effect.uninterruptible)
+
+  /** Until the oldest of now may be too old, or the first that is yet to come. */
+  const untilOld = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.sleep(Duration.millis((idle[0]?.bornAt ?? now) + Duration.toMillis(maxAge) - now))
+  )
 
   if (poolMax > 0) {
-    const tick = Effect.raceFirst(Queue.take(wanted), Effect.sleep(Duration.seconds(poolMaxAge / 4)))
-    const keep = Effect.forever(Effect.all([retire, fill, tick], { discard: true }))
+    const keepFull = Effect.forever(Effect.zipRight(fill, Queue.take(wanted)))
+    // Beside the filling, which may wait for long.
+    const keepFresh = Effect.forever(Effect.zipRight(untilOld, retire))
     yield* Effect.addFinalizer(() =>
       Effect.forEach(idle.splice(0), ({ scope }) => Scope.close(scope, Exit.void), {
         concurrency: "unbounded"
       })
     )
-    yield* Effect.forkScoped(Effect.interruptible(keep))
+    yield* Effect.forkScoped(Effect.interruptible(keepFull))
+    yield* Effect.forkScoped(Effect.interruptible(keepFresh))
   }
 
   const pool: SandboxPool = {

@@ -33,6 +33,12 @@ export interface ListedSandbox {
   readonly metadata: Readonly<Record<string, string>>
 }
 
+/** What a sandbox is allotted, and billed by. */
+export interface SandboxSize {
+  readonly vcpus: number
+  readonly memoryMB: number
+}
+
 export interface SandboxFile {
   /** Absolute, or relative to the working directory. */
   readonly path: string
@@ -65,13 +71,14 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   Sandbox,
   {
     readonly id: string
+    readonly size: Effect.Effect<SandboxSize, SandboxFailure>
     /** Lets the sandbox live this long from now. Fails when it no longer lives. */
     readonly renew: (lifetime: Duration.Duration) => Effect.Effect<void, SandboxFailure>
     /** Puts files into the sandbox, owned by its user; makes the directories they need. */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
     /**
-     * A file's bytes as they are asked for, read as the sandbox's user. Links are followed. Ending the stream early lets go of
-     * whatever it held.
+     * A file's bytes as they are asked for. Links are followed, and the provider may read as root. Ending the stream early lets go
+     * of whatever it held.
      */
     readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**

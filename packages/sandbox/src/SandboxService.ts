@@ -1,5 +1,6 @@
 import {
-  type ExecutionEnded,
+  type AuditVerification,
+  ExecutionEnded,
   type ExecutionEvent,
   type ExecutionExists,
   type ExecutionId,
@@ -8,24 +9,30 @@ import {
   type ExecutionRecord,
   type ExecutionRequestInput,
   type ExecutionResult,
-  type ExecutionState,
   type ExecutionSummary,
   type LimitChanges,
   type LimitsRefused,
   type LimitValues,
+  largestPage,
+  type Page,
+  type PageRequest,
   type Readiness,
   type Refusal,
   type SystemMetrics,
   type UserId,
-  type UserMetrics
+  type UserMetrics,
+  type UserUsage
 } from "@bulkhead/domain"
-import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission.js"
+import { ArtifactGate } from "./ArtifactGate.js"
+import * as Books from "./Books.js"
 import { execute } from "./Execute.js"
-import { ExecutionLog } from "./ExecutionLog.js"
 import * as ExecutionRegistry from "./ExecutionRegistry.js"
+import { type ExecutionQuery, ExecutionStore, type StoreFailure, type UsageQuery } from "./ExecutionStore.js"
 import { IdempotencyKeys } from "./IdempotencyKeys.js"
 import { change, Limits } from "./Limits.js"
+import * as MemoryExecutionStore from "./MemoryExecutionStore.js"
 import { Sandboxes } from "./Sandboxes.js"
 import type { SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 import { type Shared, shuttingDown } from "./Shared.js"
@@ -37,29 +44,69 @@ export interface ExecuteOptions {
   readonly userId?: UserId
 }
 
-export interface ExecutionFilter {
-  readonly userId?: UserId
-  readonly state?: ExecutionState
-}
-
 /** How long the last kills of a shutdown may take. */
 const shutdownBound = Duration.seconds(15)
 
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
-const matches = (filter: ExecutionFilter) => (execution: ExecutionSummary) =>
-  (filter.userId === undefined || execution.userId === filter.userId) &&
-  (filter.state === undefined || execution.state === filter.state)
-
 const make = Effect.gen(function* () {
-  const log = yield* ExecutionLog
+  const store = yield* ExecutionStore
   const toolchain = yield* Toolchain
   const sandboxes = yield* Sandboxes
   const admission = yield* Admission
   const registry = yield* ExecutionRegistry.make
   const shared: Shared = { registry, admission, limits: yield* Limits, pending: new Map(), isClosing: false }
   const tracked = yield* TrackedWork.make(shared)
-  const context = yield* Effect.context<ExecutionLog | Toolchain | Sandboxes | IdempotencyKeys>()
+  yield* Effect.orDie(Books.closeUnfinished)
+
+  /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
+  const upToDate = Effect.ignore(store.commit)
+
+  const find = Effect.fnUntraced(function* (executionId: ExecutionId) {
+    const live = registry.find(executionId)
+    if (live !== undefined) return live
+    yield* upToDate
+    const kept = yield* store.find(executionId)
+    return Option.isSome(kept) ? kept.value : yield* new ExecutionNotFound({ executionId })
+  })
+
+  const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, page: PageRequest = {}) {
+    yield* upToDate
+    const events = yield* store.events(executionId, page)
+    if (events.items.length === 0 && page.cursor === undefined) yield* find(executionId)
+    return events
+  })
+
+  const listLive = ({ from, state, to, userId }: ExecutionQuery) =>
+    Effect.map(registry.list, (all) => ({
+      items: all.filter(
+        (execution) =>
+          execution.state === state &&
+          (userId === undefined || execution.userId === userId) &&
+          (from === undefined || execution.startedAt >= from) &&
+          (to === undefined || execution.startedAt < to)
+      )
+    }))
+
+  const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
+    if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
+    yield* upToDate
+    const page = yield* store.list(query)
+    // The store knows when an execution began and ended; what it does between is known here.
+    return { ...page, items: page.items.map((kept) => registry.find(kept.executionId) ?? kept) }
+  })
+
+  const killExecution = Effect.fn("SandboxService.killExecution")(function* (
+    executionId: ExecutionId,
+    reason = "user_request"
+  ) {
+    if (yield* registry.kill(executionId, { reason, graceful: true })) return
+    yield* find(executionId)
+    return yield* new ExecutionEnded({ executionId })
+  })
+  const context = yield* Effect.context<
+    ExecutionStore | Toolchain | Sandboxes | IdempotencyKeys | ArtifactGate
+  >()
 
   const drain = Effect.gen(function* () {
     shared.isClosing = true
@@ -83,10 +130,7 @@ const make = Effect.gen(function* () {
     startExecution: (executionId, userId, timeout) =>
       tracked.start(executionId, userId, timeout).pipe(Effect.provide(context)),
     endExecution: (executionId, metrics) => tracked.end(executionId, metrics).pipe(Effect.provide(context)),
-    killExecution: (executionId, reason = "user_request") =>
-      registry
-        .kill(executionId, { reason, graceful: true })
-        .pipe(Effect.withSpan("SandboxService.killExecution")),
+    killExecution,
     getSystemMetrics: Effect.zipWith(
       registry.counts(),
       sandboxes.metrics,
@@ -105,22 +149,35 @@ const make = Effect.gen(function* () {
         utilizationPercent: percent(active, shared.limits.maxSandboxesPerUser)
       })),
     getLogs: (executionId) =>
-      Effect.flatMap(
-        log.read(executionId),
-        Option.match({ onNone: () => new ExecutionNotFound({ executionId }), onSome: Effect.succeed })
+      Stream.paginateEffect<
+        string | undefined,
+        ReadonlyArray<ExecutionEvent>,
+        StoreFailure | ExecutionNotFound,
+        never
+      >(undefined, (cursor) =>
+        Effect.map(getEvents(executionId, { limit: largestPage, ...(cursor ? { cursor } : {}) }), (page) => [
+          page.items,
+          Option.map(Option.fromNullable(page.nextCursor), (next) => next)
+        ])
+      ).pipe(
+        Stream.runCollect,
+        Effect.map((pages) => [...pages].flat())
       ),
-    listExecutions: (filter = {}) =>
-      Effect.map(registry.list, (executions) => executions.filter(matches(filter))),
-    getExecution: registry.find,
+    getEvents,
+    listExecutions,
+    getExecution: find,
+    getUsage: (query = {}) => Effect.zipRight(upToDate, store.usage(query)),
+    verifyAudit: Effect.zipRight(upToDate, store.verify),
     limits: Effect.sync(() => shared.limits),
     changeLimits: Effect.fn("SandboxService.changeLimits")(function* (changes) {
       shared.limits = yield* change(shared.limits, changes)
       yield* admission.adjust(shared.limits)
       return shared.limits
     }),
-    readiness: Effect.map(sandboxes.metrics, ({ circuit }) => {
+    readiness: Effect.zipWith(sandboxes.metrics, Effect.isSuccess(store.ready), ({ circuit }, canRecord) => {
       if (shared.isClosing) return { ready: false, reason: "The service is shutting down" }
       if (circuit === "open") return { ready: false, reason: "The sandbox provider is down" }
+      if (!canRecord) return { ready: false, reason: "What happens cannot be recorded" }
       return { ready: true }
     }),
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
@@ -161,18 +218,29 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly killExecution: (
       executionId: ExecutionId,
       reason?: string
-    ) => Effect.Effect<void, ExecutionNotFound | ExecutionEnded>
+    ) => Effect.Effect<void, ExecutionNotFound | ExecutionEnded | StoreFailure>
     readonly getSystemMetrics: Effect.Effect<SystemMetrics>
     /** An unknown user's are all zeros. */
     readonly getUserMetrics: (userId: UserId) => Effect.Effect<UserMetrics>
     /** The events of one execution, oldest first. */
     readonly getLogs: (
       executionId: ExecutionId
-    ) => Effect.Effect<ReadonlyArray<ExecutionEvent>, ExecutionNotFound>
-    /** Executions that wait or run, and the latest that ended, newest first. */
-    readonly listExecutions: (filter?: ExecutionFilter) => Effect.Effect<ReadonlyArray<ExecutionSummary>>
+    ) => Effect.Effect<ReadonlyArray<ExecutionEvent>, ExecutionNotFound | StoreFailure>
+    /** The same, page by page. */
+    readonly getEvents: (
+      executionId: ExecutionId,
+      page?: PageRequest
+    ) => Effect.Effect<Page<ExecutionEvent>, ExecutionNotFound | StoreFailure>
+    /** Executions, newest first. Those that wait or run are given whole when their state is asked for. */
+    readonly listExecutions: (query?: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>
     /** One execution, with its result if that is still kept. */
-    readonly getExecution: (executionId: ExecutionId) => Effect.Effect<ExecutionRecord, ExecutionNotFound>
+    readonly getExecution: (
+      executionId: ExecutionId
+    ) => Effect.Effect<ExecutionRecord, ExecutionNotFound | StoreFailure>
+    /** What each user's executions used, of those that have ended. */
+    readonly getUsage: (query?: UsageQuery) => Effect.Effect<Page<UserUsage>, StoreFailure>
+    /** Whether the record of what happened is as it was written. */
+    readonly verifyAudit: Effect.Effect<AuditVerification, StoreFailure>
     /** The limits in force. */
     readonly limits: Effect.Effect<LimitValues>
     /**
@@ -192,31 +260,41 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
   static readonly layerBare: Layer.Layer<
     SandboxService,
     never,
-    Limits | ExecutionLog | IdempotencyKeys | Toolchain | Admission | Sandboxes
+    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | Toolchain | Admission | Sandboxes
   > = Layer.scoped(SandboxService, make)
 
-  /** With whatever limits are provided, and books in memory. */
+  /** With whatever limits and books are provided. */
+  static readonly layerOver: Layer.Layer<
+    SandboxService,
+    never,
+    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | SandboxProvider
+  > = Layer.suspend(() =>
+    SandboxService.layerBare.pipe(
+      Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
+      Layer.provide(Sandboxes.layer)
+    )
+  )
+
+  /** With whatever limits are provided; executions, keys and artifacts are kept in memory. */
   static readonly layerMemory: Layer.Layer<SandboxService, never, Limits | SandboxProvider> = Layer.suspend(
     () =>
-      SandboxService.layerBare.pipe(
+      SandboxService.layerOver.pipe(
         Layer.provide(
           Layer.mergeAll(
-            ExecutionLog.layerMemory(),
+            MemoryExecutionStore.layer(),
             IdempotencyKeys.layerMemory(),
-            Toolchain.layer,
-            Admission.layer
+            ArtifactGate.layerMemory
           )
-        ),
-        Layer.provide(Sandboxes.layer)
+        )
       )
   )
 
-  /** With the specification's limits, some of them set otherwise, and books in memory. */
+  /** With the specification's limits, some of them set otherwise; everything is kept in memory. */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<SandboxService, never, SandboxProvider> {
     return Layer.provide(SandboxService.layerMemory, Limits.layer(limits))
   }
 
-  /** With limits from the environment, and books in memory. */
+  /** With limits from the environment; everything is kept in memory. */
   static readonly layerFromEnv: Layer.Layer<SandboxService, ConfigError.ConfigError, SandboxProvider> =
     Layer.suspend(() => Layer.provide(SandboxService.layerMemory, Limits.layerFromEnv))
 }

@@ -44,7 +44,10 @@ const make = Effect.gen(function* () {
   const reaper = yield* Reaper.make({
     provider,
     tags,
-    isHeld: ({ metadata }) => metadata.life === life && held.has(metadata.hold ?? ""),
+    holder: () => {
+      const now = new Set(held)
+      return ({ metadata }) => metadata.life === life && now.has(metadata.hold ?? "")
+    },
     interval: limits.reaperInterval
   })
 
@@ -72,16 +75,17 @@ const make = Effect.gen(function* () {
     }
   )
 
-  const create = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
+  const createHeld = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
     const mine = yield* hold
     const metadata = { ...tags, life, hold: mine.name, ...purpose }
-    const built = yield* pace(breaker.guard(Layer.build(provider.sandbox({ metadata, lifetime }))))
-    const sandbox = Context.get(built, Sandbox)
+    const sandbox = Context.get(yield* Layer.build(provider.sandbox({ metadata, lifetime })), Sandbox)
     const destroy = Effect.map(sandbox.destroy, () => {
       mine.isGone = true
     })
     return { ...sandbox, destroy }
   })
+  const create = (purpose: Purpose, lifetime: Duration.Duration) =>
+    pace(breaker.guard(createHeld(purpose, lifetime)))
 
   const pool = yield* SandboxPool.make({
     limits,

@@ -29,6 +29,8 @@ export const SupervisorReport = Schema.Struct({
   dropped: Schema.Number,
   /** Whether a share of the CPUs is all that the program can have. */
   cpuQuota: Schema.Boolean,
+  /** Whether there is anything in the output directory, or something else in its place. */
+  outputs: Schema.Boolean,
   cgroup: Schema.String
 })
 export type SupervisorReport = typeof SupervisorReport.Type

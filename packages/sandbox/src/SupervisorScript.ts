@@ -109,6 +109,9 @@ if (!$program) {
     $value =~ s/%([0-9A-F]{2})/chr hex $1/ge;
     $ENV{$name} = $value;
   }
+  my $outputs = $home;
+  mkdir($outputs .= "/$_") for split m{/}, $given{BULKHEAD_OUTPUT};
+  $ENV{SANDBOX_OUTPUT_DIR} = $outputs;
   chdir $home;
   if (exists $given{BULKHEAD_CODE} && !spit($file, $given{BULKHEAD_CODE})) { syswrite STDERR, "cannot write $file: $!\n" }
   exec split / /, $command;
@@ -246,12 +249,21 @@ $cpu = $counted if $counted > $cpu;
 my $cgroup_peak = evidence('peak') - $before{memory};
 for ($most, $cgroup_peak) { $peak = $_ if $_ > $peak }
 sub bool { $_[0] ? 'true' : 'false' }
+# Whether the program has left anything where its artifacts are looked for, or something else in that place.
+sub has_outputs {
+  my $outputs = "$home/$given{BULKHEAD_OUTPUT}";
+  lstat $outputs or return $! != 2;
+  return 1 if !-d _;
+  opendir my $entries, $outputs or return 1;
+  for (1 .. 3) { my $name = readdir $entries; return 0 if !defined $name; return 1 if $name !~ /^[.]{1,2}$/ }
+}
+
 $stream{2}{queue} .= sprintf
   qq(\x1e%s {"reason":"%s","exited":%s,"status":%d,"wallMs":%d,"cpuMs":%d,"peakBytes":%d,"oomKills":%d,"forksRefused":%s,"diskFull":%s,)
-  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"clearedMs":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cpuQuota":%s,"cgroup":"%s"}\n),
+  . qq("invalid":%s,"leftRunning":%d,"survivors":%d,"clearedMs":%d,"signals":[%s],"stdoutBytes":%d,"stderrBytes":%d,"dropped":%d,"cpuQuota":%s,"outputs":%s,"cgroup":"%s"}\n),
   $nonce, $reason, bool(defined $status), $status // 0, $wall, $cpu, $peak,
   counted('oom', 'oom_kill') - $before{oom}, bool($refused), bool($full), bool($invalid),
-  scalar @left, $survivors, $cleared, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, bool(evidence('quota') =~ /^\d/), $cgroup;
+  scalar @left, $survivors, $cleared, join(',', @signals), $stream{1}{total}, $stream{2}{total}, $stream{1}{dropped} + $stream{2}{dropped}, bool(evidence('quota') =~ /^\d/), bool(has_outputs()), $cgroup;
 delete $_->{reader} for values %stream;
 $flush_at = 0;
 flush_queues();

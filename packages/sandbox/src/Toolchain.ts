@@ -1,7 +1,7 @@
 import type { Language } from "@bulkhead/domain"
 import { Array as Arr, Context, Duration, Effect, Layer, Option, Ref } from "effect"
 import { Sandboxes } from "./Sandboxes.js"
-import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
+import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
@@ -21,6 +21,7 @@ export interface Facts {
   readonly runtimes: ReadonlyArray<Runtime>
   /** As whom the supervisor can run in the sandbox: as root, as the program's own user, or not at all. */
   readonly supervisor: "root" | "user" | "none"
+  readonly size: SandboxSize
 }
 
 type Versions = ReadonlyMap<string, string>
@@ -116,11 +117,12 @@ const bash = (versions: Versions) =>
   )
 
 /** What the probe's output says. */
-const factsOf = (output: string, user: "root" | "user"): Facts => {
+const factsOf = (output: string, user: "root" | "user", size: SandboxSize): Facts => {
   const versions = parseVersions(output)
   return {
     runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
-    supervisor: versions.has("perl") ? user : "none"
+    supervisor: versions.has("perl") ? user : "none",
+    size
   }
 }
 
@@ -135,7 +137,7 @@ const probeAs = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbo
       if (stream === "stdout") output += text
     }
   })
-  return factsOf(output, user)
+  return factsOf(output, user, yield* sandbox.size)
 })
 
 /** As root if there is one. */

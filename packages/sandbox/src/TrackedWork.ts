@@ -1,34 +1,23 @@
 import {
-  type EventLevel,
-  type EventName,
   ExecutionEnded,
+  ExecutionExists,
   type ExecutionId,
   ExecutionNotFound,
-  type UserId,
-  type Verdict
+  type UserId
 } from "@bulkhead/domain"
 import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
-import { logEvent } from "./Execution.js"
+import * as Books from "./Books.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 
 type Facts = Readonly<Record<string, unknown>>
 
-/** How tracked work ended. */
-interface End {
-  readonly level: EventLevel
-  readonly event: EventName
-  readonly message: string
-  readonly verdict: Verdict
-  readonly data?: Facts
-}
-
 interface Tracked {
-  readonly ended: Deferred.Deferred<End>
+  readonly ended: Deferred.Deferred<Books.Ending>
   readonly watch: Fiber.Fiber<void>
 }
 
-const completed = (data: Facts): End => ({
+const completed = (data: Facts): Books.Ending => ({
   level: "info",
   event: "execution_completed",
   message: "Execution completed",
@@ -36,14 +25,21 @@ const completed = (data: Facts): End => ({
   data
 })
 
-const killed = (reason: string): End => ({
+const killed = (reason: string): Books.Ending => ({
   level: "warn",
   event: "execution_killed",
   message: `Execution killed: ${reason}`,
   verdict: "Killed"
 })
 
-const timedOut = (timeout: number): End => ({
+const rejected = (message: string): Books.Ending => ({
+  level: "warn",
+  event: "execution_rejected",
+  message,
+  verdict: "Rejected"
+})
+
+const timedOut = (timeout: number): Books.Ending => ({
   level: "warn",
   event: "execution_timeout",
   message: `Execution timeout: not ended within ${timeout} s`,
@@ -59,7 +55,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   /** Waits for whichever end comes first, then gives the place back. */
   const watch = Effect.fnUntraced(function* (
     entry: RegisteredExecution,
-    ended: Deferred.Deferred<End>,
+    ended: Deferred.Deferred<Books.Ending>,
     timeout: number
   ) {
     const { executionId, userId } = entry.summary
@@ -72,9 +68,14 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
       })
     )
     all.delete(executionId)
-    yield* logEvent(entry.summary, end.level, end.event, end.message, end.data)
+    yield* Effect.ignoreLogged(Books.ended(entry.summary, end))
     yield* admission.leave(userId)
-    yield* registry.end(executionId, end)
+    yield* registry.end(executionId)
+  })
+
+  const checkNew = Effect.fnUntraced(function* (executionId: ExecutionId) {
+    yield* Books.open(executionId)
+    if (yield* Books.knows(executionId)) return yield* new ExecutionExists({ executionId })
   })
 
   const takePlace = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
@@ -87,17 +88,24 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     userId: UserId,
     timeout: number = shared.limits.defaultTimeout
   ) {
+    yield* checkNew(executionId)
     const entry = yield* registry.register({ executionId, userId, state: "tracked" })
+    yield* Books.began(entry.summary)
     yield* takePlace(executionId, userId).pipe(
       Effect.tapError((refusal) =>
-        Effect.all([
-          logEvent(entry.summary, "warn", "execution_rejected", refusal.message),
-          registry.end(executionId, { verdict: "Rejected" })
-        ])
+        Effect.zipRight(
+          Effect.ignoreLogged(Books.ended(entry.summary, rejected(refusal.message))),
+          registry.end(executionId)
+        )
       )
     )
-    yield* logEvent(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
-    const ended = yield* Deferred.make<End>()
+    yield* Books.happened(
+      entry.summary,
+      "info",
+      "execution_started",
+      `Execution started with ${timeout}s timeout`
+    )
+    const ended = yield* Deferred.make<Books.Ending>()
     const fiber = yield* Effect.forkIn(Effect.interruptible(watch(entry, ended, timeout)), serviceScope)
     all.set(executionId, { ended, watch: fiber })
   }, Effect.uninterruptible)
@@ -108,7 +116,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   ) {
     const tracked = all.get(executionId)
     if (tracked === undefined) {
-      const known = (yield* registry.list).some((execution) => execution.executionId === executionId)
+      const known = registry.find(executionId) !== undefined || (yield* Books.knows(executionId))
       return yield* known ? new ExecutionEnded({ executionId }) : new ExecutionNotFound({ executionId })
     }
     yield* Deferred.succeed(tracked.ended, completed(metrics))

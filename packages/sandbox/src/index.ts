@@ -14,7 +14,6 @@ export {
   type StagedArtifact,
   type StoredArtifact
 } from "./ArtifactStore.js"
-export { ExecutionLog } from "./ExecutionLog.js"
 export {
   type EndedExecution,
   type Entry,
@@ -24,9 +23,11 @@ export {
   type UsageQuery
 } from "./ExecutionStore.js"
 export * as FileArtifactStore from "./FileArtifactStore.js"
-export { IdempotencyKeys } from "./IdempotencyKeys.js"
+export { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 export { Instance } from "./Instance.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
+export * as MemoryExecutionStore from "./MemoryExecutionStore.js"
+export { Prices, type PriceValues } from "./Prices.js"
 export { Sandboxes } from "./Sandboxes.js"
 export {
   type CommandExit,
@@ -36,8 +37,9 @@ export {
   SandboxFailure,
   type SandboxFile,
   type SandboxOptions,
-  SandboxProvider
+  SandboxProvider,
+  type SandboxSize
 } from "./SandboxProvider.js"
-export { type ExecuteOptions, type ExecutionFilter, SandboxService } from "./SandboxService.js"
+export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
 export type { SupervisorReport } from "./SupervisorReport.js"
 export { type Facts, type Runtime, Toolchain } from "./Toolchain.js"

@@ -1,10 +1,11 @@
 import type { LimitValues } from "@bulkhead/domain"
 import {
   Admission,
-  ExecutionLog,
+  ArtifactGate,
   type Facts,
   IdempotencyKeys,
   Limits,
+  MemoryExecutionStore,
   type Runtime,
   Sandboxes,
   SandboxService,
@@ -29,10 +30,13 @@ export const service = (
   SandboxService.layerBare.pipe(
     Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
     Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(Layer.merge(ExecutionLog.layerMemory(), IdempotencyKeys.layerMemory())),
+    Layer.provideMerge(
+      Layer.mergeAll(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)
+    ),
     Layer.provideMerge(
       Toolchain.layerTest({
         supervisor,
+        size: { vcpus: 2, memoryMB: 512 },
         runtimes: [python, { ...python, language: "bash", file: "main.sh", command: "bash main.sh" }]
       })
     ),

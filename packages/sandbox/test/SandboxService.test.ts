@@ -16,7 +16,7 @@ const eventsOf = Effect.fnUntraced(function* (executionId: ExecutionId) {
 /** The newest execution that the service knows. */
 const latest = Effect.gen(function* () {
   const sandboxes = yield* SandboxService
-  const [execution] = yield* sandboxes.listExecutions()
+  const [execution] = (yield* sandboxes.listExecutions()).items
   assert(execution)
   return execution
 })

@@ -8,7 +8,7 @@ it("compiles strictly, and calls nothing that it does not define", () => {
   assert.strictEqual(status, 0, stderr.toString())
   const defined = new Set([...whole.matchAll(/^sub (\w+)/gm)].map(([, name]) => name))
   const called = [...whole.matchAll(/(?<![$@%&>\w])([a-z]\w*)\((?!\?)/g)].map(([, name]) => name ?? "")
-  const perls = ["defined", "int", "join", "qq", "qw", "scalar", "vec"]
+  const perls = ["defined", "int", "join", "mkdir", "qq", "qw", "scalar", "vec"]
   assert.deepEqual(
     [...new Set(called)].filter((name) => !defined.has(name) && !perls.includes(name)),
     []
@@ -26,7 +26,8 @@ const variables = {
   BULKHEAD_COMMAND: "/usr/bin/true",
   BULKHEAD_FILE: "main.sh",
   BULKHEAD_LIMITS: "1000 100 1000 100000000 16 1000000 1000 100000 80",
-  BULKHEAD_ENV: ""
+  BULKHEAD_ENV: "",
+  BULKHEAD_OUTPUT: "output"
 }
 
 it.live("as root refuses to start where there is no user to become", () =>

@@ -145,7 +145,7 @@ describe("under the supervisor", () => {
     Effect.gen(function* () {
       const sandboxes = yield* SandboxService
       const fiber = yield* begin("loop")
-      const [execution] = yield* sandboxes.listExecutions()
+      const [execution] = (yield* sandboxes.listExecutions()).items
       assert(execution)
       yield* sandboxes.killExecution(execution.executionId, "runaway")
       const result = yield* Fiber.join(fiber)

@@ -21,6 +21,8 @@ export interface GroupCommitOptions {
 export interface GroupCommit {
   readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
   readonly commit: Effect.Effect<void, StoreFailure>
+  /** Fails from the first group that could not be kept until one can. */
+  readonly ready: Effect.Effect<void, StoreFailure>
 }
 
 interface Held<Group> {
@@ -168,5 +170,7 @@ export const make = Effect.fnUntraced(function* <Group>(
   yield* Effect.addFinalizer(() => flush)
   yield* Effect.forkScoped(Effect.interruptible(writer))
 
-  return { write, commit }
+  const ready = Effect.suspend(() => (failure ? Effect.fail(failure) : Effect.void))
+
+  return { write, commit, ready }
 })

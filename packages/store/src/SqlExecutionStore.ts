@@ -227,7 +227,7 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
         head = group.after
       })
     )
-  const { commit, write } = yield* GroupCommit.make(
+  const { commit, ready, write } = yield* GroupCommit.make(
     { prepare: (entries) => Group.make(writer, head, entries), keep },
     options
   )
@@ -248,7 +248,7 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
     Effect.withSpan("SqlExecutionStore.verify")
   )
 
-  return ExecutionStore.of({ ...reads(sql), write, commit, verify, unfinished })
+  return ExecutionStore.of({ ...reads(sql), write, commit, ready, verify, unfinished })
 })
 
 /**

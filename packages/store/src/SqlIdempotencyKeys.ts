@@ -1,14 +1,15 @@
 import { ExecutionId } from "@bulkhead/domain"
+import { type Claim, IdempotencyKeys } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, Effect, Layer } from "effect"
 import { asStoreFailure } from "./Failures.js"
-import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
   const claim: IdempotencyKeys["Type"]["claim"] = Effect.fn("SqlIdempotencyKeys.claim")(
-    function* ({ executionId, fingerprint, key, userId }) {
+    function* (claim) {
+      const { executionId, fingerprint, key, userId } = claim
       const created = yield* sql`INSERT INTO idempotency_keys ${sql.insert({
         user_id: userId,
         idempotency_key: key,
@@ -16,16 +17,17 @@ const make = Effect.gen(function* () {
         execution_id: executionId,
         created_at: yield* Clock.currentTimeMillis
       })} ON CONFLICT DO NOTHING RETURNING execution_id`
-      if (created.length > 0) return { _tag: "Claimed" } satisfies Claim
+      if (created.length > 0) return claim
       const [row] = yield* sql<{ fingerprint: string; execution_id: string }>`
         SELECT fingerprint, execution_id FROM idempotency_keys
         WHERE user_id = ${userId} AND idempotency_key = ${key}`
       if (row === undefined) return yield* Effect.dieMessage("the key was released in the same moment")
-      return {
-        _tag: "Taken",
+      const holder: Claim = {
+        ...claim,
         executionId: ExecutionId.make(row.execution_id),
-        sameRequest: row.fingerprint === fingerprint
-      } satisfies Claim
+        fingerprint: row.fingerprint
+      }
+      return holder
     },
     // On its own connection's turn: SQLite has one writer.
     (effect) => sql.withTransaction(effect),

@@ -1,4 +1,3 @@
-export { type Claim, IdempotencyKeys, type KeyedRequest } from "./IdempotencyKeys.js"
 export * as PostgresStore from "./PostgresStore.js"
 export * as Retention from "./Retention.js"
 export * as SqlExecutionStore from "./SqlExecutionStore.js"

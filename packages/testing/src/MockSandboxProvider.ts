@@ -177,7 +177,9 @@ const makeSandbox = (
       })
     )
 
-  return Sandbox.of({ id: record.id, renew, write, read, run, signal, destroy })
+  const size = Effect.succeed({ vcpus: 2, memoryMB: 512 })
+
+  return Sandbox.of({ id: record.id, size, renew, write, read, run, signal, destroy })
 }
 
 const boundedDestroy = ({ destroy }: Context.Tag.Service<Sandbox>) =>

@@ -1,4 +1,4 @@
-import type { SupervisorReport } from "@bulkhead/sandbox"
+import type { SandboxCommand, SupervisorReport } from "@bulkhead/sandbox"
 import { Effect } from "effect"
 import type { MockProgram } from "./MockSandboxProvider.js"
 
@@ -21,8 +21,23 @@ const ended: SupervisorReport = {
   stderrBytes: 0,
   dropped: 0,
   cpuQuota: true,
+  outputs: false,
   cgroup: "cgroup v2"
 }
+
+/** What a supervisor says about one command, and the numbers it was given. All empty where there is none. */
+export const voice = ({ env }: Pick<SandboxCommand, "env">) => {
+  const { BULKHEAD_LIMITS: limits = "", BULKHEAD_NONCE: nonce } = env
+  const line = (text: string) => (nonce === undefined ? "" : `\x1e${nonce} ${text}\n`)
+  return {
+    isThere: nonce !== undefined,
+    limits: limits.split(" ").map(Number),
+    started: (cgroup: string = ended.cgroup) => line(`started ${cgroup}`),
+    report: (report: Partial<SupervisorReport>) => line(JSON.stringify({ ...ended, ...report }))
+  }
+}
+
+export type Voice = ReturnType<typeof voice>
 
 /** A command that behaves like the supervisor in a sandbox: says that it begins, runs the program, and reports what it is told to. */
 export const reporting =
@@ -32,9 +47,9 @@ export const reporting =
   ): MockProgram =>
   (process) =>
     Effect.gen(function* () {
-      const nonce = process.command.env.BULKHEAD_NONCE
-      yield* process.stderr(`\x1e${nonce} started ${report.cgroup ?? ended.cgroup}\n`)
+      const { report: reported, started } = voice(process.command)
+      yield* process.stderr(started(report.cgroup))
       yield* program(process)
-      yield* process.stderr(`\x1e${nonce} ${JSON.stringify({ ...ended, ...report })}\n`)
+      yield* process.stderr(reported(report))
       return { exitCode: 0 }
     })

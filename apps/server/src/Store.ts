@@ -1,0 +1,45 @@
+import { join } from "node:path"
+import { ClamavScanner } from "@bulkhead/clamav"
+import { ArtifactGate, FileArtifactStore, Prices } from "@bulkhead/sandbox"
+import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
+import { NodeContext } from "@effect/platform-node"
+import { Effect, Layer, Option } from "effect"
+import { ServerConfig } from "./ServerConfig.js"
+import { StoreConfig, type StoreSettings } from "./StoreConfig.js"
+
+const megabyte = 1_048_576
+
+const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
+  Option.match(databaseUrl, {
+    onNone: () => SqliteStore.layer({ directory, synchronous: durability }),
+    onSome: (url) => PostgresStore.layer({ url })
+  })
+
+const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
+  Retention.layer({
+    ...(retentionDays === 0 ? {} : { maxAge: retentionDays }),
+    ...(retentionMB === 0 ? {} : { maxBytes: retentionMB * megabyte })
+  })
+
+const books = Layer.unwrapEffect(
+  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
+    Layer.mergeAll(
+      SqlExecutionStore.layer({ instance }),
+      SqlIdempotencyKeys.layer,
+      retention(settings),
+      Layer.succeed(Prices, settings.prices)
+    ).pipe(Layer.provide(database(settings)))
+  )
+)
+
+const artifacts = Layer.unwrapEffect(
+  Effect.map(StoreConfig, ({ directory }) =>
+    ArtifactGate.layer().pipe(
+      Layer.provideMerge(FileArtifactStore.layer(join(directory, "artifacts"))),
+      Layer.provide(ClamavScanner.layerFromEnv)
+    )
+  )
+)
+
+/** Where executions, what happened to them and their artifacts are kept, as the settings say. */
+export const layer = Layer.merge(books, artifacts).pipe(Layer.provide(NodeContext.layer))

@@ -1,0 +1,68 @@
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { BadRequest, NotFound, RangeNotSatisfiable, StoreUnavailable } from "./ApiErrors.js"
+import { ReaderAuthentication } from "./Authentication.js"
+
+/** A name may be a path. Clients have to encode it; the router has decoded it. */
+const Name = Schema.transform(
+  Schema.String.annotations({
+    description: "As the result names it. A name with slashes may have them as they are, or as %2F."
+  }),
+  Schema.String,
+  { strict: true, decode: (name) => name, encode: encodeURIComponent }
+)
+
+const optionalText = (description: string) =>
+  Schema.optionalWith(Schema.String.annotations({ description }), { exact: true })
+
+const rangeHeaders = Schema.Struct({
+  range: optionalText("One range of bytes: `bytes=a-b`, `bytes=a-` or `bytes=-n`. Any other is passed over."),
+  "if-range": optionalText("The range counts only for the file that has this `ETag`.")
+})
+
+const header = (description: string) => ({ description, schema: { type: "string" } })
+
+const answerHeaders = {
+  "Content-Disposition": header("Always an attachment, with the last part of the name."),
+  ETag: header("The SHA-256 of the whole file, in hex.")
+}
+
+const contentRange = { "Content-Range": header("Which bytes of how many.") }
+
+/** What HttpApi has no words for: the key is optional, and answers have headers. */
+const completed = (operation: Record<string, unknown>) => {
+  const responses = operation.responses as Record<string, object>
+  return {
+    ...operation,
+    security: [...(operation.security as ReadonlyArray<object>), {}],
+    responses: {
+      ...responses,
+      200: { ...responses[200], headers: answerHeaders },
+      206: { ...responses[206], headers: { ...answerHeaders, ...contentRange } },
+      416: { ...responses[416], headers: contentRange }
+    }
+  }
+}
+
+const bytes = (description: string) => HttpApiSchema.Uint8Array().annotations({ description })
+
+const artifact = HttpApiEndpoint.get("artifact", "/api/executions/:executionId/artifacts/:name")
+  .setPath(Schema.Struct({ executionId: Schema.String, name: Name }))
+  .setHeaders(rangeHeaders)
+  .addSuccess(bytes("The file"))
+  .addSuccess(bytes("The range of the file that was asked for"), { status: 206 })
+  .addError(NotFound.answer)
+  .addError(RangeNotSatisfiable.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, completed)
+  .annotate(OpenApi.Summary, "A file that a program left, as long as its result is kept")
+  .annotate(
+    OpenApi.Description,
+    "For whoever's execution it is, and for the operator. Whoever else asks is told that there is no such file."
+  )
+
+/** What programs leave. */
+export const ArtifactApi = HttpApiGroup.make("artifacts", { topLevel: true })
+  .add(artifact)
+  .addError(BadRequest.answer)
+  .middleware(ReaderAuthentication)

@@ -1,0 +1,183 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, FiberId, Scheduler, TestClock } from "effect"
+import * as CircuitBreaker from "../src/CircuitBreaker.js"
+import { SandboxFailure } from "../src/SandboxProvider.js"
+import { settle } from "./Fixture.js"
+
+const failure = (code: SandboxFailure["code"] = "ECONNREFUSED") =>
+  new SandboxFailure({ code, phase: "create", message: "mock", retryable: true })
+
+const make = () => CircuitBreaker.make({ breakerFailures: 3, breakerCooldown: 10 })
+
+/** A provider that answers when told to, and counts who asks. */
+const makeProvider = Effect.gen(function* () {
+  const answer = yield* Deferred.make<void, SandboxFailure>()
+  let asked = 0
+  const create = Effect.zipRight(
+    Effect.sync(() => asked++),
+    Deferred.await(answer)
+  )
+  return { create, answer, asked: () => asked }
+})
+
+const fail = (breaker: CircuitBreaker.CircuitBreaker, times: number, code?: SandboxFailure["code"]) =>
+  Effect.repeatN(Effect.flip(breaker.guard(failure(code))), times - 1)
+
+/** Whether the breaker answers in the provider's place. */
+const isSpared = (breaker: CircuitBreaker.CircuitBreaker) =>
+  Effect.gen(function* () {
+    let asked = false
+    yield* Effect.ignore(
+      breaker.guard(
+        Effect.suspend(() => {
+          asked = true
+          return failure("RATE_LIMIT")
+        })
+      )
+    )
+    return !asked
+  })
+
+const opened = Effect.tap(Effect.sync(make), (breaker) => fail(breaker, 3))
+
+describe("CircuitBreaker", () => {
+  it.effect("opens after so many failures in a row, fails at once, and says how long it will", () =>
+    Effect.gen(function* () {
+      const breaker = make()
+      yield* fail(breaker, 2)
+      assert.strictEqual(yield* breaker.state, "closed")
+      assert.isFalse(yield* isSpared(breaker))
+      yield* fail(breaker, 1)
+      assert.strictEqual(yield* breaker.state, "open")
+      yield* TestClock.adjust("3500 millis")
+      const spared = yield* Effect.flip(breaker.guard(Effect.die("asked")))
+      assert.deepInclude(spared, { code: "SANDBOX_BUSY", phase: "create", retryable: false, retryAfter: 7 })
+    })
+  )
+
+  it.effect("begins to count anew after a success", () =>
+    Effect.gen(function* () {
+      const breaker = make()
+      yield* fail(breaker, 2)
+      assert.strictEqual(yield* breaker.guard(Effect.succeed("made")), "made")
+      yield* fail(breaker, 2)
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  for (const code of ["RATE_LIMIT", "PERMISSION_DENIED", "INTERNAL_ERROR"] as const) {
+    it.effect(`${code} says nothing about an outage`, () =>
+      Effect.gen(function* () {
+        const breaker = make()
+        yield* fail(breaker, 10, code)
+        assert.strictEqual(yield* breaker.state, "closed")
+        yield* fail(breaker, 2)
+        yield* fail(breaker, 1, code)
+        yield* fail(breaker, 1)
+        assert.strictEqual(yield* breaker.state, "open")
+      })
+    )
+  }
+
+  it.effect("a defect or an interrupt says nothing about an outage", () =>
+    Effect.gen(function* () {
+      const breaker = make()
+      for (let index = 0; index < 5; index++) {
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(breaker.guard(Effect.die("bug")))))
+        yield* Fiber.interrupt(yield* Effect.fork(breaker.guard(Effect.never)))
+      }
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("after the cooldown one alone may try; its success closes", () =>
+    Effect.gen(function* () {
+      const breaker = yield* opened
+      yield* TestClock.adjust("9999 millis")
+      assert.isTrue(yield* isSpared(breaker))
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(yield* breaker.state, "half-open")
+      const provider = yield* makeProvider
+      const tries = yield* Effect.replicateEffect(Effect.fork(breaker.guard(provider.create)), 5)
+      yield* settle
+      assert.strictEqual(provider.asked(), 1)
+      yield* Deferred.succeed(provider.answer, undefined)
+      const exits = yield* Effect.forEach(tries, Fiber.await)
+      assert.deepStrictEqual(exits.map(Exit.isSuccess), [true, false, false, false, false])
+      assert.strictEqual(yield* breaker.state, "closed")
+      assert.isFalse(yield* isSpared(breaker))
+    })
+  )
+
+  it.effect("a try that fails opens it for another cooldown", () =>
+    Effect.gen(function* () {
+      const breaker = yield* opened
+      yield* TestClock.adjust("10 seconds")
+      yield* fail(breaker, 1)
+      assert.strictEqual(yield* breaker.state, "open")
+      yield* TestClock.adjust("9999 millis")
+      assert.isTrue(yield* isSpared(breaker))
+      yield* TestClock.adjust("1 millis")
+      assert.isFalse(yield* isSpared(breaker))
+    })
+  )
+
+  it.effect("a try that says nothing lets the next one try", () =>
+    Effect.gen(function* () {
+      const breaker = yield* opened
+      yield* TestClock.adjust("10 seconds")
+      yield* fail(breaker, 1, "RATE_LIMIT")
+      assert.strictEqual(yield* breaker.state, "half-open")
+      yield* breaker.guard(Effect.void)
+      assert.strictEqual(yield* breaker.state, "closed")
+    })
+  )
+
+  it.effect("the end of a call from before the outage lets no second one try", () =>
+    Effect.gen(function* () {
+      const breaker = make()
+      const early = yield* Effect.fork(breaker.guard(Effect.never))
+      yield* settle
+      yield* fail(breaker, 3)
+      yield* TestClock.adjust("10 seconds")
+      const attempt = yield* Effect.fork(breaker.guard(Effect.never))
+      yield* settle
+      yield* Fiber.interrupt(early)
+      assert.isTrue(yield* isSpared(breaker))
+      yield* Fiber.interrupt(attempt)
+      assert.isFalse(yield* isSpared(breaker))
+    })
+  )
+
+  it.effect("a try that is interrupted, at whatever step, lets the next one try", () =>
+    Effect.forEach(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+      (step) =>
+        Effect.gen(function* () {
+          const breaker = yield* opened
+          yield* TestClock.adjust("10 seconds")
+          const interrupt = () => fiber.unsafeInterruptAsFork(FiberId.none)
+          const fiber: Fiber.RuntimeFiber<never, SandboxFailure> = yield* breaker
+            .guard(Effect.never)
+            .pipe(Effect.withScheduler(yieldAt(step, interrupt)), Effect.fork)
+          yield* settle
+          yield* Fiber.interrupt(fiber)
+          assert.isFalse(yield* isSpared(breaker), `interrupted at step ${step}`)
+        })
+    )
+  )
+})
+
+/** Calls back at one step of a fiber, and lets other fibers run then. */
+const yieldAt = (step: number, callBack: () => void): Scheduler.Scheduler => {
+  const inner = new Scheduler.MixedScheduler(2048)
+  let steps = 0
+  return {
+    scheduleTask: (task, priority, fiber) => inner.scheduleTask(task, priority, fiber),
+    shouldYield: (fiber) => {
+      if (++steps !== step) return inner.shouldYield(fiber)
+      callBack()
+      return 0
+    }
+  }
+}

@@ -1,0 +1,201 @@
+import type { SentSignal } from "@bulkhead/domain"
+import type { SupervisorReport } from "@bulkhead/sandbox"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Fiber, TestClock } from "effect"
+import { KillSwitch } from "../src/KillSwitch.js"
+import { defaultLimits } from "../src/Limits.js"
+import type { Program } from "../src/Program.js"
+import {
+  type CommandExit,
+  Sandbox,
+  type SandboxCommand,
+  type SandboxFailure
+} from "../src/SandboxProvider.js"
+import { supervise } from "../src/Supervisor.js"
+import { settle } from "./Fixture.js"
+
+const nonce = "11111111-2222-3333-4444-555555555555"
+const started = `\x1e${nonce} started cgroup v2\n`
+const report: SupervisorReport = {
+  reason: "",
+  exited: true,
+  status: 0,
+  wallMs: 3,
+  cpuMs: 2,
+  peakBytes: 1,
+  oomKills: 0,
+  forksRefused: false,
+  diskFull: false,
+  invalid: false,
+  leftRunning: 0,
+  survivors: 0,
+  clearedMs: 3,
+  signals: [],
+  stdoutBytes: 0,
+  stderrBytes: 3,
+  dropped: 0,
+  cpuQuota: true,
+  outputs: false,
+  cgroup: "cgroup v2"
+}
+
+/** Supervises one command of which the test decides everything. */
+const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutputBytes = 1000) {
+  const end = yield* Deferred.make<CommandExit, SandboxFailure>()
+  const signals: Array<string> = []
+  const told: Array<string> = []
+  const killSwitch = new KillSwitch()
+  let command: SandboxCommand | undefined
+  const sandbox = Sandbox.of({
+    id: "sandbox",
+    renew: () => Effect.void,
+    size: Effect.die("not asked"),
+    write: () => Effect.void,
+    read: () => Effect.die("not read") as never,
+    run: (given) =>
+      Effect.suspend(() => {
+        command = given
+        return Deferred.await(end)
+      }),
+    signal: (signal) => Effect.sync(() => void signals.push(signal)),
+    destroy: Effect.void
+  })
+  const program: Program = {
+    files: [],
+    line: "true",
+    user: "user",
+    env: {},
+    ...(supervisor === "root" ? { nonce } : {})
+  }
+  const fiber = yield* Effect.fork(
+    supervise({
+      sandbox,
+      program,
+      limits: { ...defaultLimits, hardOutputBytes },
+      timeout: Duration.seconds(60),
+      killSwitch,
+      onStart: Effect.sync(() => void told.push("start")),
+      onSignal: ({ signal }: SentSignal) => Effect.sync(() => void told.push(signal))
+    })
+  )
+  yield* settle
+  assert(command)
+  const { onOutput, onStart } = command
+  return { fiber, end, signals, told, killSwitch, onOutput, onStart }
+})
+
+describe("a command that does not say that it runs", () => {
+  for (const supervisor of ["root", "none"] as const) {
+    it.effect(`is lost after 30 seconds (supervisor: ${supervisor})`, () =>
+      Effect.gen(function* () {
+        const { fiber, signals, told } = yield* begin(supervisor)
+        yield* TestClock.adjust("29999 millis")
+        assert.isNull(fiber.unsafePoll())
+        yield* TestClock.adjust("1 millis")
+        const outcome = yield* Fiber.join(fiber)
+        assert(outcome.ending._tag === "Lost")
+        assert.include(outcome.ending.failure, {
+          code: "ETIMEDOUT",
+          phase: "start",
+          retryable: true,
+          mayHaveRun: true
+        })
+        assert.notProperty(outcome, "executionTimeMs")
+        assert.deepStrictEqual(told, [])
+        assert.deepStrictEqual(signals, [])
+      })
+    )
+
+    it.effect(`is stopped when it is killed, within its grace (supervisor: ${supervisor})`, () =>
+      Effect.gen(function* () {
+        const { end, fiber, killSwitch, signals } = yield* begin(supervisor)
+        killSwitch.press({ reason: "user_request", graceful: true })
+        yield* settle
+        assert.deepStrictEqual(signals, ["SIGTERM"])
+        yield* Deferred.succeed(end, { signal: "SIGTERM" })
+        const outcome = yield* Fiber.join(fiber)
+        assert.deepInclude(outcome.ending, {
+          _tag: "Stopped",
+          reason: { _tag: "Killed", reason: "user_request", graceful: true },
+          exit: { signal: "SIGTERM" }
+        })
+        assert.deepStrictEqual(outcome.signals, [{ signal: "SIGTERM", atMs: 0 }])
+        assert.notProperty(outcome, "executionTimeMs")
+      })
+    )
+
+    it.effect(`is stopped when it floods (supervisor: ${supervisor})`, () =>
+      Effect.gen(function* () {
+        const { end, fiber, onOutput, signals } = yield* begin(supervisor)
+        onOutput("stderr", "x".repeat(1001))
+        onOutput("stdout", "more")
+        yield* settle
+        assert.deepStrictEqual(signals, ["SIGTERM"])
+        yield* Deferred.succeed(end, { signal: "SIGTERM" })
+        const { ending, output } = yield* Fiber.join(fiber)
+        assert(ending._tag === "Stopped")
+        assert.strictEqual(ending.reason._tag, "OutputLimit")
+        assert.strictEqual(output.stderrBytes, 1001)
+      })
+    )
+  }
+})
+
+it.effect("a program that begins, speaks and ends in one piece of output has begun and ended", () =>
+  Effect.gen(function* () {
+    const { end, fiber, onOutput, told } = yield* begin("root")
+    onOutput("stderr", `${started}err\x1e${nonce} ${JSON.stringify(report)}\n`)
+    yield* Deferred.succeed(end, { exitCode: 0 })
+    const outcome = yield* Fiber.join(fiber)
+    assert.deepInclude(outcome, {
+      ending: { _tag: "Exited", exit: { exitCode: 0 } },
+      stderr: "err",
+      cgroup: "cgroup v2",
+      report,
+      executionTimeMs: 0
+    })
+    assert.deepStrictEqual(told, ["start"])
+  })
+)
+
+it.effect("without a supervisor, one that ends before it is said to run has run", () =>
+  Effect.gen(function* () {
+    const { end, fiber } = yield* begin("none")
+    yield* Deferred.succeed(end, { exitCode: 3 })
+    const outcome = yield* Fiber.join(fiber)
+    assert.deepInclude(outcome, { ending: { _tag: "Exited", exit: { exitCode: 3 } }, executionTimeMs: 0 })
+  })
+)
+
+it.effect("a command that never returns, not even after SIGKILL, is given up after two seconds", () =>
+  Effect.gen(function* () {
+    const { fiber, killSwitch, onStart, signals, told } = yield* begin("none")
+    onStart?.(1)
+    yield* TestClock.adjust("1 seconds")
+    killSwitch.press({ reason: "user_request", graceful: false })
+    yield* settle
+    assert.deepStrictEqual(signals, ["SIGKILL"])
+    yield* TestClock.adjust("1999 millis")
+    assert.isNull(fiber.unsafePoll())
+    yield* TestClock.adjust("1 millis")
+    const outcome = yield* Fiber.join(fiber)
+    assert.deepInclude(outcome.ending, { _tag: "Stopped", exit: {} })
+    assert.strictEqual(outcome.executionTimeMs, 3000)
+    assert.deepStrictEqual(outcome.signals, [{ signal: "SIGKILL", atMs: 1000 }])
+    assert.deepStrictEqual(told, ["start", "SIGKILL"])
+  })
+)
+
+it.effect("the first reason to stop is the reason", () =>
+  Effect.gen(function* () {
+    const { end, fiber, killSwitch, onOutput, onStart } = yield* begin("none")
+    onStart?.(1)
+    onOutput("stdout", "x".repeat(1001))
+    killSwitch.press({ reason: "user_request", graceful: true })
+    yield* settle
+    yield* Deferred.succeed(end, { signal: "SIGTERM" })
+    const { ending } = yield* Fiber.join(fiber)
+    assert(ending._tag === "Stopped")
+    assert.strictEqual(ending.reason._tag, "OutputLimit")
+  })
+)
