@@ -161,9 +161,10 @@ const answer = Effect.fnUntraced(function* (
   return HttpServerResponse.stream(breakingOff(request, content), {
     status: isPart ? 206 : 200,
     contentType: mediaType,
-    contentLength: length,
     headers: {
       ...headersOf(artifact),
+      // As the option `contentLength`, 0 would be left out.
+      "content-length": String(length),
       ...(isPart && { "content-range": `bytes ${first}-${last}/${artifact.size}` })
     }
   })
@@ -172,9 +173,7 @@ const answer = Effect.fnUntraced(function* (
 export const layer = HttpApiBuilder.group(BulkheadApi, "artifacts", (handlers) =>
   Effect.gen(function* () {
     const context = yield* Effect.context<SandboxService | ArtifactStore>()
-    return handlers.handleRaw("artifact", ({ path, request }) =>
-      Effect.provide(answer(request, path), context)
-    )
+    return handlers.handleRaw("read", ({ path, request }) => Effect.provide(answer(request, path), context))
   })
 )
 

@@ -1,9 +1,10 @@
 import { join } from "node:path"
 import { ClamavScanner } from "@bulkhead/clamav"
-import { ArtifactGate, FileArtifactStore, Prices } from "@bulkhead/sandbox"
+import { ArtifactGate, ArtifactStore, FileArtifactStore, Prices } from "@bulkhead/sandbox"
 import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option } from "effect"
+import * as EventLog from "./EventLog.js"
 import { ServerConfig } from "./ServerConfig.js"
 import { StoreConfig, type StoreSettings } from "./StoreConfig.js"
 
@@ -16,15 +17,20 @@ const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
   })
 
 const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
-  Retention.layer({
-    ...(retentionDays === 0 ? {} : { maxAge: retentionDays }),
-    ...(retentionMB === 0 ? {} : { maxBytes: retentionMB * megabyte })
-  })
+  Layer.unwrapEffect(
+    Effect.map(ArtifactStore, ({ remove }) =>
+      Retention.layer({
+        ...(retentionDays === 0 ? {} : { maxAge: retentionDays }),
+        ...(retentionMB === 0 ? {} : { maxBytes: retentionMB * megabyte }),
+        removeArtifacts: remove
+      })
+    )
+  )
 
 const books = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     Layer.mergeAll(
-      SqlExecutionStore.layer({ instance }),
+      Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
       SqlIdempotencyKeys.layer,
       retention(settings),
       Layer.succeed(Prices, settings.prices)
@@ -42,4 +48,4 @@ const artifacts = Layer.unwrapEffect(
 )
 
 /** Where executions, what happened to them and their artifacts are kept, as the settings say. */
-export const layer = Layer.merge(books, artifacts).pipe(Layer.provide(NodeContext.layer))
+export const layer = books.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))

@@ -14,6 +14,8 @@ export interface StoreSettings {
   readonly retentionDays: number
   /** MB of executions, events and results; 0: no bound. Default 10240. */
   readonly retentionMB: number
+  /** Whether every event is also written to stdout, a line of JSON each. Default: unless stdout is a terminal. */
+  readonly logsEvents: boolean
   readonly prices: { readonly vcpuSecond: number; readonly gibSecond: number }
 }
 
@@ -54,6 +56,15 @@ const durability = Config.string("SANDBOX_DURABILITY").pipe(
   Config.withDefault("normal" as const)
 )
 
+const logsEvents = Config.string("SANDBOX_EVENT_LOG").pipe(
+  Config.mapOrFail((text) =>
+    text === "stdout" || text === "off"
+      ? Either.right(text === "stdout")
+      : Either.left(invalid("SANDBOX_EVENT_LOG", "'stdout' or 'off'", text))
+  ),
+  Config.orElse(() => Config.sync(() => !process.stdout.isTTY))
+)
+
 const stateDirectory = Config.string("XDG_STATE_HOME").pipe(
   Config.withDefault(join(homedir(), ".local/state"))
 )
@@ -75,6 +86,7 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
       durability,
       retentionDays: whole("SANDBOX_RETENTION_DAYS", 30, "days"),
       retentionMB: whole("SANDBOX_RETENTION_MB", 10_240, "MB"),
+      logsEvents,
       prices: Config.all({
         vcpuSecond: dollars("SANDBOX_PRICE_VCPU_SECOND", 0.000014),
         gibSecond: dollars("SANDBOX_PRICE_GIB_SECOND", 0.0000045)

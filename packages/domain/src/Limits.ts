@@ -46,6 +46,13 @@ export const LimitsSchema = Schema.Struct({
   maxArtifactSizeMB: whole("MB"),
   maxArtifactsPerExecution: whole("files", 0),
   maxRetries: whole("retries", 0),
+  /** US dollars that one user's executions may cost within the budget's days; 0: no budget. */
+  userBudgetUsd: Schema.Number.pipe(
+    Schema.filter((value) => Number.isFinite(value) && value >= 0, {
+      message: () => "expected US dollars, 0 or more"
+    })
+  ),
+  userBudgetDays: whole("days"),
   /** Milliseconds before the first retry; doubles with each. */
   retryBackoffMs: whole("milliseconds"),
   /** Sandboxes that are asked for in a second, at most; 0: as many as are needed. */
@@ -84,6 +91,8 @@ export const defaultLimits: LimitValues = {
   hardOutputBytes: 67_108_864,
   maxArtifactSizeMB: 100,
   maxArtifactsPerExecution: 20,
+  userBudgetUsd: 0,
+  userBudgetDays: 30,
   maxRetries: 3,
   retryBackoffMs: 1000,
   maxCreatesPerSecond: 0,

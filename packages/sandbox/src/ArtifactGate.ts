@@ -222,6 +222,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   })
 
   return ArtifactGate.of({
+    forget: (executionId) => Effect.ignoreLogged(store.remove(executionId)),
     collect: Effect.fn("ArtifactGate.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], rejected: [] }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
@@ -265,6 +266,8 @@ export class ArtifactGate extends Context.Tag("@bulkhead/sandbox/ArtifactGate")<
      * destroyed; what fails is a rejected entry. Lets the sandbox live two and a half minutes from now when there is something to read.
      */
     readonly collect: (options: CollectOptions) => Effect.Effect<CollectedArtifacts>
+    /** Removes what was collected for an execution whose result nobody will ever see. */
+    readonly forget: (executionId: ExecutionId) => Effect.Effect<void>
   }
 >() {
   /** A gate that lets pass what is on the whitelist: the default one unless told. */

@@ -12,6 +12,7 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Clock, Effect, Option } from "effect"
+import { ArtifactGate } from "./ArtifactGate.js"
 import { ExecutionStore } from "./ExecutionStore.js"
 import * as Results from "./Results.js"
 
@@ -84,23 +85,21 @@ export const knows = (executionId: ExecutionId) =>
     Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })
   )
 
+export const unavailable = (executionId: ExecutionId) =>
+  new RecordUnavailable({
+    executionId,
+    message: "What happens cannot be recorded at present, so nothing is run",
+    retryAfter: recovery
+  })
+
 /** Refuses work while what happens to it could not be recorded. */
 export const open = (executionId: ExecutionId) =>
-  Effect.flatMap(ExecutionStore, ({ ready }) =>
-    Effect.mapError(
-      ready,
-      () =>
-        new RecordUnavailable({
-          executionId,
-          message: "What happens cannot be recorded at present, so nothing is run",
-          retryAfter: recovery
-        })
-    )
-  )
+  Effect.flatMap(ExecutionStore, ({ ready }) => Effect.mapError(ready, () => unavailable(executionId)))
 
 /** Ends what an earlier life of this instance left unfinished. */
 export const closeUnfinished = Effect.gen(function* () {
   const store = yield* ExecutionStore
+  const gate = yield* ArtifactGate
   for (const execution of yield* store.unfinished) {
     const { executionId, state } = execution
     const message = "The service stopped before the execution ended"
@@ -109,6 +108,7 @@ export const closeUnfinished = Effect.gen(function* () {
       "InternalError",
       executionError("INTERNAL_ERROR", message)
     )
+    yield* gate.forget(executionId)
     yield* ended(execution, {
       level: "error",
       event: "execution_failed",

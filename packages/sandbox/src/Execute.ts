@@ -12,7 +12,9 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Cause, Clock, Effect, Either, Exit, Fiber, Option, Random } from "effect"
+import { ArtifactGate } from "./ArtifactGate.js"
 import * as Books from "./Books.js"
+import * as Budget from "./Budget.js"
 import { type Execution, run } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import * as Idempotency from "./Idempotency.js"
@@ -166,6 +168,7 @@ const end = Effect.fnUntraced(function* (
   yield* registry.end(summary.executionId)
   if (Either.isRight(kept)) return yield* exit
   yield* Effect.logError("The end of an execution could not be recorded", kept.left)
+  yield* (yield* ArtifactGate).forget(summary.executionId)
   return Results.unrecorded(summary.executionId, ending.result)
 })
 
@@ -179,6 +182,7 @@ const start = Effect.fnUntraced(function* (
   const { language } = work.runtime
   if (shared.isClosing) return yield* shuttingDown(executionId)
   yield* Books.open(executionId)
+  yield* Budget.check(executionId, execution.userId, shared.limits)
   const entry = yield* Effect.orDie(shared.registry.register({ ...execution, state: "queued", language }))
   yield* Books.began({ ...entry.summary })
   const meter: Meter = { sandboxMs: 0 }

@@ -49,7 +49,6 @@ const timedOut = (timeout: number): Books.Ending => ({
 /** Counts work that runs elsewhere against the limits. Whatever happens to that work, its place is free again after its timeout. */
 export const make = Effect.fnUntraced(function* (shared: Shared) {
   const { registry, admission } = shared
-  const serviceScope = yield* Effect.scope
   const all = new Map<ExecutionId, Tracked>()
 
   /** Waits for whichever end comes first, then gives the place back. */
@@ -106,7 +105,8 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
       `Execution started with ${timeout}s timeout`
     )
     const ended = yield* Deferred.make<Books.Ending>()
-    const fiber = yield* Effect.forkIn(Effect.interruptible(watch(entry, ended, timeout)), serviceScope)
+    // The end of the service's scope waits for it, so it must not end before that.
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(watch(entry, ended, timeout)))
     all.set(executionId, { ended, watch: fiber })
   }, Effect.uninterruptible)
 

@@ -203,9 +203,9 @@ describe("killExecution", () => {
       const sandboxes = yield* SandboxService
       const running = yield* begin("loop")
       const queued = yield* begin("loop")
-      const { executionId, state } = yield* latest
-      assert.strictEqual(state, "queued")
-      yield* sandboxes.killExecution(executionId)
+      const [waiting] = (yield* sandboxes.listExecutions({ state: "queued" })).items
+      assert(waiting)
+      yield* sandboxes.killExecution(waiting.executionId)
       const result = yield* Fiber.join(queued)
       assert.strictEqual(result.verdict, "Killed")
       assert.strictEqual((yield* (yield* MockSandboxes).created).length, 1)

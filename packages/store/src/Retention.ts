@@ -1,3 +1,4 @@
+import { ExecutionId } from "@bulkhead/domain"
 import type { StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, type Duration, Effect, Layer } from "effect"
@@ -16,6 +17,11 @@ export interface RetentionOptions {
   readonly maxUsageAge?: number
   /** Days that idempotency keys are kept. Default 1. */
   readonly maxKeyAge?: number
+  /**
+   * Removes what else is kept of executions, before they are forgotten: their artifacts' bytes. Called again for those that it has
+   * failed for.
+   */
+  readonly removeArtifacts?: (executionId: ExecutionId) => Effect.Effect<void, unknown>
   /** How often to look. Default 1 minute. */
   readonly interval?: Duration.DurationInput
   /** Executions removed in one transaction, and four times as many events. Default 500. */
@@ -47,6 +53,7 @@ interface EventRow {
 }
 
 const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
+  const { removeArtifacts = () => Effect.void } = options
   const { maxAge, maxBytes, maxKeyAge = 1, maxUsageAge = 400, pause = "50 millis", step = 500 } = options
 
   const charge = (instance: string, bytes: number) =>
@@ -63,6 +70,11 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
       WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`
     if (rows.length === 0) return { count: 0, until: 0 }
     const ids = sql.in(rows.map((row) => row.execution_id))
+    const named = yield* sql<{ execution_id: string }>`
+      SELECT DISTINCT execution_id FROM artifacts WHERE execution_id IN ${ids}`
+    yield* Effect.forEach(named, (row) => removeArtifacts(ExecutionId.make(row.execution_id)), {
+      discard: true
+    })
     yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
     yield* sql`DELETE FROM executions WHERE execution_id IN ${ids}`
     const bytes = new Map<string, number>()

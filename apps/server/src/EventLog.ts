@@ -1,0 +1,24 @@
+import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
+import { Effect, Layer } from "effect"
+import { StoreConfig } from "./StoreConfig.js"
+
+const lineOf = (entry: Entry) => (entry._tag === "Happened" ? `${JSON.stringify(entry.event)}\n` : "")
+
+const print = (entries: ReadonlyArray<Entry>) =>
+  Effect.sync(() => {
+    const lines = entries.map(lineOf).join("")
+    if (lines !== "") process.stdout.write(lines)
+  })
+
+/** Books that also write every event to stdout, a line of JSON each, where the settings ask for that. */
+export const layer = Layer.effect(
+  ExecutionStore,
+  Effect.map(Effect.all([ExecutionStore, StoreConfig]), ([store, { logsEvents }]) =>
+    logsEvents
+      ? {
+          ...store,
+          write: (entries: ReadonlyArray<Entry>) => Effect.zipRight(store.write(entries), print(entries))
+        }
+      : store
+  )
+)

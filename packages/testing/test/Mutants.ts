@@ -1,0 +1,167 @@
+import { ExecutionId, type UserId } from "@bulkhead/domain"
+import {
+  Admission,
+  type Entry,
+  ExecutionStore,
+  Sandbox,
+  Sandboxes,
+  SandboxFailure,
+  SandboxProvider
+} from "@bulkhead/sandbox"
+import type { Simulation } from "@bulkhead/testing"
+import { Context, Deferred, Effect, Layer, Scope } from "effect"
+
+type Parts = Simulation.Parts
+
+/** Every place is given back twice. */
+export const permitReleasedTwice: Parts = {
+  admission: (real) =>
+    Admission.of({
+      ...real,
+      withPlace: (who, killSwitch, onWait, effect) =>
+        real.withPlace(who, killSwitch, onWait, Effect.ensuring(effect, real.leave(who.userId)))
+    })
+}
+
+const notDestroyed = new SandboxFailure({
+  code: "INTERNAL_ERROR",
+  phase: "destroy",
+  message: "nobody destroys it",
+  retryable: false
+})
+
+/** What an execution had is neither destroyed nor let go of. */
+export const finalizerSkipped: Parts = {
+  sandboxes: (real) =>
+    Sandboxes.of({
+      ...real,
+      acquire: (purpose, lifetime) =>
+        Effect.flatMap(Scope.make(), (nobodys) =>
+          Effect.map(Scope.extend(real.acquire(purpose, lifetime), nobodys), (sandbox) => ({
+            ...sandbox,
+            destroy: notDestroyed
+          }))
+        )
+    })
+}
+
+/** What was left behind is never found. */
+export const reaperDropped: Parts = {
+  provider: (real) => SandboxProvider.of({ ...real, list: () => Effect.succeed([]) })
+}
+
+const nobody = ExecutionId.make("nobody")
+
+interface Waiter {
+  readonly userId: UserId
+  readonly turn: Deferred.Deferred<void>
+}
+
+/** A queue in which those who wait are asked in an order of its own. */
+const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray<Waiter>): Parts => ({
+  admission: (real) => {
+    const waiting: Array<Waiter> = []
+    const admitNext = Effect.suspend(() =>
+      Effect.forEach(inOrder([...waiting]), (waiter) =>
+        Effect.whenEffect(
+          Effect.sync(() => waiting.splice(waiting.indexOf(waiter), 1)).pipe(
+            Effect.zipRight(Deferred.succeed(waiter.turn, undefined))
+          ),
+          Effect.isSuccess(real.enterNow({ executionId: nobody, userId: waiter.userId }))
+        )
+      )
+    )
+    return Admission.of({
+      ...real,
+      withPlace: (who, _killSwitch, onWait, effect) => {
+        const wait = Effect.gen(function* () {
+          const waiter = { userId: who.userId, turn: yield* Deferred.make<void>() }
+          waiting.push(waiter)
+          yield* onWait(0)
+          yield* Deferred.await(waiter.turn)
+        })
+        return Effect.acquireUseRelease(
+          Effect.catchAll(real.enterNow(who), () => wait),
+          () => effect,
+          () => Effect.zipRight(real.leave(who.userId), admitNext)
+        )
+      }
+    })
+  }
+})
+
+/** The last one in is the first to go. */
+export const lastComeFirstServed = queueInOrder((waiting) => waiting.toReversed())
+
+/** One user goes before all others. */
+export const noisyUserFirst = queueInOrder((waiting) =>
+  waiting.toSorted((a, b) => Number(b.userId === "u0") - Number(a.userId === "u0"))
+)
+
+/** Those who wait are never told that a place is free. */
+export const placesForgotten = queueInOrder(() => [])
+
+const changingEntries = (change: (entry: Entry, event: string) => ReadonlyArray<Entry>): Parts => ({
+  store: (real) =>
+    ExecutionStore.of({
+      ...real,
+      write: (entries) =>
+        real.write(
+          entries.flatMap((entry) => (entry._tag === "Happened" ? change(entry, entry.event.event) : [entry]))
+        )
+    })
+})
+
+/** The end of an execution is written twice. */
+export const endWrittenTwice = changingEntries((entry, event) =>
+  event === "execution_completed" ? [entry, entry] : [entry]
+)
+
+/** The end of a killed execution is not written. */
+export const endNotWritten = changingEntries((entry, event) => (event === "execution_killed" ? [] : [entry]))
+
+/** What is killed while it waits goes on to wait. */
+export const killLost: Parts = {
+  admission: (real) =>
+    Admission.of({
+      ...real,
+      withPlace: (who, killSwitch, onWait, effect) => {
+        const deaf = Object.assign(Object.create(killSwitch), { listen: () => () => {} })
+        return real.withPlace(who, deaf, onWait, effect)
+      }
+    })
+}
+
+/** One sandbox of a provider, with something about it changed. */
+const changingSandboxes = (change: (real: Sandbox["Type"]) => Sandbox["Type"]): Parts => ({
+  provider: (real) =>
+    SandboxProvider.of({
+      ...real,
+      sandbox: (options) =>
+        Layer.map(real.sandbox(options), (context) =>
+          Context.make(Sandbox, change(Context.get(context, Sandbox)))
+        )
+    })
+})
+
+/** A program whose stream was cut counts as one that never began. */
+export const runAgainWithoutLeave = changingSandboxes((real) => ({
+  ...real,
+  run: (command) =>
+    Effect.mapError(
+      real.run(command),
+      ({ message }) => new SandboxFailure({ code: "SANDBOX_BUSY", phase: "start", message, retryable: true })
+    )
+}))
+
+/** A sandbox is said to be gone whatever the provider answers. */
+export const destroyClaimed = changingSandboxes((real) => ({ ...real, destroy: Effect.void }))
+
+/** Every look for what was left behind leaves a fiber behind. */
+export const fiberLeaked: Parts = {
+  provider: (real) =>
+    SandboxProvider.of({
+      ...real,
+      list: (tags) => Effect.zipRight(Effect.forkDaemon(Effect.never), real.list(tags))
+    })
+}

@@ -1,0 +1,44 @@
+import { EventName } from "@bulkhead/domain"
+import { Simulation, SimulationShrink } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Mutants from "./Mutants.js"
+import { playSeeds } from "./Seeds.js"
+
+describe("the simulation", () => {
+  it.live(
+    "holds every invariant, half of the seeds, and meets every event and every kind of fault",
+    () =>
+      Effect.gen(function* () {
+        const { events, faults } = yield* playSeeds(1, 1000)
+        assert.deepStrictEqual(
+          EventName.literals.filter((event) => !events.has(event)),
+          []
+        )
+        assert.deepStrictEqual([...faults].sort(), ["AnswerLost", "Ends", "Hangs", "Late", "Mute", "Refused"])
+      }),
+    { timeout: 180_000 }
+  )
+
+  it("plays a seed the same way every time", () => {
+    for (const seed of [3, 38, 76]) {
+      assert.deepStrictEqual(Simulation.simulate(seed).trace, Simulation.simulate(seed).trace)
+    }
+  })
+
+  it("finds a short history that still fails, and tells how to replay it", () => {
+    const parts = Mutants.endNotWritten
+    const seed = 1
+    const failed = [...Array(200).keys()]
+      .map((at) => Simulation.simulate(seed + at, parts))
+      .find(({ violation }) => violation?.invariant === "one terminal event")
+    assert(failed)
+    const shortest = SimulationShrink.shrink(failed, parts)
+    assert.strictEqual(shortest.violation?.invariant, "one terminal event")
+    assert.isAtMost(shortest.history.steps.length, 3)
+    assert.isEmpty(shortest.faults)
+    const report = Simulation.report(shortest)
+    assert.include(report, `pnpm simulate --first-seed ${failed.history.seed} --seeds 1`)
+    assert.include(report, "submits")
+  })
+})
