@@ -39,6 +39,7 @@ const never = () => Effect.dieMessage("nobody asked for this")
 const sandboxOf = (more: Partial<SandboxService>): SandboxService =>
   Sandbox.of({
     id: "fake",
+    size: Effect.succeed({ vcpus: 2, memoryMB: 512 }),
     renew: () => Effect.void,
     write: never,
     signal: never,

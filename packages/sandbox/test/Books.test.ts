@@ -1,0 +1,207 @@
+import { ExecutionId, UserId } from "@bulkhead/domain"
+import {
+  Admission,
+  ArtifactGate,
+  type Entry,
+  ExecutionStore,
+  IdempotencyKeys,
+  Limits,
+  MemoryExecutionStore,
+  Sandboxes,
+  SandboxService,
+  StoreFailure,
+  Toolchain
+} from "@bulkhead/sandbox"
+import { MockSandboxProvider } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Ref, TestClock } from "effect"
+import { settle } from "./Fixture.js"
+
+const { MockSandboxes, sleeper } = MockSandboxProvider
+
+const failure = new StoreFailure({ message: "the disk is full" })
+const python = {
+  language: "python",
+  version: "python 3",
+  file: "main.py",
+  command: "python3 main.py"
+} as const
+
+/** The service over books that fail when they are told to. */
+const service = (
+  books: Layer.Layer<ExecutionStore>,
+  limits: Parameters<typeof Limits.layer>[0] = {},
+  behaviour: Partial<MockSandboxProvider.MockBehaviour> = {}
+) =>
+  SandboxService.layerBare.pipe(
+    Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
+    Layer.provide(Limits.layer(limits)),
+    Layer.provide(
+      Toolchain.layerTest({
+        supervisor: "none",
+        size: { vcpus: 2, memoryMB: 1024 },
+        runtimes: [python]
+      })
+    ),
+    Layer.provide(Layer.mergeAll(IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
+    Layer.provideMerge(MockSandboxProvider.layer(behaviour)),
+    Layer.provideMerge(books)
+  )
+
+const broken = (failing: Ref.Ref<boolean>) =>
+  Layer.effect(
+    ExecutionStore,
+    Effect.map(ExecutionStore, (store) => {
+      const unlessBroken = <A>(effect: Effect.Effect<A, StoreFailure>) =>
+        Effect.flatMap(Ref.get(failing), (fails) => (fails ? failure : effect))
+      return { ...store, ready: unlessBroken(store.ready), commit: unlessBroken(store.commit) }
+    })
+  ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+
+const execute = (userId = "ann") =>
+  Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)", userId }))
+
+describe("books that cannot be written", () => {
+  it.effect("let nothing run, and say so; work goes on once they can", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(true)
+      yield* Effect.gen(function* () {
+        const { readiness } = yield* SandboxService
+        const refused = yield* Effect.flip(execute())
+        assert.strictEqual(refused._tag, "RecordUnavailable")
+        assert.deepStrictEqual(yield* readiness, { ready: false, reason: "What happens cannot be recorded" })
+        assert.strictEqual((yield* (yield* MockSandboxes).created).length, 0)
+        yield* Ref.set(failing, false)
+        assert.strictEqual((yield* execute()).verdict, "Completed")
+        assert.deepStrictEqual(yield* readiness, { ready: true })
+      }).pipe(Effect.provide(service(broken(failing))))
+    })
+  )
+
+  it.effect("keep a result from being told that nobody could prove later", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const mock = yield* MockSandboxes
+        const running = yield* Effect.fork(execute())
+        yield* settle
+        yield* Ref.set(failing, true)
+        yield* TestClock.adjust("300 seconds")
+        const result = yield* Fiber.join(running)
+        assert.include(result, { success: false, verdict: "InternalError", stdout: "" })
+        assert.match(result.error?.message ?? "", /record could not be kept/)
+        assert.strictEqual(yield* mock.alive, 0)
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("are waited for before an execution is answered", () =>
+    Effect.gen(function* () {
+      const kept = yield* Ref.make<ReadonlyArray<string>>([])
+      const slow = Layer.effect(
+        ExecutionStore,
+        Effect.map(ExecutionStore, (store) => {
+          let taken: ReadonlyArray<Entry> = []
+          return {
+            ...store,
+            write: (entries: ReadonlyArray<Entry>) => {
+              taken = [...taken, ...entries]
+              return store.write(entries)
+            },
+            commit: Effect.delay(
+              Effect.suspend(() =>
+                Ref.set(
+                  kept,
+                  taken.map(({ _tag }) => _tag)
+                )
+              ),
+              "1 second"
+            )
+          }
+        })
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const answered = yield* Effect.fork(execute())
+        yield* TestClock.adjust("999 millis")
+        assert.isNull(
+          yield* Fiber.poll(answered).pipe(Effect.map((exit) => (exit._tag === "Some" ? exit : null)))
+        )
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(answered)
+        assert.deepStrictEqual((yield* Ref.get(kept)).slice(-2), ["Happened", "Ended"])
+      }).pipe(Effect.provide(service(slow)))
+    })
+  )
+})
+
+describe("what an earlier life left unfinished", () => {
+  it.effect("is ended at the start, with an event and a result", () =>
+    Effect.gen(function* () {
+      const executionId = ExecutionId.make("exec_left")
+      const left = { executionId, userId: UserId.make("ann"), state: "queued", startedAt: 0 } as const
+      const books = Layer.effect(
+        ExecutionStore,
+        Effect.gen(function* () {
+          const store = yield* ExecutionStore
+          yield* store.write([{ _tag: "Began", execution: left }])
+          return { ...store, unfinished: Effect.succeed([left]) }
+        })
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const sandboxes = yield* SandboxService
+        const found = yield* sandboxes.getExecution(executionId)
+        assert.include(found, { state: "ended", verdict: "InternalError" })
+        assert.match(found.result?.error?.message ?? "", /service stopped/)
+        const events = yield* sandboxes.getLogs(executionId)
+        assert.deepStrictEqual(
+          events.map(({ event }) => event),
+          ["execution_failed"]
+        )
+      }).pipe(Effect.provide(service(books)))
+    })
+  )
+})
+
+describe("what executions use", () => {
+  it.effect("is counted by the life of their sandboxes, and priced", () =>
+    Effect.gen(function* () {
+      const { getUsage } = yield* SandboxService
+      const running = yield* Effect.fork(execute())
+      yield* settle
+      yield* TestClock.adjust("300 seconds")
+      yield* Fiber.join(running)
+      const [usage] = (yield* getUsage()).items
+      assert(usage)
+      assert.deepInclude(usage, { userId: UserId.make("ann"), executions: 1, sandboxMs: 300_000 })
+      assert.deepInclude(usage, { vcpuSeconds: 600, gibSeconds: 300, artifactBytes: 0 })
+      assert.closeTo(usage.costUsd, 600 * 0.000014 + 300 * 0.0000045, 1e-9)
+    }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { program: sleeper })))
+  )
+
+  it.effect("is held to a budget, for each user and only within its days", () =>
+    Effect.gen(function* () {
+      const running = yield* Effect.fork(execute())
+      yield* settle
+      yield* TestClock.adjust("300 seconds")
+      yield* Fiber.join(running)
+      const refused = yield* Effect.flip(execute())
+      assert.strictEqual(refused._tag, "QuotaExceeded")
+      assert.match(refused.message, /quota exceeded: \$0\.01 of \$0\.01 used in 2 days/)
+      const bob = yield* Effect.fork(execute("bob"))
+      yield* TestClock.adjust("300 seconds")
+      assert.strictEqual((yield* Fiber.join(bob)).verdict, "TimeLimitExceeded")
+      yield* TestClock.adjust("2 days")
+      const again = yield* Effect.fork(execute())
+      yield* TestClock.adjust("300 seconds")
+      assert.strictEqual((yield* Fiber.join(again)).verdict, "TimeLimitExceeded")
+    }).pipe(
+      Effect.provide(
+        service(
+          MemoryExecutionStore.layer(),
+          { userBudgetUsd: 0.009, userBudgetDays: 2, reaperInterval: 86_400 },
+          { program: sleeper }
+        )
+      )
+    )
+  )
+})
