@@ -7,10 +7,12 @@ import {
   type ExecutionSummary,
   LimitsRefused,
   type SystemMetrics,
-  type UserMetrics
+  type UserMetrics,
+  type UserUsage
 } from "@bulkhead/domain"
+import { type ExecutionQuery, StoreFailure, type UsageQuery } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import * as Stub from "./StubSandboxService.js"
 import * as TestServer from "./TestServer.js"
 
@@ -175,26 +177,181 @@ describe("the admin routes", () => {
     )
   )
 
+  it.effect("logs, page by page", () =>
+    Effect.gen(function* () {
+      const logs = "/api/sandbox/logs/exec_1"
+      const all = yield* get(logs)
+      assert.deepStrictEqual(json(all), [event, event])
+      assert.isNull(all.headers.get("x-next-cursor"))
+      const first = yield* get(`${logs}?limit=1`)
+      assert.deepStrictEqual(json(first), [event])
+      assert.strictEqual(first.headers.get("x-next-cursor"), "two")
+      for (const query of ["limit=1&cursor=two", "cursor=two"]) {
+        const second = yield* get(`${logs}?${query}`)
+        assert.deepStrictEqual(json(second), [{ ...event, level: "warn" }])
+        assert.isNull(second.headers.get("x-next-cursor"))
+      }
+      for (const limit of ["0", "1001", "-1", "1.5", "1e2", "", "ten"]) {
+        const answer = yield* get(`${logs}?limit=${limit}`)
+        assertError(answer, 400, "INVALID_REQUEST", /^limit: expected a whole number, 1 to 1000$/)
+      }
+      assertError(yield* get(`${logs}?cursor=a&cursor=b`), 400, "INVALID_REQUEST", /^cursor: /)
+    }).pipe(
+      serve({
+        getLogs: () => Effect.succeed([event, event]),
+        getEvents: (id, { cursor, limit } = {}) =>
+          id !== executionId
+            ? Effect.fail(notFound)
+            : cursor === "two" && (limit ?? 1) === 1
+              ? Effect.succeed({ items: [{ ...event, level: "warn" }] })
+              : limit === 1
+                ? Effect.succeed({ items: [event], nextCursor: "two" })
+                : Effect.dieMessage(`asked for ${cursor} and ${limit}`)
+      })
+    )
+  )
+
+  /** Lists whose cursor is the query they were asked with. */
+  const queried =
+    <A>(items: ReadonlyArray<A>) =>
+    (query: ExecutionQuery | UsageQuery = {}) =>
+      Effect.succeed({ items, nextCursor: JSON.stringify(query) })
+
+  const assertQueries = Effect.fnUntraced(function* (
+    path: string,
+    queries: ReadonlyArray<readonly [string, ExecutionQuery]>
+  ) {
+    for (const [query, expected] of queries) {
+      const answer = yield* get(`${path}?${query}`)
+      assert.strictEqual(answer.status, 200, `${query}: ${answer.text}`)
+      assert.deepStrictEqual(JSON.parse(json(answer).nextCursor), expected, query)
+    }
+  })
+
+  const moment = "expected milliseconds since the epoch, or ISO 8601 like"
+  const assertSpan = Effect.fnUntraced(function* (path: string) {
+    yield* assertQueries(path, [
+      ["from=0&to=1767225600000", { from: 0, to: 1_767_225_600_000 }],
+      ["from=2026-01-01", { from: 1_767_225_600_000 }],
+      ["from=2026-01-01T01:00%2B01:00", { from: 1_767_225_600_000 }],
+      ["to=2026-01-01T00:00:00.001Z", { to: 1_767_225_600_001 }]
+    ])
+    for (const wrong of [
+      "",
+      "now",
+      "-1",
+      "1.5",
+      "8640000000000001",
+      "2026-02-30",
+      "2026-13-01",
+      "2026-01-01T00:00:00",
+      "2026-01-01T25:00Z",
+      "01/02/2026"
+    ]) {
+      for (const field of ["from", "to"]) {
+        const answer = yield* get(`${path}?${field}=${encodeURIComponent(wrong)}`)
+        assertError(answer, 400, "INVALID_REQUEST", new RegExp(`^${field}: ${moment}`))
+      }
+    }
+  })
+
   it.effect("executions", () =>
     Effect.gen(function* () {
       const asked = "/api/sandbox/executions"
-      assert.deepStrictEqual(json(yield* get(asked)), { executions: [summary] })
-      assert.deepStrictEqual(json(yield* get(`${asked}?userId=alice&state=running`)), {
-        executions: [summary]
-      })
-      assert.deepStrictEqual(json(yield* get(`${asked}?userId=bob`)), { executions: [] })
-      assert.deepStrictEqual(json(yield* get(`${asked}?state=ended`)), { executions: [] })
+      assert.deepStrictEqual(json(yield* get(asked)), { executions: [summary], nextCursor: "{}" })
+      yield* assertQueries(asked, [
+        ["userId=alice&state=running", { userId: alice, state: "running" }],
+        [
+          "verdict=TimeLimitExceeded&cursor=c%2B1&limit=1000",
+          {
+            verdict: "TimeLimitExceeded",
+            cursor: "c+1",
+            limit: 1000
+          }
+        ]
+      ])
+      yield* assertSpan(asked)
       assertError(yield* get(`${asked}?state=asleep`), 400, "INVALID_REQUEST", /^state: /)
       assertError(yield* get(`${asked}?state=ended&state=ended`), 400, "INVALID_REQUEST", /^state: /)
+      assertError(yield* get(`${asked}?verdict=Fine`), 400, "INVALID_REQUEST", /^verdict: /)
       assertError(yield* get(`${asked}?userId=%0a`), 400, "INVALID_REQUEST", /^userId: /)
-    }).pipe(
-      serve({
-        listExecutions: ({ state, userId } = {}) =>
-          Effect.succeed(
-            [summary].filter((it) => it.userId === (userId ?? it.userId) && it.state === (state ?? it.state))
-          )
+      assertError(yield* get(`${asked}?limit=1001`), 400, "INVALID_REQUEST", /^limit: /)
+    }).pipe(serve({ listExecutions: queried([summary]) }))
+  )
+
+  it.effect("the last page of executions", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(json(yield* get("/api/sandbox/executions")), { executions: [] })
+    }).pipe(serve({ listExecutions: () => Effect.succeed({ items: [] }) }))
+  )
+
+  const used: UserUsage = {
+    userId: alice,
+    executions: 3,
+    sandboxMs: 4500,
+    vcpuSeconds: 9,
+    gibSeconds: 2.25,
+    artifactBytes: 12,
+    costUsd: 0.000136125
+  }
+  it.effect("usage", () =>
+    Effect.gen(function* () {
+      const asked = "/api/sandbox/usage"
+      assert.deepStrictEqual(json(yield* get(asked)), { usage: [used], nextCursor: "{}" })
+      yield* assertQueries(asked, [
+        ["userId=alice&cursor=c&limit=1", { userId: alice, cursor: "c", limit: 1 }]
+      ])
+      yield* assertSpan(asked)
+      assertError(yield* get(`${asked}?userId=%0a`), 400, "INVALID_REQUEST", /^userId: /)
+    }).pipe(serve({ getUsage: queried([used]) }))
+  )
+
+  const broken = { intact: false, checked: 7, head: "ab", broken: { sequence: 8, kind: "missing" as const } }
+  it.effect("whether the log is as it was written", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(json(yield* get("/api/sandbox/audit/verify")), broken)
+    }).pipe(serve({ verifyAudit: Effect.succeed(broken) }))
+  )
+
+  it.effect("a store that cannot be read is told to the log alone", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.map(Logger.logfmtLogger, (line) => void lines.push(line))
+      const failure = new StoreFailure({
+        message: "The events could not be read",
+        cause: new Error("disk I/O error at /var/lib/bulkhead")
       })
-    )
+      yield* Effect.gen(function* () {
+        for (const path of [
+          "logs/exec_1",
+          "logs/exec_1?limit=1",
+          "executions",
+          "executions/exec_1",
+          "usage",
+          "audit/verify"
+        ]) {
+          const answer = yield* get(`/api/sandbox/${path}`)
+          assertError(answer, 503, "INTERNAL_ERROR", /^The record of executions cannot be read at present$/)
+        }
+        assertError(yield* post("/api/sandbox/kill/exec_1"), 503, "INTERNAL_ERROR", /^The record/)
+      }).pipe(
+        serve({
+          getLogs: () => failure,
+          getEvents: () => failure,
+          listExecutions: () => failure,
+          getExecution: () => failure,
+          killExecution: () => failure,
+          getUsage: () => failure,
+          verifyAudit: failure
+        }),
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      assert.lengthOf(
+        lines.filter((line) => line.includes("disk I/O error")),
+        7,
+        lines.join("\n")
+      )
+    })
   )
 
   const routes = [
@@ -206,6 +363,11 @@ describe("the admin routes", () => {
     ["GET", "/api/sandbox/executions"],
     ["GET", "/api/sandbox/executions?state=asleep"],
     ["GET", "/api/sandbox/executions/exec_1"],
+    ["GET", "/api/sandbox/executions?limit=0"],
+    ["GET", "/api/sandbox/logs/exec_1?limit=0"],
+    ["GET", "/api/sandbox/usage"],
+    ["GET", "/api/sandbox/usage?from=now"],
+    ["GET", "/api/sandbox/audit/verify"],
     ["GET", "/api/sandbox/limits"],
     ["PUT", "/api/sandbox/limits"]
   ] as const

@@ -1,10 +1,12 @@
 import { request } from "node:http"
 import { connect } from "node:net"
 import {
+  IdempotencyConflict,
   InvalidRequest,
   PermissionDenied,
   QueueTimeout,
   QuotaExceeded,
+  RecordUnavailable,
   type Refusal,
   RequestTooLarge,
   ShuttingDown,
@@ -80,6 +82,8 @@ describe("POST /api/execute", () => {
     [new SystemAtCapacity({ executionId, message, retryAfter: 7 }), 429, "SYSTEM_AT_CAPACITY"],
     [new QuotaExceeded({ executionId, message, retryAfter: 7 }), 429, "QUOTA_EXCEEDED"],
     [new QueueTimeout({ executionId, message, retryAfter: 7 }), 429, "QUEUE_TIMEOUT"],
+    [new IdempotencyConflict({ executionId, message }), 422, "INVALID_REQUEST"],
+    [new RecordUnavailable({ executionId, message, retryAfter: 7 }), 503, "INTERNAL_ERROR"],
     [new ShuttingDown({ executionId, message, retryAfter: 7 }), 503, "SANDBOX_BUSY"]
   ]
   for (const [refusal, status, code] of refusals) {
@@ -92,6 +96,22 @@ describe("POST /api/execute", () => {
       }).pipe(serve(Stub.layer({ execute: () => Effect.fail(refusal) })))
     )
   }
+
+  it.effect("takes the idempotency key from the header where the body has none", () =>
+    Effect.gen(function* () {
+      const requestOf = (answer: TestServer.Answer) => JSON.parse(TestServer.json(answer).stdout).request
+      const header = { "Idempotency-Key": "k1" }
+      const withKey = { code: "x", idempotencyKey: "k1" }
+      assert.deepStrictEqual(requestOf(yield* TestServer.execute({ code: "x" }, header)), withKey)
+      assert.deepStrictEqual(requestOf(yield* TestServer.execute(withKey, header)), withKey)
+      assert.deepStrictEqual(requestOf(yield* TestServer.execute(withKey)), withKey)
+      assert.deepStrictEqual(requestOf(yield* TestServer.execute("[1]", header)), [1])
+      for (const other of ["k2", "", null, 1]) {
+        const answer = yield* TestServer.execute({ code: "x", idempotencyKey: other }, header)
+        assertRefusal(answer, 400, "INVALID_REQUEST", /^idempotencyKey: expected no other key than/)
+      }
+    }).pipe(serve(echo))
+  )
 
   it.effect("refuses what is not JSON", () =>
     Effect.gen(function* () {

@@ -1,5 +1,5 @@
 import { UserId } from "@bulkhead/domain"
-import { Limits, type SandboxService } from "@bulkhead/sandbox"
+import { ArtifactStore, Limits, type SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as App from "../src/App.js"
@@ -27,7 +27,11 @@ export const callerKeys = [
   { userId: UserId.make("bob"), key: Redacted.make("the-key-of-bob") }
 ]
 
-export const layer = (service: Layer.Layer<SandboxService>, some: Partial<ServerSettings> = {}) =>
+export const layer = (
+  service: Layer.Layer<SandboxService>,
+  some: Partial<ServerSettings> = {},
+  artifacts: Layer.Layer<ArtifactStore> = ArtifactStore.layerMemory
+) =>
   Layer.effect(
     TestServer,
     Effect.map(HttpServer.HttpServer, ({ address }) => ({
@@ -35,7 +39,7 @@ export const layer = (service: Layer.Layer<SandboxService>, some: Partial<Server
     }))
   ).pipe(
     Layer.provide(App.layer),
-    Layer.provide([service, Limits.layer(), Layer.succeed(ServerConfig, { ...settings, ...some })])
+    Layer.provide([service, artifacts, Limits.layer(), Layer.succeed(ServerConfig, { ...settings, ...some })])
   )
 
 export interface Answer {

@@ -46,7 +46,7 @@ const completed = (operation: Record<string, unknown>) => {
 
 const bytes = (description: string) => HttpApiSchema.Uint8Array().annotations({ description })
 
-const artifact = HttpApiEndpoint.get("artifact", "/api/executions/:executionId/artifacts/:name")
+const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts/:name")
   .setPath(Schema.Struct({ executionId: Schema.String, name: Name }))
   .setHeaders(rangeHeaders)
   .addSuccess(bytes("The file"))
@@ -62,7 +62,7 @@ const artifact = HttpApiEndpoint.get("artifact", "/api/executions/:executionId/a
   )
 
 /** What programs leave. */
-export const ArtifactApi = HttpApiGroup.make("artifacts", { topLevel: true })
-  .add(artifact)
+export const ArtifactApi = HttpApiGroup.make("artifacts")
+  .add(read)
   .addError(BadRequest.answer)
   .middleware(ReaderAuthentication)

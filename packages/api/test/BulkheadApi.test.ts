@@ -19,12 +19,15 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(routes, [
       "post /api/execute",
+      "get /api/executions/{executionId}/artifacts/{name}",
       "get /api/sandbox/metrics",
       "get /api/sandbox/metrics/{userId}",
       "get /api/sandbox/logs/{executionId}",
       "post /api/sandbox/kill/{executionId}",
       "get /api/sandbox/executions",
       "get /api/sandbox/executions/{executionId}",
+      "get /api/sandbox/usage",
+      "get /api/sandbox/audit/verify",
       "get /api/sandbox/limits",
       "put /api/sandbox/limits",
       "get /health",
@@ -43,15 +46,58 @@ describe("the OpenAPI document", () => {
   it("has every answer of the admin routes, errors in one shape", () => {
     const kill = "/api/sandbox/kill/{executionId}"
     assert.sameMembers(statuses("/api/sandbox/metrics", "get"), [200, 400, 401, 500])
-    assert.sameMembers(statuses("/api/sandbox/logs/{executionId}", "get"), [200, 400, 401, 404, 500])
-    assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 500])
-    for (const status of [400, 401, 404, 409, 500]) {
+    assert.sameMembers(statuses("/api/sandbox/logs/{executionId}", "get"), [200, 400, 401, 404, 500, 503])
+    assert.sameMembers(statuses("/api/sandbox/executions", "get"), [200, 400, 401, 500, 503])
+    assert.sameMembers(
+      statuses("/api/sandbox/executions/{executionId}", "get"),
+      [200, 400, 401, 404, 500, 503]
+    )
+    assert.sameMembers(statuses("/api/sandbox/usage", "get"), [200, 400, 401, 500, 503])
+    assert.sameMembers(statuses("/api/sandbox/audit/verify", "get"), [200, 400, 401, 500, 503])
+    assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 500, 503])
+    for (const status of [400, 401, 404, 409, 500, 503]) {
       assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")
     }
   })
 
+  const artifact = "/api/executions/{executionId}/artifacts/{name}"
+
+  it("has every answer of an artifact, and the headers that matter", () => {
+    assert.sameMembers(statuses(artifact, "get"), [200, 206, 400, 401, 403, 404, 416, 500, 503])
+    for (const status of [400, 401, 403, 404, 416, 500, 503]) {
+      assert.include(schemaOf(artifact, "get", status), "#/components/schemas/ErrorBody")
+    }
+    const { parameters, responses } = paths[artifact]?.get ?? {}
+    assert.property(responses?.[200]?.content, "application/octet-stream")
+    assert.property(responses?.[416], "headers")
+    assert.includeMembers(
+      (parameters ?? []).map(({ name }) => name),
+      ["executionId", "name", "range", "if-range"]
+    )
+  })
+
+  it("names what a list can be asked for", () => {
+    const parametersOf = (path: string) => (paths[path]?.get?.parameters ?? []).map(({ name }) => name)
+    const page = ["cursor", "limit"]
+    const span = ["from", "to"]
+    const logs = "/api/sandbox/logs/{executionId}"
+    assert.sameMembers(parametersOf(logs), ["executionId", ...page])
+    assert.include(JSON.stringify(paths[logs]?.get?.responses[200]), "X-Next-Cursor")
+    assert.sameMembers(parametersOf("/api/sandbox/usage"), ["userId", ...span, ...page])
+    assert.sameMembers(parametersOf("/api/sandbox/executions"), [
+      "userId",
+      "state",
+      "verdict",
+      ...span,
+      ...page
+    ])
+    const header = paths["/api/execute"]?.post?.parameters.map(({ name }) => name)
+    assert.deepStrictEqual(header, ["Idempotency-Key"])
+  })
+
   it("says which routes take which token", () => {
     assert.deepStrictEqual(paths["/api/execute"]?.post?.security, [{ callerKey: [] }, {}])
+    assert.deepStrictEqual(paths[artifact]?.get?.security, [{ adminToken: [] }, { callerKey: [] }, {}])
     assert.deepStrictEqual(paths["/health"]?.get?.security, [])
     for (const [path, methods] of Object.entries(paths)) {
       if (!path.startsWith("/api/sandbox/")) continue
@@ -73,6 +119,8 @@ describe("the status of an execution's answer", () => {
       [new Domain.SystemAtCapacity(fields), 429],
       [new Domain.QuotaExceeded(fields), 429],
       [new Domain.QueueTimeout(fields), 429],
+      [new Domain.IdempotencyConflict(fields), 422],
+      [new Domain.RecordUnavailable(fields), 503],
       [new Domain.ShuttingDown(fields), 503]
     ]
     for (const [refusal, status] of expected) assert.strictEqual(refusalStatus(refusal), status)
