@@ -1,5 +1,5 @@
 import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
-import { Context, Duration, Effect, Layer, RateLimiter, type Scope } from "effect"
+import { Context, Duration, Effect, Layer, Option, RateLimiter, type Scope } from "effect"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import { Instance } from "./Instance.js"
 import { Limits } from "./Limits.js"
@@ -101,7 +101,8 @@ const make = Effect.gen(function* () {
     )
 
   const acquire = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
-    const pooled = yield* pool.take(lifetime)
+    // Whoever looks into a sandbox to know what it has is no sign of demand.
+    const pooled = "executionId" in purpose ? yield* pool.take(lifetime) : Option.none()
     return pooled._tag === "Some" ? pooled.value : yield* createNow(purpose, lifetime)
   })
 
