@@ -10,13 +10,14 @@ import {
   Fiber,
   FiberId,
   Layer,
-  Scheduler,
+  type Scheduler,
   TestClock
 } from "effect"
 import { Admission } from "../src/Admission.js"
 import { type KilledEarly, KillSwitch } from "../src/KillSwitch.js"
 import { defaultLimits, Limits, type LimitValues } from "../src/Limits.js"
 import { settle } from "./Fixture.js"
+import { yieldAt } from "./YieldAt.js"
 
 type Ended = Exit.Exit<void, Refusal | KilledEarly>
 
@@ -117,19 +118,6 @@ const refusalOf = ({ fiber }: Guest) =>
 
 const kill = ({ killSwitch }: Guest) => killSwitch.press({ reason: "user_request", graceful: true })
 
-/** Calls back at one step of a fiber, and lets other fibers run then. */
-const yieldAt = (step: number, callBack: () => void = () => {}): Scheduler.Scheduler => {
-  const inner = new Scheduler.MixedScheduler(2048)
-  let steps = 0
-  return {
-    scheduleTask: (task, priority, fiber) => inner.scheduleTask(task, priority, fiber),
-    shouldYield: (fiber) => {
-      if (++steps !== step) return inner.shouldYield(fiber)
-      callBack()
-      return 0
-    }
-  }
-}
 const steps = Array.from({ length: 60 }, (_, index) => index + 1)
 
 const users = ["a", "b", "c"]

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, FiberId, Scheduler, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId, TestClock } from "effect"
 import * as CircuitBreaker from "../src/CircuitBreaker.js"
 import { SandboxFailure } from "../src/SandboxProvider.js"
 import { settle } from "./Fixture.js"
+import { yieldAt } from "./YieldAt.js"
 
 const failure = (code: SandboxFailure["code"] = "ECONNREFUSED") =>
   new SandboxFailure({ code, phase: "create", message: "mock", retryable: true })
@@ -167,17 +168,3 @@ describe("CircuitBreaker", () => {
     )
   )
 })
-
-/** Calls back at one step of a fiber, and lets other fibers run then. */
-const yieldAt = (step: number, callBack: () => void): Scheduler.Scheduler => {
-  const inner = new Scheduler.MixedScheduler(2048)
-  let steps = 0
-  return {
-    scheduleTask: (task, priority, fiber) => inner.scheduleTask(task, priority, fiber),
-    shouldYield: (fiber) => {
-      if (++steps !== step) return inner.shouldYield(fiber)
-      callBack()
-      return 0
-    }
-  }
-}

@@ -1,27 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, FiberId, Scheduler } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"
 import { KilledEarly, KillSwitch, unlessKilled } from "../src/KillSwitch.js"
 import { settle } from "./Fixture.js"
+import { yieldAt } from "./YieldAt.js"
 
 const request = { reason: "user_request", graceful: true }
 
 /** How many listeners are still told of a request. */
 const listeners = (killSwitch: KillSwitch) =>
   (killSwitch as unknown as { listeners: ReadonlyArray<unknown> }).listeners.length
-
-/** Calls back at one step of a fiber, and lets other fibers run then. */
-const yieldAt = (step: number, callBack: () => void): Scheduler.Scheduler => {
-  const inner = new Scheduler.MixedScheduler(2048)
-  let steps = 0
-  return {
-    scheduleTask: (task, priority, fiber) => inner.scheduleTask(task, priority, fiber),
-    shouldYield: (fiber) => {
-      if (++steps !== step) return inner.shouldYield(fiber)
-      callBack()
-      return 0
-    }
-  }
-}
 
 describe("KillSwitch", () => {
   it("tells each listener once, now or later; only the first request counts", () => {

@@ -1,20 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Clock,
-  Duration,
-  Effect,
-  Exit,
-  FastCheck,
-  Fiber,
-  FiberId,
-  Option,
-  Scheduler,
-  Scope,
-  TestClock
-} from "effect"
+import { Clock, Duration, Effect, Exit, FastCheck, Fiber, FiberId, Option, Scope, TestClock } from "effect"
 import * as SandboxPool from "../src/SandboxPool.js"
 import { Sandbox, SandboxFailure } from "../src/SandboxProvider.js"
 import { settle } from "./Fixture.js"
+import { yieldAt } from "./YieldAt.js"
 
 const down = new SandboxFailure({ code: "ECONNREFUSED", phase: "create", message: "down", retryable: true })
 const dead = new SandboxFailure({ code: "SANDBOX_BUSY", phase: "renew", message: "gone", retryable: false })
@@ -78,20 +67,6 @@ const take = (pool: SandboxPool.SandboxPool, lifetime = minute) =>
     const sandbox = yield* Scope.extend(pool.take(lifetime), scope)
     return { id: Option.map(sandbox, ({ id }) => id), release: Scope.close(scope, Exit.void) }
   })
-
-/** Calls back at one step of a fiber, and lets other fibers run then. */
-const yieldAt = (step: number, callBack: () => void): Scheduler.Scheduler => {
-  const inner = new Scheduler.MixedScheduler(2048)
-  let steps = 0
-  return {
-    scheduleTask: (task, priority, fiber) => inner.scheduleTask(task, priority, fiber),
-    shouldYield: (fiber) => {
-      if (++steps !== step) return inner.shouldYield(fiber)
-      callBack()
-      return 0
-    }
-  }
-}
 
 describe("SandboxPool", () => {
   it.scoped("keeps the least at once, and counts hits and misses", () =>
