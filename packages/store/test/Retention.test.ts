@@ -46,8 +46,14 @@ onEach("Retention", (kind) => {
           const sql = yield* SqlClient.SqlClient
           for (let index = 0; index < 10; index++) yield* execution(`old${index}`, 20 - index)
           for (let index = 0; index < 3; index++) yield* execution(`young${index}`, 3 - index)
-          const removed = yield* Retention.run({ maxAge: 10, ...quick })
+          const emptied: Array<string> = []
+          const removeArtifacts = (executionId: string) => Effect.sync(() => void emptied.push(executionId))
+          const removed = yield* Retention.run({ maxAge: 10, removeArtifacts, ...quick })
           assert.deepStrictEqual(removed, { executions: 10, events: 20 })
+          assert.deepStrictEqual(
+            emptied.toSorted(),
+            Array.from({ length: 10 }, (_, index) => id(`old${index}`))
+          )
           assert.deepStrictEqual(yield* remaining, ["young0", "young1", "young2"])
           assert.isTrue(Option.isNone(yield* store.find(id("old0"))))
           assert.deepStrictEqual(yield* store.events(id("old9"), {}), { items: [] })
