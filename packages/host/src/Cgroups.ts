@@ -65,13 +65,28 @@ const remove = (directory: string) =>
     catch: (error) => error as NodeJS.ErrnoException
   }).pipe(Effect.retry({ schedule: removal, while: ({ code }) => code === "EBUSY" }), Effect.ignore)
 
-/** Removes an instance's cgroups, whose processes have died. */
+/** Whatever a host that died has left running in a cgroup. */
+const endProcesses = Effect.fn("Cgroups.endProcesses")(function* (directory: string) {
+  const processes = yield* Effect.tryPromise(() => NodeFs.readFile(`${directory}/cgroup.procs`, "utf8")).pipe(
+    Effect.orElseSucceed(() => "")
+  )
+  yield* Effect.forEach(
+    processes.split("\n").map(Number).filter(Boolean),
+    (pid) => Effect.ignore(Effect.try(() => process.kill(pid, "SIGKILL"))),
+    { discard: true }
+  )
+})
+
+/** Removes an instance's cgroups, with whatever still runs in them. */
 const removeInstance = Effect.fn("Cgroups.removeInstance")(function* (directory: string) {
   const names = yield* Effect.tryPromise(() => NodeFs.readdir(directory, { withFileTypes: true })).pipe(
     Effect.orElseSucceed(() => [])
   )
   const below = names.filter((entry) => entry.isDirectory()).map(({ name }) => `${directory}/${name}`)
-  yield* Effect.forEach(below, remove, { concurrency: "unbounded", discard: true })
+  yield* Effect.forEach(below, (cgroup) => Effect.zipRight(endProcesses(cgroup), remove(cgroup)), {
+    concurrency: "unbounded",
+    discard: true
+  })
   yield* remove(directory)
 })
 

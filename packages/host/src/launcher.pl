@@ -31,7 +31,6 @@ sub BIND () { 4096 } sub RECURSIVE () { 16384 } sub SLAVE () { 1 << 19 } sub REL
 sub REMOVAL_TRIES () { 500 }
 
 my $parent = getppid;
-syscall($nr{prctl}, 1, 9, 0, 0, 0) == 0 or die "prctl: $!\n";
 syscall($nr{prctl}, 36, 1, 0, 0, 0) == 0 or die "prctl: $!\n";
 exit 0 if getppid != $parent;
 core_limit_zero();
@@ -81,8 +80,8 @@ sub loop {
 
 sub read_host {
   my $n = sysread STDIN, $in, 65536, length $in;
-  if (!defined $n) { return if $! == EAGAIN || $! == EINTR; exit 0 }
-  exit 0 unless $n;
+  if (!defined $n) { return if $! == EAGAIN || $! == EINTR; follow_host() }
+  follow_host() unless $n;
   while (length $in >= 9) {
     my ($size, $type, $id) = unpack 'NCN', $in;
     last if length $in < 9 + $size;
@@ -94,6 +93,20 @@ sub read_host {
     }
     if ($type == KILL && $sandboxes{$id}) { $sandboxes{$id}{doomed} = 1; strike($sandboxes{$id}) }
   }
+}
+
+# The host is gone, however it ended. A bwrap that is still setting up has not asked to die with us, and one of its two processes waits
+# for the other for ever; whoever loses its parent becomes our child, so we end children until there are none.
+sub follow_host {
+  my $until = time + 10;
+  while (time < $until) {
+    kill 'KILL', keys %by_outer, split / /, eval { read_file("/proc/$$/task/$$/children") } // '';
+    my $pid;
+    1 while ($pid = waitpid -1, 1) > 0;
+    last if $pid < 0;
+    select undef, undef, undef, 0.01;
+  }
+  syscall($nr{exit}, 0);
 }
 
 # Process 1 of the namespace is the one to strike: with it the kernel ends all the others. The outer bwrap dies of it.
@@ -341,7 +354,7 @@ sub send_frame {
 sub flush_out {
   while (length $out) {
     my $n = syswrite STDOUT, $out;
-    if (!defined $n) { next if $! == EINTR; return if $! == EAGAIN; exit 0 }
+    if (!defined $n) { next if $! == EINTR; return if $! == EAGAIN; follow_host() }
     substr $out, 0, $n, '';
   }
 }
