@@ -1,47 +1,36 @@
-import { Console, Duration, Effect } from "effect"
-import * as Comparison from "./Comparison.js"
-import * as HelloWorld from "./HelloWorld.js"
-import * as Interleave from "./Interleave.js"
+import { Console, Effect, Option } from "effect"
 import * as MachineFacts from "./MachineFacts.js"
-import type { Options } from "./Options.js"
-import * as ProcessFacts from "./ProcessFacts.js"
-import * as Rows from "./Rows.js"
-import * as ServerUnderTest from "./ServerUnderTest.js"
-import * as StartUp from "./StartUp.js"
-import * as TimeoutAccuracy from "./TimeoutAccuracy.js"
+import * as Measurements from "./Measurements.js"
+import type { Group, Options } from "./Options.js"
+import * as OwnProcess from "./OwnProcess.js"
+import * as SandboxCosts from "./SandboxCosts.js"
 
-const concurrencies = [1, 2, 4, 8]
-const warmUpConcurrency = 4
-
-const step = (title: string) => Console.error(`${title} …`)
-
-/** Measures everything, one thing after the other. */
+/** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const machine = yield* MachineFacts.read
-  yield* step("Starting the server")
-  const startUps = yield* Effect.replicateEffect(StartUp.measure, options.starts)
-  const server = yield* ServerUnderTest.start
-  const rows = yield* Rows.make(server)
-  yield* step("Warming up")
-  yield* Interleave.warmUp(rows, warmUpConcurrency, Duration.millis(options.warmUpMs))
-  yield* step(`Running ${rows.length} rows in turns`)
-  const duration = Duration.millis(options.blockMs)
-  const samples = yield* Interleave.run(rows, concurrencies, options.rounds, duration)
-  yield* step("Greeting the world")
-  const hello = yield* HelloWorld.measure(server, options.hellos)
-  yield* step("Running into timeouts")
-  const timeouts = yield* TimeoutAccuracy.measure(server, options.sleepers, options.timeout)
-  return {
-    rows: rows.map(({ name, how }) => ({ name, how })),
-    measured: Comparison.compare(samples, Rows.bare),
-    startUps,
-    hello,
-    timeouts,
-    residentMB: yield* ProcessFacts.residentMB(server.pid),
-    machine,
-    loadAfter: (yield* MachineFacts.read).load
-  }
-}, Effect.scoped)
+  const when = <A, E, R>(group: Group, measure: Effect.Effect<A, E, R>) =>
+    Effect.map(
+      Effect.when(measure, () => Option.getOrElse(options.only, () => group) === group),
+      Option.getOrUndefined
+    )
+  const alone = <A, I>(name: Group, measurement: Measurements.Measurement<A, I>) =>
+    when(
+      name,
+      Effect.zipRight(
+        Console.error(`Measuring ${measurement.what} …`),
+        OwnProcess.measure(name, measurement.result, options)
+      )
+    )
+  const measured = yield* Effect.all({
+    sandboxes: when("sandboxes", SandboxCosts.measure(options)),
+    throughput: alone("throughput", Measurements.all.throughput),
+    overhead: alone("overhead", Measurements.all.overhead),
+    queue: alone("queue", Measurements.all.queue),
+    admission: alone("admission", Measurements.all.admission),
+    fairness: alone("fairness", Measurements.all.fairness)
+  })
+  return { ...measured, machine, loadAfter: (yield* MachineFacts.read).load }
+})
 
-/** What a run found. Every time is in milliseconds, memory in MiB. */
+/** What a run found, and nothing of the groups that were not asked for. Every time is in milliseconds unless its name says otherwise. */
 export type Results = Effect.Effect.Success<ReturnType<typeof run>>

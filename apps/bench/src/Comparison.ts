@@ -1,18 +1,21 @@
+import { Schema } from "effect"
 import type { Sample } from "./Interleave.js"
 import type { Block } from "./Row.js"
 import * as Statistics from "./Statistics.js"
 
 /** How one row did at one concurrency, over all rounds. */
-export interface Measured extends Statistics.Latency {
-  readonly row: string
-  readonly concurrency: number
-  readonly executions: number
-  readonly perSecond: Statistics.Spread
+export const Measured = Schema.Struct({
+  ...Statistics.Latency.fields,
+  row: Schema.String,
+  concurrency: Schema.Number,
+  executions: Schema.Number,
+  perSecond: Statistics.Spread,
   /** Each round's rate over the rate that the first row had in the same round. */
-  readonly ratio: Statistics.Spread
+  ratio: Statistics.Spread,
   /** Processor milliseconds that the process under test itself used for each execution. */
-  readonly cpuMs?: number
-}
+  cpuMs: Schema.optionalWith(Schema.Number, { exact: true })
+})
+export type Measured = typeof Measured.Type
 
 const rate = ({ latencies, wallMs }: Block) => (latencies.length / wallMs) * 1000
 

@@ -18,6 +18,12 @@ export const cpuMs = (pid: number) =>
     return (Number(fields[userTimeField]) + Number(fields[userTimeField + 1])) * tickMs
   })
 
+/** Milliseconds of processor time that this process has used so far. */
+export const ownCpuMs: Effect.Effect<number> = Effect.sync(() => {
+  const { system, user } = process.cpuUsage()
+  return (user + system) / 1000
+})
+
 /** Memory of a process that is in RAM, in MiB. */
 export const residentMB = (pid: number) =>
   Effect.map(read(pid, "status"), (status) =>

@@ -1,4 +1,4 @@
-import { Array as Arr, Order } from "effect"
+import { Array as Arr, Order, Schema } from "effect"
 
 const ascending = Arr.sort(Order.number)
 
@@ -21,11 +21,12 @@ export const sum = (values: ReadonlyArray<number>): number =>
   values.reduce((total, value) => total + value, 0)
 
 /** A median, and how far the values lie from it. */
-export interface Spread {
-  readonly median: number
-  readonly least: number
-  readonly most: number
-}
+export const Spread = Schema.Struct({
+  median: Schema.Number,
+  least: Schema.Number,
+  most: Schema.Number
+})
+export type Spread = typeof Spread.Type
 
 export const spread = (values: ReadonlyArray<number>): Spread => ({
   median: median(values),
@@ -34,10 +35,8 @@ export const spread = (values: ReadonlyArray<number>): Spread => ({
 })
 
 /** The two ends of a latency's distribution that people feel. */
-export interface Latency {
-  readonly p50: number
-  readonly p99: number
-}
+export const Latency = Schema.Struct({ p50: Schema.Number, p99: Schema.Number })
+export type Latency = typeof Latency.Type
 
 export const latency = (values: ReadonlyArray<number>): Latency => ({
   p50: percentile(values, 0.5),

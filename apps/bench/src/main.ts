@@ -1,9 +1,9 @@
-import { EmbeddedHost } from "@bulkhead/host"
 import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Option } from "effect"
+import { Console, Effect, Logger, LogLevel, Option } from "effect"
 import * as Bench from "./Bench.js"
 import * as Options from "./Options.js"
+import * as OwnProcess from "./OwnProcess.js"
 import * as Report from "./Report.js"
 
 const save = (file: string, results: Bench.Results) =>
@@ -11,11 +11,21 @@ const save = (file: string, results: Bench.Results) =>
     fs.writeFileString(file, `${JSON.stringify(results, undefined, 2)}\n`)
   )
 
-const main = Effect.gen(function* () {
-  const options = yield* Options.parse(process.argv.slice(2))
-  const results = yield* Effect.provide(Bench.run(options), EmbeddedHost.layer())
+const bench = Effect.fnUntraced(function* (options: Options.Options) {
+  const results = yield* Bench.run(options)
   yield* Console.log(Report.render(results))
   if (Option.isSome(options.json)) yield* save(options.json.value, results)
+})
+
+const main = Effect.gen(function* () {
+  const options = yield* Options.parse(process.argv.slice(2))
+  const { alone } = options
+  if (Option.isNone(alone)) return yield* bench(options)
+  yield* OwnProcess.run(alone.value, options).pipe(
+    Effect.flatMap(Console.log),
+    // The result has the output to itself.
+    Logger.withMinimumLogLevel(LogLevel.None)
+  )
 })
 
 main.pipe(

@@ -15,13 +15,45 @@ describe("The bench", () => {
         const fs = yield* FileSystem.FileSystem
         const file = yield* fs.makeTempFileScoped()
         const report = yield* Command.string(bench("--quick", "--json", file))
-        const { measured, timeouts } = JSON.parse(yield* fs.readFileString(file))
-        assert.strictEqual(measured.length, 4 * 4)
-        assert.strictEqual(timeouts.atOnce, 4)
+        const found = JSON.parse(yield* fs.readFileString(file))
+        assert.strictEqual(found.sandboxes.measured.length, 4 * 4)
+        assert.strictEqual(found.sandboxes.timeouts.atOnce, 4)
         assert.include(report, "POST /api/execute")
         assert.include(report, "gVisor 9")
+        assert.strictEqual(found.throughput.length, 2)
+        assert.strictEqual(found.overhead.length, 2)
+        assert.isAbove(found.queue.bytesEach, 100)
+        assert.deepStrictEqual(
+          found.admission.map(({ waiting }: { readonly waiting: number }) => waiting),
+          [100, 1000]
+        )
+        assert.strictEqual(found.fairness.alone.turns.most, 0)
+        assert.isAtMost(found.fairness.beside.turns.most, 1)
       }).pipe(Effect.provide(NodeContext.layer)),
-    120_000
+    240_000
+  )
+
+  it.scopedLive(
+    "measures one group alone",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const file = yield* fs.makeTempFileScoped()
+        const report = yield* Command.string(bench("--quick", "--only", "admission", "--json", file))
+        const found = JSON.parse(yield* fs.readFileString(file))
+        assert.deepStrictEqual(Object.keys(found), ["admission", "machine", "loadAfter"])
+        assert.include(report, "with 1000 waiting")
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.live(
+    "refuses a group that it does not have",
+    () =>
+      Effect.map(Command.exitCode(bench("--only", "everything")), (code) =>
+        assert.notStrictEqual(code, 0)
+      ).pipe(Effect.provide(NodeContext.layer)),
+    60_000
   )
 
   it.live(

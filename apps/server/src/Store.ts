@@ -39,9 +39,10 @@ const books = Layer.unwrapEffect(
 )
 
 const artifacts = Layer.unwrapEffect(
-  Effect.map(StoreConfig, ({ directory }) =>
+  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([{ directory }, { instance }]) =>
     ArtifactGate.layer().pipe(
-      Layer.provideMerge(FileArtifactStore.layer(join(directory, "artifacts"))),
+      // One server's alone; the words before the name keep a name like ".." from meaning another place.
+      Layer.provideMerge(FileArtifactStore.layer(join(directory, `artifacts of ${instance}`))),
       Layer.provide(ClamavScanner.layerFromEnv)
     )
   )

@@ -18,6 +18,10 @@ export type Fault =
   | { readonly _tag: "Refuse"; readonly status: number; readonly headers?: Record<string, string> }
   /** Never answered, nor passed on. */
   | { readonly _tag: "Stall" }
+  /** The host has done what was asked, and its answer never comes. */
+  | { readonly _tag: "StallAfter" }
+  /** Passed on, but the answer breaks off so many bytes before its end. */
+  | { readonly _tag: "TruncateEnd"; readonly bytes: number }
   /** Passed on, but the answer breaks off after so many bytes of its body. */
   | { readonly _tag: "Truncate"; readonly bytes: number }
   /** Passed on after a while. */
@@ -92,6 +96,19 @@ const relayUpTo = (bytes: number, response: ServerResponse) => (answer: Incoming
   })
 }
 
+const relayWithoutEnd = (bytes: number, response: ServerResponse) => (answer: IncomingMessage) => {
+  let kept = Buffer.alloc(0)
+  response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
+  response.flushHeaders()
+  answer.on("data", (chunk: Buffer) => {
+    const all = Buffer.concat([kept, chunk])
+    const end = Math.max(0, all.length - bytes)
+    response.write(all.subarray(0, end))
+    kept = all.subarray(end)
+  })
+  answer.on("end", () => response.write("", () => response.socket?.resetAndDestroy()))
+}
+
 /** A real HTTP proxy on loopback between the SDK and a host. */
 export const make = (upstreamUrl: string) =>
   Effect.acquireRelease(
@@ -127,6 +144,10 @@ export const make = (upstreamUrl: string) =>
               .on("end", () => void response.writeHead(fault.status, fault.headers).end("refused"))
           case "Stall":
             return void request.resume()
+          case "StallAfter":
+            return pass((answer) => answer.resume())
+          case "TruncateEnd":
+            return pass(relayWithoutEnd(fault.bytes, response))
           case "Truncate":
             return pass(relayUpTo(fault.bytes, response))
           case "Delay":

@@ -25,6 +25,7 @@ export {
 export * as FileArtifactStore from "./FileArtifactStore.js"
 export { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 export { Instance } from "./Instance.js"
+export { type KillRequest, KillSwitch } from "./KillSwitch.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryExecutionStore from "./MemoryExecutionStore.js"
 export { Prices, type PriceValues } from "./Prices.js"

@@ -1,0 +1,40 @@
+import { type ExecutionResult, type LimitValues, type Refusal, UserId } from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
+import { Effect, Layer } from "effect"
+import { BenchFailure } from "./BenchFailure.js"
+
+const done = Effect.succeed({ exitCode: 0 })
+
+/** Sandboxes that are there at once: a look at their toolchain finds python and a supervisor, under which this program runs. */
+export const sandboxes = (program: MockSandboxProvider.MockProgram = () => done) => {
+  const supervised = MockSupervisor.reporting({}, program)
+  return MockSandboxProvider.layer({
+    program: (process) =>
+      MockSupervisor.voice(process.command).isThere
+        ? supervised(process)
+        : Effect.zipRight(process.stdout("python3 Python 3.11.2\nperl perl 5.36.0\n"), done)
+  })
+}
+
+/** The whole service on such sandboxes, and the sandboxes. */
+export const layer = (limits: Partial<LimitValues>, program?: MockSandboxProvider.MockProgram) =>
+  Layer.provideMerge(SandboxService.layer(limits), sandboxes(program))
+
+const failure = ({ message }: { readonly message: string }) =>
+  new BenchFailure({ message: `the service: ${message}` })
+
+/** Has a program run for a user, and gives the result, which must be that it completed. */
+export const complete = (user: string): Effect.Effect<ExecutionResult, BenchFailure, SandboxService> =>
+  Effect.flatMap(SandboxService, ({ execute }) =>
+    execute({ code: "print(1)" }, { userId: UserId.make(user) })
+  ).pipe(
+    Effect.mapError((refusal: Refusal) => failure(refusal)),
+    Effect.filterOrFail(
+      ({ verdict }) => verdict === "Completed",
+      (result) => failure({ message: JSON.stringify(result) })
+    )
+  )
+
+/** Looks at the toolchain, as each service does once. */
+export const ready = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pipe(Effect.mapError(failure))
