@@ -4,33 +4,42 @@ import type {
   ExecutionResult,
   ExecutionSummary
 } from "@bulkhead/domain"
-import { Effect, Option, Schedule } from "effect"
+import { type Cause, Effect, Option, Schedule } from "effect"
 import * as ServerProcess from "./ServerProcess.js"
 
-interface Answer {
+export interface Answer {
   readonly status: number
   // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came.
   readonly body: any
 }
 
-export const fetchJson = (
+/** Fails unless the whole answer comes. */
+export const tryFetchJson = (
   path: string,
   init: RequestInit = {}
-): Effect.Effect<Answer, never, ServerProcess.ServerProcess> =>
+): Effect.Effect<Answer, Cause.UnknownException, ServerProcess.ServerProcess> =>
   Effect.flatMap(ServerProcess.ServerProcess, ({ url }) =>
-    Effect.promise(async (signal) => {
+    Effect.tryPromise(async (signal) => {
       const response = await fetch(`${url}${path}`, { signal, ...init })
       return { status: response.status, body: await response.json() }
     })
   )
 
-/** Posts a request; interrupting it hangs up. */
-export const post = (request: ExecutionRequestInput) =>
-  fetchJson("/api/execute", {
+export const fetchJson = (
+  path: string,
+  init: RequestInit = {}
+): Effect.Effect<Answer, never, ServerProcess.ServerProcess> => Effect.orDie(tryFetchJson(path, init))
+
+/** Posts a request; interrupting it hangs up. Fails unless the whole answer comes. */
+export const tryPost = (request: ExecutionRequestInput) =>
+  tryFetchJson("/api/execute", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(request)
   })
+
+/** Posts a request; interrupting it hangs up. */
+export const post = (request: ExecutionRequestInput) => Effect.orDie(tryPost(request))
 
 /** The result of a request that is let in. */
 export const execute = (
@@ -40,7 +49,7 @@ export const execute = (
     status === 200 ? Effect.succeed(body) : Effect.dieMessage(`${status}: ${JSON.stringify(body)}`)
   )
 
-const asAdmin = { headers: { authorization: `Bearer ${ServerProcess.adminToken}` } }
+export const asAdmin = { headers: { authorization: `Bearer ${ServerProcess.adminToken}` } }
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came.
 export const get = (path: string): Effect.Effect<any, never, ServerProcess.ServerProcess> =>
@@ -68,4 +77,13 @@ export const inState = (
     Effect.retry(Schedule.spaced("10 millis")),
     Effect.timeout("15 seconds"),
     Effect.orDie
+  )
+
+/** A file as the operator gets it. */
+export const download = (path: string) =>
+  Effect.flatMap(ServerProcess.ServerProcess, ({ url }) =>
+    Effect.promise(async (signal) => {
+      const response = await fetch(`${url}${path}`, { signal, ...asAdmin })
+      return { status: response.status, content: Buffer.from(await response.arrayBuffer()) }
+    })
   )

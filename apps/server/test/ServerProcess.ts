@@ -1,4 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Context, Deferred, Effect, Layer } from "effect"
 
@@ -7,13 +10,14 @@ const entry = fileURLToPath(new URL("../dist/bulkhead.js", import.meta.url))
 
 export const adminToken = "the-admin-token-of-the-test"
 
-/** Nothing of the test's own environment but what a program needs to be found. */
+/** Nothing of the test's own environment but what a program needs to be found. Sandboxes that wait ready would look like leaks. */
 const environment = (settings: Readonly<Record<string, string>>) => ({
   PATH: process.env.PATH ?? "",
   HOME: process.env.HOME ?? "/",
   PORT: "0",
   ADMIN_API_TOKEN: adminToken,
   SANDBOX_BACKEND: "embedded",
+  SANDBOX_POOL_MAX: "0",
   ...settings
 })
 
@@ -45,13 +49,23 @@ const collect = (child: ChildProcess) => {
   return output
 }
 
+/** A directory that is gone with the scope. */
+export const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "bulkhead-test-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+)
+
+const withDataDirectory = (settings: Readonly<Record<string, string>>) =>
+  settings.SANDBOX_DATA_DIR === undefined
+    ? Effect.map(temporaryDirectory, (directory) => ({ SANDBOX_DATA_DIR: directory, ...settings }))
+    : Effect.succeed(settings)
+
 const started = (settings: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
+    const env = environment(yield* withDataDirectory(settings))
     const ended = yield* Deferred.make<Ended>()
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        spawn(process.execPath, [entry], { env: environment(settings), stdio: ["ignore", "pipe", "pipe"] })
-      ),
+      Effect.sync(() => spawn(process.execPath, [entry], { env, stdio: ["ignore", "pipe", "pipe"] })),
       (child) =>
         Effect.zipRight(
           Effect.sync(() => child.kill("SIGKILL")),
@@ -80,23 +94,29 @@ const listening = ({ child, ended, output }: Effect.Effect.Success<ReturnType<ty
   )
 
 /** The bundle that the tests run, made from the sources as they are. */
-const bundled = Effect.async<void>((resume) => {
+export const bundled = Effect.async<void>((resume) => {
   execFile(process.execPath, ["scripts/bundle.mjs"], { cwd: root }, (error) =>
     resume(error === null ? Effect.void : Effect.die(error))
   )
 })
 
+/** Starts a server of the bundle that is there, without waiting for it; kills it when the scope closes. */
+export const launch = (settings: Readonly<Record<string, string>> = {}) =>
+  Effect.map(started(settings), (server) => ({
+    /** 0: it could not be started at all. */
+    pid: server.child.pid ?? 0,
+    /** Its address, once it listens. */
+    listening: listening(server),
+    kill: (signal: NodeJS.Signals) => Effect.sync(() => server.child.kill(signal)),
+    ended: server.ended
+  }))
+
 /** Starts a server and waits until it listens; kills it when the scope closes. */
 export const start = (settings: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     yield* bundled
-    const server = yield* started(settings)
-    const url = yield* listening(server)
-    return ServerProcess.of({
-      url,
-      kill: (signal) => Effect.sync(() => server.child.kill(signal)),
-      ended: server.ended
-    })
+    const { ended, kill, listening } = yield* launch(settings)
+    return ServerProcess.of({ url: yield* listening, kill, ended })
   })
 
 export const layer = (settings: Readonly<Record<string, string>> = {}) =>

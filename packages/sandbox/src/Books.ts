@@ -92,6 +92,10 @@ export const unavailable = (executionId: ExecutionId) =>
     retryAfter: recovery
   })
 
+/** Returns when all that is known of an execution by now is kept. */
+export const kept = (executionId: ExecutionId) =>
+  Effect.flatMap(ExecutionStore, ({ commit }) => Effect.mapError(commit, () => unavailable(executionId)))
+
 /** Refuses work while what happens to it could not be recorded. */
 export const open = (executionId: ExecutionId) =>
   Effect.flatMap(ExecutionStore, ({ ready }) => Effect.mapError(ready, () => unavailable(executionId)))

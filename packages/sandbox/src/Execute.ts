@@ -111,6 +111,8 @@ const admitAndRun = (
       })
     const admitted = Effect.gen(function* () {
       const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+      // Whoever asks with the same key after a crash must find out that code may have run.
+      if (work.request.idempotencyKey !== undefined) yield* Books.kept(executionId)
       yield* registry.enter(executionId, "starting")
       yield* Books.happened(
         summary,

@@ -7,7 +7,7 @@ import {
   RecordUnavailable,
   type Refusal
 } from "@bulkhead/domain"
-import { type Context, Deferred, Effect, Exit, Fiber, FiberId } from "effect"
+import { type Context, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 import type { Shared } from "./Shared.js"
@@ -64,6 +64,24 @@ const replay = (
       : conflict(executionId, "the result of its execution is not kept here any more")
   )
 
+/**
+ * Takes the key, unless it stands for an execution. One that is not in the books, or that was refused, ran no code: its server died
+ * before it could give the key back.
+ */
+const take = (
+  { claim: claimKey, release }: Context.Tag.Service<IdempotencyKeys>,
+  { find }: Context.Tag.Service<ExecutionStore>,
+  claim: Claim
+) =>
+  Effect.gen(function* () {
+    const holder = yield* claimKey(claim)
+    if (holder.executionId === claim.executionId) return holder
+    const found = Option.getOrUndefined(yield* find(holder.executionId))
+    if (found !== undefined && found.verdict !== "Rejected") return holder
+    yield* release(holder)
+    return yield* claimKey(claim)
+  })
+
 /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
 export const once = Effect.fnUntraced(function* <R>(
   shared: Shared,
@@ -105,7 +123,7 @@ export const once = Effect.fnUntraced(function* <R>(
     )
   }
 
-  const answer = yield* keys.claim(claim).pipe(
+  const answer = yield* take(keys, store, claim).pipe(
     Effect.flatMap(answerOf),
     Effect.catchTag("StoreFailure", () => {
       shared.pending.delete(name)

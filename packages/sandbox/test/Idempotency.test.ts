@@ -1,5 +1,5 @@
-import { UserId } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { ExecutionId, UserId } from "@bulkhead/domain"
+import { IdempotencyKeys, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, TestClock } from "effect"
@@ -105,6 +105,17 @@ describe("an idempotency key", () => {
       yield* TestClock.adjust("60 seconds")
       yield* Fiber.join(running)
     }).pipe(Effect.provide(service({ program: sleeper }, { maxSandboxesPerUser: 1, maxQueueWait: 5 })))
+  )
+
+  it.effect("whose server died before anything ran can be used again", () =>
+    Effect.gen(function* () {
+      const { claim } = yield* IdempotencyKeys
+      const lost = { userId: UserId.make("ann"), key: "one", fingerprint: "of another life" }
+      yield* claim({ ...lost, executionId: ExecutionId.make("exec_unknown") })
+      assert.strictEqual((yield* execute("one")).verdict, "Completed")
+      yield* execute("one")
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service()))
   )
 
   it.effect("runs the code once, however many ask at once", () =>
