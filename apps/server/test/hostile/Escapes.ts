@@ -166,7 +166,7 @@ print("done")`,
     language: "bash",
     code: "ulimit -c unlimited; cd /tmp; python3 -c 'import os; os.abort()'; ls -A /tmp $HOME; exit 0",
     verdict: "Completed",
-    stdout: /^\/home\/user:\nmain\.sh\n\n\/tmp:\n$/
+    stdout: /^\/home\/user:\nmain\.sh\noutput\n\n\/tmp:\n$/
   },
   {
     name: "a message typed into the host's terminal",
