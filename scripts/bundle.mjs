@@ -18,12 +18,12 @@ const withoutUndici = {
   }
 }
 
-/** Bundles an app into one file, straight from the sources, with the scripts beside it that its modules read. */
-export const bundleApp = async (app, outfile, scripts) => {
+/** Bundles a module into one file, straight from the sources. */
+export const bundleModule = async (entry, outfile) => {
   const esbuild = await import("esbuild")
   await esbuild.build({
     absWorkingDir: root,
-    entryPoints: [join(root, app, "src/main.ts")],
+    entryPoints: [join(root, entry)],
     outfile,
     bundle: true,
     platform: "node",
@@ -44,6 +44,11 @@ export const bundleApp = async (app, outfile, scripts) => {
   })
   // Its service process would live as long as this one.
   await esbuild.stop()
+}
+
+/** Bundles an app, with the scripts beside it that its modules read. */
+export const bundleApp = async (app, outfile, scripts) => {
+  await bundleModule(`${app}/src/main.ts`, outfile)
   for (const directory of scripts.map((directory) => join(root, directory))) {
     for (const name of readdirSync(directory).filter((name) => name.endsWith(".pl"))) {
       copyFileSync(join(directory, name), join(dirname(outfile), name))

@@ -217,18 +217,11 @@ const untilCallerLeaves = <R>(
 
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
 const findFacts = (limits: LimitValues) =>
-  Effect.flatMap(Toolchain, ({ facts }) =>
-    Effect.catchIf(
-      facts,
-      ({ retryable }) => retryable,
-      (first) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.retry(Effect.failSync(() => first).pipe(Effect.orElse(() => facts)), {
-            schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
-            while: ({ retryable }) => retryable
-          })
-        )
-    )
+  Effect.flatMap(Effect.all([Toolchain, Clock.currentTimeMillis]), ([{ facts }, now]) =>
+    Effect.retry(facts, {
+      schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
+      while: ({ retryable }) => retryable
+    })
   )
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */

@@ -44,6 +44,12 @@ const startSandbox = Effect.fnUntraced(function* (execution: Execution, program:
   const { executionId, limits, timeout } = execution
   const lifetime = Duration.sum(Duration.seconds(timeout + limits.killGracePeriod), lifetimeMargin)
   const sandbox = yield* (yield* Sandboxes).acquire({ executionId }, lifetime)
+  const livesSince = yield* Clock.currentTimeMillis
+  yield* Effect.addFinalizer(() =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      execution.meter.sandboxMs += now - livesSince
+    })
+  )
   yield* Books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
   if (program.files.length > 0) yield* sandbox.write(program.files)
   return sandbox
@@ -106,7 +112,6 @@ const attempt = Effect.fnUntraced(function* (execution: Execution, timeout: numb
   })
   const collected = yield* collect(execution, sandbox, outcome)
   const destroyed = yield* destroy(execution, sandbox)
-  execution.meter.sandboxMs += (yield* Clock.currentTimeMillis) - askedAt
   const finished: Results.Attempt = { outcome, startupTimeMs, destroyed, ...collected }
   return finished
 }, Effect.scoped)
@@ -129,28 +134,23 @@ export const run = Effect.fnUntraced(function* (execution: Execution) {
   const backoff = yield* Schedule.driver(Retries.schedule(limits, deadline))
   let timeout = execution.timeout
   let retries = 0
+  let last: Results.Attempt | undefined
   const circumstances = () => ({ executionId, queueTimeMs, timeout, limits, retries })
 
   const untilItEnds = Effect.gen(function* () {
     for (;;) {
       const tried = yield* tryOnce(execution, timeout)
       if (tried.failure === undefined) return Results.ofAttempt(circumstances(), tried.attempt)
-      const { attempt, failure } = tried
+      const { attempt = last, failure } = tried
+      last = attempt
       const giveUp = Results.ofFailure(circumstances(), attempt, failure)
       if (!Retries.isRetryable(failure, request.retryOnFailure)) return giveUp
       const again = yield* Effect.isSuccess(unlessKilled(killSwitch)(backoff.next(failure)))
       if (killSwitch.request !== undefined) return yield* new KilledEarly(killSwitch.request)
       if (!again) return giveUp
       retries++
-      yield* Books.happened(
-        execution,
-        "warn",
-        "execution_retry",
-        `Retry ${retries} of ${limits.maxRetries}`,
-        {
-          reason: failure.message
-        }
-      )
+      const message = `Retry ${retries} of ${limits.maxRetries}`
+      yield* Books.happened(execution, "warn", "execution_retry", message, { reason: failure.message })
       timeout = Math.max(1, deadline - (yield* Clock.currentTimeMillis)) / 1000
     }
   })

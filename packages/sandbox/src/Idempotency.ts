@@ -50,9 +50,12 @@ const unavailable = (executionId: ExecutionId) =>
     retryAfter: storeRecovery
   })
 
-/** Whether it is certain that no code ran, so that the key may be used again. */
-const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
-  Exit.isFailure(exit) || (exit.value.verdict === "InternalError" && exit.value.receipt === undefined)
+/** Whether it is certain that no code ran, so that the key may be used again. After a mistake of ours nothing is. */
+const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) => {
+  if (Exit.isFailure(exit)) return true
+  const { error, receipt, verdict } = exit.value
+  return verdict === "InternalError" && receipt === undefined && error?.category !== "internal"
+}
 
 const replay = (
   { find }: Context.Tag.Service<ExecutionStore>,

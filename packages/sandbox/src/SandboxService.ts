@@ -157,7 +157,7 @@ const make = Effect.gen(function* () {
       >(undefined, (cursor) =>
         Effect.map(getEvents(executionId, { limit: largestPage, ...(cursor ? { cursor } : {}) }), (page) => [
           page.items,
-          Option.map(Option.fromNullable(page.nextCursor), (next) => next)
+          Option.fromNullable(page.nextCursor)
         ])
       ).pipe(
         Stream.runCollect,

@@ -97,6 +97,10 @@ export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervisio
     const startedAt = yield* Deferred.poll(started)
     return Option.isNone(startedAt) ? 0 : (yield* Clock.currentTimeMillis) - (yield* startedAt.value)
   })
+  /** What is done at the start is done before anything that comes after it. */
+  const whetherStarted = Effect.tap(Deferred.isDone(begun), (hasBegun) =>
+    hasBegun ? Deferred.await(started) : Effect.void
+  )
   const signals: Array<SentSignal> = []
   const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
     const sent = { signal, atMs: yield* sinceStart }
@@ -119,8 +123,7 @@ export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervisio
 
   const untilEnd = Effect.gen(function* () {
     const first = yield* Deferred.await(turn)
-    const hasStarted = yield* Deferred.isDone(begun)
-    if (hasStarted) yield* Deferred.await(started)
+    yield* whetherStarted
     const ending: Ending =
       first._tag === "MustStop"
         ? {
@@ -129,6 +132,8 @@ export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervisio
             exit: yield* stop(first.reason.graceful ? grace : Duration.zero)
           }
         : first
+    // It may have begun while it was being stopped.
+    const hasStarted = yield* whetherStarted
     const facts = learned()
     const executionTimeMs = yield* sinceStart
     const outcome: Outcome = {
