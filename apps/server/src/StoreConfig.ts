@@ -1,6 +1,6 @@
 import { homedir } from "node:os"
 import { join } from "node:path"
-import { Config, ConfigError, Context, Either, Layer, type Option, type Redacted } from "effect"
+import { Config, ConfigError, Context, Either, Layer, Option, type Redacted } from "effect"
 
 /** Where the server keeps what has happened, and for how long. */
 export interface StoreSettings {
@@ -19,14 +19,15 @@ export interface StoreSettings {
   readonly prices: { readonly vcpuSecond: number; readonly gibSecond: number }
 }
 
-const invalid = (name: string, expected: string, got: string) =>
-  ConfigError.InvalidData([name], `expected ${expected}, got '${got}'`)
+// `mapOrFail` puts the variable's name before it.
+const invalid = (expected: string, got: string) =>
+  ConfigError.InvalidData([], `expected ${expected}, got '${got}'`)
 
 const number = (name: string, otherwise: number, isRight: (value: number) => boolean, expected: string) =>
   Config.string(name).pipe(
     Config.mapOrFail((text) => {
       const value = text.trim() === "" ? otherwise : Number(text)
-      return isRight(value) ? Either.right(value) : Either.left(invalid(name, expected, text))
+      return isRight(value) ? Either.right(value) : Either.left(invalid(expected, text))
     }),
     Config.withDefault(otherwise)
   )
@@ -51,7 +52,7 @@ const durability = Config.string("SANDBOX_DURABILITY").pipe(
   Config.mapOrFail((text) =>
     text === "normal" || text === "full"
       ? Either.right<"normal" | "full">(text)
-      : Either.left(invalid("SANDBOX_DURABILITY", "'normal' or 'full'", text))
+      : Either.left(invalid("'normal' or 'full'", text))
   ),
   Config.withDefault("normal" as const)
 )
@@ -60,9 +61,10 @@ const logsEvents = Config.string("SANDBOX_EVENT_LOG").pipe(
   Config.mapOrFail((text) =>
     text === "stdout" || text === "off"
       ? Either.right(text === "stdout")
-      : Either.left(invalid("SANDBOX_EVENT_LOG", "'stdout' or 'off'", text))
+      : Either.left(invalid("'stdout' or 'off'", text))
   ),
-  Config.orElse(() => Config.sync(() => !process.stdout.isTTY))
+  Config.option,
+  Config.map(Option.getOrElse(() => !process.stdout.isTTY))
 )
 
 const stateDirectory = Config.string("XDG_STATE_HOME").pipe(

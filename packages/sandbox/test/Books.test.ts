@@ -178,6 +178,20 @@ describe("what executions use", () => {
     }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { program: sleeper })))
   )
 
+  it.effect("is counted also when the execution is killed before its program starts", () =>
+    Effect.gen(function* () {
+      const { execute, getUsage, killExecution, listExecutions } = yield* SandboxService
+      const file = { path: "a.txt", content: "a" }
+      const starting = yield* Effect.fork(execute({ code: "x", userId: "ann", files: [file] }))
+      yield* TestClock.adjust("7 seconds")
+      const [execution] = (yield* listExecutions({ state: "starting" })).items
+      assert(execution)
+      yield* killExecution(execution.executionId)
+      assert.strictEqual((yield* Fiber.join(starting)).verdict, "Killed")
+      assert.strictEqual((yield* getUsage()).items[0]?.sandboxMs, 7000)
+    }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { write: Effect.never })))
+  )
+
   it.effect("is held to a budget, for each user and only within its days", () =>
     Effect.gen(function* () {
       const running = yield* Effect.fork(execute())

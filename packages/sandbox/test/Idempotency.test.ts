@@ -79,6 +79,31 @@ describe("an idempotency key", () => {
     }).pipe(Effect.provide(service()))
   )
 
+  it.effect("cannot be used again when an earlier attempt ran code, and what that wrote is not lost", () =>
+    Effect.gen(function* () {
+      const mock = yield* MockSandboxes
+      const lost = failure("ECONNRESET", "run")
+      yield* mock.behave({
+        program: (process) =>
+          process
+            .stdout("partial")
+            .pipe(
+              Effect.zipRight(mock.behave({ create: failure("PERMISSION_DENIED", "create", false) })),
+              Effect.zipRight(lost)
+            )
+      })
+      const ask = Effect.flatMap(SandboxService, ({ execute }) =>
+        execute({ code: "x", idempotencyKey: "one", retryOnFailure: true })
+      )
+      const first = yield* Effect.fork(ask)
+      yield* TestClock.adjust("1 minute")
+      const result = yield* Fiber.join(first)
+      assert.include(result, { verdict: "InternalError", stdout: "partial" })
+      yield* mock.behave({ create: Effect.void })
+      assert.deepStrictEqual(yield* ask, result)
+    }).pipe(Effect.provide(service()))
+  )
+
   it.effect("can be used again after a refusal", () =>
     Effect.gen(function* () {
       const running = yield* begin("one")
