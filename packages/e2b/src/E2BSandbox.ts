@@ -200,17 +200,18 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
   })
 })
 
-/** One sandbox of E2B's, or of a host that speaks its API. However the layer's scope ends, the sandbox is killed. */
-export const layer = (options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, E2BConfig> =>
-  Layer.scoped(
-    Sandbox,
-    Effect.acquireRelease(make(options), (sandbox) =>
-      // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
-      sandbox.destroy.pipe(
-        Effect.ignoreLogged,
-        Effect.disconnect,
-        Effect.interruptible,
-        Effect.timeoutOption(finalizerBound)
-      )
+/** A fresh sandbox of E2B's, or of a host that speaks its API. However the scope ends, the sandbox is killed. */
+export const acquire = (options: SandboxOptions) =>
+  Effect.acquireRelease(make(options), ({ destroy }) =>
+    // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
+    destroy.pipe(
+      Effect.ignoreLogged,
+      Effect.disconnect,
+      Effect.interruptible,
+      Effect.timeoutOption(finalizerBound)
     )
   )
+
+/** The same as a layer. However the layer's scope ends, the sandbox is killed. */
+export const layer = (options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, E2BConfig> =>
+  Layer.scoped(Sandbox, acquire(options))

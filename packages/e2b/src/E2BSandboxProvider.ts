@@ -1,6 +1,6 @@
 import { SandboxProvider } from "@bulkhead/sandbox"
 import { Sandbox as SdkSandbox } from "e2b"
-import { Context, Effect, Layer, Option, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
 import * as E2BSandbox from "./E2BSandbox.js"
 
@@ -34,8 +34,7 @@ export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>
       const connection = E2BSandbox.connectionOf(config)
       return {
         name: config.name,
-        sandbox: (sandbox) =>
-          Layer.provide(E2BSandbox.layer(sandbox), Layer.succeedContext(Context.make(E2BConfig, config))),
+        acquire: (sandbox) => Effect.provideService(E2BSandbox.acquire(sandbox), E2BConfig, config),
         list: list(connection),
         kill: kill(connection)
       }

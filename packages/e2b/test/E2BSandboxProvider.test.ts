@@ -1,5 +1,5 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
-import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
+import { type Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
@@ -10,9 +10,7 @@ const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.lay
 )
 
 const make = (options: Partial<SandboxOptions> = {}) =>
-  Effect.flatMap(SandboxProvider, ({ sandbox }) =>
-    Effect.map(Layer.build(sandbox({ ...EmbeddedE2B.options, ...options })), Context.get(Sandbox))
-  )
+  Effect.flatMap(SandboxProvider, ({ acquire }) => acquire({ ...EmbeddedE2B.options, ...options }))
 
 const listed = (metadata: Record<string, string>) =>
   Effect.flatMap(SandboxProvider, ({ list }) => list(metadata))

@@ -257,12 +257,10 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
               )
             ).pipe(Effect.map(Context.get(SandboxService)))
           const left = Effect.map(host.list({ instance: "ours" }), ({ length }) => length)
-          yield* Layer.build(
-            host.sandbox({
-              metadata: { service: "bulkhead", instance: "other" },
-              lifetime: Duration.minutes(1)
-            })
-          )
+          yield* host.acquire({
+            metadata: { service: "bulkhead", instance: "other" },
+            lifetime: Duration.minutes(1)
+          })
 
           const wire = yield* Scope.make()
           const proxy = yield* Scope.extend(FaultProxy.make(url), wire)

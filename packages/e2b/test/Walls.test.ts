@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
-import { Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
+import { SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, Schedule } from "effect"
+import { type Context, Duration, Effect, Fiber, Layer, Schedule, Scope } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 
 /** Which of the service's own walls stand, and how long the provider lets a sandbox live. */
@@ -20,21 +20,18 @@ const provider = ({ lifetime, service }: Walls) =>
     Effect.gen(function* () {
       const config = yield* E2BConfig
       const scope = yield* Effect.scope
-      const sandbox: Context.Tag.Service<SandboxProvider>["sandbox"] = (options) => {
+      const acquire: Context.Tag.Service<SandboxProvider>["acquire"] = (options) => {
         const given = lifetime === undefined ? options : { ...options, lifetime: Duration.decode(lifetime) }
-        const real = Layer.provide(E2BSandbox.layer(given), Layer.succeed(E2BConfig, config))
+        const real = Effect.provideService(E2BSandbox.acquire(given), E2BConfig, config)
         return service
           ? real
-          : Layer.effect(
-              Sandbox,
-              Effect.map(Layer.buildWithScope(real, scope), (built) => ({
-                ...Context.get(built, Sandbox),
-                signal: () => Effect.void,
-                destroy: Effect.void
-              }))
-            )
+          : Effect.map(Scope.extend(real, scope), (sandbox) => ({
+              ...sandbox,
+              signal: () => Effect.void,
+              destroy: Effect.void
+            }))
       }
-      return { name: "walls", sandbox, list: () => Effect.succeed([]), kill: () => Effect.void }
+      return { name: "walls", acquire, list: () => Effect.succeed([]), kill: () => Effect.void }
     })
   )
 

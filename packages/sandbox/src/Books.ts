@@ -11,13 +11,16 @@ import {
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Clock, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { ArtifactGate } from "./ArtifactGate.js"
-import { ExecutionStore } from "./ExecutionStore.js"
+import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 import * as Results from "./Results.js"
 
 /** Whose line it is. */
-type Whose = Pick<ExecutionSummary, "executionId" | "userId">
+interface Whose {
+  readonly executionId: ExecutionId
+  readonly userId: UserId
+}
 
 interface Line {
   readonly level: EventLevel
@@ -33,57 +36,44 @@ export interface Ending extends Line {
   readonly usage?: Usage
 }
 
-const eventOf = (
+/** What the service writes down, in the order in which it happens. */
+export interface Books {
+  /** An execution is known from here on. */
+  readonly began: (execution: ExecutionSummary) => Effect.Effect<void>
+  /** Something happened to an execution. */
+  readonly happened: (
+    whose: Whose,
+    level: EventLevel,
+    event: EventName,
+    message: string,
+    data?: Readonly<Record<string, unknown>>
+  ) => Effect.Effect<void>
+  /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
+  readonly ended: (whose: Whose, ending: Ending) => Effect.Effect<void, StoreFailure>
+  /** Returns when all that is known of an execution by now is kept. */
+  readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
+  /** Refuses work while what happens to it could not be recorded. */
+  readonly open: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
+  /** Whether an execution has this id. One that cannot be asked for counts as unknown. */
+  readonly knows: (executionId: ExecutionId) => Effect.Effect<boolean>
+}
+
+const happenedEntry = (
   { executionId, userId }: Whose,
   { data, event, level, message }: Line,
   timestamp: number
-): ExecutionEvent => ({ timestamp, executionId, userId, level, event, message, ...(data ? { data } : {}) })
+): Entry => {
+  const happened: ExecutionEvent = { timestamp, executionId, userId, level, event, message }
+  return { _tag: "Happened", event: data === undefined ? happened : { ...happened, data } }
+}
 
-/** An execution is known from here on. */
-export const began = (execution: ExecutionSummary) =>
-  Effect.flatMap(ExecutionStore, ({ write }) => write([{ _tag: "Began", execution }]))
-
-/** Something happened to an execution. */
-export const happened = (
-  whose: { readonly executionId: ExecutionId; readonly userId: UserId },
-  level: EventLevel,
-  event: EventName,
-  message: string,
-  data?: Readonly<Record<string, unknown>>
-) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.flatMap(ExecutionStore, ({ write }) =>
-      write([
-        {
-          _tag: "Happened",
-          event: eventOf(whose, { level, event, message, ...(data ? { data } : {}) }, now)
-        }
-      ])
-    )
-  )
-
-/** An execution has ended. Returns when that is kept, and fails when it cannot be. */
-export const ended = Effect.fnUntraced(function* (whose: Whose, ending: Ending) {
-  const { executionId } = whose
-  const { result, usage, verdict } = ending
-  const store = yield* ExecutionStore
-  const endedAt = yield* Clock.currentTimeMillis
-  const end = { executionId, endedAt, verdict, ...(result ? { result } : {}), ...(usage ? { usage } : {}) }
-  yield* store.write([
-    { _tag: "Happened", event: eventOf(whose, ending, endedAt) },
-    { _tag: "Ended", end }
-  ])
-  yield* store.commit
+const endedEntry = ({ executionId }: Whose, { result, usage, verdict }: Ending, endedAt: number): Entry => ({
+  _tag: "Ended",
+  end: { executionId, endedAt, verdict, ...(result ? { result } : {}), ...(usage ? { usage } : {}) }
 })
 
 /** Seconds after which books that cannot be written may be open again. */
 const recovery = 5
-
-/** Whether an execution has this id. One that cannot be asked for counts as unknown. */
-export const knows = (executionId: ExecutionId) =>
-  Effect.flatMap(ExecutionStore, ({ find }) =>
-    Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })
-  )
 
 export const unavailable = (executionId: ExecutionId) =>
   new RecordUnavailable({
@@ -92,16 +82,33 @@ export const unavailable = (executionId: ExecutionId) =>
     retryAfter: recovery
   })
 
-/** Returns when all that is known of an execution by now is kept. */
-export const kept = (executionId: ExecutionId) =>
-  Effect.flatMap(ExecutionStore, ({ commit }) => Effect.mapError(commit, () => unavailable(executionId)))
-
-/** Refuses work while what happens to it could not be recorded. */
-export const open = (executionId: ExecutionId) =>
-  Effect.flatMap(ExecutionStore, ({ ready }) => Effect.mapError(ready, () => unavailable(executionId)))
+export const make: Effect.Effect<Books, never, ExecutionStore> = Effect.gen(function* () {
+  const { commit, find, ready, write } = yield* ExecutionStore
+  const clock = yield* Effect.clock
+  return {
+    began: (execution) => write([{ _tag: "Began", execution }]),
+    happened: (whose, level, event, message, data) =>
+      Effect.suspend(() => {
+        const line = { level, event, message, ...(data ? { data } : {}) }
+        return write([happenedEntry(whose, line, clock.unsafeCurrentTimeMillis())])
+      }),
+    ended: (whose, ending) =>
+      Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
+        return Effect.zipRight(
+          write([happenedEntry(whose, ending, now), endedEntry(whose, ending, now)]),
+          commit
+        )
+      }),
+    kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),
+    open: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
+    knows: (executionId) =>
+      Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })
+  }
+})
 
 /** Ends what an earlier life of this instance left unfinished. */
-export const closeUnfinished = Effect.gen(function* () {
+export const closeUnfinished = Effect.fnUntraced(function* (books: Books) {
   const store = yield* ExecutionStore
   const gate = yield* ArtifactGate
   for (const execution of yield* store.unfinished) {
@@ -113,7 +120,7 @@ export const closeUnfinished = Effect.gen(function* () {
       executionError("INTERNAL_ERROR", message)
     )
     yield* gate.forget(executionId)
-    yield* ended(execution, {
+    yield* books.ended(execution, {
       level: "error",
       event: "execution_failed",
       message,

@@ -1,7 +1,8 @@
-import { type ExecutionId, QuotaExceeded, type UserId } from "@bulkhead/domain"
-import { Clock, Effect } from "effect"
+import { QuotaExceeded } from "@bulkhead/domain"
+import { Clock, type Context, Effect } from "effect"
+import type { Admittee } from "./Admission.js"
 import * as Books from "./Books.js"
-import { ExecutionStore } from "./ExecutionStore.js"
+import type { ExecutionStore } from "./ExecutionStore.js"
 import type { LimitValues } from "./Limits.js"
 
 const day = 86_400_000
@@ -13,14 +14,13 @@ const dollars = (amount: number) => `$${amount.toFixed(2)}`
 
 /** Refuses a user who has used up what the limits allow. What still runs counts once it has ended. */
 export const check = Effect.fnUntraced(function* (
-  executionId: ExecutionId,
-  userId: UserId,
+  { usage }: Context.Tag.Service<ExecutionStore>,
+  { executionId, userId }: Admittee,
   { userBudgetDays, userBudgetUsd }: LimitValues
 ) {
   if (userBudgetUsd === 0) return
-  const store = yield* ExecutionStore
   const now = yield* Clock.currentTimeMillis
-  const { items } = yield* Effect.mapError(store.usage({ userId, from: now - userBudgetDays * day }), () =>
+  const { items } = yield* Effect.mapError(usage({ userId, from: now - userBudgetDays * day }), () =>
     Books.unavailable(executionId)
   )
   const used = items[0]?.costUsd ?? 0

@@ -1,84 +1,40 @@
 import { createHash } from "node:crypto"
 import {
   anonymous,
-  type EventLevel,
-  type EventName,
   ExecutionId,
   type ExecutionResult,
   type ExecutionSummary,
   executionError,
   type Refusal,
-  type UserId,
-  type Verdict
+  type UserId
 } from "@bulkhead/domain"
-import { Cause, Clock, Effect, Either, Exit, Fiber, Option, Random } from "effect"
-import { ArtifactGate } from "./ArtifactGate.js"
-import * as Books from "./Books.js"
+import { Cause, Clock, Effect, Either, type Exit, Fiber, Random } from "effect"
 import * as Budget from "./Budget.js"
+import * as Endings from "./Endings.js"
 import { type Execution, run } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import * as Idempotency from "./Idempotency.js"
 import type { LimitValues } from "./Limits.js"
-import * as Prices from "./Prices.js"
+import { Meter } from "./Meter.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 import type { SandboxSize } from "./SandboxProvider.js"
 import { type Shared, shuttingDown } from "./Shared.js"
-import { Toolchain } from "./Toolchain.js"
 
-const randomDigits = Effect.map(Random.nextIntBetween(0, 36 ** 6), (number) =>
-  number.toString(36).padStart(6, "0")
+/** As many digits as a random number can fill. */
+const randomDigits = 10
+
+const makeId = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+  Effect.map(Random.nextIntBetween(0, 36 ** randomDigits), (number) => {
+    const random = number.toString(36).padStart(randomDigits, "0")
+    return ExecutionId.make(`exec_${now.toString(36)}${random}`)
+  })
 )
-
-const makeId = Effect.gen(function* () {
-  const now = yield* Clock.currentTimeMillis
-  return ExecutionId.make(`exec_${now.toString(36)}${yield* randomDigits}${yield* randomDigits}`)
-})
 
 /** What is to be run, and by what means. */
 interface Work extends Pick<Execution, "request" | "runtime" | "supervisor"> {
   readonly size: SandboxSize
-}
-
-type Meter = Execution["meter"]
-
-/** What an auditor asks first. The program's output is in the result alone. */
-const factsOf = ({ error, exitCode, metrics, receipt, signal, verdict }: ExecutionResult) => ({
-  verdict,
-  ...(error ? { code: error.code } : {}),
-  ...(exitCode === undefined ? {} : { exitCode }),
-  ...(signal === undefined ? {} : { signal }),
-  metrics,
-  ...(receipt ? { survivors: receipt.survivors, sandboxDestroyed: receipt.sandboxDestroyed } : {})
-})
-
-const eventOfVerdict = (verdict: Verdict): readonly [EventLevel, EventName] => {
-  switch (verdict) {
-    case "Completed":
-      return ["info", "execution_completed"]
-    case "TimeLimitExceeded":
-      return ["warn", "execution_timeout"]
-    case "Killed":
-      return ["warn", "execution_killed"]
-    case "InternalError":
-      return ["error", "execution_failed"]
-    default:
-      return ["warn", "execution_failed"]
-  }
-}
-
-const endingOf = (exit: Exit.Exit<ExecutionResult, { readonly message: string }>): Books.Ending => {
-  if (Exit.isSuccess(exit)) {
-    const { error, verdict } = exit.value
-    const [level, event] = eventOfVerdict(verdict)
-    const message = error?.message ?? "Execution completed"
-    return { level, event, verdict, message, data: factsOf(exit.value), result: exit.value }
-  }
-  const refusal = Cause.failureOption(exit.cause)
-  return Option.isSome(refusal)
-    ? { level: "warn", event: "execution_rejected", verdict: "Rejected", message: refusal.value.message }
-    : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
 }
 
 /** What was asked for and what holds it: the code by its hash alone. */
@@ -95,47 +51,45 @@ const policyOf = ({ request, runtime }: Work, timeout: number, limits: LimitValu
 })
 
 /** From the queue to the result. Fails early when the execution is killed or the service closes. */
-const admitAndRun = (
-  { admission, limits, registry }: Shared,
+const admitAndRun = Effect.fnUntraced(function* (
+  shared: Shared,
   { killSwitch, summary }: RegisteredExecution,
   work: Work,
   meter: Meter
-) =>
-  Effect.gen(function* () {
-    const { executionId, userId } = summary
-    const timeout = work.request.timeout ?? limits.defaultTimeout
-    const askedAt = yield* Clock.currentTimeMillis
-    const onWait = (ahead: number) =>
-      Books.happened(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
-        ahead
-      })
-    const admitted = Effect.gen(function* () {
-      const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
-      // Whoever asks with the same key after a crash must find out that code may have run.
-      if (work.request.idempotencyKey !== undefined) yield* Books.kept(executionId)
-      yield* registry.enter(executionId, "starting")
-      yield* Books.happened(
-        summary,
-        "info",
-        "execution_started",
-        `Execution started with ${timeout}s timeout`,
-        policyOf(work, timeout, limits)
-      )
-      const onStart = registry.enter(executionId, "running")
-      return yield* run({
-        executionId,
-        userId,
-        ...work,
-        limits,
-        timeout,
-        queueTimeMs,
-        killSwitch,
-        meter,
-        onStart
-      })
+) {
+  const { admission, books, limits, registry } = shared
+  const { executionId, userId } = summary
+  const timeout = work.request.timeout ?? limits.defaultTimeout
+  const askedAt = yield* Clock.currentTimeMillis
+  const onWait = (ahead: number) =>
+    books.happened(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
+      ahead
     })
-    return yield* admission.withPlace(summary, killSwitch, onWait, admitted)
+  const admitted = Effect.gen(function* () {
+    const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+    // Whoever asks with the same key after a crash must find out that code may have run.
+    if (work.request.idempotencyKey !== undefined) yield* books.kept(executionId)
+    yield* registry.enter(executionId, "starting")
+    yield* books.happened(
+      summary,
+      "info",
+      "execution_started",
+      `Execution started with ${timeout}s timeout`,
+      policyOf(work, timeout, limits)
+    )
+    return yield* run(shared, {
+      executionId,
+      userId,
+      ...work,
+      limits,
+      timeout,
+      queueTimeMs,
+      killSwitch,
+      meter
+    })
   })
+  return yield* admission.withPlace(summary, killSwitch, onWait, admitted)
+})
 
 /** Turns a mistake of ours into a result; the cause is for the operator alone. */
 const orInternalError = (executionId: ExecutionId) =>
@@ -150,27 +104,21 @@ const orInternalError = (executionId: ExecutionId) =>
     )
   )
 
-const usageOf = Effect.fnUntraced(function* (work: Work, { sandboxMs }: Meter, result?: ExecutionResult) {
-  if (sandboxMs === 0) return {}
-  const artifactBytes = (result?.artifacts ?? []).reduce((sum, { size }) => sum + size, 0)
-  return { usage: Prices.usageOf(sandboxMs, work.size, artifactBytes, yield* Prices.Prices) }
-})
-
 /** Writes the terminal event, and lets the execution count as ended once that is kept. Nobody is told what is not kept. */
 const end = Effect.fnUntraced(function* (
-  { registry }: Shared,
+  { books, gate, prices, registry }: Shared,
   { summary }: RegisteredExecution,
-  work: Work,
-  meter: Meter,
+  { size }: Work,
+  { sandboxMs }: Meter,
   exit: Exit.Exit<ExecutionResult, Refusal>
 ) {
-  const ending = endingOf(exit)
-  const usage = yield* usageOf(work, meter, ending.result)
-  const kept = yield* Effect.either(Books.ended(summary, { ...ending, ...usage }))
+  const ending = Endings.of(exit)
+  const usage = Endings.usageOf(sandboxMs, size, prices, ending.result)
+  const kept = yield* Effect.either(books.ended(summary, { ...ending, ...(usage ? { usage } : {}) }))
   yield* registry.end(summary.executionId)
   if (Either.isRight(kept)) return yield* exit
   yield* Effect.logError("The end of an execution could not be recorded", kept.left)
-  yield* (yield* ArtifactGate).forget(summary.executionId)
+  yield* gate.forget(summary.executionId)
   return Results.unrecorded(summary.executionId, ending.result)
 })
 
@@ -181,13 +129,14 @@ const start = Effect.fnUntraced(function* (
   work: Work
 ) {
   const { executionId } = execution
+  const { books, limits, registry, store } = shared
   const { language } = work.runtime
   if (shared.isClosing) return yield* shuttingDown(executionId)
-  yield* Books.open(executionId)
-  yield* Budget.check(executionId, execution.userId, shared.limits)
-  const entry = yield* Effect.orDie(shared.registry.register({ ...execution, state: "queued", language }))
-  yield* Books.began({ ...entry.summary })
-  const meter: Meter = { sandboxMs: 0 }
+  yield* books.open(executionId)
+  yield* Budget.check(store, execution, limits)
+  const entry = yield* Effect.orDie(registry.register({ ...execution, state: "queued", language }))
+  yield* books.began({ ...entry.summary })
+  const meter = new Meter(yield* Effect.clock)
   return yield* admitAndRun(shared, entry, work, meter).pipe(
     Effect.catchTag("KilledEarly", ({ reason }) =>
       Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
@@ -201,10 +150,10 @@ const start = Effect.fnUntraced(function* (
 }, Effect.uninterruptible)
 
 /** A caller who goes away kills the execution, but does not lose what came of it. */
-const untilCallerLeaves = <R>(
+const untilCallerLeaves = (
   { registry }: Shared,
   executionId: ExecutionId,
-  started: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal, R>
+  started: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
 ) =>
   Effect.uninterruptible(
     Effect.flatMap(started, (fiber) => {
@@ -216,13 +165,17 @@ const untilCallerLeaves = <R>(
   )
 
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
-const findFacts = (limits: LimitValues) =>
-  Effect.flatMap(Effect.all([Toolchain, Clock.currentTimeMillis]), ([{ facts }, now]) =>
-    Effect.retry(facts, {
-      schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
-      while: ({ retryable }) => retryable
-    })
-  )
+const findFacts = ({ limits, toolchain: { facts, known } }: Shared) =>
+  Effect.suspend(() => {
+    const found = known()
+    if (found !== undefined) return Effect.succeed(found)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.retry(facts, {
+        schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
+        while: ({ retryable }) => retryable
+      })
+    )
+  })
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
 export const execute = Effect.fn("SandboxService.execute")(function* (
@@ -235,7 +188,7 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   const request = yield* Requests.read(executionId, input)
   yield* Requests.checkLimits(executionId, request, limits)
   const userId = caller ?? request.userId ?? anonymous
-  const facts = yield* Effect.either(findFacts(limits))
+  const facts = yield* Effect.either(findFacts(shared))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, size, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)

@@ -1,3 +1,5 @@
+const decoder = new TextDecoder()
+
 /** Keeps the first and the last `half` bytes of a stream of any length, in at most `2 * half` bytes of memory. */
 export class HeadTail {
   /** Bytes appended so far, kept or not. */
@@ -25,11 +27,10 @@ export class HeadTail {
 
   /** What was kept, as text, with a line in the middle that says how much is left out. */
   get text(): string {
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
     const head = this.head.subarray(0, this.headSize)
     const tail = this.tail()
-    if (this.dropped === 0) return decode(concat(head, tail))
-    return `${decode(wholeEnd(head))}\n[${this.dropped} bytes left out]\n${decode(wholeStart(tail))}`
+    if (this.dropped === 0) return decoder.decode(concat(head, tail))
+    return `${decoder.decode(wholeEnd(head))}\n[${this.dropped} bytes left out]\n${decoder.decode(wholeStart(tail))}`
   }
 
   private appendHead(bytes: Uint8Array): void {

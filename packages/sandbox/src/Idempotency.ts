@@ -8,8 +8,8 @@ import {
   type Refusal
 } from "@bulkhead/domain"
 import { type Context, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
-import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
-import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
+import type { ExecutionStore, StoreFailure } from "./ExecutionStore.js"
+import type { Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 import type { Shared } from "./Shared.js"
 
 type Answer = Effect.Effect<ExecutionResult, Refusal>
@@ -86,10 +86,10 @@ const take = (
   })
 
 /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
-export const once = Effect.fnUntraced(function* <R>(
+export const once = Effect.fnUntraced(function* (
   shared: Shared,
   claim: Claim,
-  start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal, R>
+  start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
 ) {
   const { executionId } = claim
   const name = `${claim.userId} ${claim.key}`
@@ -100,15 +100,14 @@ export const once = Effect.fnUntraced(function* <R>(
   }
   const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
   shared.pending.set(name, mine)
-  const keys = yield* IdempotencyKeys
-  const store = yield* ExecutionStore
+  const { keys, store } = shared
 
   const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
     Effect.zipRight(
       neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
       Effect.sync(() => shared.pending.delete(name))
     )
-  const run: Effect.Effect<Answer, never, R> = Effect.matchCauseEffect(start, {
+  const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
     onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
     onSuccess: (fiber) =>
       Effect.map(
@@ -116,7 +115,7 @@ export const once = Effect.fnUntraced(function* <R>(
         (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
       )
   })
-  const answerOf = (holder: Claim): Effect.Effect<Answer, never, R> => {
+  const answerOf = (holder: Claim): Effect.Effect<Answer> => {
     if (holder.executionId === executionId) return run
     shared.pending.delete(name)
     return Effect.succeed(

@@ -40,19 +40,16 @@ export class KillSwitch {
 export const unlessKilled =
   (killSwitch: KillSwitch) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | KilledEarly, R> =>
-    Effect.suspend(() => {
+    Effect.uninterruptibleMask((restore) => {
       if (killSwitch.request !== undefined) return new KilledEarly(killSwitch.request)
-      return Effect.acquireUseRelease(
-        Effect.map(Effect.fork(Effect.interruptible(effect)), (fiber) => ({
-          fiber,
-          stopListening: killSwitch.listen(() => fiber.unsafeInterruptAsFork(fiber.id()))
-        })),
-        ({ fiber }) =>
-          Effect.catchAllCause(
-            Effect.flatten(Fiber.await(fiber)),
-            (cause): Effect.Effect<never, E | KilledEarly> =>
-              killSwitch.request === undefined ? Effect.failCause(cause) : new KilledEarly(killSwitch.request)
-          ),
-        ({ fiber, stopListening }) => Effect.zipRight(Effect.sync(stopListening), Fiber.interrupt(fiber))
-      )
+      return Effect.flatMap(Effect.fork(Effect.interruptible(effect)), (fiber) => {
+        const stopListening = killSwitch.listen(() => fiber.unsafeInterruptAsFork(fiber.id()))
+        fiber.addObserver(stopListening)
+        const end = Effect.catchAllCause(
+          Effect.flatten(Fiber.await(fiber)),
+          (cause): Effect.Effect<never, E | KilledEarly> =>
+            killSwitch.request === undefined ? Effect.failCause(cause) : new KilledEarly(killSwitch.request)
+        )
+        return Effect.onInterrupt(restore(end), () => Fiber.interrupt(fiber))
+      })
     })

@@ -1,5 +1,5 @@
 import { ErrorCode } from "@bulkhead/domain"
-import { Context, type Duration, type Effect, type Layer, Schema, type Stream } from "effect"
+import { Context, type Duration, Effect, Layer, Schema, type Scope, type Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -91,7 +91,15 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     /** Ends the sandbox and all that is in it. Idempotent; succeeds only when the provider says that it is gone. */
     readonly destroy: Effect.Effect<void, SandboxFailure>
   }
->() {}
+>() {
+  /** A fresh sandbox of the provider's, which is destroyed when the layer's scope closes, however it closes. */
+  static layer(options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, SandboxProvider> {
+    return Layer.scoped(
+      Sandbox,
+      Effect.flatMap(SandboxProvider, ({ acquire }) => acquire(options))
+    )
+  }
+}
 
 /** Where sandboxes come from. */
 export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<
@@ -99,8 +107,10 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
   {
     /** For people: `E2B`, `embedded host`. */
     readonly name: string
-    /** A fresh sandbox. When the layer's scope closes, however it closes, the sandbox is destroyed, or given up after a bounded time. */
-    readonly sandbox: (options: SandboxOptions) => Layer.Layer<Sandbox, SandboxFailure>
+    /** A fresh sandbox. When the scope closes, however it closes, the sandbox is destroyed, or given up after a bounded time. */
+    readonly acquire: (
+      options: SandboxOptions
+    ) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure, Scope.Scope>
     /** The sandboxes that live now and carry all of these tags. */
     readonly list: (
       metadata: Readonly<Record<string, string>>

@@ -33,6 +33,7 @@ import { type ExecutionQuery, ExecutionStore, type StoreFailure, type UsageQuery
 import { IdempotencyKeys } from "./IdempotencyKeys.js"
 import { change, Limits } from "./Limits.js"
 import * as MemoryExecutionStore from "./MemoryExecutionStore.js"
+import { Prices } from "./Prices.js"
 import { Sandboxes } from "./Sandboxes.js"
 import type { SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 import { type Shared, shuttingDown } from "./Shared.js"
@@ -50,14 +51,23 @@ const shutdownBound = Duration.seconds(15)
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
 const make = Effect.gen(function* () {
-  const store = yield* ExecutionStore
-  const toolchain = yield* Toolchain
-  const sandboxes = yield* Sandboxes
-  const admission = yield* Admission
-  const registry = yield* ExecutionRegistry.make
-  const shared: Shared = { registry, admission, limits: yield* Limits, pending: new Map(), isClosing: false }
+  const shared: Shared = {
+    registry: yield* ExecutionRegistry.make,
+    books: yield* Books.make,
+    prices: yield* Prices,
+    admission: yield* Admission,
+    sandboxes: yield* Sandboxes,
+    toolchain: yield* Toolchain,
+    gate: yield* ArtifactGate,
+    store: yield* ExecutionStore,
+    keys: yield* IdempotencyKeys,
+    pending: new Map(),
+    limits: yield* Limits,
+    isClosing: false
+  }
+  const { admission, registry, sandboxes, store, toolchain } = shared
   const tracked = yield* TrackedWork.make(shared)
-  yield* Effect.orDie(Books.closeUnfinished)
+  yield* Effect.orDie(Books.closeUnfinished(shared.books))
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)
@@ -104,9 +114,6 @@ const make = Effect.gen(function* () {
     yield* find(executionId)
     return yield* new ExecutionEnded({ executionId })
   })
-  const context = yield* Effect.context<
-    ExecutionStore | Toolchain | Sandboxes | IdempotencyKeys | ArtifactGate
-  >()
 
   const drain = Effect.gen(function* () {
     shared.isClosing = true
@@ -125,11 +132,10 @@ const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() => shutdown)
 
   return SandboxService.of({
-    execute: (request, options) => execute(shared, request, options?.userId).pipe(Effect.provide(context)),
+    execute: (request, options) => execute(shared, request, options?.userId),
     canStartExecution: admission.canStart,
-    startExecution: (executionId, userId, timeout) =>
-      tracked.start(executionId, userId, timeout).pipe(Effect.provide(context)),
-    endExecution: (executionId, metrics) => tracked.end(executionId, metrics).pipe(Effect.provide(context)),
+    startExecution: tracked.start,
+    endExecution: tracked.end,
     killExecution,
     getSystemMetrics: Effect.zipWith(
       registry.counts(),

@@ -5,7 +5,7 @@ import { Instance } from "./Instance.js"
 import { Limits } from "./Limits.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
-import { Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
+import { type Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 
 type Service = Context.Tag.Service<Sandbox>
 
@@ -78,7 +78,7 @@ const make = Effect.gen(function* () {
   const createHeld = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
     const mine = yield* hold
     const metadata = { ...tags, life, hold: mine.name, ...purpose }
-    const sandbox = Context.get(yield* Layer.build(provider.sandbox({ metadata, lifetime })), Sandbox)
+    const sandbox = yield* provider.acquire({ metadata, lifetime })
     const destroy = Effect.map(sandbox.destroy, () => {
       mine.isGone = true
     })

@@ -1,14 +1,28 @@
 import { type ExecutionId, ShuttingDown } from "@bulkhead/domain"
 import type { Context } from "effect"
 import type { Admission } from "./Admission.js"
+import type { ArtifactGate } from "./ArtifactGate.js"
+import type { Books } from "./Books.js"
 import type { ExecutionRegistry } from "./ExecutionRegistry.js"
+import type { ExecutionStore } from "./ExecutionStore.js"
 import type { Pending } from "./Idempotency.js"
+import type { IdempotencyKeys } from "./IdempotencyKeys.js"
 import type { LimitValues } from "./Limits.js"
+import type { PriceValues } from "./Prices.js"
+import type { Sandboxes } from "./Sandboxes.js"
+import type { Toolchain } from "./Toolchain.js"
 
 /** What all work of one service shares. */
 export interface Shared {
   readonly registry: ExecutionRegistry
+  readonly books: Books
+  readonly prices: PriceValues
   readonly admission: Context.Tag.Service<Admission>
+  readonly sandboxes: Context.Tag.Service<Sandboxes>
+  readonly toolchain: Context.Tag.Service<Toolchain>
+  readonly gate: Context.Tag.Service<ArtifactGate>
+  readonly store: Context.Tag.Service<ExecutionStore>
+  readonly keys: Context.Tag.Service<IdempotencyKeys>
   /** What runs or waits under an idempotency key, by user and key. */
   readonly pending: Map<string, Pending>
   /** As they are now. */

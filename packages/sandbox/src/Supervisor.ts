@@ -1,5 +1,6 @@
 import type { SentSignal } from "@bulkhead/domain"
-import { Clock, type Context, Deferred, Duration, Effect, Either, Exit, Option } from "effect"
+import { Cause, type Context, Deferred, Duration, Effect, Exit, FiberId, Option } from "effect"
+import { succeedsWithin } from "./Bounded.js"
 import * as CommandWatch from "./CommandWatch.js"
 import type { KillRequest, KillSwitch } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
@@ -30,15 +31,15 @@ export interface Outcome extends CollectedOutput, CommandWatch.Said {
   readonly executionTimeMs?: number
 }
 
-export interface Supervision<R> {
+export interface Supervision {
   readonly sandbox: Context.Tag.Service<Sandbox>
   readonly program: Program
   readonly limits: LimitValues
   /** Wall time from the program's start. */
   readonly timeout: Duration.Duration
   readonly killSwitch: KillSwitch
-  readonly onStart: Effect.Effect<void, never, R>
-  readonly onSignal: (signal: SentSignal) => Effect.Effect<void, never, R>
+  readonly onStart: Effect.Effect<void>
+  readonly onSignal: (signal: SentSignal) => Effect.Effect<void>
 }
 
 /** How long a killed program may take to be reported dead before the sandbox is destroyed around it. */
@@ -55,56 +56,70 @@ const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
 /** Runs a program in a sandbox until it ends or must end. Never fails: a lost sandbox is an ending like others. */
-export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervision<R>) {
+export const supervise = Effect.fnUntraced(function* (supervision: Supervision) {
   const { killSwitch, limits, onSignal, onStart, program, sandbox, timeout } = supervision
   const grace = Duration.seconds(limits.killGracePeriod)
-  const begun = yield* Deferred.make<void>()
-  const started = yield* Deferred.make<number>()
-  const ended = yield* Deferred.make<Ending>()
-  const turn = yield* Deferred.make<Turn>()
-  const decide = (decision: Turn) => Deferred.unsafeDone(turn, Exit.succeed(decision))
+  const clock = yield* Effect.clock
+  const now = () => clock.unsafeCurrentTimeMillis()
+
+  let startedAt: number | undefined
+  /** Done when the program has begun, and in any case when it is its turn to end. */
+  const news = Deferred.unsafeMake<void>(FiberId.none)
+  const turn = Deferred.unsafeMake<Turn>(FiberId.none)
+  const ended = Deferred.unsafeMake<Ending>(FiberId.none)
+  const begin = () => {
+    startedAt ??= now()
+    Deferred.unsafeDone(news, Exit.void)
+  }
+  const decide = (decision: Turn) => {
+    Deferred.unsafeDone(turn, Exit.succeed(decision))
+    Deferred.unsafeDone(news, Exit.void)
+  }
   const mustStop = (reason: StopReason) => decide({ _tag: "MustStop", reason })
 
   const { learned, listener } = CommandWatch.make(program, limits, {
-    onBegin: () => Deferred.unsafeDone(begun, Exit.void),
+    onBegin: begin,
     onFlood: () => mustStop({ _tag: "OutputLimit", graceful: true })
   })
   const { env, line, user } = program
   const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
-  const command = Effect.map(
-    Effect.either(sandbox.run({ line, user, env, lifetime, ...listener })),
-    (result) => {
-      const ending = endingOf(result)
-      Deferred.unsafeDone(ended, Exit.succeed(ending))
-      decide(ending)
-    }
-  )
+  const command = sandbox.run({ line, user, env, lifetime, ...listener })
+  const onEnd = (exit: Exit.Exit<CommandExit, SandboxFailure>) => {
+    const ending = endingOf(exit)
+    Deferred.unsafeDone(ended, Exit.succeed(ending))
+    decide(ending)
+  }
 
   // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
   const isFirstWall = program.nonce === undefined
-  const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
-  const clock = Effect.gen(function* () {
-    const inTime = Option.isSome(yield* within(begun, startBound))
-    const startedAt = yield* Clock.currentTimeMillis
-    if (inTime) yield* onStart
-    yield* Deferred.succeed(started, startedAt)
-    if (!inTime) return decide({ _tag: "Lost", failure: lateStart })
-    yield* Effect.sleep(wall)
-    mustStop({ _tag: "Deadline", graceful: isFirstWall })
+  const wall = Duration.toMillis(
+    isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
+  )
+  const startBy = now() + Duration.toMillis(startBound)
+  /** Milliseconds until it must have started or, once it has, until it must have ended. */
+  const timeLeft = () => (startedAt === undefined ? startBy : startedAt + wall) - now()
+  const watchClock = Effect.gen(function* () {
+    // Whatever starts later must end later than `wall` from now.
+    for (let left = timeLeft(); left > 0; left = timeLeft())
+      yield* Effect.sleep(startedAt === undefined ? Math.min(left, wall) : left)
+    if (startedAt === undefined) decide({ _tag: "Lost", failure: lateStart })
+    else mustStop({ _tag: "Deadline", graceful: isFirstWall })
   })
 
-  const sinceStart = Effect.gen(function* () {
-    const startedAt = yield* Deferred.poll(started)
-    return Option.isNone(startedAt) ? 0 : (yield* Clock.currentTimeMillis) - (yield* startedAt.value)
+  let isStartTold = false
+  const tellStart = Effect.suspend(() => {
+    if (startedAt === undefined || isStartTold) return Effect.void
+    isStartTold = true
+    return onStart
   })
-  /** What is done at the start is done before anything that comes after it. */
-  const whetherStarted = Effect.tap(Deferred.isDone(begun), (hasBegun) =>
-    hasBegun ? Deferred.await(started) : Effect.void
-  )
+  const sinceStart = () => (startedAt === undefined ? 0 : now() - startedAt)
   const signals: Array<SentSignal> = []
   const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
-    const sent = { signal, atMs: yield* sinceStart }
-    if (!(yield* succeedsWithin(sandbox.signal(signal), signalBound))) return
+    const sent = { signal, atMs: sinceStart() }
+    const sendNow = Effect.tapError(sandbox.signal(signal), (error) =>
+      Effect.logDebug("Signal not sent", error)
+    )
+    if (!(yield* succeedsWithin(sendNow, signalBound))) return
     signals.push(sent)
     yield* onSignal(sent)
   })
@@ -122,8 +137,9 @@ export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervisio
   })
 
   const untilEnd = Effect.gen(function* () {
+    yield* Deferred.await(news)
+    yield* tellStart
     const first = yield* Deferred.await(turn)
-    yield* whetherStarted
     const ending: Ending =
       first._tag === "MustStop"
         ? {
@@ -133,25 +149,25 @@ export const supervise = Effect.fnUntraced(function* <R>(supervision: Supervisio
           }
         : first
     // It may have begun while it was being stopped.
-    const hasStarted = yield* whetherStarted
+    yield* tellStart
+    const hasStarted = startedAt !== undefined
     const facts = learned()
-    const executionTimeMs = yield* sinceStart
     const outcome: Outcome = {
       ...facts,
       ending: isFirstWall || facts.report !== undefined ? ending : unexplained(ending, hasStarted),
       signals: [...(facts.report?.signals ?? []), ...signals],
-      ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs } : {})
+      ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs: sinceStart() } : {})
     }
     return outcome
   })
 
   return yield* Effect.acquireUseRelease(
-    Effect.all({
-      running: Effect.fork(Effect.interruptible(command)),
-      ticking: Effect.fork(Effect.interruptible(clock)),
-      stopListening: Effect.sync(() =>
-        killSwitch.listen((request) => mustStop({ _tag: "Killed", ...request }))
-      )
+    Effect.gen(function* () {
+      const running = yield* Effect.fork(Effect.interruptible(command))
+      const ticking = yield* Effect.fork(Effect.interruptible(watchClock))
+      running.addObserver(onEnd)
+      const stopListening = killSwitch.listen((request) => mustStop({ _tag: "Killed", ...request }))
+      return { running, ticking, stopListening }
     }),
     () => untilEnd,
     // Nobody waits for a command that does not end: its sandbox will.
@@ -174,25 +190,19 @@ const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
 
 const lateStart = startFailure("ETIMEDOUT", "The program did not start in time")
 
-const silence = new SandboxFailure({
-  code: "INTERNAL_ERROR",
-  phase: "run",
-  message: "The supervisor in the sandbox ended without a report",
-  retryable: false
-})
+const runFailure = (message: string, cause?: unknown) =>
+  new SandboxFailure({ code: "INTERNAL_ERROR", phase: "run", message, retryable: false, cause })
 
-/** Tries, and gives up after a while without waiting for the attempt to be cleaned up. */
-const succeedsWithin = <E, R>(effect: Effect.Effect<void, E, R>, period: Duration.Duration) =>
-  effect.pipe(
-    Effect.tapError((error) => Effect.logDebug("Signal not sent", error)),
-    Effect.isSuccess,
-    Effect.disconnect,
-    Effect.timeoutTo({ duration: period, onSuccess: (done) => done, onTimeout: () => false })
-  )
+const silence = runFailure("The supervisor in the sandbox ended without a report")
 
-const endingOf = Either.match({
-  onLeft: (failure: SandboxFailure): Ending => ({ _tag: "Lost", failure }),
-  onRight: (exit: CommandExit): Ending => ({ _tag: "Exited", exit })
+const endingOf = Exit.match({
+  onFailure: (cause: Cause.Cause<SandboxFailure>): Ending => ({
+    _tag: "Lost",
+    failure: Option.getOrElse(Cause.failureOption(cause), () =>
+      runFailure("The command failed unexpectedly", Cause.squash(cause))
+    )
+  }),
+  onSuccess: (exit: CommandExit): Ending => ({ _tag: "Exited", exit })
 })
 
 const exitOf = (ending: Ending): CommandExit => (ending._tag === "Lost" ? {} : ending.exit)

@@ -1,5 +1,5 @@
 import type { Language } from "@bulkhead/domain"
-import { Array as Arr, Context, Duration, Effect, Layer, Option, Ref } from "effect"
+import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
 import { Sandboxes } from "./Sandboxes.js"
 import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
 
@@ -152,28 +152,34 @@ const probeSandbox = (sandbox: Context.Tag.Service<Sandbox>) =>
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   Toolchain,
-  { readonly facts: Effect.Effect<Facts, SandboxFailure> }
+  {
+    readonly facts: Effect.Effect<Facts, SandboxFailure>
+    /** What was found already, if anything was. */
+    readonly known: () => Facts | undefined
+  }
 >() {
   /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
   static readonly layer: Layer.Layer<Toolchain, never, Sandboxes> = Layer.effect(
     Toolchain,
     Effect.gen(function* () {
       const sandboxes = yield* Sandboxes
-      const found = yield* Ref.make(Option.none<Facts>())
+      let found: Facts | undefined
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const look = sandboxes.acquire({ purpose: "toolchain" }, Duration.minutes(2)).pipe(
         Effect.flatMap(probeSandbox),
         Effect.scoped,
-        Effect.tap((facts) => Ref.set(found, Option.some(facts)))
+        Effect.tap((facts) => {
+          found = facts
+        })
       )
       const orElse = (otherwise: Effect.Effect<Facts, SandboxFailure>) =>
-        Effect.flatMap(Ref.get(found), Option.match({ onNone: () => otherwise, onSome: Effect.succeed }))
-      return { facts: orElse(oneAtATime.withPermits(1)(orElse(look))) }
+        Effect.suspend(() => (found === undefined ? otherwise : Effect.succeed(found)))
+      return { facts: orElse(oneAtATime.withPermits(1)(orElse(look))), known: () => found }
     })
   )
 
   /** Finds what it is told, without a sandbox. */
   static layerTest(facts: Facts): Layer.Layer<Toolchain> {
-    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts) })
+    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts), known: () => facts })
   }
 }

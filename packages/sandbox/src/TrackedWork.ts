@@ -6,7 +6,7 @@ import {
   type UserId
 } from "@bulkhead/domain"
 import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
-import * as Books from "./Books.js"
+import type * as Books from "./Books.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 
@@ -48,7 +48,7 @@ const timedOut = (timeout: number): Books.Ending => ({
 
 /** Counts work that runs elsewhere against the limits. Whatever happens to that work, its place is free again after its timeout. */
 export const make = Effect.fnUntraced(function* (shared: Shared) {
-  const { registry, admission } = shared
+  const { admission, books, registry } = shared
   const all = new Map<ExecutionId, Tracked>()
 
   /** Waits for whichever end comes first, then gives the place back. */
@@ -67,14 +67,14 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
       })
     )
     all.delete(executionId)
-    yield* Effect.ignoreLogged(Books.ended(entry.summary, end))
+    yield* Effect.ignoreLogged(books.ended(entry.summary, end))
     yield* admission.leave(userId)
     yield* registry.end(executionId)
   })
 
   const checkNew = Effect.fnUntraced(function* (executionId: ExecutionId) {
-    yield* Books.open(executionId)
-    if (yield* Books.knows(executionId)) return yield* new ExecutionExists({ executionId })
+    yield* books.open(executionId)
+    if (yield* books.knows(executionId)) return yield* new ExecutionExists({ executionId })
   })
 
   const takePlace = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
@@ -89,16 +89,16 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   ) {
     yield* checkNew(executionId)
     const entry = yield* registry.register({ executionId, userId, state: "tracked" })
-    yield* Books.began(entry.summary)
+    yield* books.began(entry.summary)
     yield* takePlace(executionId, userId).pipe(
       Effect.tapError((refusal) =>
         Effect.zipRight(
-          Effect.ignoreLogged(Books.ended(entry.summary, rejected(refusal.message))),
+          Effect.ignoreLogged(books.ended(entry.summary, rejected(refusal.message))),
           registry.end(executionId)
         )
       )
     )
-    yield* Books.happened(
+    yield* books.happened(
       entry.summary,
       "info",
       "execution_started",
@@ -116,7 +116,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   ) {
     const tracked = all.get(executionId)
     if (tracked === undefined) {
-      const known = registry.find(executionId) !== undefined || (yield* Books.knows(executionId))
+      const known = registry.find(executionId) !== undefined || (yield* books.knows(executionId))
       return yield* known ? new ExecutionEnded({ executionId }) : new ExecutionNotFound({ executionId })
     }
     yield* Deferred.succeed(tracked.ended, completed(metrics))

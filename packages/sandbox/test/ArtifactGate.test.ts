@@ -6,7 +6,6 @@ import {
   ArtifactStoreFailure,
   Sandbox,
   SandboxFailure,
-  SandboxProvider,
   ScanFailure
 } from "@bulkhead/sandbox"
 import { MockArtifacts, MockSandboxProvider } from "@bulkhead/testing"
@@ -315,9 +314,7 @@ describe("a lister", () => {
 describe("a mock sandbox", () => {
   const options = { metadata: {}, lifetime: Duration.minutes(1) }
   const mock = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
-    Layer.unwrapEffect(Effect.map(SandboxProvider, ({ sandbox }) => sandbox(options))).pipe(
-      Layer.provide(MockSandboxProvider.layer(behaviour))
-    )
+    Layer.provide(Sandbox.layer(options), MockSandboxProvider.layer(behaviour))
 
   it.effect("leaves the files that it is told to", () =>
     Effect.gen(function* () {

@@ -15,9 +15,7 @@ const makeReaper = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const sandboxes = () => [...alive].map((id): ListedSandbox => ({ id, metadata: { hold: id } }))
   const provider = SandboxProvider.of({
     name: "test",
-    sandbox: () => {
-      throw new Error("none is asked for")
-    },
+    acquire: () => Effect.dieMessage("none is asked for"),
     list: () =>
       Effect.suspend(() => {
         world.lists++

@@ -27,9 +27,8 @@ const live = (limits: Partial<LimitValues> = {}, instance?: string) =>
 /** A sandbox of that much of a service that another process left behind. */
 const leaveBehind = (metadata: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
-    const { sandbox } = yield* SandboxProvider
-    const forgotten = yield* Scope.make()
-    yield* Layer.buildWithScope(sandbox({ metadata, lifetime: minute }), forgotten)
+    const { acquire } = yield* SandboxProvider
+    yield* Scope.extend(acquire({ metadata, lifetime: minute }), yield* Scope.make())
   })
 
 const aliveIds = Effect.gen(function* () {
@@ -45,15 +44,13 @@ const losesAnswers = Layer.effect(
     let lost = false
     return {
       ...mock,
-      sandbox: (options) =>
-        Layer.unwrapEffect(
-          Effect.gen(function* () {
-            if (lost) return mock.sandbox(options)
-            lost = true
-            yield* Layer.buildWithScope(mock.sandbox(options), yield* Scope.make())
-            return Layer.fail(failure("ETIMEDOUT", "create"))
-          })
-        )
+      acquire: (options) =>
+        Effect.gen(function* () {
+          if (lost) return yield* mock.acquire(options)
+          lost = true
+          yield* Scope.extend(mock.acquire(options), yield* Scope.make())
+          return yield* failure("ETIMEDOUT", "create")
+        })
     }
   })
 ).pipe(Layer.provideMerge(MockSandboxProvider.layer()))

@@ -167,6 +167,17 @@ it.effect("without a supervisor, one that ends before it is said to run has run"
   })
 )
 
+it.effect("a command that fails in a way that nobody foresaw is lost, and not waited for", () =>
+  Effect.gen(function* () {
+    const { end, fiber, onStart } = yield* begin("none")
+    onStart?.(1)
+    yield* Deferred.die(end, new Error("a mistake of the provider's"))
+    const { ending } = yield* Fiber.join(fiber)
+    assert(ending._tag === "Lost")
+    assert.include(ending.failure, { code: "INTERNAL_ERROR", phase: "run", retryable: false })
+  })
+)
+
 it.effect("a command that never returns, not even after SIGKILL, is given up after two seconds", () =>
   Effect.gen(function* () {
     const { fiber, killSwitch, onStart, signals, told } = yield* begin("none")

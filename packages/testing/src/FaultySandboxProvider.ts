@@ -5,7 +5,7 @@ import {
   type SandboxFailure,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Duration, Effect, Exit, FiberRef, GlobalValue, Layer, Stream } from "effect"
+import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream } from "effect"
 import { type Call, type Fate, type Faults, failureOf } from "./Faults.js"
 import * as MockSupervisor from "./MockSupervisor.js"
 import { SimulatedProcess, type SimulationTime } from "./SimulationTime.js"
@@ -115,7 +115,7 @@ export class Cloud {
   connect(owner: SimulatedProcess): SandboxProvider["Type"] {
     return SandboxProvider.of({
       name: "faulty",
-      sandbox: ({ lifetime, metadata }) => {
+      acquire: ({ lifetime, metadata }) => {
         const create = this.call<CloudSandbox>(owner, "create", {
           happen: (fate) => this.create(owner, metadata, lifetime, fate),
           onLost: (sandbox, why) => {
@@ -131,14 +131,11 @@ export class Cloud {
             Effect.interruptible,
             Effect.timeoutOption(finalizerBound)
           )
-        return Layer.scoped(
-          Sandbox,
-          this.options.interruptibleCreates
-            ? Effect.uninterruptibleMask((restore) =>
-                Effect.tap(restore(acquire), (sandbox) => Effect.addFinalizer(() => close(sandbox)))
-              )
-            : Effect.acquireRelease(acquire, close)
-        )
+        return this.options.interruptibleCreates
+          ? Effect.uninterruptibleMask((restore) =>
+              Effect.tap(restore(acquire), (sandbox) => Effect.addFinalizer(() => close(sandbox)))
+            )
+          : Effect.acquireRelease(acquire, close)
       },
       list: (wanted) =>
         this.call(owner, "list", {

@@ -210,12 +210,9 @@ export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<Sandbox
 
       const provider = SandboxProvider.of({
         name: "mock",
-        sandbox: (options) =>
-          Layer.scoped(
-            Sandbox,
-            Effect.acquireRelease(acquire(options), (sandbox) =>
-              Effect.when(boundedDestroy(sandbox), () => live.has(sandbox.id))
-            )
+        acquire: (options) =>
+          Effect.acquireRelease(acquire(options), (sandbox) =>
+            Effect.suspend(() => (live.has(sandbox.id) ? boundedDestroy(sandbox) : Effect.void))
           ),
         list: (wanted) =>
           Effect.sync(() =>

@@ -3,13 +3,13 @@ import {
   Admission,
   type Entry,
   ExecutionStore,
-  Sandbox,
+  type Sandbox,
   Sandboxes,
   SandboxFailure,
   SandboxProvider
 } from "@bulkhead/sandbox"
 import type { Simulation } from "@bulkhead/testing"
-import { Context, Deferred, Effect, Layer, Scope } from "effect"
+import { Deferred, Effect, Scope } from "effect"
 
 type Parts = Simulation.Parts
 
@@ -137,10 +137,7 @@ const changingSandboxes = (change: (real: Sandbox["Type"]) => Sandbox["Type"]): 
   provider: (real) =>
     SandboxProvider.of({
       ...real,
-      sandbox: (options) =>
-        Layer.map(real.sandbox(options), (context) =>
-          Context.make(Sandbox, change(Context.get(context, Sandbox)))
-        )
+      acquire: (options) => Effect.map(real.acquire(options), change)
     })
 })
 
