@@ -121,6 +121,7 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
     )
     if (!(yield* succeedsWithin(sendNow, signalBound))) return
     signals.push(sent)
+    yield* tellStart
     yield* onSignal(sent)
   })
   const exitWithin = (period: Duration.Duration) => Effect.map(within(ended, period), Option.map(exitOf))

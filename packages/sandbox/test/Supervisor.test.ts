@@ -167,6 +167,18 @@ it.effect("without a supervisor, one that ends before it is said to run has run"
   })
 )
 
+it.effect("one that begins while it is stopped has begun before the next signal", () =>
+  Effect.gen(function* () {
+    const { fiber, killSwitch, onStart, told } = yield* begin("none")
+    killSwitch.press({ reason: "user_request", graceful: true })
+    yield* settle
+    onStart?.(1)
+    yield* TestClock.adjust(Duration.seconds(defaultLimits.killGracePeriod))
+    assert.deepStrictEqual(told, ["SIGTERM", "start", "SIGKILL"])
+    yield* Fiber.interrupt(fiber)
+  })
+)
+
 it.effect("a command that fails in a way that nobody foresaw is lost, and not waited for", () =>
   Effect.gen(function* () {
     const { end, fiber, onStart } = yield* begin("none")
