@@ -25,6 +25,12 @@ export interface Admittee {
   readonly userId: UserId
 }
 
+/** How many have a place, and how many wait for one. */
+export interface Occupancy {
+  readonly active: number
+  readonly queued: number
+}
+
 /** A user with an execution that runs. */
 interface ActiveUser {
   readonly permits: Effect.Semaphore
@@ -55,6 +61,10 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
     readonly enterNow: (who: Admittee) => Effect.Effect<void, SystemAtCapacity>
     readonly leave: (userId: UserId) => Effect.Effect<void>
     readonly canStart: (userId: UserId) => Effect.Effect<Admissibility>
+    /** Of everyone, and how many users they are. */
+    readonly occupancy: Effect.Effect<Occupancy & { readonly users: number }>
+    /** Of one user. */
+    readonly occupancyOf: (userId: UserId) => Effect.Effect<Occupancy>
     /** Puts other limits in force. Who is in stays in; who waits is judged by the new ones. */
     readonly adjust: (limits: LimitValues) => Effect.Effect<void>
     /** Sends everyone who waits away. */
@@ -92,7 +102,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
   const ahead = (userId: UserId) => {
     const own = queue.sizeOf(userId)
     if (activeOf(userId) + own >= limits.maxSandboxesPerUser) return queue.size
-    const others = queue.keys - (own > 0 ? 1 : 0)
+    const others = queue.lineCount - (own > 0 ? 1 : 0)
     return Math.min(queue.size, own + (own + 1) * others)
   }
 
@@ -235,6 +245,15 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       return reason === undefined ? { allowed: true } : { allowed: false, reason, ahead: ahead(userId) }
     })
 
+  const occupancy = Effect.sync(() => ({
+    active,
+    queued: queue.size,
+    users: new Set([...users.keys(), ...queue.keys()]).size
+  }))
+
+  const occupancyOf = (userId: UserId) =>
+    Effect.sync(() => ({ active: activeOf(userId), queued: queue.sizeOf(userId) }))
+
   const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
     limits = changed
     for (const userId of users.keys()) {
@@ -261,6 +280,8 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     enterNow,
     leave,
     canStart,
+    occupancy,
+    occupancyOf,
     adjust,
     dismiss
   })

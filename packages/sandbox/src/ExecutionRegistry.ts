@@ -2,8 +2,7 @@ import {
   ExecutionExists,
   type ExecutionId,
   type ExecutionState,
-  type ExecutionSummary,
-  type UserId
+  type ExecutionSummary
 } from "@bulkhead/domain"
 import { Clock, Deferred, Effect, type Types } from "effect"
 import { type KillRequest, KillSwitch } from "./KillSwitch.js"
@@ -15,12 +14,6 @@ export interface RegisteredExecution {
 
 interface Entry extends RegisteredExecution {
   readonly summary: Types.Mutable<ExecutionSummary>
-}
-
-export interface Counts {
-  readonly active: number
-  readonly queued: number
-  readonly users: number
 }
 
 /** Every execution that waits or runs. */
@@ -38,8 +31,6 @@ export interface ExecutionRegistry {
   readonly find: (executionId: ExecutionId) => ExecutionSummary | undefined
   /** Newest first. */
   readonly list: Effect.Effect<ReadonlyArray<ExecutionSummary>>
-  /** Of everyone, or of one user. */
-  readonly counts: (userId?: UserId) => Effect.Effect<Counts>
   /** Returns when nothing waits or runs. */
   readonly idle: Effect.Effect<void>
 }
@@ -89,20 +80,6 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
 
   const list = Effect.sync(() => [...live.values()].map(({ summary }) => ({ ...summary })).reverse())
 
-  const counts: ExecutionRegistry["counts"] = (userId) =>
-    Effect.sync(() => {
-      const users = new Set<UserId>()
-      let queued = 0
-      let active = 0
-      for (const { summary } of live.values()) {
-        if (userId !== undefined && summary.userId !== userId) continue
-        users.add(summary.userId)
-        if (summary.state === "queued") queued++
-        else active++
-      }
-      return { active, queued, users: users.size }
-    })
-
   const idle = Effect.gen(function* () {
     if (live.size === 0) return
     const waiter = yield* Deferred.make<void>()
@@ -113,5 +90,5 @@ export const make: Effect.Effect<ExecutionRegistry> = Effect.sync(() => {
     )
   })
 
-  return { register, enter, end, kill, killAll, find, list, counts, idle }
+  return { register, enter, end, kill, killAll, find, list, idle }
 })

@@ -36,8 +36,13 @@ export class FairQueue<K, A> {
   }
 
   /** How many keys have something that waits. */
-  get keys(): number {
+  get lineCount(): number {
     return this.lines.size
+  }
+
+  /** Every key that has something that waits. */
+  keys(): Iterable<K> {
+    return this.lines.keys()
   }
 
   sizeOf(key: K): number {

@@ -138,7 +138,7 @@ const make = Effect.gen(function* () {
     endExecution: tracked.end,
     killExecution,
     getSystemMetrics: Effect.zipWith(
-      registry.counts(),
+      admission.occupancy,
       sandboxes.metrics,
       ({ active, queued, users }, provider) => ({
         activeExecutions: active,
@@ -149,7 +149,7 @@ const make = Effect.gen(function* () {
       })
     ),
     getUserMetrics: (userId) =>
-      Effect.map(registry.counts(userId), ({ active, queued }) => ({
+      Effect.map(admission.occupancyOf(userId), ({ active, queued }) => ({
         activeExecutions: active,
         queuedExecutions: queued,
         utilizationPercent: percent(active, shared.limits.maxSandboxesPerUser)

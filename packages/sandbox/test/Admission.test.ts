@@ -165,6 +165,22 @@ const assertBusy = (house: House, limits: LimitValues) => {
   }
 }
 
+/** What the admission says of itself is what is there. */
+const assertOccupancy = Effect.fnUntraced(function* ({ admission, inside, waiting }: House) {
+  const present = users.filter((user) => inside(user) > 0 || waiting().some(({ userId }) => userId === user))
+  assert.deepStrictEqual(yield* admission.occupancy, {
+    active: inside(),
+    queued: waiting().length,
+    users: present.length
+  })
+  for (const user of users) {
+    assert.deepStrictEqual(yield* admission.occupancyOf(UserId.make(user)), {
+      active: inside(user),
+      queued: waiting().filter(({ userId }) => userId === user).length
+    })
+  }
+})
+
 /** Of one user's, those who came first went first. */
 const assertOrder = (house: House) => {
   for (const user of users) {
@@ -203,6 +219,7 @@ describe("whatever comes, goes, is killed or interrupted", () => {
           }
           assertBusy(house, limits)
           assertOrder(house)
+          yield* assertOccupancy(house)
         }
         yield* house.letAllGo
         yield* house.isWhole(limits)

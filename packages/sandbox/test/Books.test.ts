@@ -218,4 +218,24 @@ describe("what executions use", () => {
       )
     )
   )
+
+  it.effect("never make more executions count as active than may be: who has left its place is not", () =>
+    Effect.gen(function* () {
+      const slow = Layer.effect(
+        ExecutionStore,
+        Effect.map(ExecutionStore, (store) => ({ ...store, commit: Effect.delay(store.commit, "1 second") }))
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const { getSystemMetrics, getUserMetrics } = yield* SandboxService
+        const both = yield* Effect.fork(Effect.all([execute(), execute()], { concurrency: 2 }))
+        yield* settle
+        // The first waits for its end to be kept, and the second has its place.
+        yield* TestClock.adjust("500 millis")
+        assert.isAtMost((yield* getSystemMetrics).activeExecutions, 1)
+        assert.isAtMost((yield* getUserMetrics(UserId.make("ann"))).activeExecutions, 1)
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.join(both)
+      }).pipe(Effect.provide(service(slow, { maxConcurrentSandboxes: 1, maxSandboxesPerUser: 1 })))
+    })
+  )
 })

@@ -121,12 +121,12 @@ describe("FairQueue", () => {
           naive[step.do](step.key)
         }
         assert.strictEqual(queue.size, naive.size)
-        assert.strictEqual(queue.keys, naive.lines.length)
+        assert.strictEqual(queue.lineCount, naive.lines.length)
         for (const key of keys) assert.strictEqual(queue.sizeOf(key), naive.sizeOf(key))
       }
       assert.deepStrictEqual([...queue.drain()], naive.drain())
       assert.strictEqual(queue.size, 0)
-      assert.strictEqual(queue.keys, 0)
+      assert.strictEqual(queue.lineCount, 0)
     },
     { fastCheck: { numRuns: 500 } }
   )
@@ -161,10 +161,10 @@ describe("FairQueue", () => {
   it("keeps nothing of a key whose line is empty, not even that it was held", () => {
     const queue = new FairQueue<string, string>()
     assert.isTrue(queue.remove(queue.push("a", "a1", true)))
-    assert.strictEqual(queue.keys, 0)
+    assert.strictEqual(queue.lineCount, 0)
     queue.push("a", "a2", false)
     assert.strictEqual(queue.shift(), "a2")
-    assert.strictEqual(queue.keys, 0)
+    assert.strictEqual(queue.lineCount, 0)
   })
 
   it("drains any number of held keys", () => {
@@ -173,6 +173,6 @@ describe("FairQueue", () => {
     let drained = 0
     for (const value of queue.drain()) assert.strictEqual(value, drained++)
     assert.strictEqual(drained, 20_000)
-    assert.strictEqual(queue.keys, 0)
+    assert.strictEqual(queue.lineCount, 0)
   })
 })
