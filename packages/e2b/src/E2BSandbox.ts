@@ -173,22 +173,33 @@ export const kill = (connection: Connection, sandboxId: string) =>
     Effect.catchIf(isGone, () => Effect.void)
   )
 
-const makeDestroy = (connection: Connection, sandboxId: string) => {
-  let destroyed = false
-  const destroy = kill(connection, sandboxId).pipe(
+/** Ends a sandbox, now or when its scope closes; once. */
+const ending = (connection: Connection, sandboxId: string) => {
+  let isGone = false
+  const destroyNow = kill(connection, sandboxId).pipe(
     Effect.retry({ schedule: destroyAttempts, while: (failure) => failure.retryable }),
     Effect.andThen(() => {
-      destroyed = true
+      isGone = true
     }),
     Effect.withSpan("E2BSandbox.destroy")
   )
-  return Effect.suspend(() => (destroyed ? Effect.void : destroy))
+  // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
+  const closeNow = destroyNow.pipe(
+    Effect.ignoreLogged,
+    Effect.disconnect,
+    Effect.interruptible,
+    Effect.timeoutOption(finalizerBound)
+  )
+  const unlessGone = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.suspend(() => (isGone ? Effect.void : Effect.asVoid(effect)))
+  return { destroy: unlessGone(destroyNow), close: unlessGone(closeNow) }
 }
 
 const make = Effect.fnUntraced(function* (options: SandboxOptions) {
   const connection = connectionOf(yield* E2BConfig)
   const sdk = yield* create(options)
-  return Sandbox.of({
+  const { close, destroy } = ending(connection, sdk.sandboxId)
+  const sandbox = Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
     renew: renew(connection, sdk.sandboxId),
@@ -196,20 +207,16 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
     read: read(sdk),
     run: run(sdk),
     signal: signal(sdk),
-    destroy: makeDestroy(connection, sdk.sandboxId)
+    destroy
   })
+  return { sandbox, close }
 })
 
 /** A fresh sandbox of E2B's, or of a host that speaks its API. However the scope ends, the sandbox is killed. */
 export const acquire = (options: SandboxOptions) =>
-  Effect.acquireRelease(make(options), ({ destroy }) =>
-    // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
-    destroy.pipe(
-      Effect.ignoreLogged,
-      Effect.disconnect,
-      Effect.interruptible,
-      Effect.timeoutOption(finalizerBound)
-    )
+  Effect.map(
+    Effect.acquireRelease(make(options), ({ close }) => close),
+    ({ sandbox }) => sandbox
   )
 
 /** The same as a layer. However the layer's scope ends, the sandbox is killed. */
