@@ -71,11 +71,11 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
     return handlers
       .handle("metrics", () => service.getSystemMetrics)
       .handle("userMetrics", ({ path }) => service.getUserMetrics(path.userId))
-      .handle("logs", ({ path, urlParams: page }) =>
+      .handle("logs", ({ path, urlParams: query }) =>
         Effect.flatMap(known(path.executionId), (id) =>
-          page.limit === undefined && page.cursor === undefined
-            ? service.getLogs(id)
-            : Effect.flatMap(service.getEvents(id, page), inBody)
+          query.limit === undefined && query.cursor === undefined
+            ? service.getLogs(id, query)
+            : Effect.flatMap(service.getEvents(id, query), inBody)
         ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
       )
       .handleRaw("kill", ({ path, request }) =>

@@ -228,6 +228,37 @@ describe("the admin routes", () => {
     }
   })
 
+  const asked: Array<unknown> = []
+
+  it.effect("logs, those that are asked for", () =>
+    Effect.gen(function* () {
+      const logs = "/api/sandbox/logs/exec_1"
+      const filter = "level=warn&event=signal_sent&from=1000&to=2026-01-01"
+      const expected = { level: "warn", event: "signal_sent", from: 1000, to: 1_767_225_600_000 }
+      yield* get(`${logs}?${filter}`)
+      yield* get(`${logs}?${filter}&limit=7`)
+      assert.deepStrictEqual(asked, [expected, { ...expected, limit: 7 }])
+      assertError(
+        yield* get(`${logs}?level=loud`),
+        400,
+        "INVALID_REQUEST",
+        /^level: expected one of info, warn, error$/
+      )
+      assertError(
+        yield* get(`${logs}?event=rain`),
+        400,
+        "INVALID_REQUEST",
+        /^event: expected one of execution_queued, /
+      )
+      assertError(yield* get(`${logs}?from=soon`), 400, "INVALID_REQUEST", /^from: expected milliseconds/)
+    }).pipe(
+      serve({
+        getLogs: (_, query) => Effect.sync(() => asked.push(query)).pipe(Effect.as([])),
+        getEvents: (_, query) => Effect.sync(() => asked.push(query)).pipe(Effect.as({ items: [] }))
+      })
+    )
+  )
+
   const moment = "expected milliseconds since the epoch, or ISO 8601 like"
   const assertSpan = Effect.fnUntraced(function* (path: string) {
     yield* assertQueries(path, [
@@ -271,7 +302,9 @@ describe("the admin routes", () => {
         ]
       ])
       yield* assertSpan(asked)
-      assertError(yield* get(`${asked}?state=asleep`), 400, "INVALID_REQUEST", /^state: /)
+      const states = /^state: expected one of queued, starting, running, tracked, ended$/
+      assertError(yield* get(`${asked}?state=asleep`), 400, "INVALID_REQUEST", states)
+      assertError(yield* get(`${asked}?verdict=Guilty`), 400, "INVALID_REQUEST", /^verdict: expected one of /)
       assertError(yield* get(`${asked}?state=ended&state=ended`), 400, "INVALID_REQUEST", /^state: /)
       assertError(yield* get(`${asked}?verdict=Fine`), 400, "INVALID_REQUEST", /^verdict: /)
       assertError(yield* get(`${asked}?userId=%0a`), 400, "INVALID_REQUEST", /^userId: /)

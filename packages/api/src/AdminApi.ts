@@ -1,5 +1,7 @@
 import {
   AuditVerification,
+  EventLevel,
+  EventName,
   ExecutionEvent,
   ExecutionRecord,
   ExecutionState,
@@ -16,7 +18,7 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { BadRequest, Conflict, NotFound, StoreUnavailable } from "./ApiErrors.js"
 import { AdminAuthentication } from "./Authentication.js"
-import { pageParameters, spanParameters } from "./QueryParameters.js"
+import { oneOf, pageParameters, spanParameters } from "./QueryParameters.js"
 
 export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
   identifier: "Killed",
@@ -62,7 +64,14 @@ const withNextCursor = (operation: Record<string, unknown>) => {
 
 const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .setPath(anExecution)
-  .setUrlParams(Schema.Struct(pageParameters))
+  .setUrlParams(
+    Schema.Struct({
+      level: oneOf(EventLevel),
+      event: oneOf(EventName),
+      ...spanParameters,
+      ...pageParameters
+    })
+  )
   .addSuccess(
     Schema.Array(ExecutionEvent.annotations({ identifier: "ExecutionEvent" })).annotations({
       description: "Oldest first"
@@ -72,7 +81,10 @@ const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Transform, withNextCursor)
   .annotate(OpenApi.Summary, "What happened to one execution")
-  .annotate(OpenApi.Description, "All of it, unless `limit` or `cursor` asks for a page.")
+  .annotate(
+    OpenApi.Description,
+    "All of it, unless `limit` or `cursor` asks for a page. `from` and `to` are about when something happened."
+  )
 
 /** Why an execution is ended, for its log and its result. */
 export const KillReason = Schema.Struct({
@@ -108,8 +120,8 @@ const executions = HttpApiEndpoint.get("executions", "/executions")
   .setUrlParams(
     Schema.Struct({
       userId,
-      state: Schema.optionalWith(ExecutionState, { exact: true }),
-      verdict: Schema.optionalWith(Verdict, { exact: true }),
+      state: oneOf(ExecutionState),
+      verdict: oneOf(Verdict),
       ...spanParameters,
       ...pageParameters
     })

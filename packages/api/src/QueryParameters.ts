@@ -40,6 +40,17 @@ const Rows = numberFrom(`a whole number, 1 to ${largestPage}`, `Rows, 1 to ${lar
   /^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= largestPage ? Number(text) : Number.NaN
 )
 
+/** One of some words, perhaps; who asks for another is told them all. */
+export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(
+  words: Schema.Literal<[...Words]>
+) =>
+  Schema.optionalWith(
+    words.annotations({
+      message: () => ({ message: `expected one of ${words.literals.join(", ")}`, override: true })
+    }),
+    { exact: true }
+  )
+
 /** Which page of a list; a page has 100 rows unless told. */
 export const pageParameters = {
   cursor: Schema.optionalWith(

@@ -81,7 +81,7 @@ describe("the OpenAPI document", () => {
     const page = ["cursor", "limit"]
     const span = ["from", "to"]
     const logs = "/api/sandbox/logs/{executionId}"
-    assert.sameMembers(parametersOf(logs), ["executionId", ...page])
+    assert.sameMembers(parametersOf(logs), ["executionId", "level", "event", ...span, ...page])
     assert.include(JSON.stringify(paths[logs]?.get?.responses[200]), "X-Next-Cursor")
     assert.sameMembers(parametersOf("/api/sandbox/usage"), ["userId", ...span, ...page])
     assert.sameMembers(parametersOf("/api/sandbox/executions"), [

@@ -1,5 +1,7 @@
 import type {
   AuditVerification,
+  EventLevel,
+  EventName,
   ExecutionEvent,
   ExecutionId,
   ExecutionRecord,
@@ -46,6 +48,16 @@ export interface ExecutionQuery extends PageRequest {
   readonly to?: number
 }
 
+/** Which of an execution's events. */
+export interface EventQuery extends PageRequest {
+  readonly level?: EventLevel
+  readonly event?: EventName
+  /** Happened at or after; milliseconds since the epoch. */
+  readonly from?: number
+  /** Happened before. */
+  readonly to?: number
+}
+
 export interface UsageQuery extends PageRequest {
   readonly userId?: UserId
   /** Ended at or after; milliseconds since the epoch. */
@@ -68,10 +80,10 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
     readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>
     /** Newest first. */
     readonly list: (query: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>
-    /** What happened to one execution, oldest first. Empty: it is unknown. */
+    /** What happened to one execution, oldest first. Of an unknown one there is nothing. */
     readonly events: (
       executionId: ExecutionId,
-      page: PageRequest
+      query: EventQuery
     ) => Effect.Effect<Page<ExecutionEvent>, StoreFailure>
     /** What each user used, by the user's name. */
     readonly usage: (query: UsageQuery) => Effect.Effect<Page<UserUsage>, StoreFailure>

@@ -180,10 +180,17 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
       )
     })
 
-  const events: ExecutionStore["Type"]["events"] = (executionId, page) =>
+  const events: ExecutionStore["Type"]["events"] = (executionId, query) =>
     Effect.sync(() => {
-      const numbered = (known.get(executionId)?.events ?? []).map((event, index) => ({ event, index }))
-      const { items, ...rest } = pageOf(numbered, page, ({ index }): Place => [index, executionId])
+      const matching = (known.get(executionId)?.events ?? [])
+        .map((event, index) => ({ event, index }))
+        .filter(
+          ({ event }) =>
+            (query.level === undefined || event.level === query.level) &&
+            (query.event === undefined || event.event === query.event) &&
+            within(event.timestamp, query)
+        )
+      const { items, ...rest } = pageOf(matching, query, ({ index }): Place => [index, executionId])
       return { items: items.map(({ event }) => event), ...rest }
     })
 

@@ -29,7 +29,13 @@ import { ArtifactGate } from "./ArtifactGate.js"
 import * as Books from "./Books.js"
 import { execute } from "./Execute.js"
 import * as ExecutionRegistry from "./ExecutionRegistry.js"
-import { type ExecutionQuery, ExecutionStore, type StoreFailure, type UsageQuery } from "./ExecutionStore.js"
+import {
+  type EventQuery,
+  type ExecutionQuery,
+  ExecutionStore,
+  type StoreFailure,
+  type UsageQuery
+} from "./ExecutionStore.js"
 import { IdempotencyKeys } from "./IdempotencyKeys.js"
 import { change, Limits } from "./Limits.js"
 import * as MemoryExecutionStore from "./MemoryExecutionStore.js"
@@ -80,10 +86,10 @@ const make = Effect.gen(function* () {
     return Option.isSome(kept) ? kept.value : yield* new ExecutionNotFound({ executionId })
   })
 
-  const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, page: PageRequest = {}) {
+  const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, query: EventQuery = {}) {
     yield* upToDate
-    const events = yield* store.events(executionId, page)
-    if (events.items.length === 0 && page.cursor === undefined) yield* find(executionId)
+    const events = yield* store.events(executionId, query)
+    if (events.items.length === 0 && query.cursor === undefined) yield* find(executionId)
     return events
   })
 
@@ -154,17 +160,17 @@ const make = Effect.gen(function* () {
         queuedExecutions: queued,
         utilizationPercent: percent(active, shared.limits.maxSandboxesPerUser)
       })),
-    getLogs: (executionId) =>
+    getLogs: (executionId, filter = {}) =>
       Stream.paginateEffect<
         string | undefined,
         ReadonlyArray<ExecutionEvent>,
         StoreFailure | ExecutionNotFound,
         never
       >(undefined, (cursor) =>
-        Effect.map(getEvents(executionId, { limit: largestPage, ...(cursor ? { cursor } : {}) }), (page) => [
-          page.items,
-          Option.fromNullable(page.nextCursor)
-        ])
+        Effect.map(
+          getEvents(executionId, { ...filter, limit: largestPage, ...(cursor ? { cursor } : {}) }),
+          (page) => [page.items, Option.fromNullable(page.nextCursor)]
+        )
       ).pipe(
         Stream.runCollect,
         Effect.map((pages) => [...pages].flat())
@@ -228,14 +234,15 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly getSystemMetrics: Effect.Effect<SystemMetrics>
     /** An unknown user's are all zeros. */
     readonly getUserMetrics: (userId: UserId) => Effect.Effect<UserMetrics>
-    /** The events of one execution, oldest first. */
+    /** The events of one execution, oldest first: all of them, or those that the filter lets through. */
     readonly getLogs: (
-      executionId: ExecutionId
+      executionId: ExecutionId,
+      filter?: Omit<EventQuery, keyof PageRequest>
     ) => Effect.Effect<ReadonlyArray<ExecutionEvent>, ExecutionNotFound | StoreFailure>
     /** The same, page by page. */
     readonly getEvents: (
       executionId: ExecutionId,
-      page?: PageRequest
+      query?: EventQuery
     ) => Effect.Effect<Page<ExecutionEvent>, ExecutionNotFound | StoreFailure>
     /** Executions, newest first. Those that wait or run are given whole when their state is asked for. */
     readonly listExecutions: (query?: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>

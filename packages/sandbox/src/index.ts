@@ -17,6 +17,7 @@ export {
 export {
   type EndedExecution,
   type Entry,
+  type EventQuery,
   type ExecutionQuery,
   ExecutionStore,
   StoreFailure,

@@ -129,15 +129,26 @@ const reads = (sql: SqlClient.SqlClient) => {
     )
   }, asStoreFailure("The executions could not be read"))
 
+  /** What an event's text says under a name. */
+  const said = (name: "level" | "event") =>
+    sql.onDialectOrElse({
+      pg: () => sql`event::json ->> ${sql.literal(`'${name}'`)}`,
+      orElse: () => sql`event ->> ${sql.literal(`'$.${name}'`)}`
+    })
+
   const events: ExecutionStore["Type"]["events"] = Effect.fn("SqlExecutionStore.events")(function* (
     executionId,
-    page
+    query
   ) {
-    const { limit = usualPage } = page
-    const place = placeOf(EventPlace, page)
+    const { event, from, level, limit = usualPage, to } = query
+    const place = placeOf(EventPlace, query)
     if (Option.isNone(place)) return emptyPage
     const conditions = [
       sql`execution_id = ${executionId}`,
+      ...given(level, (level) => sql`${said("level")} = ${level}`),
+      ...given(event, (event) => sql`${said("event")} = ${event}`),
+      ...given(from, (from) => sql`timestamp >= ${Math.ceil(from)}`),
+      ...given(to, (to) => sql`timestamp < ${Math.ceil(to)}`),
       ...given(place.value, ([sequence, instance]) => sql`(sequence, instance) > (${sequence}, ${instance})`)
     ]
     const rows = yield* sql<{ sequence: number | string; instance: string; event: string }>`

@@ -1,6 +1,8 @@
 import {
   type AuditVerification,
+  type EventLevel,
   type EventName,
+  type ExecutionEvent,
   ExecutionId,
   type ExecutionResult,
   type ExecutionSummary,
@@ -9,7 +11,7 @@ import {
   UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { type Entry, ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
+import { type Entry, type EventQuery, ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option } from "effect"
 
@@ -30,22 +32,20 @@ export const began = (name: string, rest: Partial<ExecutionSummary> = {}): Entry
   execution: summary(name, rest)
 })
 
+const eventOf = (name: string, event: EventName): ExecutionEvent => ({
+  timestamp: 1001,
+  executionId: id(name),
+  userId: user("ann"),
+  level: "info",
+  event,
+  message: `It's "${name}" \u0000 \ud800 ✓`
+})
+
 export const happened = (
   name: string,
   event: EventName = "execution_started",
   data?: Readonly<Record<string, unknown>>
-): Entry => ({
-  _tag: "Happened",
-  event: {
-    timestamp: 1001,
-    executionId: id(name),
-    userId: user("ann"),
-    level: "info",
-    event,
-    message: `It's "${name}" \u0000 \ud800 ✓`,
-    ...(data ? { data } : {})
-  }
-})
+): Entry => ({ _tag: "Happened", event: { ...eventOf(name, event), ...(data ? { data } : {}) } })
 
 export const result = (name: string, rest: Partial<ExecutionResult> = {}): ExecutionResult => ({
   executionId: id(name),
@@ -175,6 +175,39 @@ export const storeSuite = <E>(title: string, layer: () => Layer.Layer<ExecutionS
         assert.deepStrictEqual(yield* store.events(id("a"), {}), { items: events })
         assert.deepStrictEqual(yield* store.events(id("a"), { limit: 10 }), { items: events })
         assert.deepStrictEqual(yield* store.events(id("c"), {}), { items: [] })
+      })
+    )
+
+    test(
+      "gives those of one execution's events that are asked for, also in pages",
+      Effect.gen(function* () {
+        const store = yield* ExecutionStore
+        const at = (timestamp: number, level: EventLevel, event: EventName): ExecutionEvent => ({
+          ...eventOf("a", event),
+          // What an event says of others is not what it is.
+          message: '"level":"error"',
+          timestamp,
+          level
+        })
+        const events = [
+          at(1000, "info", "execution_started"),
+          at(2000, "warn", "signal_sent"),
+          at(3000, "warn", "signal_sent"),
+          at(4000, "error", "sandbox_leaked"),
+          at(5000, "warn", "execution_timeout")
+        ]
+        yield* put(began("a"), ...events.map((event): Entry => ({ _tag: "Happened", event })))
+        const timesOf = (query: EventQuery) =>
+          Effect.map(
+            walk((cursor) => store.events(id("a"), { ...query, limit: 2, ...after(cursor) })),
+            (found) => found.map(({ timestamp }) => timestamp)
+          )
+        assert.deepStrictEqual(yield* timesOf({ level: "warn" }), [2000, 3000, 5000])
+        assert.deepStrictEqual(yield* timesOf({ level: "error" }), [4000])
+        assert.deepStrictEqual(yield* timesOf({ event: "signal_sent" }), [2000, 3000])
+        assert.deepStrictEqual(yield* timesOf({ from: 2000, to: 5000 }), [2000, 3000, 4000])
+        assert.deepStrictEqual(yield* timesOf({ level: "warn", from: 2000.5 }), [3000, 5000])
+        assert.deepStrictEqual(yield* timesOf({ level: "info", event: "signal_sent" }), [])
       })
     )
 
