@@ -152,17 +152,25 @@ const body = <A, I>(schema: Schema.Schema<A, I>) => {
     Effect.flatMap(decode)
   )
 }
-const decodeNewSandbox = decoder(NewSandbox)
-const newTimeout = body(NewTimeout)
 const newConnection = body(Connection)
+
+/** The same of a direct route. */
+const directBody = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = decoder(schema)
+  return (request: Http.IncomingMessage) =>
+    Effect.flatMap(
+      DirectRoutes.body(request),
+      Option.match({ onNone: () => Either.left(unreadable), onSome: (bytes) => decode(bytes.toString()) })
+    )
+}
+const newSandbox = directBody(NewSandbox)
+const newTimeout = directBody(NewTimeout)
 
 const create =
   (sandboxes: Sandboxes, defaultTimeout: number): Direct =>
   (request) =>
     Effect.gen(function* () {
-      const bytes = yield* DirectRoutes.body(request)
-      if (Option.isNone(bytes)) return yield* unreadable
-      const asked = yield* decodeNewSandbox(bytes.value.toString())
+      const asked = yield* newSandbox(request)
       if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
       const record = yield* sandboxes.create({
         template: asked.templateID,
@@ -173,11 +181,10 @@ const create =
       return (response) => DirectRoutes.json(response, 201, connection(record))
     })
 
+const found = (sandboxes: Sandboxes, id: string) => Either.fromNullable(sandboxes.find(id), () => missing(id))
+
 const named = (sandboxes: Sandboxes) =>
-  Effect.flatMap(HttpRouter.params, ({ id = "" }) => {
-    const record = sandboxes.find(id)
-    return record === undefined ? missing(id) : Effect.succeed(record)
-  })
+  Effect.flatMap(HttpRouter.params, ({ id = "" }) => found(sandboxes, id))
 
 const measured = ({ at, ...sample }: Sample) => ({
   ...{ timestamp: time(at), timestampUnix: Math.floor(at / 1000) },
@@ -203,15 +210,20 @@ const metrics = (sandboxes: Sandboxes) =>
     )
   })
 
-const noContent = HttpServerResponse.empty({ status: 204 })
+const noContent = (response: Http.ServerResponse) => void response.writeHead(204).end()
 
-const setTimeout = (sandboxes: Sandboxes) =>
-  Effect.gen(function* () {
-    const record = yield* named(sandboxes)
-    const { timeout } = yield* newTimeout
-    yield* sandboxes.setLifetime(record, timeout * 1000)
-    return noContent
-  })
+/** The sandbox that a direct route's path names. */
+const inPath = (path: string) => path.split("/")[2] ?? ""
+
+const setTimeout =
+  (sandboxes: Sandboxes): Direct =>
+  (request, path) =>
+    Effect.gen(function* () {
+      const record = yield* found(sandboxes, inPath(path))
+      const { timeout } = yield* newTimeout(request)
+      yield* sandboxes.setLifetime(record, timeout * 1000)
+      return noContent
+    })
 
 /** Connecting gives a sandbox more time, never less. */
 const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
@@ -223,16 +235,12 @@ const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
     return HttpServerResponse.unsafeJson(connection(record))
   })
 
-const ONE_SANDBOX = "/sandboxes/"
-
 const kill =
   (sandboxes: Sandboxes): Direct =>
   (_, path) =>
-    Effect.gen(function* () {
-      const id = path.slice(ONE_SANDBOX.length)
-      if (!(yield* sandboxes.kill(id))) return yield* missing(id)
-      return (response) => void response.writeHead(204).end()
-    })
+    Effect.flatMap(sandboxes.kill(inPath(path)), (killed) =>
+      killed ? Effect.succeed(noContent) : missing(inPath(path))
+    )
 
 type Refusal = RequestRefused | NoFreeSlot | LaunchFailed
 
@@ -275,8 +283,10 @@ export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacte
     ["/sandboxes", direct(create(sandboxes, V1_TIMEOUT))]
   ])
   const killer = direct(kill(sandboxes))
+  const timer = direct(setTimeout(sandboxes))
   const find: DirectRoutes.Find = (method, path) => {
-    if (method === "POST") return makers.get(path)
+    if (method === "POST")
+      return makers.get(path) ?? (/^\/sandboxes\/[^/]+\/timeout$/.test(path) ? timer : undefined)
     return method === "DELETE" && /^\/sandboxes\/[^/]+$/.test(path) ? killer : undefined
   }
   const now = Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -285,7 +295,6 @@ export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacte
     show: authorized(
       Effect.map(named(sandboxes), (record) => HttpServerResponse.unsafeJson(listed(record, options)))
     ),
-    setTimeout: authorized(setTimeout(sandboxes)),
     connect: authorized(connect(sandboxes, now)),
     metrics: authorized(metrics(sandboxes)),
     unsupported: authorized(refuse(501, "the embedded host does not do this"))
@@ -294,7 +303,6 @@ export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacte
     HttpRouter.get("/v2/sandboxes", route.list),
     HttpRouter.get("/sandboxes", route.list),
     HttpRouter.get("/sandboxes/:id", route.show),
-    HttpRouter.post("/sandboxes/:id/timeout", route.setTimeout),
     HttpRouter.post("/v2/sandboxes/:id/connect", route.connect),
     HttpRouter.post("/sandboxes/:id/connect", route.connect),
     HttpRouter.get("/sandboxes/:id/metrics", route.metrics),

@@ -121,6 +121,24 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
     })
   )
 
+  it.scoped("sets how long a sandbox lives, and refuses what says no such time", () =>
+    Effect.gen(function* () {
+      const made = yield* create("/v2/sandboxes")
+      const set = (id: string, body: string) => control(`/sandboxes/${id}/timeout`, { method: "POST", body })
+      const endAt = Effect.map(control(`/sandboxes/${made.sandboxID}`), ({ text }) =>
+        Date.parse(JSON.parse(text).endAt)
+      )
+      const before = yield* endAt
+      assert.strictEqual((yield* set("none", '{"timeout":60}')).status, 404)
+      for (const body of ["", "{", "{}", '{"timeout":-1}', '{"timeout":"60"}'])
+        assert.strictEqual((yield* set(made.sandboxID, body)).status, 400, body)
+      assert.strictEqual(yield* endAt, before)
+      const answer = yield* set(made.sandboxID, '{"timeout":60}')
+      assert.deepStrictEqual([answer.status, answer.text], [204, ""])
+      assert.isBelow(yield* endAt, before - 200_000)
+    })
+  )
+
   it.scoped("lets nobody into a sandbox without its token", () =>
     Effect.gen(function* () {
       const made = yield* create("/v2/sandboxes")

@@ -93,7 +93,7 @@ const withoutNul = (strings: ReadonlyArray<string>) =>
     : Effect.void
 
 /** Starts a sandbox in a free slot; closing the scope kills it, and has waited for the proof when it is done. */
-export const make = Effect.fn("GuestSandbox.make")(function* (
+export const make = Effect.fnUntraced(function* (
   isolation: Isolation,
   envVars: Readonly<Record<string, string>>
 ) {
