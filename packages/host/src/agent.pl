@@ -5,66 +5,51 @@
 # No "use strict": loading it costs 0.7 ms of every sandbox; a test compiles this with -Mstrict instead.
 
 my ($arch, $uids, $most_processes, $most_data) = @ARGV;
-my $x64 = $arch eq 'x64';
-my %nr = (
-  prctl     => $x64 ? 157 : 167,
-  capset    => $x64 ? 126 : 91,
-  dup3      => $x64 ? 292 : 24,
-  close     => $x64 ? 3   : 57,
-  setsid    => $x64 ? 112 : 157,
-  setgroups => $x64 ? 116 : 159,
-  setresgid => $x64 ? 119 : 149,
-  setresuid => $x64 ? 117 : 147,
-  exit      => $x64 ? 231 : 94,
-  statfs    => $x64 ? 137 : 43,
-  prlimit   => $x64 ? 302 : 261,
-  pidfd_open => 434, close_range => 436
-);
+my ($PRCTL, $CAPSET, $DUP3, $CLOSE, $SETSID, $SETGROUPS, $SETRESGID, $SETRESUID, $EXIT, $STATFS, $PRLIMIT) = $arch eq 'x64'
+  ? (157, 126, 292, 3, 112, 116, 119, 117, 231, 137, 302)
+  : (167, 91, 24, 57, 157, 159, 149, 147, 94, 43, 261);
+my ($PIDFD_OPEN, $CLOSE_RANGE) = (434, 436);
 
-sub START () { 1 } sub INPUT () { 2 } sub CLOSE_INPUT () { 3 } sub SIGNAL () { 4 } sub CREDIT () { 5 } sub FILE () { 6 }
-sub MEASURE () { 7 }
-sub READY () { 20 } sub STARTED () { 21 } sub START_FAILED () { 22 } sub STDOUT_DATA () { 23 } sub STDERR_DATA () { 24 }
-sub EXITED () { 25 } sub INPUT_DONE () { 26 } sub MEASURED () { 27 }
-sub CHUNK () { 32768 } sub WINDOW () { 1 << 20 }
-sub EINTR () { 4 } sub EAGAIN () { 11 }
-sub FIONREAD () { 0x541B } sub O_CLOEXEC () { 0x80000 } sub O_NONBLOCK () { 0x800 }
+# Frames, from the host and to it.
+my ($START, $INPUT, $CLOSE_INPUT, $SIGNAL, $CREDIT, $FILE, $MEASURE) = (1 .. 7);
+my ($READY, $STARTED, $START_FAILED, $STDOUT_DATA, $STDERR_DATA, $EXITED, $INPUT_DONE, $MEASURED) = (20 .. 27);
+my ($CHUNK, $WINDOW) = (32768, 1 << 20);
+my ($EINTR, $EAGAIN) = (4, 11);
+my ($FIONREAD, $O_CLOEXEC, $O_NONBLOCK) = (0x541B, 0x80000, 0x800);
 
 # What starting and stopping other users' programs takes.
 my $caps = $uids eq 'two' ? (1 << 5 | 1 << 6 | 1 << 7) : 0;
-syscall($nr{prctl}, 47, 4, 0, 0, 0) == 0 or die "clearing ambient capabilities: $!\n";
+syscall($PRCTL, 47, 4, 0, 0, 0) == 0 or die "clearing ambient capabilities: $!\n";
 capset($caps) or die "capset: $!\n";
-syscall($nr{prctl}, 4, 0, 0, 0, 0) == 0 or die "prctl dumpable: $!\n";
+syscall($PRCTL, 4, 0, 0, 0, 0) == 0 or die "prctl dumpable: $!\n";
 
 open my $host, '+<&=', 3 or die "no host socket: $!\n";
 fcntl $host, 2, 1;
-fcntl $host, 4, O_NONBLOCK;
+fcntl $host, 4, $O_NONBLOCK;
 open my $null, '+<', '/dev/null' or die "/dev/null: $!\n";
 $SIG{PIPE} = 'IGNORE';
 $SIG{CHLD} = sub { };
 umask 022;
 %ENV = ();
 
-my (%running, %by_pid, %discarded, %zombies);
-my ($in, $out) = ('', '');
+my (%running, %by_pid, %discarded);
+my ($in, $out, $buffer) = ('', '', '');
 
 my $rarely = do { local $/; <DATA> };
 
-send_frame(READY, 0, '');
+send_frame($READY, 0, '');
 flush_out();
-syscall($nr{dup3}, fileno $null, $_, 0) for 0, 1;
+syscall($DUP3, fileno $null, $_, 0) for 0, 1;
 loop();
 
-sub load_rarely {
-  my $text = $rarely;
-  $rarely = '';
-  eval "$text; 1" or die $@;
-}
-
-# A sub that is not there is one of those.
+# A sub that is not there is one of those. It is compiled alone: who needs one seldom needs another.
 our $AUTOLOAD;
 sub AUTOLOAD {
-  length $rarely or die "no such sub: $AUTOLOAD\n";
-  load_rarely();
+  my $name = substr $AUTOLOAD, length 'main::';
+  my $from = index $rarely, "\nsub $name ";
+  die "no such sub: $name\n" if $from < 0;
+  my $to = index $rarely, "\nsub ", $from + 1;
+  eval substr($rarely, $from, $to < 0 ? length $rarely : $to - $from) . "\n1" or die $@;
   goto &$AUTOLOAD;
 }
 
@@ -72,7 +57,7 @@ sub capset {
   my ($set) = @_;
   my $header = pack 'LL', 0x20080522, 0;
   my $data = pack 'L6', $set, $set, 0, 0, 0, 0;
-  return syscall($nr{capset}, $header, $data) == 0;
+  return syscall($CAPSET, $header, $data) == 0;
 }
 
 sub loop {
@@ -97,7 +82,7 @@ sub watch {
   vec($$r, $c->{pidfd}, 1) = 1 if defined $c->{pidfd};
   vec($$r, fileno $c->{report}, 1) = 1 if $c->{report};
   vec($$w, fileno $c->{in}, 1) = 1 if $c->{in} && length $c->{inq};
-  return if $c->{report} || $c->{credit} <= 0 || length $out > WINDOW;
+  return if $c->{report} || $c->{credit} <= 0 || length $out > $WINDOW;
   for (qw(out err)) { vec($$r, fileno $c->{$_}, 1) = 1 if $c->{$_} }
 }
 
@@ -118,41 +103,50 @@ sub finish {
     next unless $c->{$name};
     if (!defined $c->{"left_$name"}) {
       my $count = pack 'i', 0;
-      ioctl $c->{$name}, FIONREAD, $count;
+      ioctl $c->{$name}, $FIONREAD, $count;
       $c->{"left_$name"} = unpack 'i', $count;
     }
     while ($c->{$name} && $c->{"left_$name"} > 0) {
-      return if $c->{credit} <= 0 || length $out > WINDOW;
+      return if $c->{credit} <= 0 || length $out > $WINDOW;
       last unless pump($c, $name);
     }
     my $handle = delete $c->{$name} or next;
-    $discarded{fileno $handle} = $handle;
+    my $fd = fileno $handle;
+    $discarded{$fd} = $handle;
+    # Mostly it has come to its end, and need not be watched.
+    discard($fd);
   }
-  send_frame(EXITED, $c->{id}, pack 'N', $c->{status});
+  send_frame($EXITED, $c->{id}, pack 'N', $c->{status});
   delete $running{$c->{id}};
-  send_frame(INPUT_DONE, $c->{id}, "\1") if length $c->{inq};
+  send_frame($INPUT_DONE, $c->{id}, "\1") if length $c->{inq};
 }
 
 sub pump {
   my ($c, $name) = @_;
-  my $limit = defined $c->{"left_$name"} && $c->{"left_$name"} < CHUNK ? $c->{"left_$name"} : CHUNK;
-  my $n = sysread $c->{$name}, my $buffer, $limit;
-  if (!defined $n) { return 0 if $! == EAGAIN || $! == EINTR; $n = 0 }
+  my $limit = defined $c->{"left_$name"} && $c->{"left_$name"} < $CHUNK ? $c->{"left_$name"} : $CHUNK;
+  my $n = sysread $c->{$name}, $buffer, $limit;
+  if (!defined $n) { return 0 if $! == $EAGAIN || $! == $EINTR; $n = 0 }
   if (!$n) { delete $c->{$name}; return 0 }
   $c->{credit} -= $n;
   $c->{"left_$name"} -= $n if defined $c->{"left_$name"};
-  send_frame($name eq 'out' ? STDOUT_DATA : STDERR_DATA, $c->{id}, $buffer);
+  send_frame($name eq 'out' ? $STDOUT_DATA : $STDERR_DATA, $c->{id}, $buffer);
   return 1;
+}
+
+sub discard {
+  my ($fd) = @_;
+  my $n = sysread $discarded{$fd}, $buffer, $CHUNK;
+  delete $discarded{$fd} if defined $n ? !$n : ($! != $EAGAIN && $! != $EINTR);
 }
 
 sub read_report {
   my ($c) = @_;
   my $n = sysread $c->{report}, my $message, 4096;
-  return if !defined $n && ($! == EAGAIN || $! == EINTR);
+  return if !defined $n && ($! == $EAGAIN || $! == $EINTR);
   delete $c->{report};
-  return send_frame(STARTED, $c->{id}, pack 'N', $c->{pid}) unless $n;
+  return send_frame($STARTED, $c->{id}, pack 'N', $c->{pid}) unless $n;
   delete $running{$c->{id}};
-  send_frame(START_FAILED, $c->{id}, $message);
+  send_frame($START_FAILED, $c->{id}, $message);
 }
 
 sub reap {
@@ -160,13 +154,13 @@ sub reap {
     my $status = $?;
     my $c = delete $by_pid{$pid} or next;
     $c->{status} = $status;
-    syscall($nr{close}, delete $c->{pidfd}) if defined $c->{pidfd};
+    syscall($CLOSE, delete $c->{pidfd}) if defined $c->{pidfd};
   }
 }
 
 sub read_host {
   my $n = sysread $host, $in, 65536, length $in;
-  if (!defined $n) { return if $! == EAGAIN || $! == EINTR; exit 0 }
+  if (!defined $n) { return if $! == $EAGAIN || $! == $EINTR; exit 0 }
   exit 0 unless $n;
   while (length $in >= 9) {
     my ($size, $type, $id) = unpack 'NCN', $in;
@@ -179,30 +173,19 @@ sub read_host {
 
 sub receive {
   my ($type, $id, $payload) = @_;
-  return send_frame(MEASURED, $id, measure($payload)) if $type == MEASURE;
-  return start($id, $type, $payload) if $type == START || $type == FILE;
+  return send_frame($MEASURED, $id, measure($payload)) if $type == $MEASURE;
+  return start($id, $type, $payload) if $type == $START || $type == $FILE;
   my $c = $running{$id};
-  if (!$c) { return $type == INPUT ? send_frame(INPUT_DONE, $id, "\1") : undef }
-  if ($type == INPUT) {
-    take_input($c, $payload);
-  }
-  elsif ($type == CLOSE_INPUT) {
-    $c->{close_in} = 1;
-    delete $c->{in} unless length $c->{inq};
-  }
-  elsif ($type == SIGNAL) {
-    my $signal = unpack 'N', $payload;
-    kill $signal, -$c->{pid} or kill $signal, $c->{pid} if !defined $c->{status};
-  }
-  elsif ($type == CREDIT) { $c->{credit} += unpack 'N', $payload }
+  if (!$c) { return $type == $INPUT ? send_frame($INPUT_DONE, $id, "\1") : undef }
+  attend($c, $type, $payload);
 }
 
 sub start {
   my ($id, $type, $payload) = @_;
   my ($user, $cwd, $input, $argc, @rest) = split /\0/, $payload, -1;
   my @argv = splice @rest, 0, $argc;
-  # Here and not in the child, so that it is done once.
-  load_rarely() if $type == FILE && length $rarely;
+  # All that these need, here and not in the child, so that it is done once.
+  if ($type == $FILE && length $rarely) { eval "$rarely; 1" or die $@; $rarely = '' }
   my ($in_r, $in_w);
   if ($input) { pipe $in_r, $in_w or return refuse($id, "pipe: $!") }
   else { $in_r = $null }
@@ -213,31 +196,31 @@ sub start {
   return refuse($id, "fork: $!") unless defined $pid;
   if (!$pid) {
     $SIG{PIPE} = $SIG{CHLD} = 'DEFAULT';
-    syscall($nr{setsid});
-    syscall($nr{dup3}, fileno $in_r, 0, 0);
-    syscall($nr{dup3}, fileno $out_w, 1, 0);
-    syscall($nr{dup3}, fileno $err_w, 2, 0);
-    syscall($nr{dup3}, fileno $report_w, 3, O_CLOEXEC);
-    syscall($nr{close_range}, 4, 0x7fffffff, 0);
+    syscall($SETSID);
+    syscall($DUP3, fileno $in_r, 0, 0);
+    syscall($DUP3, fileno $out_w, 1, 0);
+    syscall($DUP3, fileno $err_w, 2, 0);
+    syscall($DUP3, fileno $report_w, 3, $O_CLOEXEC);
+    syscall($CLOSE_RANGE, 4, 0x7fffffff, 0);
     eval { limit_user() if $user ne 'root'; become($user) };
     leave("internal\0$@") if $@;
-    file_operation($user, $cwd, @argv) if $type == FILE;
+    file_operation($user, $cwd, @argv) if $type == $FILE;
     run_program($cwd, \@argv, @rest);
   }
-  my $pidfd = syscall $nr{pidfd_open}, $pid, 0;
-  fcntl $_, 4, O_NONBLOCK for grep { $_ } $in_w, $out_r, $err_r, $report_r;
+  my $pidfd = syscall $PIDFD_OPEN, $pid, 0;
+  fcntl $_, 4, $O_NONBLOCK for grep { $_ } $in_w, $out_r, $err_r, $report_r;
   my $c = {
     id => $id, pid => $pid, in => $in_w, out => $out_r, err => $err_r, report => $report_r,
-    inq => '', credit => WINDOW, $pidfd >= 0 ? (pidfd => $pidfd) : ()
+    inq => '', credit => $WINDOW, $pidfd >= 0 ? (pidfd => $pidfd) : ()
   };
   $running{$id} = $by_pid{$pid} = $c;
 }
 
 # What the user runs gives up its memory before we do. To say so a process must be allowed to write to its own /proc entry.
 sub limit_user {
-  syscall($nr{prctl}, 4, 1, 0, 0, 0);
+  syscall($PRCTL, 4, 1, 0, 0, 0);
   if (open my $file, '>', '/proc/self/oom_score_adj') { syswrite $file, 100 }
-  syscall($nr{prctl}, 4, 0, 0, 0, 0);
+  syscall($PRCTL, 4, 0, 0, 0, 0);
   limit(6, $most_processes) if $most_processes;
   limit(2, $most_data) if $most_data;
 }
@@ -247,9 +230,9 @@ sub become {
   return if $uids ne 'two';
   my $id = $user eq 'root' ? 0 : 1000;
   my $groups = pack 'L', $id;
-  syscall($nr{setgroups}, 1, $groups) == 0 or die "setgroups: $!";
-  syscall($nr{setresgid}, $id, $id, $id) == 0 or die "setresgid: $!";
-  syscall($nr{setresuid}, $id, $id, $id) == 0 or die "setresuid: $!";
+  syscall($SETGROUPS, 1, $groups) == 0 or die "setgroups: $!";
+  syscall($SETRESGID, $id, $id, $id) == 0 or die "setresgid: $!";
+  syscall($SETRESUID, $id, $id, $id) == 0 or die "setresuid: $!";
   if ($id) { capset(0) or die "capset: $!" }
 }
 
@@ -269,7 +252,7 @@ sub send_frame {
 sub flush_out {
   while (length $out) {
     my $n = syswrite $host, $out, 262144;
-    if (!defined $n) { next if $! == EINTR; return if $! == EAGAIN; exit 0 }
+    if (!defined $n) { next if $! == $EINTR; return if $! == $EAGAIN; exit 0 }
     substr $out, 0, $n, '';
   }
 }

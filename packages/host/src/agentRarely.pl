@@ -1,14 +1,26 @@
-# What few programs need of agent.pl, compiled inside it when the first of it is called; so it uses agent.pl's constants and names.
+# What few programs need of agent.pl, compiled inside it when it is called; so it uses agent.pl's names. Subs alone: AUTOLOAD takes
+# each from its "sub" at the beginning of a line to the next.
 
-sub discard {
-  my ($fd) = @_;
-  my $n = sysread $discarded{$fd}, my $buffer, CHUNK;
-  delete $discarded{$fd} if defined $n ? !$n : ($! != EAGAIN && $! != EINTR);
+# What is told to a program that runs.
+sub attend {
+  my ($c, $type, $payload) = @_;
+  if ($type == $INPUT) {
+    take_input($c, $payload);
+  }
+  elsif ($type == $CLOSE_INPUT) {
+    $c->{close_in} = 1;
+    delete $c->{in} unless length $c->{inq};
+  }
+  elsif ($type == $SIGNAL) {
+    my $signal = unpack 'N', $payload;
+    kill $signal, -$c->{pid} or kill $signal, $c->{pid} if !defined $c->{status};
+  }
+  elsif ($type == $CREDIT) { $c->{credit} += unpack 'N', $payload }
 }
 
 sub take_input {
   my ($c, $payload) = @_;
-  return send_frame(INPUT_DONE, $c->{id}, "\1") if !$c->{in} || $c->{close_in};
+  return send_frame($INPUT_DONE, $c->{id}, "\1") if !$c->{in} || $c->{close_in};
   $c->{inq} .= $payload;
   write_input($c) if length $c->{inq};
 }
@@ -17,30 +29,30 @@ sub write_input {
   my ($c) = @_;
   my $n = syswrite $c->{in}, $c->{inq};
   if (!defined $n) {
-    return if $! == EAGAIN || $! == EINTR;
+    return if $! == $EAGAIN || $! == $EINTR;
     $c->{inq} = '';
     delete $c->{in};
-    return send_frame(INPUT_DONE, $c->{id}, "\1");
+    return send_frame($INPUT_DONE, $c->{id}, "\1");
   }
   substr $c->{inq}, 0, $n, '';
   return if length $c->{inq};
-  send_frame(INPUT_DONE, $c->{id}, "\0");
+  send_frame($INPUT_DONE, $c->{id}, "\0");
   delete $c->{in} if $c->{close_in};
 }
 
-sub refuse { my ($id, $why) = @_; send_frame(START_FAILED, $id, "resource_exhausted\0$why") }
+sub refuse { my ($id, $why) = @_; send_frame($START_FAILED, $id, "resource_exhausted\0$why") }
 
 sub limit {
   my ($resource, $value) = @_;
   my $pair = pack 'QQ', $value, $value;
-  syscall($nr{prlimit}, 0, $resource, $pair, 0) == 0 or die "limit $resource: $!";
+  syscall($PRLIMIT, 0, $resource, $pair, 0) == 0 or die "limit $resource: $!";
 }
 
 sub leave {
   my ($message) = @_;
   open my $report, '>&=', 3;
   syswrite $report, $message;
-  syscall($nr{exit}, 127);
+  syscall($EXIT, 127);
 }
 
 # Bytes of disk in all and used; and, when asked, CPU time in microseconds and resident bytes of all processes.
@@ -49,7 +61,7 @@ sub measure {
   my ($total, $used, %seen) = (0, 0);
   for (my @paths = ('/home', '/tmp', '/dev/shm')) {
     my $facts = "\0" x 120;
-    next if $seen{(stat)[0]}++ || syscall $nr{statfs}, $_, $facts;
+    next if $seen{(stat)[0]}++ || syscall $STATFS, $_, $facts;
     my (undef, $block, $blocks, $free) = unpack 'Q4', $facts;
     $total += $block * $blocks;
     $used += $block * ($blocks - $free);
@@ -61,14 +73,14 @@ sub measure {
 
 sub file_operation {
   my ($user, $home, $op, @args) = @_;
-  syscall($nr{close}, 3);
+  syscall($CLOSE, 3);
   chdir $home;
   my %operation = (
     stat => \&op_stat, list => \&op_list, mkdir => \&op_mkdir, remove => \&op_remove,
     move => \&op_move, read => \&op_read, write => \&op_write
   );
   $operation{$op}->($home, @args);
-  syscall($nr{exit}, 0);
+  syscall($EXIT, 0);
 }
 
 sub measure_processes {
@@ -87,7 +99,7 @@ sub measure_processes {
 sub fail_file {
   my ($kind, $message) = @_;
   put(2, "$kind\0$message");
-  syscall($nr{exit}, 1);
+  syscall($EXIT, 1);
 }
 
 sub fail_errno {
@@ -107,7 +119,7 @@ sub put {
   open my $handle, '>&=', $fd;
   while (length $bytes) {
     my $n = syswrite $handle, $bytes;
-    if (!defined $n) { next if $! == EINTR; syscall($nr{exit}, 1) }
+    if (!defined $n) { next if $! == $EINTR; syscall($EXIT, 1) }
     substr $bytes, 0, $n, '';
   }
 }
@@ -226,7 +238,7 @@ sub op_move {
 sub op_read {
   my ($home, $given) = @_;
   my $path = absolute($home, $given);
-  sysopen my $file, $path, O_NONBLOCK | O_CLOEXEC or fail_errno("path '$path'");
+  sysopen my $file, $path, $O_NONBLOCK | $O_CLOEXEC or fail_errno("path '$path'");
   my @s = stat $file;
   fail_file('invalid_argument', "path '$path' is a directory") if -d _;
   fail_file('invalid_argument', "path '$path' is not a regular file") unless -f _;
@@ -234,7 +246,7 @@ sub op_read {
   my $left = $s[7] || 1 << 50;
   while ($left > 0) {
     my $n = sysread $file, my $buffer, $left < 65536 ? $left : 65536;
-    if (!defined $n) { next if $! == EINTR; fail_errno("path '$path'") }
+    if (!defined $n) { next if $! == $EINTR; fail_errno("path '$path'") }
     last unless $n;
     $left -= $n;
     put(1, $buffer);
@@ -245,18 +257,18 @@ sub op_write {
   my ($home, $given) = @_;
   my $path = absolute($home, $given);
   make_parents(parent($path));
-  sysopen my $file, $path, 1 | 0100 | O_NONBLOCK | O_CLOEXEC, 0644 or fail_errno("path '$path'");
+  sysopen my $file, $path, 1 | 0100 | $O_NONBLOCK | $O_CLOEXEC, 0644 or fail_errno("path '$path'");
   stat $file;
   fail_file('invalid_argument', "path '$path' is not a regular file") unless -f _;
   truncate $file, 0 or fail_errno("path '$path'");
   open my $source, '<&=', 0;
   while (1) {
     my $n = sysread $source, my $buffer, 65536;
-    if (!defined $n) { next if $! == EINTR; fail_errno("path '$path'") }
+    if (!defined $n) { next if $! == $EINTR; fail_errno("path '$path'") }
     last unless $n;
     while (length $buffer) {
       my $w = syswrite $file, $buffer;
-      if (!defined $w) { next if $! == EINTR; fail_errno("path '$path'") }
+      if (!defined $w) { next if $! == $EINTR; fail_errno("path '$path'") }
       substr $buffer, 0, $w, '';
     }
   }
