@@ -13,11 +13,20 @@ export interface Keeper<Group> {
 export interface GroupCommitOptions {
   /** Entries of one group, as long as no write alone has more. Default 500. */
   readonly groupSize?: number
+  /**
+   * How long entries that nobody waits for are held back, so that they are kept together with those that follow. A commit never waits for it.
+   * The death of this process (by SIGKILL, say) takes along what lingers; nobody was told that it is kept. Default 20 ms, with which an execution
+   * of 40 ms over HTTP costs 2 transactions in the place of 5; 50 ms costs 2 as well, and only 100 ms would cost 1.
+   */
+  readonly linger?: Duration.DurationInput
   /** Bytes, roughly, that are held in memory while nothing can be written. Default 256 MiB. */
   readonly maxHeld?: number
 }
 
-/** Takes entries in at once and keeps them in groups, so that all who wait at one time wait for one write to the disk. */
+/**
+ * Takes entries in at once and keeps them in groups, so that all who wait at one time wait for one write to the disk. A group is begun when
+ * somebody waits for one of its entries, when it is full, or when its first entry has lingered long enough.
+ */
 export interface GroupCommit {
   readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
   readonly commit: Effect.Effect<void, StoreFailure>
@@ -38,6 +47,8 @@ interface Waiter {
   readonly kept: Deferred.Deferred<void, StoreFailure>
 }
 
+const usualLinger = Duration.millis(20)
+
 /** How long the last entries may take at the end. */
 const flushBound = Duration.seconds(10)
 
@@ -57,17 +68,26 @@ const reasonOf = (error: Error): string =>
 /** The scope's end keeps what is left. */
 export const make = Effect.fnUntraced(function* <Group>(
   { keep, prepare }: Keeper<Group>,
-  { groupSize = 500, maxHeld = 256 * 1_048_576 }: GroupCommitOptions = {}
+  { groupSize = 500, linger = usualLinger, maxHeld = 256 * 1_048_576 }: GroupCommitOptions = {}
 ): Effect.fn.Return<GroupCommit, never, Scope.Scope> {
+  const clock = yield* Effect.clock
+  const longest = Duration.unsafeToNanos(linger)
   let queue: Array<ReadonlyArray<Entry>> = []
+  let queued = 0
+  /** When the first entry of the queue was taken in, or one before it; by a clock that is never set. */
+  let since = 0n
   let held: Held<Group> | undefined
   let size = 0
+  // Numbers of writes: the last that was taken in, waited for, put into a group, and kept.
   let taken = 0
+  let waited = 0
+  let grouped = 0
   let kept = 0
   let lost = 0
   let failure: StoreFailure | undefined
   let waiters: Array<Waiter> = []
-  const work = yield* Effect.makeLatch()
+  const lingering = yield* Effect.makeLatch()
+  const due = yield* Effect.makeLatch()
 
   const write: GroupCommit["write"] = (entries) =>
     Effect.sync(() => {
@@ -77,10 +97,15 @@ export const make = Effect.fnUntraced(function* <Group>(
         lost += entries.length
         return
       }
+      if (queue.length === 0) {
+        since = clock.unsafeCurrentTimeNanos()
+        lingering.unsafeOpen()
+      }
       queue.push(entries)
+      queued += entries.length
       size += added
       taken++
-      work.unsafeOpen()
+      if (queued >= groupSize) due.unsafeOpen()
     })
 
   const commit: GroupCommit["commit"] = Effect.suspend(() => {
@@ -88,6 +113,8 @@ export const make = Effect.fnUntraced(function* <Group>(
     if (kept === taken) return Effect.void
     const waiter: Waiter = { write: taken, kept: Deferred.unsafeMake(FiberId.none) }
     waiters.push(waiter)
+    waited = taken
+    if (grouped < taken) due.unsafeOpen()
     return Deferred.await(waiter.kept)
   })
 
@@ -101,6 +128,11 @@ export const make = Effect.fnUntraced(function* <Group>(
     }
     const entries = queue.slice(0, writes).flat()
     queue = queue.slice(writes)
+    queued -= count
+    grouped += writes
+    if (waited <= grouped && queued < groupSize) due.unsafeClose()
+    if (queue.length > 0) lingering.unsafeOpen()
+    else lingering.unsafeClose()
     return { group: prepare(entries), writes, entries: count, size: sizeOfAll(entries) }
   }
 
@@ -117,7 +149,6 @@ export const make = Effect.fnUntraced(function* <Group>(
     held = undefined
     size -= done.size
     kept += done.writes
-    if (kept === taken) work.unsafeClose()
     answer(Exit.void, ({ write }) => write <= kept)
   }
 
@@ -148,7 +179,22 @@ export const make = Effect.fnUntraced(function* <Group>(
     return Effect.tap(keep(next.group), () => Effect.sync(() => onKept(next)))
   })
 
-  const writer = work.await.pipe(
+  // One for all groups, since to race each group's wait against a sleep would cost more than the group.
+  const timekeeper = lingering.await.pipe(
+    Effect.zipRight(
+      Effect.suspend(() => {
+        if (queue.length === 0) return Effect.void
+        const left = since + longest - clock.unsafeCurrentTimeNanos()
+        if (left > 0n) return Effect.sleep(Duration.nanos(left))
+        due.unsafeOpen()
+        lingering.unsafeClose()
+        return Effect.void
+      })
+    ),
+    Effect.forever
+  )
+
+  const writer = due.await.pipe(
     Effect.zipRight(keepNext.pipe(Effect.tapError(onFailure), Effect.retry(retries))),
     Effect.zipRight(recover),
     Effect.zipRight(nextTurn),
@@ -169,6 +215,7 @@ export const make = Effect.fnUntraced(function* <Group>(
   })
   yield* Effect.addFinalizer(() => flush)
   yield* Effect.forkScoped(Effect.interruptible(writer))
+  yield* Effect.forkScoped(Effect.interruptible(timekeeper))
 
   const ready = Effect.suspend(() => (failure ? Effect.fail(failure) : Effect.void))
 

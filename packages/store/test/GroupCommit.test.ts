@@ -70,6 +70,105 @@ describe("GroupCommit", () => {
     })
   )
 
+  it.scoped("keeps what nobody waits for together, once the first of it has lingered", () =>
+    Effect.gen(function* () {
+      const { kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
+      yield* write([began("a")])
+      yield* TestClock.adjust("15 millis")
+      yield* write([happened("a")])
+      yield* TestClock.adjust("4 millis")
+      assert.strictEqual(yield* Queue.size(tries), 0)
+      yield* TestClock.adjust("1 millis")
+      const group = yield* next
+      assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
+      yield* kept(group)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Queue.size(tries), 0)
+    })
+  )
+
+  it.scoped("takes what lingers along with a commit, and lets the next entry linger as long", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("1 second")
+      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
+      yield* write([began("a")])
+      yield* TestClock.adjust("15 millis")
+      yield* write([happened("a")])
+      const waiting = yield* Effect.fork(commit)
+      const group = yield* next
+      assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
+      yield* kept(group)
+      yield* Fiber.join(waiting)
+      yield* write([began("b")])
+      yield* TestClock.adjust("19 millis")
+      assert.strictEqual(yield* Queue.size(tries), 0)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual((yield* next).entries, [began("b")])
+    })
+  )
+
+  it.scoped("hurries nothing for a commit that waits for the group that is being kept", () =>
+    Effect.gen(function* () {
+      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
+      yield* write([began("a")])
+      const first = yield* Effect.fork(commit)
+      const group = yield* next
+      const second = yield* Effect.fork(commit)
+      yield* Effect.yieldNow()
+      yield* write([began("b")])
+      yield* kept(group)
+      yield* Fiber.join(first)
+      yield* Fiber.join(second)
+      yield* TestClock.adjust("19 millis")
+      assert.strictEqual(yield* Queue.size(tries), 0)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual((yield* next).entries, [began("b")])
+    })
+  )
+
+  it.scoped("keeps a full group at once, and lets what is left over linger", () =>
+    Effect.gen(function* () {
+      const { kept, next, tries, write } = yield* fixture({ groupSize: 2, linger: "20 millis" })
+      for (const name of ["a", "b", "c"]) yield* write([began(name)])
+      const full = yield* next
+      assert.deepStrictEqual(full.entries, [began("a"), began("b")])
+      yield* kept(full)
+      yield* TestClock.adjust("19 millis")
+      assert.strictEqual(yield* Queue.size(tries), 0)
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual((yield* next).entries, [began("c")])
+    })
+  )
+
+  it.scoped("keeps what is left over at once when somebody waits for it", () =>
+    Effect.gen(function* () {
+      const { commit, kept, next, write } = yield* fixture({ groupSize: 2 })
+      yield* write([began("before")])
+      yield* Effect.fork(commit)
+      const before = yield* next
+      for (const name of ["a", "b", "c"]) yield* write([began(name)])
+      const waiting = yield* Effect.fork(commit)
+      yield* Effect.yieldNow()
+      yield* kept(before)
+      yield* kept(yield* next)
+      const rest = yield* next
+      assert.deepStrictEqual(rest.entries, [began("c")])
+      yield* kept(rest)
+      yield* Fiber.join(waiting)
+    })
+  )
+
+  it.scoped("notices that nothing can be kept also when nobody waits", () =>
+    Effect.gen(function* () {
+      const { fails, next, ready, write } = yield* fixture()
+      yield* write([began("a")])
+      yield* TestClock.adjust("20 millis")
+      yield* fails(yield* next)
+      yield* Effect.yieldNow()
+      assert.strictEqual((yield* Effect.flip(ready)).message, "disk full")
+    })
+  )
+
   it.scoped("never splits what is written together", () =>
     Effect.gen(function* () {
       const { kept, next, write } = yield* fixture({ groupSize: 3 })
@@ -133,6 +232,7 @@ describe("GroupCommit", () => {
       yield* kept(rest)
       yield* Effect.eventually(commit)
       yield* write([began("d")])
+      yield* TestClock.adjust("20 millis")
       assert.deepStrictEqual((yield* next).entries, [began("d")])
     })
   )
@@ -153,6 +253,19 @@ describe("GroupCommit", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(seen, [began("a"), began("b")])
       assert.strictEqual((yield* Effect.flip(commit)).message, "The store is closed")
+    })
+  )
+
+  it.effect("keeps what lingers when the scope ends, without waiting any longer", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { kept, next, write } = yield* Scope.extend(fixture({}, false), scope)
+      yield* write([began("a")])
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      const group = yield* next
+      assert.deepStrictEqual(group.entries, [began("a")])
+      yield* kept(group)
+      yield* Fiber.join(closing)
     })
   )
 
