@@ -1,9 +1,11 @@
 import type { ExecutionEvent, ExecutionSummary } from "@bulkhead/domain"
 import type { EndedExecution, Entry } from "@bulkhead/sandbox"
 import { StoreFailure } from "@bulkhead/sandbox"
-import type { SqlClient } from "@effect/sql"
+import type { SqlClient, SqlConnection } from "@effect/sql"
 import { Array as Arr, Effect } from "effect"
 import * as Chain from "./Chain.js"
+import type { Row } from "./Rows.js"
+import * as Rows from "./Rows.js"
 
 /** Who writes: the instance, and how often it has been started. */
 export interface Writer {
@@ -16,63 +18,55 @@ export interface Group {
   readonly before: Chain.Head
   readonly after: Chain.Head
   readonly bytes: number
-  readonly executions: ReadonlyArray<Record<string, unknown>>
-  readonly events: ReadonlyArray<Record<string, unknown>>
-  readonly ends: ReadonlyArray<
-    readonly [executionId: string, endedAt: number, verdict: string, result: string | null]
-  >
-  readonly usage: ReadonlyArray<ReadonlyArray<string | number>>
-  readonly artifacts: ReadonlyArray<Record<string, unknown>>
+  /** With their ends, where those are of the same group. */
+  readonly executions: ReadonlyArray<Row>
+  readonly events: ReadonlyArray<Row>
+  /** Ends of executions of earlier groups. */
+  readonly ends: ReadonlyArray<Row>
+  readonly usage: ReadonlyArray<Row>
+  readonly artifacts: ReadonlyArray<Row>
 }
 
 /** Bytes that rows and their indexes take beside the texts, as measured on SQLite. */
 export const eventOverhead = 190
 export const executionOverhead = 320
 
-/** Rows of one statement: SQLite takes 32,766 parameters. */
-const rowsAtOnce = 1000
+const executionRow = (
+  { instance, life }: Writer,
+  execution: ExecutionSummary,
+  end: EndRow | undefined
+): Row => {
+  const { endedAt, executionId, language, startedAt, state, userId, verdict } = execution
+  const begun = [executionId, instance, life, userId, language ?? null, Math.round(startedAt)]
+  if (end !== undefined) return [...begun, "ended", ...end.slice(1)]
+  return [...begun, state, endedAt === undefined ? null : Math.round(endedAt), verdict ?? null, null]
+}
 
-const executionRow = ({ instance, life }: Writer, execution: ExecutionSummary) => ({
-  execution_id: execution.executionId,
+const eventRow = (instance: string, link: Chain.Link): Row => [
   instance,
-  life,
-  user_id: execution.userId,
-  state: execution.state,
-  language: execution.language ?? null,
-  started_at: Math.round(execution.startedAt),
-  ended_at: execution.endedAt === undefined ? null : Math.round(execution.endedAt),
-  verdict: execution.verdict ?? null
-})
+  link.sequence,
+  link.timestamp,
+  link.executionId,
+  link.event,
+  link.hash
+]
 
-const eventRow = (instance: string, link: Chain.Link) => ({
-  instance,
-  sequence: link.sequence,
-  timestamp: link.timestamp,
-  execution_id: link.executionId,
-  event: link.event,
-  hash: link.hash
-})
+type EndRow = readonly [executionId: string, endedAt: number, verdict: string, result: string | null]
 
-const endRow = ({ endedAt, executionId, result, verdict }: EndedExecution): Group["ends"][number] => [
+const endRow = ({ endedAt, executionId, result, verdict }: EndedExecution): EndRow => [
   executionId,
   Math.round(endedAt),
   verdict,
   result === undefined ? null : JSON.stringify(result)
 ]
 
-const artifactRows = ({ executionId, result }: EndedExecution) =>
+const artifactRows = ({ executionId, result }: EndedExecution): ReadonlyArray<Row> =>
   Arr.dedupeWith(result?.artifacts ?? [], (a, b) => a.name === b.name).map(
-    ({ mediaType, name, sha256, size }) => ({
-      execution_id: executionId,
-      name,
-      size,
-      sha256,
-      media_type: mediaType
-    })
+    ({ mediaType, name, sha256, size }) => [executionId, name, size, sha256, mediaType]
   )
 
 // An end does not say whose it is: the user is looked up when it is written.
-const usageRows = ({ endedAt, executionId, usage }: EndedExecution): Group["usage"] =>
+const usageRows = ({ endedAt, executionId, usage }: EndedExecution): ReadonlyArray<Row> =>
   usage === undefined
     ? []
     : [
@@ -87,10 +81,16 @@ const usageRows = ({ endedAt, executionId, usage }: EndedExecution): Group["usag
         ]
       ]
 
+const textBytes = (texts: Iterable<string | null>) => {
+  let bytes = 0
+  for (const text of texts) bytes += text === null ? 0 : Buffer.byteLength(text)
+  return bytes
+}
+
 /** Makes one group of rows of entries, after where the chain stands. */
 export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<Entry>): Group => {
   const links: Array<Chain.Link> = []
-  const executions = new Map<string, Record<string, unknown>>()
+  const executions = new Map<string, ExecutionSummary>()
   const ends = new Map<string, EndedExecution>()
   let after = before
   const happened = (event: ExecutionEvent) => {
@@ -101,13 +101,12 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
   for (const entry of entries) {
     if (entry._tag === "Happened") happened(entry.event)
     else if (entry._tag === "Began" && !executions.has(entry.execution.executionId))
-      executions.set(entry.execution.executionId, executionRow(writer, entry.execution))
+      executions.set(entry.execution.executionId, entry.execution)
     else if (entry._tag === "Ended" && !ends.has(entry.end.executionId))
       ends.set(entry.end.executionId, entry.end)
   }
-  const endRows = [...ends.values()].map(endRow)
-  const textBytes = (texts: ReadonlyArray<string | null>) =>
-    texts.reduce((bytes, text) => bytes + (text === null ? 0 : Buffer.byteLength(text)), 0)
+  const endRows = new Map(Array.from(ends, ([executionId, end]) => [executionId, endRow(end)]))
+  const ended = [...ends.values()]
   return {
     before,
     after,
@@ -115,86 +114,93 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
       links.length * eventOverhead +
       executions.size * executionOverhead +
       textBytes(links.map(({ event }) => event)) +
-      textBytes(endRows.map(([, , , result]) => result)),
-    executions: [...executions.values()],
+      textBytes(Array.from(endRows.values(), ([, , , result]) => result)),
+    executions: Array.from(executions, ([id, execution]) => executionRow(writer, execution, endRows.get(id))),
     events: links.map((link) => eventRow(writer.instance, link)),
-    ends: endRows,
-    usage: [...ends.values()].flatMap(usageRows),
-    artifacts: [...ends.values()].flatMap(artifactRows)
+    ends: Array.from(endRows.values()).filter(([executionId]) => !executions.has(executionId)),
+    usage: ended.flatMap(usageRows),
+    artifacts: ended.flatMap(artifactRows)
   }
 }
 
-const pieces = <A>(rows: ReadonlyArray<A>) => Arr.chunksOf(rows, rowsAtOnce)
-
-const values = (sql: SqlClient.SqlClient, rows: ReadonlyArray<ReadonlyArray<string | number | null>>) =>
-  sql.csv(rows.map((row) => sql`(${sql.csv(row.map((value) => sql`${value}`))})`))
-
-const insert = (
-  sql: SqlClient.SqlClient,
-  table: "executions" | "events" | "artifacts",
-  rows: ReadonlyArray<Record<string, unknown>>
-) =>
-  Effect.forEach(
-    pieces(rows),
-    (piece) =>
-      // An event that is there already is never right: its number is this group's alone.
-      table === "events"
-        ? sql`INSERT INTO ${sql(table)} ${sql.insert(piece)}`
-        : sql`INSERT INTO ${sql(table)} ${sql.insert(piece)} ON CONFLICT DO NOTHING`,
-    { discard: true }
+/** Makes the statements that write a group's rows. */
+const statements = (sql: SqlClient.SqlClient) => {
+  const rows = Rows.make(sql)
+  // The first beginning and the first end of an execution are the ones that count.
+  const executions = rows(
+    `INSERT INTO executions
+      (execution_id, instance, life, user_id, language, started_at, state, ended_at, verdict, result) VALUES`,
+    10,
+    `ON CONFLICT (execution_id) DO UPDATE SET
+      state = excluded.state, ended_at = excluded.ended_at, verdict = excluded.verdict, result = excluded.result
+      WHERE executions.ended_at IS NULL AND excluded.ended_at IS NOT NULL`
   )
-
-// The first end of an execution is the one that counts.
-const end = (sql: SqlClient.SqlClient, rows: Group["ends"]) =>
-  Effect.forEach(
-    pieces(rows),
-    (piece) =>
-      sql`UPDATE executions
-        SET state = 'ended', ended_at = CAST(v.column2 AS BIGINT), verdict = v.column3, result = v.column4
-        FROM (VALUES ${values(sql, piece)}) AS v
-        WHERE executions.execution_id = v.column1 AND executions.ended_at IS NULL`,
-    { discard: true }
+  // An event that is there already is never right: its number is this group's alone.
+  const events = rows(
+    "INSERT INTO events (instance, sequence, timestamp, execution_id, event, hash) VALUES",
+    6,
+    ""
   )
-
-const use = (sql: SqlClient.SqlClient, rows: Group["usage"]) =>
-  Effect.forEach(
-    pieces(rows),
-    (piece) =>
-      sql`INSERT INTO usage
-          (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd)
-        SELECT x.execution_id, x.user_id, CAST(v.column2 AS BIGINT), CAST(v.column3 AS DOUBLE PRECISION),
-          CAST(v.column4 AS DOUBLE PRECISION), CAST(v.column5 AS DOUBLE PRECISION),
-          CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION)
-        FROM (VALUES ${values(sql, piece)}) AS v JOIN executions x ON x.execution_id = v.column1
-        WHERE true
-        ON CONFLICT DO NOTHING`,
-    { discard: true }
+  const ends = rows(
+    `UPDATE executions
+      SET state = 'ended', ended_at = CAST(v.column2 AS BIGINT), verdict = v.column3, result = v.column4
+      FROM (VALUES`,
+    4,
+    ") AS v WHERE executions.execution_id = v.column1 AND executions.ended_at IS NULL"
   )
+  const usage = rows(
+    `INSERT INTO usage
+      (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd)
+      SELECT x.execution_id, x.user_id, CAST(v.column2 AS BIGINT), CAST(v.column3 AS DOUBLE PRECISION),
+        CAST(v.column4 AS DOUBLE PRECISION), CAST(v.column5 AS DOUBLE PRECISION),
+        CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION)
+      FROM (VALUES`,
+    7,
+    ") AS v JOIN executions x ON x.execution_id = v.column1 WHERE true ON CONFLICT DO NOTHING"
+  )
+  const artifacts = rows(
+    "INSERT INTO artifacts (execution_id, name, size, sha256, media_type) VALUES",
+    5,
+    "ON CONFLICT DO NOTHING"
+  )
+  return (group: Group) => [
+    ...executions(group.executions),
+    ...events(group.events),
+    ...ends(group.ends),
+    ...usage(group.usage),
+    ...artifacts(group.artifacts)
+  ]
+}
 
 /** Moves the chain's head on. False: this group is kept already. */
-const advance = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  { instance, life }: Writer,
-  { after, before, bytes }: Group
-) {
-  const moved = yield* sql`UPDATE chains
-    SET sequence = ${after.sequence}, hash = ${after.hash}, bytes = bytes + ${bytes}
-    WHERE instance = ${instance} AND life = ${life} AND sequence = ${before.sequence} AND hash = ${before.hash}
-    RETURNING sequence`
-  if (moved.length > 0) return true
-  const kept = yield* sql`SELECT sequence FROM chains
-    WHERE instance = ${instance} AND life = ${life} AND sequence = ${after.sequence} AND hash = ${after.hash}`
-  if (kept.length > 0) return false
+const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
+  const parameter = Rows.parameterOf(sql)
+  const standsAt = (first: number) =>
+    ["instance", "life", "sequence", "hash"]
+      .map((column, index) => `${column} = ${parameter(first + index)}`)
+      .join(" AND ")
+  const move = `UPDATE chains
+    SET sequence = ${parameter(1)}, hash = ${parameter(2)}, bytes = bytes + ${parameter(3)}
+    WHERE ${standsAt(4)} RETURNING sequence`
+  const look = `SELECT sequence FROM chains WHERE ${standsAt(1)}`
   const message = `Another process writes as instance '${instance}', or its row in chains was changed`
-  return yield* new StoreFailure({ message })
-})
+
+  return Effect.fnUntraced(function* (connection: SqlConnection.Connection, { after, before, bytes }: Group) {
+    const place = ({ hash, sequence }: Chain.Head) => [instance, life, sequence, hash]
+    const params = [after.sequence, after.hash, bytes, ...place(before)]
+    const moved = yield* connection.execute(move, params, undefined)
+    if (moved.length > 0) return true
+    const kept = yield* connection.execute(look, place(after), undefined)
+    return kept.length > 0 ? false : yield* new StoreFailure({ message })
+  })
+}
 
 /** Writes a group; to be run in a transaction. A group that was kept in an earlier try is left alone. */
-export const keep = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, writer: Writer, group: Group) {
-  if (!(yield* advance(sql, writer, group))) return
-  yield* insert(sql, "executions", group.executions)
-  yield* insert(sql, "events", group.events)
-  yield* end(sql, group.ends)
-  yield* use(sql, group.usage)
-  yield* insert(sql, "artifacts", group.artifacts)
-})
+export const keeping = (sql: SqlClient.SqlClient, writer: Writer) => {
+  const advance = advancing(sql, writer)
+  const statementsOf = statements(sql)
+  return Effect.fnUntraced(function* (connection: SqlConnection.Connection, group: Group) {
+    if (!(yield* advance(connection, group))) return
+    for (const { params, text } of statementsOf(group)) yield* connection.execute(text, params, undefined)
+  })
+}

@@ -15,6 +15,7 @@ import * as Cursor from "./Cursor.js"
 import { asStoreFailure } from "./Failures.js"
 import * as Group from "./Group.js"
 import * as GroupCommit from "./GroupCommit.js"
+import * as Transaction from "./Transaction.js"
 import * as Verification from "./Verification.js"
 
 export interface SqlExecutionStoreOptions extends GroupCommit.GroupCommitOptions {
@@ -229,8 +230,10 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
   let head = taken.head
 
   const timeout = () => new Error(`no answer within ${Duration.format(keepBound)}`)
+  const transaction = Transaction.make(sql)
+  const keepRows = Group.keeping(sql, writer)
   const keep = (group: Group.Group) =>
-    sql.withTransaction(Group.keep(sql, writer, group)).pipe(
+    transaction((connection) => keepRows(connection, group)).pipe(
       Effect.disconnect,
       Effect.timeoutFail({ duration: keepBound, onTimeout: timeout }),
       asStoreFailure("The store could not be written"),

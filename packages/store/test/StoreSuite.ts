@@ -157,6 +157,32 @@ export const storeSuite = <E>(title: string, layer: () => Layer.Layer<ExecutionS
     )
 
     test(
+      "takes an end as it comes: with its beginning, after it, or with a second beginning that counts for nothing",
+      Effect.gen(function* () {
+        const store = yield* ExecutionStore
+        const all = Array.from({ length: 100 }, (_, index) => `n${index}`)
+        const early = all.slice(0, 70)
+        const again = all.slice(60)
+        const end = (name: string) => ended(name, { result: result(name), usage: usageOf(10) })
+        yield* put(...early.map((name) => began(name)))
+        yield* put(...again.map((name) => began(name, { startedAt: 5 })), ...all.map(end))
+        yield* put(...all.flatMap((name) => [began(name), ended(name, { verdict: "Killed" })]))
+        for (const name of all) {
+          const expected = {
+            ...summary(name, { startedAt: early.includes(name) ? 1000 : 5 }),
+            state: "ended" as const,
+            endedAt: 2000,
+            verdict: "Completed" as const,
+            result: result(name)
+          }
+          assert.deepStrictEqual(yield* store.find(id(name)), Option.some(expected))
+        }
+        const [used] = (yield* store.usage({})).items
+        assert.deepStrictEqual([used?.userId, used?.executions, used?.sandboxMs], [user("ann"), 100, 1000])
+      })
+    )
+
+    test(
       "gives one execution's events as they were written, oldest first, in pages",
       Effect.gen(function* () {
         const store = yield* ExecutionStore
