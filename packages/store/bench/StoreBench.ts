@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type ExecutionEvent, ExecutionId, type ExecutionResult, UserId } from "@bulkhead/domain"
-import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
+import { type Entry, ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { SqlClient } from "@effect/sql"
@@ -116,48 +116,70 @@ const throughput = (count: number) =>
     )
   })
 
+/** As the events of 50 executions at a time come in: those of one lie apart. */
+const inBulk = Effect.gen(function* () {
+  const store = yield* ExecutionStore
+  for (let part = 0; part < 20; part++) {
+    const executions = Array.from({ length: 50 }, () => eventsOf(next++))
+    for (const index of events.keys())
+      for (const entries of executions) yield* store.write(entries.slice(index, index + 1))
+  }
+  yield* store.commit
+})
+
 const bulk = (count: number) =>
   Effect.gen(function* () {
-    const store = yield* ExecutionStore
-    const [time] = yield* timed(
-      Effect.gen(function* () {
-        for (let written = 0; written < count; written += 6000) {
-          for (let index = 0; index < 1000; index++) yield* store.write(eventsOf(next++))
-          yield* store.commit
-        }
-      })
-    )
+    const [time] = yield* timed(Effect.repeatN(inBulk, Math.ceil(count / 6000) - 1))
     yield* Console.log(
       `durable, ${count.toLocaleString("en")} events in bulk: ${Math.round((1000 * count) / time).toLocaleString("en")} events/s`
     )
   })
 
-const oneByOne = (count: number) =>
+/** What the compiler does with code that is run for the first time is not the store's cost. */
+const warmUp = 200
+
+/** An execution's writes one by one, each after `pause`, and its commit; gives how long it waited for them. */
+const writesOf = (number: number, pause: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const store = yield* ExecutionStore
-    const times: Array<number> = []
-    for (let index = 0; index < count; index++) {
-      const entries = execution(next++)
-      const start = yield* now
-      yield* store.write(entries.slice(0, 2))
-      for (const entry of entries.slice(2, 6)) yield* store.write([entry])
-      yield* store.write(entries.slice(6))
-      yield* store.commit
-      times.push((yield* now) - start)
+    const entries = execution(number)
+    const writes = [entries.slice(0, 2), ...entries.slice(2, 6).map((entry) => [entry]), entries.slice(6)]
+    let waited = 0
+    for (const write of writes) {
+      yield* pause
+      waited += (yield* timed(store.write(write)))[0]
     }
-    yield* Console.log(`one execution's writes and its commit, alone: ${quantiles(times)}`)
+    return waited + (yield* timed(store.commit))[0]
   })
+
+const times = <R>(count: number, one: Effect.Effect<number, StoreFailure, R>) =>
+  Effect.map(
+    Effect.forEach(Array.from({ length: warmUp + count }), () => one),
+    (all) => all.slice(warmUp)
+  )
+
+const oneByOne = Effect.gen(function* () {
+  const alone = yield* times(
+    1000,
+    Effect.suspend(() => writesOf(next++, Effect.void))
+  )
+  yield* Console.log(`one execution's writes and its commit, alone: ${quantiles(alone)}`)
+  const paced = yield* times(
+    200,
+    Effect.suspend(() => writesOf(next++, Effect.sleep(8)))
+  )
+  yield* Console.log(`the same with 8 ms before each, which are not counted: ${quantiles(paced)}`)
+})
 
 const reading = Effect.gen(function* () {
   const store = yield* ExecutionStore
-  const times: Array<number> = []
-  for (let index = 0; index < 500; index++) {
+  const read = Effect.gen(function* () {
     const id = idOf(Math.floor(Math.random() * next))
     const [time, page] = yield* timed(store.events(id, {}))
     if (page.items.length === 0) yield* Effect.dieMessage(`no events of ${id}`)
-    times.push(time)
-  }
-  yield* Console.log(`one execution's log: ${quantiles(times)}`)
+    return time
+  })
+  yield* Console.log(`one execution's log: ${quantiles(yield* times(2000, read))}`)
   const [list] = yield* timed(store.list({ limit: 100 }))
   const [listOfUser] = yield* timed(store.list({ limit: 100, userId: userOf(3), verdict: "Completed" }))
   yield* Console.log(
@@ -182,7 +204,7 @@ const rows = Effect.gen(function* () {
 const suite = (events: number) =>
   Effect.gen(function* () {
     yield* writeCost
-    yield* oneByOne(1000)
+    yield* oneByOne
     yield* throughput(5000)
     yield* bulk(120_000)
     if (events > 0) yield* bulk(events)
