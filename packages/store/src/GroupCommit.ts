@@ -1,5 +1,6 @@
 import { type Entry, StoreFailure } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
+import * as Alarm from "./Alarm.js"
 import { nextTurn } from "./NextTurn.js"
 
 /** How a group is made ready and kept. */
@@ -70,12 +71,9 @@ export const make = Effect.fnUntraced(function* <Group>(
   { keep, prepare }: Keeper<Group>,
   { groupSize = 500, linger = usualLinger, maxHeld = 256 * 1_048_576 }: GroupCommitOptions = {}
 ): Effect.fn.Return<GroupCommit, never, Scope.Scope> {
-  const clock = yield* Effect.clock
-  const longest = Duration.unsafeToNanos(linger)
   let queue: Array<ReadonlyArray<Entry>> = []
   let queued = 0
-  /** When the first entry of the queue was taken in, or one before it; by a clock that is never set. */
-  let since = 0n
+  let hasLingered = false
   let held: Held<Group> | undefined
   let size = 0
   // Numbers of writes: the last that was taken in, waited for, put into a group, and kept.
@@ -86,8 +84,11 @@ export const make = Effect.fnUntraced(function* <Group>(
   let lost = 0
   let failure: StoreFailure | undefined
   let waiters: Array<Waiter> = []
-  const lingering = yield* Effect.makeLatch()
   const due = yield* Effect.makeLatch()
+  const lingering = yield* Alarm.make(linger, () => {
+    hasLingered = true
+    due.unsafeOpen()
+  })
 
   const write: GroupCommit["write"] = (entries) =>
     Effect.sync(() => {
@@ -97,10 +98,7 @@ export const make = Effect.fnUntraced(function* <Group>(
         lost += entries.length
         return
       }
-      if (queue.length === 0) {
-        since = clock.unsafeCurrentTimeNanos()
-        lingering.unsafeOpen()
-      }
+      if (queue.length === 0) lingering.set()
       queue.push(entries)
       queued += entries.length
       size += added
@@ -130,9 +128,11 @@ export const make = Effect.fnUntraced(function* <Group>(
     queue = queue.slice(writes)
     queued -= count
     grouped += writes
-    if (waited <= grouped && queued < groupSize) due.unsafeClose()
-    if (queue.length > 0) lingering.unsafeOpen()
-    else lingering.unsafeClose()
+    if (queue.length === 0) {
+      hasLingered = false
+      lingering.clear()
+    }
+    if (waited <= grouped && queued < groupSize && !hasLingered) due.unsafeClose()
     return { group: prepare(entries), writes, entries: count, size: sizeOfAll(entries) }
   }
 
@@ -179,21 +179,6 @@ export const make = Effect.fnUntraced(function* <Group>(
     return Effect.tap(keep(next.group), () => Effect.sync(() => onKept(next)))
   })
 
-  // One for all groups, since to race each group's wait against a sleep would cost more than the group.
-  const timekeeper = lingering.await.pipe(
-    Effect.zipRight(
-      Effect.suspend(() => {
-        if (queue.length === 0) return Effect.void
-        const left = since + longest - clock.unsafeCurrentTimeNanos()
-        if (left > 0n) return Effect.sleep(Duration.nanos(left))
-        due.unsafeOpen()
-        lingering.unsafeClose()
-        return Effect.void
-      })
-    ),
-    Effect.forever
-  )
-
   const writer = due.await.pipe(
     Effect.zipRight(keepNext.pipe(Effect.tapError(onFailure), Effect.retry(retries))),
     Effect.zipRight(recover),
@@ -215,7 +200,6 @@ export const make = Effect.fnUntraced(function* <Group>(
   })
   yield* Effect.addFinalizer(() => flush)
   yield* Effect.forkScoped(Effect.interruptible(writer))
-  yield* Effect.forkScoped(Effect.interruptible(timekeeper))
 
   const ready = Effect.suspend(() => (failure ? Effect.fail(failure) : Effect.void))
 

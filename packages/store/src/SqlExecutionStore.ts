@@ -10,6 +10,7 @@ import {
 import { ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient, type Statement } from "@effect/sql"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
+import * as Bounded from "./Bounded.js"
 import * as Chain from "./Chain.js"
 import * as Cursor from "./Cursor.js"
 import { asStoreFailure } from "./Failures.js"
@@ -229,13 +230,14 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
   const { writer } = taken
   let head = taken.head
 
-  const timeout = () => new Error(`no answer within ${Duration.format(keepBound)}`)
+  const bounded = yield* Bounded.make(
+    keepBound,
+    () => new Error(`no answer within ${Duration.format(keepBound)}`)
+  )
   const transaction = Transaction.make(sql)
   const keepRows = Group.keeping(sql, writer)
   const keep = (group: Group.Group) =>
-    transaction((connection) => keepRows(connection, group)).pipe(
-      Effect.disconnect,
-      Effect.timeoutFail({ duration: keepBound, onTimeout: timeout }),
+    bounded(transaction((connection) => keepRows(connection, group))).pipe(
       asStoreFailure("The store could not be written"),
       Effect.tap(() => {
         head = group.after
