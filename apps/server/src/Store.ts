@@ -31,7 +31,7 @@ const books = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     Layer.mergeAll(
       Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
-      SqlIdempotencyKeys.layer,
+      SqlIdempotencyKeys.layer({ instance }),
       retention(settings),
       Layer.succeed(Prices, settings.prices)
     ).pipe(Layer.provide(database(settings)))

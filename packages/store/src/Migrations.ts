@@ -80,8 +80,17 @@ const books = Effect.gen(function* () {
   yield* Effect.forEach(statements, (statement) => statement, { discard: true })
 })
 
+/** Which life of which instance claimed a key. Nobody's, if it was claimed before this was written down. */
+const claimants = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN instance ${text} NOT NULL DEFAULT ''`
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN life BIGINT NOT NULL DEFAULT 0`
+  yield* sql`CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id)`
+})
+
 const run = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_books": books }),
+  loader: Migrator.fromRecord({ "0001_books": books, "0002_claimants": claimants }),
   table: "bulkhead_migrations"
 })
 

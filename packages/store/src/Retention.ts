@@ -77,6 +77,8 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     })
     yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
     yield* sql`DELETE FROM executions WHERE execution_id IN ${ids}`
+    // Their keys stay taken for as long as keys are kept: that the books do not know them any more must not let them run again.
+    yield* sql`UPDATE idempotency_keys SET instance = '' WHERE execution_id IN ${ids}`
     const bytes = new Map<string, number>()
     for (const row of rows)
       bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + Number(row.bytes) + Group.executionOverhead)

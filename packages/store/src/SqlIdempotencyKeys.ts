@@ -4,19 +4,23 @@ import { SqlClient } from "@effect/sql"
 import { Clock, Effect, Layer } from "effect"
 import { asStoreFailure } from "./Failures.js"
 
-const make = Effect.gen(function* () {
+export interface SqlIdempotencyKeysOptions {
+  /** The name of this server, as in `SqlExecutionStoreOptions`. Default `main`. */
+  readonly instance?: string
+}
+
+const make = Effect.fnUntraced(function* ({ instance = "main" }: SqlIdempotencyKeysOptions) {
   const sql = yield* SqlClient.SqlClient
+  const life = sql`COALESCE((SELECT life FROM chains WHERE instance = ${instance}), 0)`
 
   const claim: IdempotencyKeys["Type"]["claim"] = Effect.fn("SqlIdempotencyKeys.claim")(
     function* (claim) {
       const { executionId, fingerprint, key, userId } = claim
-      const created = yield* sql`INSERT INTO idempotency_keys ${sql.insert({
-        user_id: userId,
-        idempotency_key: key,
-        fingerprint,
-        execution_id: executionId,
-        created_at: yield* Clock.currentTimeMillis
-      })} ON CONFLICT DO NOTHING RETURNING execution_id`
+      const now = yield* Clock.currentTimeMillis
+      const created = yield* sql`INSERT INTO idempotency_keys
+          (user_id, idempotency_key, fingerprint, execution_id, created_at, instance, life)
+        VALUES (${userId}, ${key}, ${fingerprint}, ${executionId}, ${now}, ${instance}, ${life})
+        ON CONFLICT DO NOTHING RETURNING execution_id`
       if (created.length > 0) return claim
       const [row] = yield* sql<{ fingerprint: string; execution_id: string }>`
         SELECT fingerprint, execution_id FROM idempotency_keys
@@ -34,10 +38,19 @@ const make = Effect.gen(function* () {
     asStoreFailure("The idempotency key could not be kept")
   )
 
+  // Whoever finds no execution in the books must not take a key from a server that is about to begin it.
+  const released = sql.or([
+    sql`instance = ${instance}`,
+    sql`life < (SELECT c.life FROM chains c WHERE c.instance = idempotency_keys.instance)`,
+    sql`EXISTS (SELECT 1 FROM executions x
+      WHERE x.execution_id = idempotency_keys.execution_id AND x.verdict = 'Rejected')`
+  ])
+
   const release: IdempotencyKeys["Type"]["release"] = Effect.fn("SqlIdempotencyKeys.release")(
     function* ({ executionId, key, userId }) {
       yield* sql`DELETE FROM idempotency_keys
-        WHERE user_id = ${userId} AND idempotency_key = ${key} AND execution_id = ${executionId}`
+        WHERE user_id = ${userId} AND idempotency_key = ${key} AND execution_id = ${executionId}
+          AND ${released}`
     },
     (effect) => sql.withTransaction(effect),
     asStoreFailure("The idempotency key could not be released")
@@ -46,8 +59,11 @@ const make = Effect.gen(function* () {
   return IdempotencyKeys.of({ claim, release })
 })
 
-/** Keys in the tables that `SqliteStore` and `PostgresStore` make. `Retention` removes the old ones. */
-export const layer: Layer.Layer<IdempotencyKeys, never, SqlClient.SqlClient> = Layer.effect(
-  IdempotencyKeys,
-  make
-)
+/**
+ * Keys in the tables that `SqliteStore` and `PostgresStore` make. `Retention` removes the old ones. What another instance claimed is released only
+ * when it was refused, or when that instance has been started again since: until then it may be about to run. Nobody releases a key
+ * whose execution `Retention` has removed, or that was claimed by a version that did not write down by whom.
+ */
+export const layer = (
+  options: SqlIdempotencyKeysOptions = {}
+): Layer.Layer<IdempotencyKeys, never, SqlClient.SqlClient> => Layer.effect(IdempotencyKeys, make(options))
