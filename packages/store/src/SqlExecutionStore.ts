@@ -269,8 +269,9 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
 
 /**
  * The books in SQL, in the tables that `SqliteStore` and `PostgresStore` make. A write costs microseconds; a fiber of its own keeps
- * what was taken in, in groups, each in one transaction. When that fails, what was taken in is held in memory and tried again
- * until it succeeds, and all commits fail meanwhile; beyond `maxHeld` bytes further entries are dropped, and the loss is logged.
+ * what was taken in, in groups, each in one transaction: at once when somebody waits, or else within `linger`. When that fails, what
+ * was taken in is held in memory and tried again until it succeeds, and all commits fail meanwhile; beyond `maxHeld` bytes further
+ * entries are dropped, and the loss is logged.
  * A cursor that nobody gave out leads to an empty page.
  */
 export const layer = (
