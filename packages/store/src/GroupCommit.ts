@@ -17,7 +17,7 @@ export interface GroupCommitOptions {
   /**
    * How long entries that nobody waits for are held back, so that they are kept together with those that follow. A commit never waits for it.
    * The death of this process (by SIGKILL, say) takes along what lingers; nobody was told that it is kept. Default 20 ms, with which a
-   * lone `print(1)` over HTTP costs 2 transactions in the place of 5; 50 ms costs 2 as well, and only 100 ms would cost 1.
+   * lone `print(1)` over HTTP costs 2 transactions in the place of 6; 50 ms costs 2 as well, and only 100 ms would cost 1.
    */
   readonly linger?: Duration.DurationInput
   /** Bytes, roughly, that are held in memory while nothing can be written. Default 256 MiB. */
