@@ -43,7 +43,7 @@ const usage = `takes --quick (a few seconds, for whether it runs at all), --only
 const whole = {
   rounds: 5,
   blockMs: 1000,
-  warmUpMs: 10_000,
+  warmUpMs: 30_000,
   starts: 3,
   hellos: 100,
   sleepers: 50,

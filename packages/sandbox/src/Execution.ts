@@ -8,6 +8,7 @@ import type { Meter } from "./Meter.js"
 import * as Program from "./Program.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import { lifetimeFor } from "./Sandboxes.js"
 import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
 import type { Shared } from "./Shared.js"
 import { type Outcome, supervise } from "./Supervisor.js"
@@ -34,9 +35,6 @@ type Backoff = Schedule.ScheduleDriver<Duration.Duration, SandboxFailure>
 /** How long the end of a sandbox may take before we go on and leave the rest to its finalizer. */
 const destroyBound = Duration.seconds(10)
 
-/** A sandbox lives this much longer than its program may, for what comes before and after. */
-const lifetimeMargin = Duration.seconds(60)
-
 /** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
 const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
 
@@ -46,8 +44,7 @@ const startSandbox = Effect.fnUntraced(function* (
   program: Program.Program
 ) {
   const { executionId, limits, timeout } = execution
-  const lifetime = Duration.sum(Duration.seconds(timeout + limits.killGracePeriod), lifetimeMargin)
-  const sandbox = yield* sandboxes.acquire({ executionId }, lifetime)
+  const sandbox = yield* sandboxes.acquire({ executionId }, lifetimeFor(timeout, limits))
   execution.meter.begin()
   yield* books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
   if (program.files.length > 0) yield* sandbox.write(program.files)

@@ -1,5 +1,6 @@
 import type { PoolMetrics } from "@bulkhead/domain"
 import { Clock, type Context, Duration, Effect, Exit, Option, Queue, Schedule, Scope } from "effect"
+import { succeedsWithin } from "./Bounded.js"
 import type { LimitValues } from "./Limits.js"
 import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
 
@@ -21,6 +22,8 @@ export interface SandboxPool {
 
 export interface PoolOptions {
   readonly limits: Pick<LimitValues, "poolMin" | "poolMax" | "poolMaxAge">
+  /** How long a sandbox must live for an execution that asks for nothing special. */
+  readonly usualLifetime: Duration.Duration
   /** Makes one that lives this long. */
   readonly create: (lifetime: Duration.Duration) => Effect.Effect<Service, SandboxFailure, Scope.Scope>
   /** Returns when no execution waits for a sandbox to be made. */
@@ -30,6 +33,9 @@ export interface PoolOptions {
 /** A sandbox outlives its time in the pool by this much, so that one that is just taken does not die meanwhile. */
 const lifetimeMargin = Duration.seconds(30)
 
+/** One that was made no longer ago than this has just answered, and is not asked again. */
+const freshness = Duration.seconds(1)
+
 /** A sandbox that does not answer by then counts as dead. */
 const healthBound = Duration.seconds(2)
 
@@ -37,9 +43,14 @@ const healthBound = Duration.seconds(2)
 const refillBackoff = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced("30 seconds"))
 
 /** Keeps between `poolMin` and `poolMax` sandboxes: one more after each miss, one less after each that grew old unused. */
-export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: PoolOptions) {
+export const make = Effect.fnUntraced(function* ({ create, limits, usualLifetime, whenCalm }: PoolOptions) {
   const { poolMax, poolMaxAge, poolMin } = limits
   const maxAge = Duration.seconds(poolMaxAge)
+  const fresh = Duration.toMillis(freshness)
+  const bornLifetime = Duration.max(
+    Duration.sum(maxAge, lifetimeMargin),
+    Duration.sum(usualLifetime, freshness)
+  )
   const idle: Array<Idle> = []
   let target = poolMin
   let hits = 0
@@ -49,15 +60,18 @@ export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: P
 
   const discard = ({ scope }: Idle) => Effect.forkDaemon(Effect.interruptible(Scope.close(scope, Exit.void)))
 
-  const isAlive = ({ sandbox }: Idle, lifetime: Duration.Duration) =>
-    sandbox
-      .renew(lifetime)
-      .pipe(
-        Effect.isSuccess,
-        Effect.disconnect,
-        Effect.interruptible,
-        Effect.timeoutTo({ duration: healthBound, onSuccess: (alive) => alive, onTimeout: () => false })
-      )
+  /** Whether it has just been made, and lives about as long as it should. */
+  const isFresh = ({ bornAt }: Idle, lifetime: Duration.Duration, now: number) => {
+    const surplus = bornAt + Duration.toMillis(bornLifetime) - now - Duration.toMillis(lifetime)
+    return now - bornAt < fresh && surplus >= 0 && surplus <= fresh
+  }
+
+  const isAlive = (idle: Idle, lifetime: Duration.Duration) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      isFresh(idle, lifetime, now)
+        ? Effect.succeed(true)
+        : Effect.interruptible(succeedsWithin(idle.sandbox.renew(lifetime), healthBound))
+    )
 
   const take: SandboxPool["take"] = (lifetime) =>
     Effect.uninterruptibleMask((restore) =>
@@ -87,7 +101,7 @@ export const make = Effect.fnUntraced(function* ({ create, limits, whenCalm }: P
     Effect.gen(function* () {
       yield* restore(whenCalm)
       const scope = yield* Scope.make()
-      const sandbox = yield* restore(Scope.extend(create(Duration.sum(maxAge, lifetimeMargin)), scope)).pipe(
+      const sandbox = yield* restore(Scope.extend(create(bornLifetime), scope)).pipe(
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
       idle.push({ sandbox, scope, bornAt: yield* Clock.currentTimeMillis })

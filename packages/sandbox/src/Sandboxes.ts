@@ -2,7 +2,7 @@ import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
 import { Context, Duration, Effect, Layer, Option, RateLimiter, type Scope } from "effect"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import { Instance } from "./Instance.js"
-import { Limits } from "./Limits.js"
+import { Limits, type LimitValues } from "./Limits.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
 import { type Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
@@ -14,6 +14,13 @@ type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "tool
 
 /** What sandboxes are tagged with. */
 const service = "bulkhead"
+
+/** A sandbox lives this much longer than its program may, for what comes before and after. */
+const lifetimeMargin = Duration.seconds(60)
+
+/** How long a sandbox must live for a program that may run for `timeout` seconds. */
+export const lifetimeFor = (timeout: number, { killGracePeriod }: Pick<LimitValues, "killGracePeriod">) =>
+  Duration.sum(Duration.seconds(timeout + killGracePeriod), lifetimeMargin)
 
 /** Where executions get their sandboxes, and where it is seen to that none is left behind. */
 export class Sandboxes extends Context.Tag("@bulkhead/sandbox/Sandboxes")<
@@ -89,6 +96,7 @@ const make = Effect.gen(function* () {
 
   const pool = yield* SandboxPool.make({
     limits,
+    usualLifetime: lifetimeFor(limits.defaultTimeout, limits),
     create: (lifetime) => create({ purpose: "pool" }, lifetime),
     whenCalm: calm.await
   })

@@ -14,7 +14,7 @@ const lifetimeOf = (seconds: number) => Duration.seconds(seconds)
 /** A pool, and a provider of which everything can be seen. */
 const makePool = Effect.fnUntraced(function* (
   limits: Partial<SandboxPool.PoolOptions["limits"]> = {},
-  options: { readonly whenCalm?: Effect.Effect<void> } = {}
+  options: { readonly whenCalm?: Effect.Effect<void>; readonly usualLifetime?: Duration.Duration } = {}
 ) {
   const alive = new Set<string>()
   const diesAt = new Map<string, number>()
@@ -53,6 +53,7 @@ const makePool = Effect.fnUntraced(function* (
   const pool = yield* SandboxPool.make({
     limits: { poolMin: 0, poolMax: 3, poolMaxAge: 300, ...limits },
     create: (lifetime) => Effect.acquireRelease(make(lifetime), ({ destroy }) => Effect.ignore(destroy)),
+    usualLifetime: options.usualLifetime ?? Duration.zero,
     whenCalm: options.whenCalm ?? Effect.void
   }).pipe(Scope.extend(scope))
   yield* settle
@@ -82,6 +83,32 @@ describe("SandboxPool", () => {
       ])
       yield* settle
       assert.deepStrictEqual(yield* pool.metrics, { idle: 2, target: 2, hits: 2, misses: 0 })
+    })
+  )
+
+  it.scoped("asks none that was made a moment ago for what is usual, and every other", () =>
+    Effect.gen(function* () {
+      const usualLifetime = lifetimeOf(370)
+      const { diesAt, pool, provider, renewed } = yield* makePool({ poolMin: 1 }, { usualLifetime })
+      provider.renew = dead
+      yield* TestClock.adjust("999 millis")
+      const { id } = yield* take(pool, usualLifetime)
+      assert.deepStrictEqual(id, Option.some("sandbox-1"))
+      const now = yield* Clock.currentTimeMillis
+      assert.isAtLeast((diesAt.get("sandbox-1") ?? 0) - now, Duration.toMillis(usualLifetime))
+      assert.deepStrictEqual(renewed, [])
+
+      for (const [waits, lifetime] of [
+        ["1 seconds", usualLifetime],
+        ["0 seconds", lifetimeOf(75)],
+        ["0 seconds", lifetimeOf(900)]
+      ] as const) {
+        yield* settle
+        yield* TestClock.adjust(waits)
+        const asked = renewed.length
+        yield* take(pool, lifetime)
+        assert.isAbove(renewed.length, asked)
+      }
     })
   )
 
