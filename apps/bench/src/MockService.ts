@@ -7,19 +7,28 @@ import { BenchFailure } from "./BenchFailure.js"
 const done = Effect.succeed({ exitCode: 0 })
 
 /** Sandboxes that are there at once: a look at their toolchain finds python and a supervisor, under which this program runs. */
-export const sandboxes = (program: MockSandboxProvider.MockProgram = () => done) => {
+export const sandboxes = (
+  program: MockSandboxProvider.MockProgram = () => done,
+  options: MockSandboxProvider.MockOptions = {}
+) => {
   const supervised = MockSupervisor.reporting({}, program)
-  return MockSandboxProvider.layer({
-    program: (process) =>
-      MockSupervisor.voice(process.command).isThere
-        ? supervised(process)
-        : Effect.zipRight(process.stdout("python3 Python 3.11.2\nperl perl 5.36.0\n"), done)
-  })
+  return MockSandboxProvider.layer(
+    {
+      program: (process) =>
+        MockSupervisor.voice(process.command).isThere
+          ? supervised(process)
+          : Effect.zipRight(process.stdout("python3 Python 3.11.2\nperl perl 5.36.0\n"), done)
+    },
+    options
+  )
 }
 
 /** The whole service on such sandboxes, and the sandboxes. */
-export const layer = (limits: Partial<LimitValues>, program?: MockSandboxProvider.MockProgram) =>
-  Layer.provideMerge(SandboxService.layer(limits), sandboxes(program))
+export const layer = (
+  limits: Partial<LimitValues>,
+  program?: MockSandboxProvider.MockProgram,
+  options?: MockSandboxProvider.MockOptions
+) => Layer.provideMerge(SandboxService.layer(limits), sandboxes(program, options))
 
 const failure = ({ message }: { readonly message: string }) =>
   new BenchFailure({ message: `the service: ${message}` })

@@ -16,5 +16,10 @@ export const measure = (permits: number, options: Options) =>
     const samples = yield* Interleave.run(rows, [permits], options.rounds, duration)
     return Comparison.compare(samples, "provider directly")
   }).pipe(
-    Effect.provide(MockService.layer({ maxConcurrentSandboxes: permits, maxSandboxesPerUser: permits }))
+    Effect.provide(
+      MockService.layer({ maxConcurrentSandboxes: permits, maxSandboxesPerUser: permits }, undefined, {
+        // Or what is measured would be a heap that grows with every execution.
+        remembered: 0
+      })
+    )
   )

@@ -79,7 +79,7 @@ interface LiveSandbox {
 export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes")<
   MockSandboxes,
   {
-    /** Every sandbox ever created, in order. */
+    /** The sandboxes that were created, in order: every one, unless the layer was told to remember fewer. */
     readonly created: Effect.Effect<ReadonlyArray<MockSandbox>>
     /** Sandboxes that were created and not yet destroyed. */
     readonly alive: Effect.Effect<number>
@@ -185,19 +185,29 @@ const makeSandbox = (
 const boundedDestroy = ({ destroy }: Context.Tag.Service<Sandbox>) =>
   destroy.pipe(Effect.ignore, Effect.disconnect, Effect.interruptible, Effect.timeoutOption("15 seconds"))
 
+export interface MockOptions {
+  /** Sandboxes that `created` tells of: the latest. All of them unless told. */
+  readonly remembered?: number
+}
+
 /** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
-export const layer = (initial: Partial<MockBehaviour> = {}): Layer.Layer<SandboxProvider | MockSandboxes> =>
+export const layer = (
+  initial: Partial<MockBehaviour> = {},
+  { remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
+): Layer.Layer<SandboxProvider | MockSandboxes> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const behaviour = yield* Ref.make({ ...defaultBehaviour, ...initial })
       const created: Array<MockSandbox> = []
       const live = new Map<string, LiveSandbox>()
+      let made = 0
       let peak = 0
 
       const acquire = Effect.fnUntraced(function* (options: SandboxOptions) {
         yield* (yield* Ref.get(behaviour)).create
-        const record = { id: `mock-${created.length + 1}`, options, files: [], commands: [], signals: [] }
+        const record = { id: `mock-${++made}`, options, files: [], commands: [], signals: [] }
         created.push(record)
+        if (created.length > remembered) created.shift()
         const sandbox = makeSandbox(
           record,
           behaviour,
