@@ -57,19 +57,38 @@ const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) => {
   return verdict === "InternalError" && receipt === undefined && error?.category !== "internal"
 }
 
+/** Seconds after which an execution of another server is worth asking for again. */
+const elsewhere = 1
+
+const underWay = (executionId: ExecutionId) =>
+  new RecordUnavailable({
+    executionId,
+    message: "idempotencyKey: its execution is under way on another server; ask again",
+    retryAfter: elsewhere
+  })
+
+/** What this server's own executions come to is waited for and not asked for here, so one that has not ended is another server's. */
 const replay = (
   { find }: Context.Tag.Service<ExecutionStore>,
   { executionId }: Claim
-): Effect.Effect<ExecutionResult, IdempotencyConflict | StoreFailure> =>
-  Effect.flatMap(find(executionId), (found) =>
-    found._tag === "Some" && found.value.result !== undefined
-      ? Effect.succeed(found.value.result)
-      : conflict(executionId, "the result of its execution is not kept here any more")
-  )
+): Effect.Effect<ExecutionResult, IdempotencyConflict | RecordUnavailable | StoreFailure> =>
+  Effect.gen(function* () {
+    const found = Option.getOrUndefined(yield* find(executionId))
+    if (found?.result !== undefined) return found.result
+    if (found === undefined) {
+      return yield* conflict(
+        executionId,
+        "its execution is not kept here any more, or another server is about to begin it"
+      )
+    }
+    return yield* found.state === "ended"
+      ? conflict(executionId, "the result of its execution is not kept here any more")
+      : underWay(executionId)
+  })
 
 /**
- * Takes the key, unless it stands for an execution. One that is not in the books, or that was refused, ran no code: its server died
- * before it could give the key back.
+ * Takes the key, unless it stands for an execution. One that was refused ran no code; nor did one that is not in the books, if its server died
+ * before it could give the key back. Whether it did is for the keys to know: they release none that a living server may be about to use.
  */
 const take = (
   { claim: claimKey, release }: Context.Tag.Service<IdempotencyKeys>,

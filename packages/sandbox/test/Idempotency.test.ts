@@ -1,8 +1,9 @@
-import { ExecutionId, UserId } from "@bulkhead/domain"
-import { IdempotencyKeys, SandboxService } from "@bulkhead/sandbox"
+import { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import { ExecutionStore, IdempotencyKeys, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Ref, TestClock } from "effect"
+import { Effect, Fiber, Ref, Schema, TestClock } from "effect"
+import * as Idempotency from "../src/Idempotency.js"
 import { service, settle } from "./Fixture.js"
 
 const { failure, MockSandboxes, sleeper } = MockSandboxProvider
@@ -18,6 +19,32 @@ const execute = (idempotencyKey: string, code = "print(1)", userId = "ann", time
 const begin = (key: string, code?: string) => Effect.tap(Effect.fork(execute(key, code)), () => settle)
 
 describe("an idempotency key", () => {
+  it.effect("that another server holds runs nothing, and says how that server's execution stands", () =>
+    Effect.gen(function* () {
+      const { claim } = yield* IdempotencyKeys
+      const store = yield* ExecutionStore
+      const userId = UserId.make("ann")
+      const { executionId } = yield* execute("ours")
+      const theirs = ExecutionId.make("exec_theirs")
+      const request = { code: "print(1)", timeout: 60 }
+      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request))
+      assert.notStrictEqual(executionId, theirs)
+      yield* claim({ userId, key: "one", fingerprint, executionId: theirs })
+      const execution = { executionId: theirs, userId, state: "running", startedAt: 0 } as const
+      yield* store.write([{ _tag: "Began", execution }])
+      const underWay = yield* Effect.flip(execute("one"))
+      assert.include(underWay, { _tag: "RecordUnavailable", retryAfter: 1 })
+      assert.match(underWay.message, /under way on another server/)
+      yield* store.write([
+        { _tag: "Ended", end: { executionId: theirs, endedAt: 1, verdict: "InternalError" } }
+      ])
+      const ended = yield* Effect.flip(execute("one"))
+      assert.strictEqual(ended._tag, "IdempotencyConflict")
+      assert.match(ended.message, /not kept here any more$/)
+      assert.strictEqual(yield* created, 1)
+    }).pipe(Effect.provide(service()))
+  )
+
   it.effect("gives the first result again, without a second run", () =>
     Effect.gen(function* () {
       const first = yield* execute("one")
