@@ -2,6 +2,7 @@ import type { SentSignal } from "@bulkhead/domain"
 import { Cause, type Context, Deferred, Duration, Effect, Exit, FiberId, Option } from "effect"
 import { succeedsWithin } from "./Bounded.js"
 import * as CommandWatch from "./CommandWatch.js"
+import * as Deadline from "./Deadline.js"
 import type { KillRequest, KillSwitch } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
 import type { CollectedOutput } from "./Output.js"
@@ -92,19 +93,14 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
 
   // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
   const isFirstWall = program.nonce === undefined
-  const wall = Duration.toMillis(
-    isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
+  const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
+  const watchClock = Effect.map(
+    Deadline.passed({ start: startBound, run: wall }, () => startedAt),
+    (late) =>
+      late === "start"
+        ? decide({ _tag: "Lost", failure: lateStart })
+        : mustStop({ _tag: "Deadline", graceful: isFirstWall })
   )
-  const startBy = now() + Duration.toMillis(startBound)
-  /** Milliseconds until it must have started or, once it has, until it must have ended. */
-  const timeLeft = () => (startedAt === undefined ? startBy : startedAt + wall) - now()
-  const watchClock = Effect.gen(function* () {
-    // Whatever starts later must end later than `wall` from now.
-    for (let left = timeLeft(); left > 0; left = timeLeft())
-      yield* Effect.sleep(startedAt === undefined ? Math.min(left, wall) : left)
-    if (startedAt === undefined) decide({ _tag: "Lost", failure: lateStart })
-    else mustStop({ _tag: "Deadline", graceful: isFirstWall })
-  })
 
   let isStartTold = false
   const tellStart = Effect.suspend(() => {
