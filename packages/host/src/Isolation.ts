@@ -1,7 +1,8 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, Option, type Scope } from "effect"
 import * as Bubblewrap from "./Bubblewrap.js"
-import * as Cgroups from "./Cgroups.js"
+import * as CgroupSetup from "./CgroupSetup.js"
+import type { Cgroups } from "./Cgroups.js"
 import * as GuestEtc from "./GuestEtc.js"
 import * as GuestRoot from "./GuestRoot.js"
 import * as Held from "./Held.js"
@@ -23,7 +24,7 @@ export interface IsolationDescription {
   readonly seccomp: "docker default"
   readonly network: "none"
   /** What holds each sandbox to its memory, CPU and processes. Rlimits hold single programs, and no CPU. */
-  readonly caps: Cgroups.Cgroups["kind"] | "rlimits only"
+  readonly caps: Cgroups["kind"] | "rlimits only"
   /** Directories beside /usr that sandboxes can read. */
   readonly toolchains: ReadonlyArray<string>
 }
@@ -38,7 +39,7 @@ export interface Isolation {
   /** A place among the most sandboxes there may be; with it come its uids. Free again when the scope has closed. */
   readonly slot: Effect.Effect<number, NoFreeSlot, Scope.Scope>
   /** Absent: the kernel lets this user have none. */
-  readonly cgroups: Option.Option<Cgroups.Cgroups>
+  readonly cgroups: Option.Option<Cgroups>
   readonly description: IsolationDescription
 }
 
@@ -145,7 +146,7 @@ const makeSlots = (options: HostOptions) => {
 const describe = (
   mode: Bubblewrap.UserMode,
   toolchains: ReadonlyArray<string>,
-  cgroups: Option.Option<Cgroups.Cgroups>
+  cgroups: Option.Option<Cgroups>
 ): IsolationDescription => ({
   mechanism: "bubblewrap",
   namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
@@ -168,7 +169,7 @@ const capsOf = (options: HostOptions) => ({
  */
 const programLimits = Effect.fn("Isolation.programLimits")(function* (
   options: HostOptions,
-  cgroups: Option.Option<Cgroups.Cgroups>
+  cgroups: Option.Option<Cgroups>
 ) {
   if (Option.isSome(cgroups)) return { processes: 0, dataBytes: 0 }
   const counted = ThisProcess.isRoot || ThisProcess.kernel >= 5.14
@@ -189,7 +190,7 @@ export const make = Effect.fn("Isolation.make")(
     yield* GuestEtc.write(`${runDirectory}/etc`)
     yield* fs.writeFile(`${runDirectory}/seccomp.bpf`, Seccomp.filter(processor))
     yield* fs.writeFileString(`${runDirectory}/agent.pl`, yield* agentProgram())
-    const cgroups = yield* Cgroups.make(capsOf(options))
+    const cgroups = yield* CgroupSetup.make(capsOf(options))
     const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains)
     const disk =
       mode === "two" ? { bytes: diskBudget(options), inodes: inodeBudget(options), root } : undefined

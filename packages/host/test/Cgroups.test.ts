@@ -14,7 +14,8 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as Cgroups from "../src/Cgroups.js"
+import * as CgroupSetup from "../src/CgroupSetup.js"
+import type * as Cgroups from "../src/Cgroups.js"
 import * as LaunchPlan from "../src/LaunchPlan.js"
 
 const caps: Cgroups.Caps = { memoryBytes: 1000, processors: 1.6, processes: 132 }
@@ -61,7 +62,7 @@ const likeAKernel = Effect.map(FileSystem.FileSystem, (fs) => ({
 }))
 
 const made = (given: Cgroups.Surroundings) =>
-  Effect.map(Cgroups.makeIn(given, caps), Option.getOrUndefined).pipe(
+  Effect.map(CgroupSetup.makeIn(given, caps), Option.getOrUndefined).pipe(
     Effect.provideServiceEffect(FileSystem.FileSystem, likeAKernel),
     Effect.provide(NodeContext.layer)
   )

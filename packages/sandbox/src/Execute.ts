@@ -197,5 +197,5 @@ export const execute = Effect.fn("SandboxService.execute")(function* (
   const key = request.idempotencyKey
   if (key === undefined) return yield* untilCallerLeaves(shared, executionId, started)
   const fingerprint = Idempotency.fingerprint(request)
-  return yield* Idempotency.once(shared, { executionId, userId, key, fingerprint }, started)
+  return yield* shared.idempotency.once({ executionId, userId, key, fingerprint }, started)
 })

@@ -8,14 +8,22 @@ import {
   type Refusal
 } from "@bulkhead/domain"
 import { type Context, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
-import type { ExecutionStore, StoreFailure } from "./ExecutionStore.js"
-import type { Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
-import type { Shared } from "./Shared.js"
+import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
+import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 
 type Answer = Effect.Effect<ExecutionResult, Refusal>
 
+/** Sees to it that a key's request runs once. */
+export interface Idempotency {
+  /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
+  readonly once: (
+    claim: Claim,
+    start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
+  ) => Effect.Effect<ExecutionResult, Refusal>
+}
+
 /** A key whose execution waits or runs, with the answer for whoever asks with it meanwhile. */
-export interface Pending {
+interface Pending {
   readonly fingerprint: string
   readonly answer: Deferred.Deferred<Answer>
 }
@@ -104,53 +112,58 @@ const take = (
     return yield* claimKey(claim)
   })
 
-/** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
-export const once = Effect.fnUntraced(function* (
-  shared: Shared,
-  claim: Claim,
-  start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
-) {
-  const { executionId } = claim
-  const name = `${claim.userId} ${claim.key}`
-  const pending = shared.pending.get(name)
-  if (pending !== undefined) {
-    if (pending.fingerprint !== claim.fingerprint) return yield* anotherRequest(executionId)
-    return yield* Effect.interruptible(Effect.flatten(Deferred.await(pending.answer)))
-  }
-  const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
-  shared.pending.set(name, mine)
-  const { keys, store } = shared
+export const make: Effect.Effect<Idempotency, never, IdempotencyKeys | ExecutionStore> = Effect.gen(
+  function* () {
+    const keys = yield* IdempotencyKeys
+    const store = yield* ExecutionStore
+    /** By user and key. */
+    const allPending = new Map<string, Pending>()
 
-  const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
-    Effect.zipRight(
-      neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
-      Effect.sync(() => shared.pending.delete(name))
-    )
-  const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
-    onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
-    onSuccess: (fiber) =>
-      Effect.map(
-        Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
-        (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
+    const once: Idempotency["once"] = Effect.fnUntraced(function* (claim, start) {
+      const { executionId } = claim
+      const name = `${claim.userId} ${claim.key}`
+      const pending = allPending.get(name)
+      if (pending !== undefined) {
+        if (pending.fingerprint !== claim.fingerprint) return yield* anotherRequest(executionId)
+        return yield* Effect.interruptible(Effect.flatten(Deferred.await(pending.answer)))
+      }
+      const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
+      allPending.set(name, mine)
+
+      const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
+        Effect.zipRight(
+          neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
+          Effect.sync(() => allPending.delete(name))
+        )
+      const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
+        onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
+        onSuccess: (fiber) =>
+          Effect.map(
+            Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
+            (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
+          )
+      })
+      const answerOf = (holder: Claim): Effect.Effect<Answer> => {
+        if (holder.executionId === executionId) return run
+        allPending.delete(name)
+        return Effect.succeed(
+          holder.fingerprint === claim.fingerprint
+            ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
+            : anotherRequest(executionId)
+        )
+      }
+
+      const answer = yield* take(keys, store, claim).pipe(
+        Effect.flatMap(answerOf),
+        Effect.catchTag("StoreFailure", () => {
+          allPending.delete(name)
+          return Effect.succeed<Answer>(unavailable(executionId))
+        })
       )
-  })
-  const answerOf = (holder: Claim): Effect.Effect<Answer> => {
-    if (holder.executionId === executionId) return run
-    shared.pending.delete(name)
-    return Effect.succeed(
-      holder.fingerprint === claim.fingerprint
-        ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
-        : anotherRequest(executionId)
-    )
-  }
+      yield* Deferred.succeed(mine.answer, answer)
+      return yield* Effect.interruptible(answer)
+    }, Effect.uninterruptible)
 
-  const answer = yield* take(keys, store, claim).pipe(
-    Effect.flatMap(answerOf),
-    Effect.catchTag("StoreFailure", () => {
-      shared.pending.delete(name)
-      return Effect.succeed<Answer>(unavailable(executionId))
-    })
-  )
-  yield* Deferred.succeed(mine.answer, answer)
-  return yield* Effect.interruptible(answer)
-}, Effect.uninterruptible)
+    return { once }
+  }
+)

@@ -36,6 +36,7 @@ import {
   type StoreFailure,
   type UsageQuery
 } from "./ExecutionStore.js"
+import * as Idempotency from "./Idempotency.js"
 import { IdempotencyKeys } from "./IdempotencyKeys.js"
 import { change, Limits } from "./Limits.js"
 import * as MemoryExecutionStore from "./MemoryExecutionStore.js"
@@ -66,8 +67,7 @@ const make = Effect.gen(function* () {
     toolchain: yield* Toolchain,
     gate: yield* ArtifactGate,
     store: yield* ExecutionStore,
-    keys: yield* IdempotencyKeys,
-    pending: new Map(),
+    idempotency: yield* Idempotency.make,
     limits: yield* Limits,
     isClosing: false
   }

@@ -5,8 +5,7 @@ import type { ArtifactGate } from "./ArtifactGate.js"
 import type { Books } from "./Books.js"
 import type { ExecutionRegistry } from "./ExecutionRegistry.js"
 import type { ExecutionStore } from "./ExecutionStore.js"
-import type { Pending } from "./Idempotency.js"
-import type { IdempotencyKeys } from "./IdempotencyKeys.js"
+import type { Idempotency } from "./Idempotency.js"
 import type { LimitValues } from "./Limits.js"
 import type { PriceValues } from "./Prices.js"
 import type { Sandboxes } from "./Sandboxes.js"
@@ -22,9 +21,7 @@ export interface Shared {
   readonly toolchain: Context.Tag.Service<Toolchain>
   readonly gate: Context.Tag.Service<ArtifactGate>
   readonly store: Context.Tag.Service<ExecutionStore>
-  readonly keys: Context.Tag.Service<IdempotencyKeys>
-  /** What runs or waits under an idempotency key, by user and key. */
-  readonly pending: Map<string, Pending>
+  readonly idempotency: Idempotency
   /** As they are now. */
   limits: LimitValues
   /** Whether the service takes no new work. */
