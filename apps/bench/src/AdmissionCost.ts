@@ -40,9 +40,6 @@ const onePlace = (waiting: number) =>
     Limits.layer({ maxConcurrentSandboxes: 1, maxQueued: waiting + 1, maxQueueWait: waitLimit })
   )
 
-/** Nobody presses it. */
-const killSwitch = new KillSwitch()
-
 const goAway = new SystemAtCapacity({ executionId, message: "that was all", retryAfter: 1 })
 
 /** Each who has a turn lets another enter the queue, in a fiber of its own, until there were so many turns. */
@@ -63,7 +60,7 @@ const relay = Effect.fnUntraced(function* (admission: Service, users: number, tu
   const enter: Effect.Effect<unknown> = Effect.sync(() => {
     const userId = UserId.make(`user${asked++ % users}`)
     fork(
-      Effect.ignore(admission.withPlace({ executionId, userId }, killSwitch, onWait, inPlace))
+      Effect.ignore(admission.withPlace({ executionId, userId }, new KillSwitch(), onWait, inPlace))
     ).addObserver(() => void gone++)
   })
   return { enter, done: Deferred.await(done), waits: () => waits, areGone: () => gone === asked }

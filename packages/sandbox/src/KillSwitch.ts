@@ -11,7 +11,7 @@ export class KilledEarly extends Data.TaggedError("KilledEarly")<KillRequest> {}
 
 /** Asks one execution to end. Only the first request counts. */
 export class KillSwitch {
-  private listeners: Array<(request: KillRequest) => void> = []
+  private readonly listeners = new Set<(request: KillRequest) => void>()
   private first: KillRequest | undefined
 
   /** The request, once there is one. */
@@ -23,16 +23,14 @@ export class KillSwitch {
     if (this.first !== undefined) return
     this.first = request
     for (const listener of this.listeners) listener(request)
-    this.listeners = []
+    this.listeners.clear()
   }
 
   /** Tells of the request, now or later, until it is told to stop. */
   listen(listener: (request: KillRequest) => void): () => void {
     if (this.first !== undefined) listener(this.first)
-    else this.listeners.push(listener)
-    return () => {
-      this.listeners = this.listeners.filter((other) => other !== listener)
-    }
+    else this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
   }
 }
 

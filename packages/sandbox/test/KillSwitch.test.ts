@@ -8,7 +8,7 @@ const request = { reason: "user_request", graceful: true }
 
 /** How many listeners are still told of a request. */
 const listeners = (killSwitch: KillSwitch) =>
-  (killSwitch as unknown as { listeners: ReadonlyArray<unknown> }).listeners.length
+  (killSwitch as unknown as { listeners: ReadonlySet<unknown> }).listeners.size
 
 describe("KillSwitch", () => {
   it("tells each listener once, now or later; only the first request counts", () => {
