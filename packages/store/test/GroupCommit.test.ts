@@ -162,7 +162,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const { fails, next, ready, write } = yield* fixture()
       yield* write([began("a")])
-      yield* TestClock.adjust("20 millis")
+      yield* TestClock.adjust("50 millis")
       yield* fails(yield* next)
       yield* Effect.yieldNow()
       assert.strictEqual((yield* Effect.flip(ready)).message, "disk full")
@@ -232,7 +232,7 @@ describe("GroupCommit", () => {
       yield* kept(rest)
       yield* Effect.eventually(commit)
       yield* write([began("d")])
-      yield* TestClock.adjust("20 millis")
+      yield* TestClock.adjust("50 millis")
       assert.deepStrictEqual((yield* next).entries, [began("d")])
     })
   )
