@@ -89,7 +89,7 @@ const make = Effect.gen(function* () {
   const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, query: EventQuery = {}) {
     yield* upToDate
     const events = yield* store.events(executionId, query)
-    if (events.items.length === 0 && query.cursor === undefined) yield* find(executionId)
+    if (events.items.length === 0) yield* find(executionId)
     return events
   })
 

@@ -426,6 +426,22 @@ describe("limits on concurrency", () => {
   )
 })
 
+it.effect(
+  "the log of an unknown execution is unknown, whatever part of it is asked for; a known one's part may be empty",
+  () =>
+    Effect.gen(function* () {
+      const { execute, getEvents } = yield* SandboxService
+      const unknown = ExecutionId.make("exec_unknown")
+      for (const query of [{}, { cursor: "AAAA" }, { level: "warn" }] as const) {
+        assert.strictEqual((yield* Effect.flip(getEvents(unknown, query)))._tag, "ExecutionNotFound")
+      }
+      const { executionId } = yield* execute({ code: "print(1)" })
+      for (const query of [{ cursor: "AAAA" }, { level: "warn" }] as const) {
+        assert.deepStrictEqual(yield* getEvents(executionId, query), { items: [] })
+      }
+    }).pipe(Effect.provide(service()))
+)
+
 describe("bad requests", () => {
   const bad: ReadonlyArray<readonly [string, unknown, string]> = [
     ["not an object", [], "request"],
