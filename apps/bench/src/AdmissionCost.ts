@@ -51,7 +51,7 @@ const relay = Effect.fnUntraced(function* (admission: Service, users: number, tu
   let waits = 0
   let gone = 0
   let taken = 0
-  const onWait = () => Effect.sync(() => void waits++)
+  const onWait = () => void waits++
   const inPlace = Effect.suspend(() => {
     taken++
     if (taken < turns) return enter

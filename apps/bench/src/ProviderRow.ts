@@ -8,14 +8,14 @@ const command = { line: "python3 -u main.py", env: {}, lifetime: Duration.minute
 const options = { metadata: {}, lifetime: Duration.minutes(1) }
 
 /** The provider called directly: a sandbox, a command in it, and its end. */
-export const make = Effect.map(SandboxProvider, ({ acquire }) =>
+export const make = Effect.map(SandboxProvider, ({ create }) =>
   OwnRow.make(
     "provider directly",
-    "the mock provider: acquire a sandbox, run, destroy",
-    acquire(options).pipe(
-      Effect.flatMap(({ run }) => run(command)),
-      Effect.scoped,
-      Effect.mapError(({ message }) => new BenchFailure({ message: `the provider: ${message}` }))
-    )
+    "the mock provider: create a sandbox, run, destroy",
+    Effect.acquireUseRelease(
+      create(options),
+      ({ run }) => run(command),
+      ({ destroy }) => Effect.orDie(destroy)
+    ).pipe(Effect.mapError(({ message }) => new BenchFailure({ message: `the provider: ${message}` })))
   )
 )

@@ -4,11 +4,10 @@ import { StoreConfig } from "./StoreConfig.js"
 
 const lineOf = (entry: Entry) => (entry._tag === "Happened" ? `${JSON.stringify(entry.event)}\n` : "")
 
-const print = (entries: ReadonlyArray<Entry>) =>
-  Effect.sync(() => {
-    const lines = entries.map(lineOf).join("")
-    if (lines !== "") process.stdout.write(lines)
-  })
+const print = (entries: ReadonlyArray<Entry>) => {
+  const lines = entries.map(lineOf).join("")
+  if (lines !== "") process.stdout.write(lines)
+}
 
 /** Books that also write every event to stdout, a line of JSON each, where the settings ask for that. */
 export const layer = Layer.effect(
@@ -17,7 +16,10 @@ export const layer = Layer.effect(
     logsEvents
       ? {
           ...store,
-          write: (entries: ReadonlyArray<Entry>) => Effect.zipRight(store.write(entries), print(entries))
+          write: (entries: ReadonlyArray<Entry>) => {
+            store.write(entries)
+            print(entries)
+          }
         }
       : store
   )

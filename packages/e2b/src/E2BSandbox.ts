@@ -17,9 +17,6 @@ import * as Wire from "./Wire.js"
 /** Destroying is tried this often before it counts as failed. */
 const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(3))
 
-/** How long the finalizer may hold up the end of a scope. */
-const finalizerBound = Duration.seconds(15)
-
 type Phase = SandboxFailure["phase"]
 
 const attempt = <A>(phase: Phase, call: () => Promise<A>) =>
@@ -61,7 +58,7 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
 
 type Connection = ReturnType<typeof connectionOf>
 
-const create = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }: SandboxOptions) {
+const createSdk = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }: SandboxOptions) {
   const config = yield* E2BConfig
   const { template } = config
   return yield* attemptApi("create", (options) =>
@@ -173,8 +170,8 @@ export const kill = (connection: Connection, sandboxId: string) =>
     Effect.catchIf(isGone, () => Effect.void)
   )
 
-/** Ends a sandbox, now or when its scope closes; once. */
-const ending = (connection: Connection, sandboxId: string) => {
+/** Ends a sandbox, once. */
+const destroy = (connection: Connection, sandboxId: string) => {
   let isGone = false
   const destroyNow = kill(connection, sandboxId).pipe(
     Effect.retry({ schedule: destroyAttempts, while: (failure) => failure.retryable }),
@@ -183,23 +180,14 @@ const ending = (connection: Connection, sandboxId: string) => {
     }),
     Effect.withSpan("E2BSandbox.destroy")
   )
-  // A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt.
-  const closeNow = destroyNow.pipe(
-    Effect.ignoreLogged,
-    Effect.disconnect,
-    Effect.interruptible,
-    Effect.timeoutOption(finalizerBound)
-  )
-  const unlessGone = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.suspend(() => (isGone ? Effect.void : Effect.asVoid(effect)))
-  return { destroy: unlessGone(destroyNow), close: unlessGone(closeNow) }
+  return Effect.suspend(() => (isGone ? Effect.void : destroyNow))
 }
 
-const make = Effect.fnUntraced(function* (options: SandboxOptions) {
+/** A fresh sandbox of E2B's, or of a host that speaks its API. It is the caller's to destroy. */
+export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
   const connection = connectionOf(yield* E2BConfig)
-  const sdk = yield* create(options)
-  const { close, destroy } = ending(connection, sdk.sandboxId)
-  const sandbox = Sandbox.of({
+  const sdk = yield* createSdk(options)
+  return Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
     renew: renew(connection, sdk.sandboxId),
@@ -207,18 +195,10 @@ const make = Effect.fnUntraced(function* (options: SandboxOptions) {
     read: read(sdk),
     run: run(sdk),
     signal: signal(sdk),
-    destroy
+    destroy: destroy(connection, sdk.sandboxId)
   })
-  return { sandbox, close }
 })
-
-/** A fresh sandbox of E2B's, or of a host that speaks its API. However the scope ends, the sandbox is killed. */
-export const acquire = (options: SandboxOptions) =>
-  Effect.map(
-    Effect.acquireRelease(make(options), ({ close }) => close),
-    ({ sandbox }) => sandbox
-  )
 
 /** The same as a layer. However the layer's scope ends, the sandbox is killed. */
 export const layer = (options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, E2BConfig> =>
-  Layer.scoped(Sandbox, acquire(options))
+  Layer.scoped(Sandbox, Sandbox.scoped(create(options)))

@@ -34,7 +34,7 @@ export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>
       const connection = E2BSandbox.connectionOf(config)
       return {
         name: config.name,
-        acquire: (sandbox) => Effect.provideService(E2BSandbox.acquire(sandbox), E2BConfig, config),
+        create: (options) => Effect.provideService(E2BSandbox.create(options), E2BConfig, config),
         list: list(connection),
         kill: kill(connection)
       }

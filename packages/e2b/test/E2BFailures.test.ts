@@ -1,7 +1,7 @@
 import { createServer as createTlsServer } from "node:tls"
 import { type ErrorCategory, type ErrorCode, errorCodes } from "@bulkhead/domain"
 import { E2BErrors, E2BSandboxProvider } from "@bulkhead/e2b"
-import { type SandboxCommand, type SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
+import { Sandbox, type SandboxCommand, type SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import * as E2B from "e2b"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
@@ -48,7 +48,7 @@ const providerAt = (url: string, { sandboxUrl = url, requestTimeout = Duration.s
 
 type Provider = Context.Tag.Service<SandboxProvider>
 
-const build = (provider: Provider) => provider.acquire(options)
+const build = (provider: Provider) => Sandbox.scoped(provider.create(options))
 
 /** Does what the phase is named for. */
 const doing = (phase: Phase, lifetime: Duration.DurationInput = "60 seconds") =>

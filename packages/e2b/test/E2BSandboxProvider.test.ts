@@ -1,5 +1,5 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
-import { type Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
+import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
@@ -10,7 +10,9 @@ const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.lay
 )
 
 const make = (options: Partial<SandboxOptions> = {}) =>
-  Effect.flatMap(SandboxProvider, ({ acquire }) => acquire({ ...EmbeddedE2B.options, ...options }))
+  Sandbox.scoped(
+    Effect.flatMap(SandboxProvider, ({ create }) => create({ ...EmbeddedE2B.options, ...options }))
+  )
 
 const listed = (metadata: Record<string, string>) =>
   Effect.flatMap(SandboxProvider, ({ list }) => list(metadata))

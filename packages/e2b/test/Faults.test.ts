@@ -1,7 +1,7 @@
 import type { ExecutionRequestInput } from "@bulkhead/domain"
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
-import { Instance, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
+import { Instance, Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import * as FaultProxy from "./FaultProxy.js"
@@ -257,10 +257,12 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
               )
             ).pipe(Effect.map(Context.get(SandboxService)))
           const left = Effect.map(host.list({ instance: "ours" }), ({ length }) => length)
-          yield* host.acquire({
-            metadata: { service: "bulkhead", instance: "other" },
-            lifetime: Duration.minutes(1)
-          })
+          yield* Sandbox.scoped(
+            host.create({
+              metadata: { service: "bulkhead", instance: "other" },
+              lifetime: Duration.minutes(1)
+            })
+          )
 
           const wire = yield* Scope.make()
           const proxy = yield* Scope.extend(FaultProxy.make(url), wire)

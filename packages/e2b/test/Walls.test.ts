@@ -4,7 +4,7 @@ import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
 import { SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Duration, Effect, Fiber, Layer, Schedule, Scope } from "effect"
+import { type Context, Duration, Effect, Fiber, Layer, Schedule } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 
 /** Which of the service's own walls stand, and how long the provider lets a sandbox live. */
@@ -19,19 +19,18 @@ const provider = ({ lifetime, service }: Walls) =>
     SandboxProvider,
     Effect.gen(function* () {
       const config = yield* E2BConfig
-      const scope = yield* Effect.scope
-      const acquire: Context.Tag.Service<SandboxProvider>["acquire"] = (options) => {
+      const create: Context.Tag.Service<SandboxProvider>["create"] = (options) => {
         const given = lifetime === undefined ? options : { ...options, lifetime: Duration.decode(lifetime) }
-        const real = Effect.provideService(E2BSandbox.acquire(given), E2BConfig, config)
+        const real = Effect.provideService(E2BSandbox.create(given), E2BConfig, config)
         return service
           ? real
-          : Effect.map(Scope.extend(real, scope), (sandbox) => ({
+          : Effect.map(real, (sandbox) => ({
               ...sandbox,
               signal: () => Effect.void,
               destroy: Effect.void
             }))
       }
-      return { name: "walls", acquire, list: () => Effect.succeed([]), kill: () => Effect.void }
+      return { name: "walls", create, list: () => Effect.succeed([]), kill: () => Effect.void }
     })
   )
 

@@ -51,12 +51,12 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
      * Runs the effect in a place, waiting for one if need be. `onWait` is told how many of those who wait may go before, at most. A kill, an
      * interrupt or the longest wait take the execution out of the queue at once.
      */
-    readonly withPlace: <A, E, R, R2>(
+    readonly withPlace: <A, E, R>(
       who: Admittee,
       killSwitch: KillSwitch,
-      onWait: (ahead: number) => Effect.Effect<void, never, R2>,
+      onWait: (ahead: number) => void,
       effect: Effect.Effect<A, E, R>
-    ) => Effect.Effect<A, E | Refusal | KilledEarly, R | R2>
+    ) => Effect.Effect<A, E | Refusal | KilledEarly, R>
     /** Takes a place only if one is free, until `leave` gives it back. */
     readonly enterNow: (who: Admittee) => Effect.Effect<void, SystemAtCapacity>
     readonly leave: (userId: UserId) => Effect.Effect<void>
@@ -148,18 +148,17 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       const user = users.get(userId)
       return user ? user.permits.resize(Math.max(limits.maxSandboxesPerUser, user.active)) : Effect.void
     })
+  /** Whether there may be more permits than the limits say. */
+  let isCrowded = false
+  const fit = (userId: UserId) => (isCrowded ? Effect.zipRight(fitAll, fitUser(userId)) : Effect.void)
   const leave = (userId: UserId) =>
     Effect.suspend(() => {
       const user = users.get(userId)
       if (user === undefined) return Effect.void
-      return user.permits
-        .release(1)
-        .pipe(
-          Effect.zipRight(permits.release(1)),
-          Effect.zipRight(Effect.sync(() => exit(userId))),
-          Effect.zipRight(fitAll),
-          Effect.zipRight(fitUser(userId))
-        )
+      return Effect.flatMap(Effect.zipRight(user.permits.release(1), permits.release(1)), () => {
+        exit(userId)
+        return fit(userId)
+      })
     }).pipe(Effect.uninterruptible)
 
   const queueBounds = ({ executionId, userId }: Admittee) => {
@@ -188,10 +187,10 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       else queue.remove(place)
     })
 
-  const wait = Effect.fnUntraced(function* <R>(
+  const wait = Effect.fnUntraced(function* (
     who: Admittee,
     killSwitch: KillSwitch,
-    onWait: (ahead: number) => Effect.Effect<void, never, R>
+    onWait: (ahead: number) => void
   ) {
     const turn = yield* Deferred.make<void, Refusal | KilledEarly>()
     const full = queueBounds(who)
@@ -199,13 +198,14 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     const atMostAhead = ahead(who.userId)
     const waiter: Waiter = { ...who, turn, admitted: false }
     const place = queue.push(who.userId, waiter, userIsFull(who.userId))
+    onWait(atMostAhead)
     // A place may have become free since there was none.
     admitNext()
     const stopListening = killSwitch.listen((request) => {
       if (queue.remove(place)) Deferred.unsafeDone(waiter.turn, Exit.fail(new KilledEarly(request)))
     })
     const atWait = limits
-    yield* Effect.zipRight(onWait(atMostAhead), Deferred.await(waiter.turn)).pipe(
+    yield* Deferred.await(waiter.turn).pipe(
       Effect.timeoutFail({
         duration: Duration.seconds(atWait.maxQueueWait),
         onTimeout: () => queueTimeout(who.executionId, atWait)
@@ -216,11 +216,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     )
   })
 
-  const take = <R>(
-    who: Admittee,
-    killSwitch: KillSwitch,
-    onWait: (ahead: number) => Effect.Effect<void, never, R>
-  ) =>
+  const take = (who: Admittee, killSwitch: KillSwitch, onWait: (ahead: number) => void) =>
     Effect.suspend(() => {
       if (refusal(who.userId) !== undefined) {
         return Effect.zipRight(wait(who, killSwitch, onWait), takePermits(who.userId))
@@ -256,6 +252,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
 
   const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
     limits = changed
+    isCrowded = true
     for (const userId of users.keys()) {
       if (userIsFull(userId)) queue.hold(userId)
       else queue.release(userId)

@@ -39,7 +39,7 @@ export interface Ending extends Line {
 /** What the service writes down, in the order in which it happens. */
 export interface Books {
   /** An execution is known from here on. */
-  readonly began: (execution: ExecutionSummary) => Effect.Effect<void>
+  readonly began: (execution: ExecutionSummary) => void
   /** Something happened to an execution. */
   readonly happened: (
     whose: Whose,
@@ -47,7 +47,7 @@ export interface Books {
     event: EventName,
     message: string,
     data?: Readonly<Record<string, unknown>>
-  ) => Effect.Effect<void>
+  ) => void
   /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
   readonly ended: (whose: Whose, ending: Ending) => Effect.Effect<void, StoreFailure>
   /** Returns when all that is known of an execution by now is kept. */
@@ -87,18 +87,15 @@ export const make: Effect.Effect<Books, never, ExecutionStore> = Effect.gen(func
   const clock = yield* Effect.clock
   return {
     began: (execution) => write([{ _tag: "Began", execution }]),
-    happened: (whose, level, event, message, data) =>
-      Effect.suspend(() => {
-        const line = { level, event, message, ...(data ? { data } : {}) }
-        return write([happenedEntry(whose, line, clock.unsafeCurrentTimeMillis())])
-      }),
+    happened: (whose, level, event, message, data) => {
+      const line = { level, event, message, ...(data ? { data } : {}) }
+      write([happenedEntry(whose, line, clock.unsafeCurrentTimeMillis())])
+    },
     ended: (whose, ending) =>
       Effect.suspend(() => {
         const now = clock.unsafeCurrentTimeMillis()
-        return Effect.zipRight(
-          write([happenedEntry(whose, ending, now), endedEntry(whose, ending, now)]),
-          commit
-        )
+        write([happenedEntry(whose, ending, now), endedEntry(whose, ending, now)])
+        return commit
       }),
     kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),
     open: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),

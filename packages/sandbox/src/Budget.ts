@@ -1,4 +1,4 @@
-import { QuotaExceeded } from "@bulkhead/domain"
+import { QuotaExceeded, type RecordUnavailable } from "@bulkhead/domain"
 import { Clock, type Context, Effect } from "effect"
 import type { Admittee } from "./Admission.js"
 import * as Books from "./Books.js"
@@ -13,12 +13,18 @@ const retryAfter = 3600
 const dollars = (amount: number) => `$${amount.toFixed(2)}`
 
 /** Refuses a user who has used up what the limits allow. What still runs counts once it has ended. */
-export const check = Effect.fnUntraced(function* (
+export const check = (
+  store: Context.Tag.Service<ExecutionStore>,
+  who: Admittee,
+  limits: LimitValues
+): Effect.Effect<void, QuotaExceeded | RecordUnavailable> =>
+  limits.userBudgetUsd === 0 ? Effect.void : checkUsage(store, who, limits)
+
+const checkUsage = Effect.fnUntraced(function* (
   { usage }: Context.Tag.Service<ExecutionStore>,
   { executionId, userId }: Admittee,
   { userBudgetDays, userBudgetUsd }: LimitValues
 ) {
-  if (userBudgetUsd === 0) return
   const now = yield* Clock.currentTimeMillis
   const { items } = yield* Effect.mapError(usage({ userId, from: now - userBudgetDays * day }), () =>
     Books.unavailable(executionId)

@@ -1,5 +1,5 @@
 import type { CircuitState, ErrorCode } from "@bulkhead/domain"
-import { Cause, Clock, Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { LimitValues } from "./Limits.js"
 import { SandboxFailure } from "./SandboxProvider.js"
 
@@ -30,45 +30,44 @@ const isOpen = (remainingMs: number) =>
 export const make = ({
   breakerFailures,
   breakerCooldown
-}: Pick<LimitValues, "breakerFailures" | "breakerCooldown">): CircuitBreaker => {
-  let failuresInARow = 0
-  let openUntil = 0
-  let probing = false
+}: Pick<LimitValues, "breakerFailures" | "breakerCooldown">): Effect.Effect<CircuitBreaker> =>
+  Effect.map(Effect.clock, (clock) => {
+    const now = () => clock.unsafeCurrentTimeMillis()
+    let failuresInARow = 0
+    let openUntil = 0
+    let probing = false
 
-  const state = Effect.map(Clock.currentTimeMillis, (now): CircuitState => {
-    if (failuresInARow < breakerFailures) return "closed"
-    return now < openUntil ? "open" : "half-open"
-  })
+    const state = Effect.sync((): CircuitState => {
+      if (failuresInARow < breakerFailures) return "closed"
+      return now() < openUntil ? "open" : "half-open"
+    })
 
-  const learn = (exit: Exit.Exit<unknown, SandboxFailure>, now: number) => {
-    if (Exit.isSuccess(exit)) {
-      failuresInARow = 0
-      return
+    const learn = (exit: Exit.Exit<unknown, SandboxFailure>) => {
+      if (Exit.isSuccess(exit)) {
+        failuresInARow = 0
+        return
+      }
+      const failure = Cause.failureOption(exit.cause)
+      if (Option.isNone(failure) || !signsOfOutage.has(failure.value.code)) return
+      failuresInARow++
+      if (failuresInARow >= breakerFailures) openUntil = now() + breakerCooldown * 1000
     }
-    const failure = Cause.failureOption(exit.cause)
-    if (Option.isNone(failure) || !signsOfOutage.has(failure.value.code)) return
-    failuresInARow++
-    if (failuresInARow >= breakerFailures) openUntil = now + breakerCooldown * 1000
-  }
 
-  /** Nothing may interrupt between the claim to the one try and the certainty that it is given back. */
-  const guard: CircuitBreaker["guard"] = (effect) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    /** Nothing may interrupt between the claim to the one try and the certainty that it is given back. */
+    const guard: CircuitBreaker["guard"] = (effect) =>
+      Effect.uninterruptibleMask((restore) => {
         const isProbe = failuresInARow >= breakerFailures
         if (isProbe) {
-          if (now < openUntil) return isOpen(openUntil - now)
+          if (now() < openUntil) return isOpen(openUntil - now())
           if (probing) return isOpen(breakerCooldown * 1000)
           probing = true
         }
-        return Effect.onExit(restore(effect), (exit) =>
-          Effect.map(Clock.currentTimeMillis, (then) => {
-            if (isProbe) probing = false
-            learn(exit, then)
-          })
-        )
+        return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+          if (isProbe) probing = false
+          learn(exit)
+          return exit
+        })
       })
-    )
 
-  return { guard, state }
-}
+    return { guard, state }
+  })

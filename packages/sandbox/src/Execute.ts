@@ -8,12 +8,25 @@ import {
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
-import { Cause, Clock, Effect, Either, type Exit, Fiber, Random } from "effect"
+import {
+  Cause,
+  type Clock,
+  Context,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  FiberRef,
+  Option,
+  Random,
+  Tracer
+} from "effect"
 import * as Budget from "./Budget.js"
 import * as Endings from "./Endings.js"
 import { type Execution, run } from "./Execution.js"
 import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import * as Idempotency from "./Idempotency.js"
+import type { KilledEarly } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
 import { Meter } from "./Meter.js"
 import * as Requests from "./Requests.js"
@@ -25,12 +38,11 @@ import { type Shared, shuttingDown } from "./Shared.js"
 /** As many digits as a random number can fill. */
 const randomDigits = 10
 
-const makeId = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+const makeId = (clock: Clock.Clock) =>
   Effect.map(Random.nextIntBetween(0, 36 ** randomDigits), (number) => {
     const random = number.toString(36).padStart(randomDigits, "0")
-    return ExecutionId.make(`exec_${now.toString(36)}${random}`)
+    return ExecutionId.make(`exec_${clock.unsafeCurrentTimeMillis().toString(36)}${random}`)
   })
-)
 
 /** What is to be run, and by what means. */
 interface Work extends Pick<Execution, "request" | "runtime" | "supervisor"> {
@@ -51,33 +63,26 @@ const policyOf = ({ request, runtime }: Work, timeout: number, limits: LimitValu
 })
 
 /** From the queue to the result. Fails early when the execution is killed or the service closes. */
-const admitAndRun = Effect.fnUntraced(function* (
+const admitAndRun = (
   shared: Shared,
   { killSwitch, summary }: RegisteredExecution,
   work: Work,
   meter: Meter
-) {
-  const { admission, books, limits, registry } = shared
+) => {
+  const { admission, books, clock, limits, registry } = shared
   const { executionId, userId } = summary
   const timeout = work.request.timeout ?? limits.defaultTimeout
-  const askedAt = yield* Clock.currentTimeMillis
+  const askedAt = clock.unsafeCurrentTimeMillis()
   const onWait = (ahead: number) =>
     books.happened(summary, "info", "execution_queued", `Execution waits behind ${ahead} others at most`, {
       ahead
     })
-  const admitted = Effect.gen(function* () {
-    const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
-    // Whoever asks with the same key after a crash must find out that code may have run.
-    if (work.request.idempotencyKey !== undefined) yield* books.kept(executionId)
-    yield* registry.enter(executionId, "starting")
-    yield* books.happened(
-      summary,
-      "info",
-      "execution_started",
-      `Execution started with ${timeout}s timeout`,
-      policyOf(work, timeout, limits)
-    )
-    return yield* run(shared, {
+  const runNow = Effect.suspend(() => {
+    const queueTimeMs = clock.unsafeCurrentTimeMillis() - askedAt
+    const message = `Execution started with ${timeout}s timeout`
+    registry.enter(executionId, "starting")
+    books.happened(summary, "info", "execution_started", message, policyOf(work, timeout, limits))
+    return run(shared, {
       executionId,
       userId,
       ...work,
@@ -88,105 +93,130 @@ const admitAndRun = Effect.fnUntraced(function* (
       meter
     })
   })
-  return yield* admission.withPlace(summary, killSwitch, onWait, admitted)
-})
+  // Whoever asks with the same key after a crash must find out that code may have run.
+  const admitted =
+    work.request.idempotencyKey === undefined ? runNow : Effect.zipRight(books.kept(executionId), runNow)
+  return admission.withPlace(summary, killSwitch, onWait, admitted)
+}
 
-/** Turns a mistake of ours into a result; the cause is for the operator alone. */
-const orInternalError = (executionId: ExecutionId) =>
-  Effect.catchAllDefect((defect: unknown) =>
-    Effect.as(
-      Effect.logError("Execution failed unexpectedly", Cause.die(defect)),
-      Results.withoutRun(
-        { executionId, retries: 0 },
-        "InternalError",
-        executionError("INTERNAL_ERROR", "Internal error")
-      )
+type Settled = Exit.Exit<ExecutionResult, Refusal>
+
+/** What an execution came to. A mistake of ours becomes a result too; its cause is for the operator alone. */
+const settle = (
+  executionId: ExecutionId,
+  exit: Exit.Exit<ExecutionResult, Refusal | KilledEarly>
+): Effect.Effect<Settled> => {
+  if (Exit.isSuccess(exit)) return Effect.succeed(Exit.succeed(exit.value))
+  const failure = Cause.failureOption(exit.cause)
+  if (Option.isNone(failure)) {
+    const error = executionError("INTERNAL_ERROR", "Internal error")
+    return Effect.as(
+      Effect.logError("Execution failed unexpectedly", exit.cause),
+      Exit.succeed(Results.withoutRun({ executionId, retries: 0 }, "InternalError", error))
     )
+  }
+  return Effect.succeed(
+    failure.value._tag === "KilledEarly"
+      ? Exit.succeed(Results.ofKill({ executionId, retries: 0 }, failure.value.reason))
+      : Exit.fail(failure.value)
   )
+}
 
 /** Writes the terminal event, and lets the execution count as ended once that is kept. Nobody is told what is not kept. */
-const end = Effect.fnUntraced(function* (
+const end = (
   { books, gate, prices, registry }: Shared,
   { summary }: RegisteredExecution,
   { size }: Work,
   { sandboxMs }: Meter,
-  exit: Exit.Exit<ExecutionResult, Refusal>
-) {
+  exit: Settled
+): Effect.Effect<ExecutionResult, Refusal> => {
+  const { executionId } = summary
   const ending = Endings.of(exit)
   const usage = Endings.usageOf(sandboxMs, size, prices, ending.result)
-  const kept = yield* Effect.either(books.ended(summary, { ...ending, ...(usage ? { usage } : {}) }))
-  yield* registry.end(summary.executionId)
-  if (Either.isRight(kept)) return yield* exit
-  yield* Effect.logError("The end of an execution could not be recorded", kept.left)
-  yield* gate.forget(summary.executionId)
-  return Results.unrecorded(summary.executionId, ending.result)
-})
+  return Effect.matchEffect(books.ended(summary, { ...ending, ...(usage ? { usage } : {}) }), {
+    onSuccess: () => {
+      registry.end(executionId)
+      return exit
+    },
+    onFailure: (failure) => {
+      registry.end(executionId)
+      return Effect.logError("The end of an execution could not be recorded", failure).pipe(
+        Effect.zipRight(gate.forget(executionId)),
+        Effect.as(Results.unrecorded(executionId, ending.result))
+      )
+    }
+  })
+}
 
-/** Takes the execution into the books and runs it in a fiber of its own, which no caller who goes away interrupts. */
+/** As `Effect.withSpan`, for what is all that its fiber does: no context has to be put back, which would cost as much as a fifth of the rest. */
+const inSpan = <A, E>(clock: Clock.Clock, name: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(Effect.makeSpan(name, { captureStackTrace: false }), (span) =>
+    FiberRef.update(FiberRef.currentContext, Context.add(Tracer.ParentSpan, span)).pipe(
+      Effect.zipRight(Effect.exit(effect)),
+      Effect.flatMap((exit) => {
+        span.end(clock.unsafeCurrentTimeNanos(), exit)
+        return exit
+      })
+    )
+  )
+
+/** Takes the execution into the books and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (
   shared: Shared,
   execution: Pick<ExecutionSummary, "executionId" | "userId">,
   work: Work
 ) {
   const { executionId } = execution
-  const { books, limits, registry, store } = shared
+  const { books, clock, limits, registry, store } = shared
   const { language } = work.runtime
   if (shared.isClosing) return yield* shuttingDown(executionId)
   yield* books.open(executionId)
   yield* Budget.check(store, execution, limits)
-  const entry = yield* Effect.orDie(registry.register({ ...execution, state: "queued", language }))
-  yield* books.began({ ...entry.summary })
-  const meter = new Meter(yield* Effect.clock)
-  return yield* admitAndRun(shared, entry, work, meter).pipe(
-    Effect.catchTag("KilledEarly", ({ reason }) =>
-      Effect.succeed(Results.ofKill({ executionId, retries: 0 }, reason))
-    ),
-    orInternalError(executionId),
-    Effect.interruptible,
-    Effect.exit,
-    Effect.flatMap((exit) => end(shared, entry, work, meter, exit)),
-    Effect.forkDaemon
+  const entry = Either.getOrThrow(registry.register({ ...execution, state: "queued", language }))
+  books.began({ ...entry.summary })
+  const meter = new Meter(clock)
+  const life = Effect.exit(admitAndRun(shared, entry, work, meter)).pipe(
+    Effect.flatMap((exit) => settle(executionId, exit)),
+    Effect.flatMap((exit) => end(shared, entry, work, meter, exit))
   )
+  return yield* Effect.forkDaemon(inSpan(clock, "SandboxService.execute", life))
 }, Effect.uninterruptible)
 
 /** A caller who goes away kills the execution, but does not lose what came of it. */
 const untilCallerLeaves = (
   { registry }: Shared,
   executionId: ExecutionId,
-  started: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
+  started: Effect.Effect<Fiber.RuntimeFiber<ExecutionResult, Refusal>, Refusal>
 ) =>
   Effect.uninterruptible(
     Effect.flatMap(started, (fiber) => {
-      const kill = registry.kill(executionId, { reason: "the caller went away", graceful: false })
-      return Effect.interruptible(Effect.flatten(Fiber.await(fiber))).pipe(
-        Effect.onInterrupt(() => Effect.zipRight(Effect.ignore(kill), Fiber.await(fiber)))
-      )
+      const ended = Effect.async<ExecutionResult, Refusal>((resume) => fiber.addObserver(resume))
+      return Effect.onInterrupt(Effect.interruptible(ended), () => {
+        registry.kill(executionId, { reason: "the caller went away", graceful: false })
+        return Fiber.await(fiber)
+      })
     })
   )
 
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
-const findFacts = ({ limits, toolchain: { facts, known } }: Shared) =>
-  Effect.suspend(() => {
-    const found = known()
-    if (found !== undefined) return Effect.succeed(found)
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.retry(facts, {
-        schedule: Retries.schedule(limits, now + limits.maxQueueWait * 1000),
-        while: ({ retryable }) => retryable
-      })
-    )
+const findFacts = ({ clock, limits, toolchain: { facts, known } }: Shared) => {
+  const found = known()
+  if (found !== undefined) return Effect.succeed(found)
+  return Effect.retry(facts, {
+    schedule: Retries.schedule(limits, clock.unsafeCurrentTimeMillis() + limits.maxQueueWait * 1000),
+    while: ({ retryable }) => retryable
   })
+}
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
-export const execute = Effect.fn("SandboxService.execute")(function* (
+export const execute = Effect.fnUntraced(function* (
   shared: Shared,
   input: unknown,
   caller: UserId | undefined
 ) {
-  const { limits } = shared
-  const executionId = yield* makeId
-  const request = yield* Requests.read(executionId, input)
-  yield* Requests.checkLimits(executionId, request, limits)
+  const { clock, limits } = shared
+  const executionId = yield* makeId(clock)
+  const request = yield* Requests.read(executionId, input, limits)
   const userId = caller ?? request.userId ?? anonymous
   const facts = yield* Effect.either(findFacts(shared))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)

@@ -1,7 +1,7 @@
 import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
-import { Clock, type Context, Duration, Effect, Schedule } from "effect"
+import { Cause, Duration, Effect, Either, Exit, Schedule } from "effect"
 import { type CollectedArtifacts, defaultOutputDir } from "./ArtifactGate.js"
-import { succeedsWithin } from "./Bounded.js"
+import type { HeldSandbox } from "./HeldSandbox.js"
 import { type KillRequest, type KillSwitch, unlessKilled } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
 import type { Meter } from "./Meter.js"
@@ -9,7 +9,7 @@ import * as Program from "./Program.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 import { lifetimeFor } from "./Sandboxes.js"
-import type { Sandbox, SandboxFailure } from "./SandboxProvider.js"
+import type { SandboxFailure } from "./SandboxProvider.js"
 import type { Shared } from "./Shared.js"
 import { type Outcome, supervise } from "./Supervisor.js"
 import type { Facts, Runtime } from "./Toolchain.js"
@@ -32,39 +32,33 @@ export interface Execution {
 
 type Backoff = Schedule.ScheduleDriver<Duration.Duration, SandboxFailure>
 
-/** How long the end of a sandbox may take before we go on and leave the rest to its finalizer. */
-const destroyBound = Duration.seconds(10)
-
 /** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
-const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
+const makeNonce = () => globalThis.crypto.randomUUID()
 
-const startSandbox = Effect.fnUntraced(function* (
+/** A fresh sandbox with the program's files in it. Whoever comes by the sandbox first holds it. */
+const prepare = (
   { books, sandboxes }: Shared,
   execution: Execution,
-  program: Program.Program
-) {
-  const { executionId, limits, timeout } = execution
-  const sandbox = yield* sandboxes.acquire({ executionId }, lifetimeFor(timeout, limits))
-  execution.meter.begin()
-  yield* books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
-  if (program.files.length > 0) yield* sandbox.write(program.files)
-  return sandbox
-})
+  { files }: Program.Program,
+  onHeld: (sandbox: HeldSandbox) => void
+) => {
+  const { executionId, limits, meter, timeout } = execution
+  return Effect.flatMap(sandboxes.create({ executionId }, lifetimeFor(timeout, limits)), (sandbox) => {
+    onHeld(sandbox)
+    meter.begin()
+    books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
+    const ready = Effect.succeed(sandbox)
+    return files.length === 0 ? ready : Effect.zipRight(Effect.interruptible(sandbox.write(files)), ready)
+  })
+}
 
-const destroy = Effect.fnUntraced(function* (
-  { books }: Shared,
-  execution: Execution,
-  sandbox: Context.Tag.Service<Sandbox>
-) {
-  const destroyNow = Effect.tapError(sandbox.destroy, (failure) =>
-    Effect.logWarning("Sandbox not destroyed", failure)
-  )
-  const destroyed = yield* succeedsWithin(destroyNow, destroyBound)
-  yield* destroyed
-    ? books.happened(execution, "info", "sandbox_destroyed", "Sandbox destroyed", { sandboxId: sandbox.id })
-    : books.happened(execution, "error", "sandbox_leaked", "Sandbox not destroyed", { sandboxId: sandbox.id })
-  return destroyed
-})
+const destroy = ({ books }: Shared, execution: Execution, { id, release }: HeldSandbox) =>
+  Effect.map(release, (destroyed) => {
+    if (destroyed)
+      books.happened(execution, "info", "sandbox_destroyed", "Sandbox destroyed", { sandboxId: id })
+    else books.happened(execution, "error", "sandbox_leaked", "Sandbox not destroyed", { sandboxId: id })
+    return destroyed
+  })
 
 const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
 
@@ -74,64 +68,80 @@ const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
 })
 
 /** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
-const collect = Effect.fnUntraced(function* (
+const collect = (
   { gate }: Shared,
   { executionId, killSwitch, limits, request }: Execution,
-  sandbox: Context.Tag.Service<Sandbox>,
+  sandbox: HeldSandbox,
   { report }: Outcome
-) {
-  if (!report?.outputs) return nothingCollected
+): Effect.Effect<CollectedArtifacts> => {
+  if (!report?.outputs) return Effect.succeed(nothingCollected)
   const outputDir = request.outputDir ?? defaultOutputDir
-  if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
-  return yield* unlessKilled(killSwitch)(gate.collect({ executionId, sandbox, limits, outputDir })).pipe(
+  if (report.survivors > 0)
+    return Effect.succeed(notCollected(outputDir, "processes of the program survived"))
+  return unlessKilled(killSwitch)(gate.collect({ executionId, sandbox, limits, outputDir })).pipe(
     Effect.catchTag("KilledEarly", () => Effect.succeed(notCollected(outputDir, "the execution was killed")))
   )
-})
+}
 
-/** One fresh sandbox, one run of at most `timeout` seconds. What befalls the program once it runs is an outcome, not a failure. */
-const attempt = Effect.fnUntraced(function* (shared: Shared, execution: Execution, timeout: number) {
-  const { books, registry } = shared
-  const { executionId, killSwitch, limits, request, runtime, supervisor } = execution
-  const program = Program.layOut(request, runtime, supervisor, limits, timeout, yield* makeNonce)
-  const askedAt = yield* Clock.currentTimeMillis
-  const sandbox = yield* unlessKilled(killSwitch)(startSandbox(shared, execution, program))
-  const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
-  const outcome = yield* supervise({
-    sandbox,
+/**
+ * One fresh sandbox, one run of at most `timeout` seconds. What it came to: an end of the program, or a failure of the infrastructure with
+ * whatever is known of the program.
+ */
+const tryOnce = Effect.fnUntraced(function* (shared: Shared, execution: Execution, timeout: number) {
+  const { books, clock, registry, timers } = shared
+  const { executionId, killSwitch, limits, meter, request, runtime, supervisor } = execution
+  const program = Program.layOut(request, runtime, supervisor, limits, timeout, makeNonce())
+  const askedAt = clock.unsafeCurrentTimeMillis()
+  let startupTimeMs = 0
+  const held: { sandbox?: HeldSandbox } = {}
+  const supervised = supervise({
+    prepare: Effect.map(
+      prepare(shared, execution, program, (sandbox) => {
+        held.sandbox = sandbox
+      }),
+      (sandbox) => {
+        startupTimeMs = clock.unsafeCurrentTimeMillis() - askedAt
+        return sandbox
+      }
+    ),
     program,
     limits,
     timeout: Duration.millis(Math.round(timeout * 1000)),
     killSwitch,
-    onStart: Effect.zipRight(
-      registry.enter(executionId, "running"),
+    timers,
+    onStart: () => {
+      registry.enter(executionId, "running")
       books.happened(execution, "info", "program_started", "Program started")
-    ),
+    },
     onSignal: ({ signal, atMs }) =>
       books.happened(execution, "warn", "signal_sent", `${signal} sent to every process after ${atMs} ms`)
   })
-  const collected = yield* collect(shared, execution, sandbox, outcome)
-  const destroyed = yield* destroy(shared, execution, sandbox)
-  const finished: Results.Attempt = { outcome, startupTimeMs, destroyed, ...collected }
-  return finished
-}, Effect.scoped)
-
-/** What an attempt came to: an end of its program, or a failure of the infrastructure with whatever is known of the program. */
-const tryOnce = (shared: Shared, execution: Execution, timeout: number) =>
-  attempt(shared, execution, timeout).pipe(
-    Effect.ensuring(Effect.sync(() => execution.meter.end())),
-    Effect.match({
-      onFailure: (failure) => ({ attempt: undefined, failure }),
-      onSuccess: (attempt) =>
-        attempt.outcome.ending._tag === "Lost"
-          ? { attempt, failure: attempt.outcome.ending.failure }
-          : { attempt, failure: undefined }
-    })
+  const finished = yield* Effect.exit(
+    Effect.flatMap(supervised, (outcome) =>
+      Effect.map(
+        held.sandbox ? collect(shared, execution, held.sandbox, outcome) : Effect.succeed(nothingCollected),
+        (collected) => ({ outcome, ...collected })
+      )
+    )
   )
+  const destroyed = held.sandbox === undefined || (yield* destroy(shared, execution, held.sandbox))
+  meter.end()
+  if (Exit.isSuccess(finished)) {
+    const attempt: Results.Attempt = { ...finished.value, startupTimeMs, destroyed }
+    const { ending } = attempt.outcome
+    return ending._tag === "Lost" ? { attempt, failure: ending.failure } : { attempt, failure: undefined }
+  }
+  const failure = Cause.failureOrCause(finished.cause)
+  return Either.isLeft(failure)
+    ? { attempt: undefined, failure: failure.left }
+    : yield* Effect.failCause(failure.right)
+})
 
-/** Runs an admitted execution to its end, retrying what the infrastructure failed. */
+/** Runs an admitted execution to its end, retrying what the infrastructure failed. To be run where nothing interrupts it. */
 export const run = Effect.fnUntraced(function* (shared: Shared, execution: Execution) {
+  const { books, clock } = shared
   const { executionId, killSwitch, limits, queueTimeMs, request } = execution
-  const deadline = (yield* Clock.currentTimeMillis) + execution.timeout * 1000
+  const deadline = clock.unsafeCurrentTimeMillis() + execution.timeout * 1000
   let timeout = execution.timeout
   let retries = 0
   let last: Results.Attempt | undefined
@@ -152,7 +162,7 @@ export const run = Effect.fnUntraced(function* (shared: Shared, execution: Execu
     if (!again) return giveUp
     retries++
     const message = `Retry ${retries} of ${limits.maxRetries}`
-    yield* shared.books.happened(execution, "warn", "execution_retry", message, { reason: failure.message })
-    timeout = Math.max(1, deadline - (yield* Clock.currentTimeMillis)) / 1000
+    books.happened(execution, "warn", "execution_retry", message, { reason: failure.message })
+    timeout = Math.max(1, deadline - clock.unsafeCurrentTimeMillis()) / 1000
   }
 })

@@ -70,8 +70,11 @@ export interface UsageQuery extends PageRequest {
 export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStore")<
   ExecutionStore,
   {
-    /** Takes entries in, in this order, without waiting until they are kept. */
-    readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /**
+     * Takes entries in, in this order, without waiting until they are kept. A plain function, since much of what happens is first heard of
+     * in callbacks. Must not throw.
+     */
+    readonly write: (entries: ReadonlyArray<Entry>) => void
     /** Fails while nothing can be kept. */
     readonly ready: Effect.Effect<void, StoreFailure>
     /** Returns when everything that was taken in before is kept, and survives the death of this process. */

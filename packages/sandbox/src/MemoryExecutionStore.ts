@@ -144,14 +144,13 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     forgetOldest()
   }
 
-  const write: ExecutionStore["Type"]["write"] = (entries) =>
-    Effect.sync(() => {
-      for (const entry of entries) {
-        if (entry._tag === "Began") began(entry.execution)
-        else if (entry._tag === "Happened") happened(entry.event)
-        else end(entry.end)
-      }
-    })
+  const write: ExecutionStore["Type"]["write"] = (entries) => {
+    for (const entry of entries) {
+      if (entry._tag === "Began") began(entry.execution)
+      else if (entry._tag === "Happened") happened(entry.event)
+      else end(entry.end)
+    }
+  }
 
   const find: ExecutionStore["Type"]["find"] = (executionId) =>
     Effect.sync(() =>

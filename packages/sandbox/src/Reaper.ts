@@ -6,7 +6,7 @@ export interface Reaper {
   /** Looks once. How many it ended. */
   readonly sweep: Effect.Effect<number>
   /** Asks for a look soon: something may have been left behind. */
-  readonly wake: Effect.Effect<void>
+  readonly wake: () => void
   /** Sandboxes that were ended so far. */
   readonly reaped: Effect.Effect<number>
 }
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* ({ holder, interval, provider, t
 
   const reaper: Reaper = {
     sweep,
-    wake: Effect.asVoid(Queue.offer(wakes, undefined)),
+    wake: () => void Queue.unsafeOffer(wakes, undefined),
     reaped: Effect.sync(() => reaped)
   }
   return reaper

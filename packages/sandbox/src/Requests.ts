@@ -14,24 +14,31 @@ const decode = Schema.decodeUnknownEither(ExecutionRequest, { onExcessProperty: 
 const fieldOf = (path: ReadonlyArray<PropertyKey>) =>
   path.length === 0 ? "request" : path.map(String).join(".")
 
-/** Reads a request, naming the first field that is wrong. */
-export const read = (executionId: ExecutionId, input: unknown) =>
-  Either.mapLeft(decode(input), (error) => {
-    const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-    const field = fieldOf(issue?.path ?? [])
-    return new InvalidRequest({ executionId, field, message: `${field}: ${issue?.message ?? "malformed"}` })
-  })
+/** Reads a request, naming the first field that is wrong or that the limits do not allow. */
+export const read = (
+  executionId: ExecutionId,
+  input: unknown,
+  limits: LimitValues
+): Either.Either<ExecutionRequest, InvalidRequest | RequestTooLarge> => {
+  const decoded = decode(input)
+  if (Either.isRight(decoded)) return checkLimits(executionId, decoded.right, limits)
+  const issue = ParseResult.ArrayFormatter.formatErrorSync(decoded.left)[0]
+  const field = fieldOf(issue?.path ?? [])
+  const message = `${field}: ${issue?.message ?? "malformed"}`
+  return Either.left(new InvalidRequest({ executionId, field, message }))
+}
 
 const encoder = new TextEncoder()
 
 const byteLength = (text: string) => encoder.encode(text).length
 
 /** Refuses what the limits do not allow. */
-export const checkLimits = (
+const checkLimits = (
   executionId: ExecutionId,
-  { code, timeout }: ExecutionRequest,
+  request: ExecutionRequest,
   { maxCodeBytes, maxTimeout }: LimitValues
-): Either.Either<void, RequestTooLarge | InvalidRequest> => {
+): Either.Either<ExecutionRequest, RequestTooLarge | InvalidRequest> => {
+  const { code, timeout } = request
   if (byteLength(code) > maxCodeBytes) {
     const message = `code: expected at most ${maxCodeBytes} bytes, got ${byteLength(code)}`
     return Either.left(new RequestTooLarge({ executionId, field: "code", message }))
@@ -40,7 +47,7 @@ export const checkLimits = (
     const message = `timeout: expected at most ${maxTimeout} seconds, got ${timeout}`
     return Either.left(new InvalidRequest({ executionId, field: "timeout", message }))
   }
-  return Either.void
+  return Either.right(request)
 }
 
 /** The runtime of the request's language, or what could be asked for instead. */

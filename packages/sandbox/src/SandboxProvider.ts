@@ -1,5 +1,5 @@
 import { ErrorCode } from "@bulkhead/domain"
-import { Context, type Duration, Effect, Layer, Schema, type Scope, type Stream } from "effect"
+import { Context, Duration, Effect, Layer, Schema, type Scope, type Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -66,7 +66,7 @@ export interface CommandExit {
   readonly signal?: string
 }
 
-/** One sandbox, for as long as its layer is in scope. */
+/** One sandbox. */
 export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   Sandbox,
   {
@@ -92,14 +92,33 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     readonly destroy: Effect.Effect<void, SandboxFailure>
   }
 >() {
-  /** A fresh sandbox of the provider's, which is destroyed when the layer's scope closes, however it closes. */
+  /** Takes hold of a fresh sandbox: when the scope closes, however it closes, it is destroyed, or given up after 15 seconds. */
+  static scoped<E, R>(
+    create: Effect.Effect<Context.Tag.Service<Sandbox>, E, R>
+  ): Effect.Effect<Context.Tag.Service<Sandbox>, E, R | Scope.Scope> {
+    return Effect.acquireRelease(create, closing)
+  }
+
+  /** A fresh sandbox of the provider's, for as long as the layer is in scope. */
   static layer(options: SandboxOptions): Layer.Layer<Sandbox, SandboxFailure, SandboxProvider> {
     return Layer.scoped(
       Sandbox,
-      Effect.flatMap(SandboxProvider, ({ acquire }) => acquire(options))
+      Sandbox.scoped(Effect.flatMap(SandboxProvider, ({ create }) => create(options)))
     )
   }
 }
+
+/** How long a finalizer may hold up the end of a scope. */
+const finalizerBound = Duration.seconds(15)
+
+/** A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt. */
+const closing = ({ destroy }: Context.Tag.Service<Sandbox>) =>
+  destroy.pipe(
+    Effect.ignoreLogged,
+    Effect.disconnect,
+    Effect.interruptible,
+    Effect.timeoutOption(finalizerBound)
+  )
 
 /** Where sandboxes come from. */
 export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<
@@ -107,10 +126,11 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
   {
     /** For people: `E2B`, `embedded host`. */
     readonly name: string
-    /** A fresh sandbox. When the scope closes, however it closes, the sandbox is destroyed, or given up after a bounded time. */
-    readonly acquire: (
-      options: SandboxOptions
-    ) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure, Scope.Scope>
+    /**
+     * A fresh sandbox, which is the caller's to destroy. Call it where nothing can interrupt between its answer and your taking hold of
+     * that, as in `Effect.acquireRelease`; a provider that can be interrupted while it waits sees to that itself.
+     */
+    readonly create: (options: SandboxOptions) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure>
     /** The sandboxes that live now and carry all of these tags. */
     readonly list: (
       metadata: Readonly<Record<string, string>>

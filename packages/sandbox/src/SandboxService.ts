@@ -44,6 +44,7 @@ import { Prices } from "./Prices.js"
 import { Sandboxes } from "./Sandboxes.js"
 import type { SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 import { type Shared, shuttingDown } from "./Shared.js"
+import * as Timers from "./Timers.js"
 import { type Runtime, Toolchain } from "./Toolchain.js"
 import * as TrackedWork from "./TrackedWork.js"
 
@@ -68,6 +69,8 @@ const make = Effect.gen(function* () {
     gate: yield* ArtifactGate,
     store: yield* ExecutionStore,
     idempotency: yield* Idempotency.make,
+    timers: yield* Timers.make,
+    clock: yield* Effect.clock,
     limits: yield* Limits,
     isClosing: false
   }
@@ -94,14 +97,16 @@ const make = Effect.gen(function* () {
   })
 
   const listLive = ({ from, state, to, userId }: ExecutionQuery) =>
-    Effect.map(registry.list, (all) => ({
-      items: all.filter(
-        (execution) =>
-          execution.state === state &&
-          (userId === undefined || execution.userId === userId) &&
-          (from === undefined || execution.startedAt >= from) &&
-          (to === undefined || execution.startedAt < to)
-      )
+    Effect.sync(() => ({
+      items: registry
+        .list()
+        .filter(
+          (execution) =>
+            execution.state === state &&
+            (userId === undefined || execution.userId === userId) &&
+            (from === undefined || execution.startedAt >= from) &&
+            (to === undefined || execution.startedAt < to)
+        )
     }))
 
   const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
@@ -116,7 +121,7 @@ const make = Effect.gen(function* () {
     executionId: ExecutionId,
     reason = "user_request"
   ) {
-    if (yield* registry.kill(executionId, { reason, graceful: true })) return
+    if (registry.kill(executionId, { reason, graceful: true })) return
     yield* find(executionId)
     return yield* new ExecutionEnded({ executionId })
   })
@@ -125,12 +130,12 @@ const make = Effect.gen(function* () {
     shared.isClosing = true
     yield* admission.dismiss(({ executionId }) => shuttingDown(executionId))
     const reason = "the service is shutting down"
-    yield* registry.killAll(["tracked"], { reason, graceful: false })
+    registry.killAll(["tracked"], { reason, graceful: false })
     const finished = yield* registry.idle.pipe(
       Effect.timeoutOption(Duration.seconds(shared.limits.killGracePeriod))
     )
     if (Option.isSome(finished)) return
-    yield* registry.killAll(["queued", "starting", "running"], { reason, graceful: false })
+    registry.killAll(["queued", "starting", "running"], { reason, graceful: false })
     yield* registry.idle.pipe(Effect.timeoutOption(shutdownBound))
   }).pipe(Effect.withSpan("SandboxService.shutdown"))
   // In a fiber of its own: within a finalizer nothing can be interrupted, and so no wait would ever be bounded.

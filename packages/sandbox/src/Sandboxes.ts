@@ -1,11 +1,13 @@
 import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
-import { Context, Duration, Effect, Layer, Option, RateLimiter, type Scope } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option, RateLimiter } from "effect"
 import * as CircuitBreaker from "./CircuitBreaker.js"
+import type { HeldSandbox } from "./HeldSandbox.js"
 import { Instance } from "./Instance.js"
 import { Limits, type LimitValues } from "./Limits.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
 import { type Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
+import * as Timers from "./Timers.js"
 
 type Service = Context.Tag.Service<Sandbox>
 
@@ -22,15 +24,18 @@ const lifetimeMargin = Duration.seconds(60)
 export const lifetimeFor = (timeout: number, { killGracePeriod }: Pick<LimitValues, "killGracePeriod">) =>
   Duration.sum(Duration.seconds(timeout + killGracePeriod), lifetimeMargin)
 
+/** How long the end of a sandbox may take before it is left to the reaper. */
+const destroyBound = Duration.seconds(10)
+
 /** Where executions get their sandboxes, and where it is seen to that none is left behind. */
 export class Sandboxes extends Context.Tag("@bulkhead/sandbox/Sandboxes")<
   Sandboxes,
   {
-    /** A fresh sandbox, for this purpose alone. When the scope closes it is destroyed; should that fail, the reaper ends it later. */
-    readonly acquire: (
+    /** A fresh sandbox, for this purpose alone, and the caller's to release. Call it where nothing can interrupt before it is held. */
+    readonly create: (
       purpose: Purpose,
       lifetime: Duration.Duration
-    ) => Effect.Effect<Service, SandboxFailure, Scope.Scope>
+    ) => Effect.Effect<HeldSandbox, SandboxFailure>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
 >() {
@@ -47,6 +52,7 @@ const make = Effect.gen(function* () {
   const life = globalThis.crypto.randomUUID()
   const tags = { service, instance: (yield* Instance) ?? life }
 
+  /** What this life holds is not the reaper's business, from before it is there until it is known to be gone. */
   const held = new Set<string>()
   const reaper = yield* Reaper.make({
     provider,
@@ -57,65 +63,74 @@ const make = Effect.gen(function* () {
     },
     interval: limits.reaperInterval
   })
+  const letGo = (hold: string, isGone: boolean) => {
+    held.delete(hold)
+    if (!isGone) reaper.wake()
+  }
 
+  const timers = yield* Timers.make
   const pace = yield* pacing(limits.maxCreatesPerSecond)
-  const breaker = CircuitBreaker.make(limits)
-  const calm = yield* Effect.makeLatch(true)
-  let creating = 0
-  const countCreating = (by: 1 | -1) =>
-    Effect.suspend(() => {
-      creating += by
-      return creating === 0 ? calm.open : calm.close
-    })
+  const breaker = yield* CircuitBreaker.make(limits)
+
+  const release = (sandbox: Service, hold: string) =>
+    Effect.map(
+      timers.succeedsWithin(
+        Effect.tapError(sandbox.destroy, (failure) => Effect.logWarning("Sandbox not destroyed", failure)),
+        destroyBound
+      ),
+      (isGone) => {
+        letGo(hold, isGone)
+        return isGone
+      }
+    )
 
   let holds = 0
-  /** What this life holds is not the reaper's business, from before it is there until it is known to be gone. */
-  const hold = Effect.acquireRelease(
-    Effect.sync(() => {
-      const name = String(++holds)
-      held.add(name)
-      return { name, isGone: false }
-    }),
-    ({ isGone, name }) => {
-      held.delete(name)
-      return isGone ? Effect.void : reaper.wake
-    }
-  )
-
-  const createHeld = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
-    const mine = yield* hold
-    const metadata = { ...tags, life, hold: mine.name, ...purpose }
-    const sandbox = yield* provider.acquire({ metadata, lifetime })
-    const destroy = Effect.map(sandbox.destroy, () => {
-      mine.isGone = true
+  const createHeld = (purpose: Purpose, lifetime: Duration.Duration) =>
+    Effect.suspend(() => {
+      const hold = String(++holds)
+      held.add(hold)
+      const metadata = { ...tags, life, hold, ...purpose }
+      return Effect.flatMap(Effect.exit(provider.create({ metadata, lifetime })), (exit) => {
+        // It may be there although its creation failed, or was interrupted.
+        if (Exit.isFailure(exit)) letGo(hold, false)
+        return Exit.map(exit, (sandbox): HeldSandbox => ({ ...sandbox, release: release(sandbox, hold) }))
+      })
     })
-    return { ...sandbox, destroy }
-  })
-  const create = (purpose: Purpose, lifetime: Duration.Duration) =>
-    pace(breaker.guard(createHeld(purpose, lifetime)))
+  const createGuarded = (purpose: Purpose, lifetime: Duration.Duration) => {
+    const guarded = breaker.guard(createHeld(purpose, lifetime))
+    return pace === undefined ? guarded : Effect.zipRight(Effect.interruptible(pace), guarded)
+  }
+
+  const calm = yield* Effect.makeLatch(true)
+  let creating = 0
+  const createNow = (purpose: Purpose, lifetime: Duration.Duration) =>
+    Effect.suspend(() => {
+      if (++creating === 1) calm.unsafeClose()
+      return Effect.flatMap(Effect.exit(createGuarded(purpose, lifetime)), (exit) => {
+        if (--creating === 0) calm.unsafeOpen()
+        return exit
+      })
+    })
 
   const pool = yield* SandboxPool.make({
     limits,
     usualLifetime: lifetimeFor(limits.defaultTimeout, limits),
-    create: (lifetime) => create({ purpose: "pool" }, lifetime),
-    whenCalm: calm.await
+    create: (lifetime) => createGuarded({ purpose: "pool" }, lifetime),
+    whenCalm: calm.await,
+    timers
   })
 
-  const createNow = (purpose: Purpose, lifetime: Duration.Duration) =>
-    Effect.acquireUseRelease(
-      countCreating(1),
-      () => create(purpose, lifetime),
-      () => countCreating(-1)
-    )
-
-  const acquire = Effect.fnUntraced(function* (purpose: Purpose, lifetime: Duration.Duration) {
+  const create = (purpose: Purpose, lifetime: Duration.Duration) =>
     // Whoever looks into a sandbox to know what it has is no sign of demand.
-    const pooled = "executionId" in purpose ? yield* pool.take(lifetime) : Option.none()
-    return pooled._tag === "Some" ? pooled.value : yield* createNow(purpose, lifetime)
-  })
+    "executionId" in purpose
+      ? Effect.flatMap(
+          pool.take(lifetime),
+          Option.match({ onNone: () => createNow(purpose, lifetime), onSome: Effect.succeed })
+        )
+      : createNow(purpose, lifetime)
 
   return Sandboxes.of({
-    acquire,
+    create: (purpose, lifetime) => Effect.uninterruptible(create(purpose, lifetime)),
     metrics: Effect.all({
       circuit: breaker.state,
       pool: pool.metrics,
@@ -124,8 +139,9 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** At most so many creates a second, spread evenly; 0: as many as come. */
+/** Waits for one's turn: at most so many a second, spread evenly; 0: as many as come. */
 const pacing = Effect.fnUntraced(function* (perSecond: number) {
-  if (perSecond === 0) return <A, E, R>(effect: Effect.Effect<A, E, R>) => effect
-  return yield* RateLimiter.make({ limit: 1, interval: Duration.millis(1000 / perSecond) })
+  if (perSecond === 0) return undefined
+  const limiter = yield* RateLimiter.make({ limit: 1, interval: Duration.millis(1000 / perSecond) })
+  return limiter(Effect.void)
 })

@@ -1,5 +1,5 @@
 import { type ExecutionId, ShuttingDown } from "@bulkhead/domain"
-import type { Context } from "effect"
+import type { Clock, Context } from "effect"
 import type { Admission } from "./Admission.js"
 import type { ArtifactGate } from "./ArtifactGate.js"
 import type { Books } from "./Books.js"
@@ -9,6 +9,7 @@ import type { Idempotency } from "./Idempotency.js"
 import type { LimitValues } from "./Limits.js"
 import type { PriceValues } from "./Prices.js"
 import type { Sandboxes } from "./Sandboxes.js"
+import type { Timers } from "./Timers.js"
 import type { Toolchain } from "./Toolchain.js"
 
 /** What all work of one service shares. */
@@ -22,6 +23,8 @@ export interface Shared {
   readonly gate: Context.Tag.Service<ArtifactGate>
   readonly store: Context.Tag.Service<ExecutionStore>
   readonly idempotency: Idempotency
+  readonly timers: Timers
+  readonly clock: Clock.Clock
   /** As they are now. */
   limits: LimitValues
   /** Whether the service takes no new work. */

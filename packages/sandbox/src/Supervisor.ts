@@ -1,13 +1,13 @@
 import type { SentSignal } from "@bulkhead/domain"
 import { Cause, type Context, Deferred, Duration, Effect, Exit, FiberId, Option } from "effect"
-import { succeedsWithin } from "./Bounded.js"
 import * as CommandWatch from "./CommandWatch.js"
-import * as Deadline from "./Deadline.js"
-import type { KillRequest, KillSwitch } from "./KillSwitch.js"
+import { KilledEarly, type KillRequest, type KillSwitch } from "./KillSwitch.js"
 import type { LimitValues } from "./Limits.js"
+import { Once } from "./Once.js"
 import type { CollectedOutput } from "./Output.js"
 import type { Program } from "./Program.js"
 import { type CommandExit, type Sandbox, SandboxFailure } from "./SandboxProvider.js"
+import type { Timers } from "./Timers.js"
 
 /** Why a running program must be stopped, and whether it gets the grace period. */
 export type StopReason =
@@ -33,14 +33,16 @@ export interface Outcome extends CollectedOutput, CommandWatch.Said {
 }
 
 export interface Supervision {
-  readonly sandbox: Context.Tag.Service<Sandbox>
+  /** Gives the sandbox, with all in it that the program needs. Cannot be interrupted where that would lose the sandbox. */
+  readonly prepare: Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure>
   readonly program: Program
   readonly limits: LimitValues
   /** Wall time from the program's start. */
   readonly timeout: Duration.Duration
   readonly killSwitch: KillSwitch
-  readonly onStart: Effect.Effect<void>
-  readonly onSignal: (signal: SentSignal) => Effect.Effect<void>
+  readonly timers: Timers
+  readonly onStart: () => void
+  readonly onSignal: (signal: SentSignal) => void
 }
 
 /** How long a killed program may take to be reported dead before the sandbox is destroyed around it. */
@@ -56,27 +58,34 @@ const signalBound = Duration.seconds(5)
 const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
-/** Runs a program in a sandbox until it ends or must end. Never fails: a lost sandbox is an ending like others. */
+/**
+ * Runs a program in a sandbox until it ends or must end. Fails only when the program never came as far as the sandbox; a sandbox that is
+ * lost later is an ending like others. To be run where nothing interrupts it.
+ */
 export const supervise = Effect.fnUntraced(function* (supervision: Supervision) {
-  const { killSwitch, limits, onSignal, onStart, program, sandbox, timeout } = supervision
+  const { killSwitch, limits, onSignal, onStart, prepare, program, timeout, timers } = supervision
+  if (killSwitch.request !== undefined) return yield* new KilledEarly(killSwitch.request)
   const grace = Duration.seconds(limits.killGracePeriod)
+  // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
+  const isFirstWall = program.nonce === undefined
+  const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
   const clock = yield* Effect.clock
   const now = () => clock.unsafeCurrentTimeMillis()
 
+  let sandbox: Context.Tag.Service<Sandbox> | undefined
   let startedAt: number | undefined
-  /** Done when the program has begun, and in any case when it is its turn to end. */
-  const news = Deferred.unsafeMake<void>(FiberId.none)
-  const turn = Deferred.unsafeMake<Turn>(FiberId.none)
-  const ended = Deferred.unsafeMake<Ending>(FiberId.none)
+  let isOver = false
+  let stopTimer = () => {}
+  const turn = new Once<Turn>()
+  const mustStop = (reason: StopReason) => turn.settle({ _tag: "MustStop", reason })
   const begin = () => {
-    startedAt ??= now()
-    Deferred.unsafeDone(news, Exit.void)
+    if (isOver || startedAt !== undefined) return
+    startedAt = now()
+    stopTimer()
+    stopTimer = timers.after(wall, () => mustStop({ _tag: "Deadline", graceful: isFirstWall }))
+    onStart()
   }
-  const decide = (decision: Turn) => {
-    Deferred.unsafeDone(turn, Exit.succeed(decision))
-    Deferred.unsafeDone(news, Exit.void)
-  }
-  const mustStop = (reason: StopReason) => decide({ _tag: "MustStop", reason })
+  const sinceStart = () => (startedAt === undefined ? 0 : now() - startedAt)
 
   const { learned, listener } = CommandWatch.make(program, limits, {
     onBegin: begin,
@@ -84,43 +93,41 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
   })
   const { env, line, user } = program
   const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
-  const command = sandbox.run({ line, user, env, lifetime, ...listener })
-  const onEnd = (exit: Exit.Exit<CommandExit, SandboxFailure>) => {
+  const running = yield* Effect.fork(
+    Effect.flatMap(prepare, (ready) => {
+      sandbox = ready
+      stopTimer = timers.after(startBound, () => turn.settle({ _tag: "Lost", failure: lateStart }))
+      return Effect.interruptible(ready.run({ line, user, env, lifetime, ...listener }))
+    })
+  )
+  const ended = Deferred.unsafeMake<Ending>(FiberId.none)
+  running.addObserver((exit) => {
     const ending = endingOf(exit)
     Deferred.unsafeDone(ended, Exit.succeed(ending))
-    decide(ending)
-  }
-
-  // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
-  const isFirstWall = program.nonce === undefined
-  const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
-  const watchClock = Effect.map(
-    Deadline.passed({ start: startBound, run: wall }, () => startedAt),
-    (late) =>
-      late === "start"
-        ? decide({ _tag: "Lost", failure: lateStart })
-        : mustStop({ _tag: "Deadline", graceful: isFirstWall })
-  )
-
-  let isStartTold = false
-  const tellStart = Effect.suspend(() => {
-    if (startedAt === undefined || isStartTold) return Effect.void
-    isStartTold = true
-    return onStart
+    turn.settle(ending)
   })
-  const sinceStart = () => (startedAt === undefined ? 0 : now() - startedAt)
+  const abandon = () => {
+    if (running.unsafePoll() === null) running.unsafeInterruptAsFork(running.id())
+  }
+  let killedEarly: KilledEarly | undefined
+  const stopListening = killSwitch.listen((request) => {
+    if (sandbox !== undefined) return mustStop({ _tag: "Killed", ...request })
+    // There is nobody to send a signal to, but soon there may be a sandbox.
+    killedEarly = new KilledEarly(request)
+    abandon()
+  })
+
   const signals: Array<SentSignal> = []
   const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
     const sent = { signal, atMs: sinceStart() }
-    const sendNow = Effect.tapError(sandbox.signal(signal), (error) =>
-      Effect.logDebug("Signal not sent", error)
-    )
-    if (!(yield* succeedsWithin(sendNow, signalBound))) return
+    const sendNow = Effect.suspend(() => sandbox?.signal(signal) ?? Effect.void)
+    const logged = Effect.tapError(sendNow, (error) => Effect.logDebug("Signal not sent", error))
+    if (!(yield* timers.succeedsWithin(logged, signalBound))) return
     signals.push(sent)
-    yield* tellStart
-    yield* onSignal(sent)
+    onSignal(sent)
   })
-  const exitWithin = (period: Duration.Duration) => Effect.map(within(ended, period), Option.map(exitOf))
+  const exitWithin = (period: Duration.Duration) =>
+    Effect.map(Effect.timeoutOption(Effect.interruptible(Deferred.await(ended)), period), Option.map(exitOf))
 
   /** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
   const stop = Effect.fnUntraced(function* (period: Duration.Duration) {
@@ -133,54 +140,33 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
     return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
   })
 
-  const untilEnd = Effect.gen(function* () {
-    yield* Deferred.await(news)
-    yield* tellStart
-    const first = yield* Deferred.await(turn)
-    const ending: Ending =
-      first._tag === "MustStop"
-        ? {
-            _tag: "Stopped",
-            reason: first.reason,
-            exit: yield* stop(first.reason.graceful ? grace : Duration.zero)
-          }
-        : first
-    // It may have begun while it was being stopped.
-    yield* tellStart
-    const hasStarted = startedAt !== undefined
-    const facts = learned()
-    const outcome: Outcome = {
-      ...facts,
-      ending: isFirstWall || facts.report !== undefined ? ending : unexplained(ending, hasStarted),
-      signals: [...(facts.report?.signals ?? []), ...signals],
-      ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs: sinceStart() } : {})
-    }
-    return outcome
-  })
+  const first = yield* turn.settled
+  const ending: Ending =
+    first._tag === "MustStop"
+      ? {
+          _tag: "Stopped",
+          reason: first.reason,
+          exit: yield* stop(first.reason.graceful ? grace : Duration.zero)
+        }
+      : first
+  isOver = true
+  stopTimer()
+  stopListening()
+  // Nobody waits for a command that does not end: its sandbox will.
+  abandon()
 
-  return yield* Effect.acquireUseRelease(
-    Effect.gen(function* () {
-      const running = yield* Effect.fork(Effect.interruptible(command))
-      const ticking = yield* Effect.fork(Effect.interruptible(watchClock))
-      running.addObserver(onEnd)
-      const stopListening = killSwitch.listen((request) => mustStop({ _tag: "Killed", ...request }))
-      return { running, ticking, stopListening }
-    }),
-    () => untilEnd,
-    // Nobody waits for a command that does not end: its sandbox will.
-    ({ running, stopListening, ticking }) =>
-      Effect.sync(() => {
-        stopListening()
-        for (const fiber of [running, ticking]) fiber.unsafeInterruptAsFork(fiber.id())
-      })
-  )
+  if (killedEarly !== undefined) return yield* killedEarly
+  if (sandbox === undefined && ending._tag === "Lost") return yield* ending.failure
+  const hasStarted = startedAt !== undefined
+  const facts = learned()
+  const outcome: Outcome = {
+    ...facts,
+    ending: isFirstWall || facts.report !== undefined ? ending : unexplained(ending, hasStarted),
+    signals: [...(facts.report?.signals ?? []), ...signals],
+    ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs: sinceStart() } : {})
+  }
+  return outcome
 })
-
-/** What is there already needs no clock. */
-const within = <A>(deferred: Deferred.Deferred<A>, period: Duration.Duration) =>
-  Effect.flatMap(Deferred.poll(deferred), (value) =>
-    Option.isSome(value) ? Effect.asSome(value.value) : Effect.timeoutOption(Deferred.await(deferred), period)
-  )
 
 const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
   new SandboxFailure({ code, phase: "start", message, retryable: code === "ETIMEDOUT" })

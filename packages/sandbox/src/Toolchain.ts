@@ -165,9 +165,11 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
       const sandboxes = yield* Sandboxes
       let found: Facts | undefined
       const oneAtATime = yield* Effect.makeSemaphore(1)
-      const look = sandboxes.acquire({ purpose: "toolchain" }, Duration.minutes(2)).pipe(
-        Effect.flatMap(probeSandbox),
-        Effect.scoped,
+      const look = Effect.acquireUseRelease(
+        sandboxes.create({ purpose: "toolchain" }, Duration.minutes(2)),
+        probeSandbox,
+        ({ release }) => release
+      ).pipe(
         Effect.tap((facts) => {
           found = facts
         })

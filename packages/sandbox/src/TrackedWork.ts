@@ -69,7 +69,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
     all.delete(executionId)
     yield* Effect.ignoreLogged(books.ended(entry.summary, end))
     yield* admission.leave(userId)
-    yield* registry.end(executionId)
+    registry.end(executionId)
   })
 
   const checkNew = Effect.fnUntraced(function* (executionId: ExecutionId) {
@@ -89,21 +89,15 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   ) {
     yield* checkNew(executionId)
     const entry = yield* registry.register({ executionId, userId, state: "tracked" })
-    yield* books.began(entry.summary)
+    books.began({ ...entry.summary })
     yield* takePlace(executionId, userId).pipe(
       Effect.tapError((refusal) =>
-        Effect.zipRight(
-          Effect.ignoreLogged(books.ended(entry.summary, rejected(refusal.message))),
+        Effect.map(Effect.ignoreLogged(books.ended(entry.summary, rejected(refusal.message))), () =>
           registry.end(executionId)
         )
       )
     )
-    yield* books.happened(
-      entry.summary,
-      "info",
-      "execution_started",
-      `Execution started with ${timeout}s timeout`
-    )
+    books.happened(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
     const ended = yield* Deferred.make<Books.Ending>()
     // The end of the service's scope waits for it, so it must not end before that.
     const fiber = yield* Effect.forkDaemon(Effect.interruptible(watch(entry, ended, timeout)))

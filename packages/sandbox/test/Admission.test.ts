@@ -68,10 +68,9 @@ const makeHouse = Effect.fnUntraced(function* (initial: Partial<LimitValues>) {
           guest.state = "gone"
         })
     )
-    const onWait = (ahead: number) =>
-      Effect.sync(() => {
-        guest.ahead = ahead
-      })
+    const onWait = (ahead: number) => {
+      guest.ahead = ahead
+    }
     const executionId = ExecutionId.make(`exec_${order}`)
     const fiber = yield* admission.withPlace({ executionId, userId }, killSwitch, onWait, visit).pipe(
       Effect.onExit(() =>

@@ -143,7 +143,7 @@ describe("what an earlier life left unfinished", () => {
         ExecutionStore,
         Effect.gen(function* () {
           const store = yield* ExecutionStore
-          yield* store.write([{ _tag: "Began", execution: left }])
+          store.write([{ _tag: "Began", execution: left }])
           return { ...store, unfinished: Effect.succeed([left]) }
         })
       ).pipe(Layer.provide(MemoryExecutionStore.layer()))

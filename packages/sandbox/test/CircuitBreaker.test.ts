@@ -39,12 +39,12 @@ const isSpared = (breaker: CircuitBreaker.CircuitBreaker) =>
     return !asked
   })
 
-const opened = Effect.tap(Effect.sync(make), (breaker) => fail(breaker, 3))
+const opened = Effect.tap(make(), (breaker) => fail(breaker, 3))
 
 describe("CircuitBreaker", () => {
   it.effect("opens after so many failures in a row, fails at once, and says how long it will", () =>
     Effect.gen(function* () {
-      const breaker = make()
+      const breaker = yield* make()
       yield* fail(breaker, 2)
       assert.strictEqual(yield* breaker.state, "closed")
       assert.isFalse(yield* isSpared(breaker))
@@ -58,7 +58,7 @@ describe("CircuitBreaker", () => {
 
   it.effect("begins to count anew after a success", () =>
     Effect.gen(function* () {
-      const breaker = make()
+      const breaker = yield* make()
       yield* fail(breaker, 2)
       assert.strictEqual(yield* breaker.guard(Effect.succeed("made")), "made")
       yield* fail(breaker, 2)
@@ -69,7 +69,7 @@ describe("CircuitBreaker", () => {
   for (const code of ["RATE_LIMIT", "PERMISSION_DENIED", "INTERNAL_ERROR"] as const) {
     it.effect(`${code} says nothing about an outage`, () =>
       Effect.gen(function* () {
-        const breaker = make()
+        const breaker = yield* make()
         yield* fail(breaker, 10, code)
         assert.strictEqual(yield* breaker.state, "closed")
         yield* fail(breaker, 2)
@@ -82,7 +82,7 @@ describe("CircuitBreaker", () => {
 
   it.effect("a defect or an interrupt says nothing about an outage", () =>
     Effect.gen(function* () {
-      const breaker = make()
+      const breaker = yield* make()
       for (let index = 0; index < 5; index++) {
         assert.isTrue(Exit.isFailure(yield* Effect.exit(breaker.guard(Effect.die("bug")))))
         yield* Fiber.interrupt(yield* Effect.fork(breaker.guard(Effect.never)))
@@ -136,7 +136,7 @@ describe("CircuitBreaker", () => {
 
   it.effect("the end of a call from before the outage lets no second one try", () =>
     Effect.gen(function* () {
-      const breaker = make()
+      const breaker = yield* make()
       const early = yield* Effect.fork(breaker.guard(Effect.never))
       yield* settle
       yield* fail(breaker, 3)

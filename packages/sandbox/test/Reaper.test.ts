@@ -15,7 +15,7 @@ const makeReaper = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const sandboxes = () => [...alive].map((id): ListedSandbox => ({ id, metadata: { hold: id } }))
   const provider = SandboxProvider.of({
     name: "test",
-    acquire: () => Effect.dieMessage("none is asked for"),
+    create: () => Effect.dieMessage("none is asked for"),
     list: () =>
       Effect.suspend(() => {
         world.lists++
@@ -61,7 +61,7 @@ describe("Reaper", () => {
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(world.lists, 2)
       alive.add("orphan")
-      for (let wakes = 0; wakes < 5; wakes++) yield* reaper.wake
+      for (let wakes = 0; wakes < 5; wakes++) reaper.wake()
       yield* TestClock.adjust("999 millis")
       assert.strictEqual(world.lists, 2)
       yield* TestClock.adjust("1 millis")

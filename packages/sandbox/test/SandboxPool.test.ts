@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, FastCheck, Fiber, FiberId, Option, Scope, TestClock } from "effect"
+import type { HeldSandbox } from "../src/HeldSandbox.js"
 import * as SandboxPool from "../src/SandboxPool.js"
-import { Sandbox, SandboxFailure } from "../src/SandboxProvider.js"
+import { SandboxFailure } from "../src/SandboxProvider.js"
+import * as Timers from "../src/Timers.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 
@@ -33,7 +35,7 @@ const makePool = Effect.fnUntraced(function* (
       const id = `sandbox-${++provider.made}`
       alive.add(id)
       diesAt.set(id, (yield* Clock.currentTimeMillis) + Duration.toMillis(lifetime))
-      return Sandbox.of({
+      return {
         id,
         renew: (lifetime) =>
           Effect.zipRight(
@@ -45,14 +47,16 @@ const makePool = Effect.fnUntraced(function* (
         read: () => Effect.die("not read") as never,
         run: () => Effect.never,
         signal: () => Effect.void,
-        destroy: Effect.sync(() => void alive.delete(id))
-      })
+        destroy: Effect.die("not asked"),
+        release: Effect.sync(() => alive.delete(id))
+      } satisfies HeldSandbox
     })
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
   const pool = yield* SandboxPool.make({
     limits: { poolMin: 0, poolMax: 3, poolMaxAge: 300, ...limits },
-    create: (lifetime) => Effect.acquireRelease(make(lifetime), ({ destroy }) => Effect.ignore(destroy)),
+    create: make,
+    timers: yield* Timers.make,
     usualLifetime: options.usualLifetime ?? Duration.zero,
     whenCalm: options.whenCalm ?? Effect.void
   }).pipe(Scope.extend(scope))
@@ -61,12 +65,20 @@ const makePool = Effect.fnUntraced(function* (
   return { pool, provider, alive, diesAt, renewed, scope, idle }
 })
 
+const releaseOf = Option.match({
+  onNone: () => Effect.void,
+  onSome: ({ release }: HeldSandbox) => Effect.asVoid(release)
+})
+
+/** Takes one, and lets go of it at once. */
+const borrow = (pool: SandboxPool.SandboxPool) =>
+  Effect.acquireUseRelease(pool.take(minute), () => Effect.void, releaseOf)
+
 /** Takes one for a while. */
 const take = (pool: SandboxPool.SandboxPool, lifetime = minute) =>
   Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    const sandbox = yield* Scope.extend(pool.take(lifetime), scope)
-    return { id: Option.map(sandbox, ({ id }) => id), release: Scope.close(scope, Exit.void) }
+    const sandbox = yield* pool.take(lifetime)
+    return { id: Option.map(sandbox, ({ id }) => id), release: releaseOf(sandbox) }
   })
 
 describe("SandboxPool", () => {
@@ -183,7 +195,7 @@ describe("SandboxPool", () => {
     Effect.gen(function* () {
       const { alive, pool, provider } = yield* makePool({ poolMin: 1 })
       provider.renew = Effect.never
-      const taking = yield* Effect.fork(Effect.scoped(pool.take(minute)))
+      const taking = yield* Effect.fork(borrow(pool))
       yield* settle
       yield* Fiber.interrupt(taking)
       yield* settle
@@ -303,7 +315,7 @@ describe("SandboxPool", () => {
       (step) =>
         Effect.gen(function* () {
           const { alive, pool } = yield* makePool({ poolMin: 1, poolMax: 1 })
-          const fiber: Fiber.RuntimeFiber<void> = yield* Effect.scoped(pool.take(minute)).pipe(
+          const fiber: Fiber.RuntimeFiber<void> = yield* borrow(pool).pipe(
             Effect.withScheduler(yieldAt(step, () => fiber.unsafeInterruptAsFork(FiberId.none))),
             Effect.asVoid,
             Effect.fork

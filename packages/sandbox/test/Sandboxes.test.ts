@@ -21,14 +21,20 @@ const live = (limits: Partial<LimitValues> = {}, instance?: string) =>
         Layer.provide(Layer.succeed(Instance, instance))
       )
     ),
-    Context.get(Sandboxes)
+    (context) => {
+      const sandboxes = Context.get(context, Sandboxes)
+      return {
+        ...sandboxes,
+        acquire: Effect.acquireRelease(sandboxes.create(purpose, minute), ({ release }) => release)
+      }
+    }
   )
 
 /** A sandbox of that much of a service that another process left behind. */
 const leaveBehind = (metadata: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
-    const { acquire } = yield* SandboxProvider
-    yield* Scope.extend(acquire({ metadata, lifetime: minute }), yield* Scope.make())
+    const { create } = yield* SandboxProvider
+    yield* create({ metadata, lifetime: minute })
   })
 
 const aliveIds = Effect.gen(function* () {
@@ -44,11 +50,11 @@ const losesAnswers = Layer.effect(
     let lost = false
     return {
       ...mock,
-      acquire: (options) =>
+      create: (options) =>
         Effect.gen(function* () {
-          if (lost) return yield* mock.acquire(options)
+          const sandbox = yield* mock.create(options)
+          if (lost) return sandbox
           lost = true
-          yield* Scope.extend(mock.acquire(options), yield* Scope.make())
           return yield* failure("ETIMEDOUT", "create")
         })
     }
@@ -73,7 +79,7 @@ describe("at its start", () => {
   it.scoped("without an instance it ends nothing of any other life", () =>
     Effect.gen(function* () {
       const earlier = yield* Scope.make()
-      yield* Effect.flatMap(live(), ({ acquire }) => acquire(purpose, minute)).pipe(Scope.extend(earlier))
+      yield* Effect.flatMap(live(), ({ acquire }) => acquire).pipe(Scope.extend(earlier))
       yield* leaveBehind({ service: "bulkhead" })
       const { metrics } = yield* live({ reaperInterval: 1 })
       yield* TestClock.adjust("5 seconds")
@@ -88,11 +94,9 @@ describe("what is held", () => {
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live({ reaperInterval: 1, poolMin: 2, poolMax: 2 }, "blue")
       yield* settle
-      yield* acquire(purpose, minute)
+      yield* acquire
       yield* (yield* MockSandboxes).behave({ create: Effect.sleep("3 seconds") })
-      const making = yield* Effect.fork(
-        Effect.scoped(Effect.zipRight(acquire(purpose, minute), Effect.never))
-      )
+      const making = yield* Effect.fork(Effect.scoped(Effect.zipRight(acquire, Effect.never)))
       yield* Effect.replicateEffect(TestClock.adjust("1 seconds"), 10)
       assert.strictEqual((yield* metrics).reapedSandboxes, 0)
       assert.strictEqual((yield* aliveIds).length, 4)
@@ -103,7 +107,7 @@ describe("what is held", () => {
   it.scoped("is tagged with its instance and its execution, and destroyed with its scope", () =>
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live({}, "blue")
-      yield* Effect.scoped(acquire(purpose, minute))
+      yield* Effect.scoped(acquire)
       const [sandbox] = yield* (yield* MockSandboxes).created
       assert.deepInclude(sandbox?.options.metadata, { service: "bulkhead", instance: "blue", ...purpose })
       assert.isTrue(Duration.equals(sandbox?.options.lifetime ?? 0, minute))
@@ -117,7 +121,7 @@ describe("what is held", () => {
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live({ poolMin: 1, poolMax: 1 })
       yield* settle
-      assert.strictEqual((yield* acquire(purpose, minute)).id, "mock-1")
+      assert.strictEqual((yield* acquire).id, "mock-1")
       assert.deepInclude((yield* metrics).pool, { hits: 1, misses: 0 })
     }).pipe(Effect.provide(MockSandboxProvider.layer()))
   )
@@ -128,7 +132,7 @@ describe("what nobody holds any more is ended soon", () => {
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live()
       yield* settle
-      const lost = yield* Effect.flip(Effect.scoped(acquire(purpose, minute)))
+      const lost = yield* Effect.flip(Effect.scoped(acquire))
       assert.strictEqual(lost.code, "ETIMEDOUT")
       assert.strictEqual((yield* aliveIds).length, 1)
       yield* TestClock.adjust("1 seconds")
@@ -144,7 +148,7 @@ describe("what nobody holds any more is ended soon", () => {
       const { acquire } = yield* live()
       yield* settle
       yield* mock.behave({ destroy: failure("ECONNRESET", "destroy") })
-      yield* Effect.scoped(acquire(purpose, minute))
+      yield* Effect.scoped(acquire)
       assert.strictEqual((yield* aliveIds).length, 1)
       yield* mock.behave({ destroy: Effect.void })
       yield* TestClock.adjust("1 seconds")
@@ -170,7 +174,7 @@ it.scoped("a provider that is down is left alone, also by the reaper", () =>
       Effect.provideService(SandboxProvider, counting)
     )
     yield* settle
-    const asking = Effect.flip(Effect.scoped(acquire(purpose, minute)))
+    const asking = Effect.flip(Effect.scoped(acquire))
     for (let failures = 0; failures < 2; failures++) assert.strictEqual((yield* asking).code, "ECONNREFUSED")
     yield* TestClock.adjust("5 seconds")
     const listsBefore = lists
@@ -188,7 +192,7 @@ it.scoped("sandboxes are asked for no faster than the limits say", () =>
     const { acquire } = yield* live({ maxCreatesPerSecond: 4 })
     const mock = yield* MockSandboxes
     const scope = yield* Scope.make()
-    yield* Effect.replicateEffect(Effect.fork(Scope.extend(acquire(purpose, minute), scope)), 9)
+    yield* Effect.replicateEffect(Effect.fork(Scope.extend(acquire, scope)), 9)
     for (const [millis, made] of [
       [0, 1],
       [249, 1],

@@ -12,6 +12,7 @@ import {
   type SandboxFailure
 } from "../src/SandboxProvider.js"
 import { supervise } from "../src/Supervisor.js"
+import * as Timers from "../src/Timers.js"
 import { settle } from "./Fixture.js"
 
 const nonce = "11111111-2222-3333-4444-555555555555"
@@ -45,6 +46,7 @@ const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutp
   const signals: Array<string> = []
   const told: Array<string> = []
   const killSwitch = new KillSwitch()
+  const timers = yield* Timers.make
   let command: SandboxCommand | undefined
   const sandbox = Sandbox.of({
     id: "sandbox",
@@ -69,14 +71,15 @@ const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutp
   }
   const fiber = yield* Effect.fork(
     supervise({
-      sandbox,
+      prepare: Effect.succeed(sandbox),
       program,
       limits: { ...defaultLimits, hardOutputBytes },
       timeout: Duration.seconds(60),
       killSwitch,
-      onStart: Effect.sync(() => void told.push("start")),
-      onSignal: ({ signal }: SentSignal) => Effect.sync(() => void told.push(signal))
-    })
+      timers,
+      onStart: () => void told.push("start"),
+      onSignal: ({ signal }: SentSignal) => void told.push(signal)
+    }).pipe(Effect.uninterruptible)
   )
   yield* settle
   assert(command)
@@ -86,7 +89,7 @@ const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutp
 
 describe("a command that does not say that it runs", () => {
   for (const supervisor of ["root", "none"] as const) {
-    it.effect(`is lost after 30 seconds (supervisor: ${supervisor})`, () =>
+    it.scoped(`is lost after 30 seconds (supervisor: ${supervisor})`, () =>
       Effect.gen(function* () {
         const { fiber, signals, told } = yield* begin(supervisor)
         yield* TestClock.adjust("29999 millis")
@@ -106,7 +109,7 @@ describe("a command that does not say that it runs", () => {
       })
     )
 
-    it.effect(`is stopped when it is killed, within its grace (supervisor: ${supervisor})`, () =>
+    it.scoped(`is stopped when it is killed, within its grace (supervisor: ${supervisor})`, () =>
       Effect.gen(function* () {
         const { end, fiber, killSwitch, signals } = yield* begin(supervisor)
         killSwitch.press({ reason: "user_request", graceful: true })
@@ -124,7 +127,7 @@ describe("a command that does not say that it runs", () => {
       })
     )
 
-    it.effect(`is stopped when it floods (supervisor: ${supervisor})`, () =>
+    it.scoped(`is stopped when it floods (supervisor: ${supervisor})`, () =>
       Effect.gen(function* () {
         const { end, fiber, onOutput, signals } = yield* begin(supervisor)
         onOutput("stderr", "x".repeat(1001))
@@ -141,7 +144,7 @@ describe("a command that does not say that it runs", () => {
   }
 })
 
-it.effect("a program that begins, speaks and ends in one piece of output has begun and ended", () =>
+it.scoped("a program that begins, speaks and ends in one piece of output has begun and ended", () =>
   Effect.gen(function* () {
     const { end, fiber, onOutput, told } = yield* begin("root")
     onOutput("stderr", `${started}err\x1e${nonce} ${JSON.stringify(report)}\n`)
@@ -158,7 +161,7 @@ it.effect("a program that begins, speaks and ends in one piece of output has beg
   })
 )
 
-it.effect("without a supervisor, one that ends before it is said to run has run", () =>
+it.scoped("without a supervisor, one that ends before it is said to run has run", () =>
   Effect.gen(function* () {
     const { end, fiber } = yield* begin("none")
     yield* Deferred.succeed(end, { exitCode: 3 })
@@ -167,7 +170,7 @@ it.effect("without a supervisor, one that ends before it is said to run has run"
   })
 )
 
-it.effect("one that begins while it is stopped has begun before the next signal", () =>
+it.scoped("one that begins while it is stopped has begun before the next signal", () =>
   Effect.gen(function* () {
     const { fiber, killSwitch, onStart, told } = yield* begin("none")
     killSwitch.press({ reason: "user_request", graceful: true })
@@ -179,7 +182,7 @@ it.effect("one that begins while it is stopped has begun before the next signal"
   })
 )
 
-it.effect("a command that fails in a way that nobody foresaw is lost, and not waited for", () =>
+it.scoped("a command that fails in a way that nobody foresaw is lost, and not waited for", () =>
   Effect.gen(function* () {
     const { end, fiber, onStart } = yield* begin("none")
     onStart?.(1)
@@ -190,7 +193,7 @@ it.effect("a command that fails in a way that nobody foresaw is lost, and not wa
   })
 )
 
-it.effect("a command that never returns, not even after SIGKILL, is given up after two seconds", () =>
+it.scoped("a command that never returns, not even after SIGKILL, is given up after two seconds", () =>
   Effect.gen(function* () {
     const { fiber, killSwitch, onStart, signals, told } = yield* begin("none")
     onStart?.(1)
@@ -209,7 +212,7 @@ it.effect("a command that never returns, not even after SIGKILL, is given up aft
   })
 )
 
-it.effect("the first reason to stop is the reason", () =>
+it.scoped("the first reason to stop is the reason", () =>
   Effect.gen(function* () {
     const { end, fiber, killSwitch, onOutput, onStart } = yield* begin("none")
     onStart?.(1)

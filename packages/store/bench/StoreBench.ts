@@ -122,7 +122,7 @@ const inBulk = Effect.gen(function* () {
   for (let part = 0; part < 20; part++) {
     const executions = Array.from({ length: 50 }, () => eventsOf(next++))
     for (const index of events.keys())
-      for (const entries of executions) yield* store.write(entries.slice(index, index + 1))
+      for (const entries of executions) store.write(entries.slice(index, index + 1))
   }
   yield* store.commit
 })

@@ -29,7 +29,7 @@ export interface GroupCommitOptions {
  * somebody waits for one of its entries, when it is full, or when its first entry has lingered long enough.
  */
 export interface GroupCommit {
-  readonly write: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+  readonly write: (entries: ReadonlyArray<Entry>) => void
   readonly commit: Effect.Effect<void, StoreFailure>
   /** Fails from the first group that could not be kept until one can. */
   readonly ready: Effect.Effect<void, StoreFailure>
@@ -90,21 +90,20 @@ export const make = Effect.fnUntraced(function* <Group>(
     due.unsafeOpen()
   })
 
-  const write: GroupCommit["write"] = (entries) =>
-    Effect.sync(() => {
-      if (entries.length === 0) return
-      const added = sizeOfAll(entries)
-      if (failure && size + added > maxHeld) {
-        lost += entries.length
-        return
-      }
-      if (queue.length === 0) lingering.set()
-      queue.push(entries)
-      queued += entries.length
-      size += added
-      taken++
-      if (queued >= groupSize) due.unsafeOpen()
-    })
+  const write: GroupCommit["write"] = (entries) => {
+    if (entries.length === 0) return
+    const added = sizeOfAll(entries)
+    if (failure && size + added > maxHeld) {
+      lost += entries.length
+      return
+    }
+    if (queue.length === 0) lingering.set()
+    queue.push(entries)
+    queued += entries.length
+    size += added
+    taken++
+    if (queued >= groupSize) due.unsafeOpen()
+  }
 
   const commit: GroupCommit["commit"] = Effect.suspend(() => {
     if (failure) return Effect.fail(failure)

@@ -42,7 +42,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const { commit, write } = yield* fixture()
       yield* commit
-      yield* write([])
+      write([])
       yield* commit
     })
   )
@@ -50,11 +50,11 @@ describe("GroupCommit", () => {
   it.scoped("lets a commit wait for the group with everything before it, and for no more", () =>
     Effect.gen(function* () {
       const { commit, kept, next, write } = yield* fixture()
-      yield* write([began("a")])
+      write([began("a")])
       const first = yield* Effect.fork(commit)
       const one = yield* next
-      yield* write([began("b")])
-      yield* write([began("c"), happened("c")])
+      write([began("b")])
+      write([began("c"), happened("c")])
       const second = yield* Effect.fork(commit)
       const third = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
@@ -73,9 +73,9 @@ describe("GroupCommit", () => {
   it.scoped("keeps what nobody waits for together, once the first of it has lingered", () =>
     Effect.gen(function* () {
       const { kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      yield* write([began("a")])
+      write([began("a")])
       yield* TestClock.adjust("15 millis")
-      yield* write([happened("a")])
+      write([happened("a")])
       yield* TestClock.adjust("4 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -91,15 +91,15 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       yield* TestClock.adjust("1 second")
       const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      yield* write([began("a")])
+      write([began("a")])
       yield* TestClock.adjust("15 millis")
-      yield* write([happened("a")])
+      write([happened("a")])
       const waiting = yield* Effect.fork(commit)
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
       yield* kept(group)
       yield* Fiber.join(waiting)
-      yield* write([began("b")])
+      write([began("b")])
       yield* TestClock.adjust("19 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -110,12 +110,12 @@ describe("GroupCommit", () => {
   it.scoped("hurries nothing for a commit that waits for the group that is being kept", () =>
     Effect.gen(function* () {
       const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      yield* write([began("a")])
+      write([began("a")])
       const first = yield* Effect.fork(commit)
       const group = yield* next
       const second = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
-      yield* write([began("b")])
+      write([began("b")])
       yield* kept(group)
       yield* Fiber.join(first)
       yield* Fiber.join(second)
@@ -129,7 +129,7 @@ describe("GroupCommit", () => {
   it.scoped("keeps a full group at once, and lets what is left over linger", () =>
     Effect.gen(function* () {
       const { kept, next, tries, write } = yield* fixture({ groupSize: 2, linger: "20 millis" })
-      for (const name of ["a", "b", "c"]) yield* write([began(name)])
+      for (const name of ["a", "b", "c"]) write([began(name)])
       const full = yield* next
       assert.deepStrictEqual(full.entries, [began("a"), began("b")])
       yield* kept(full)
@@ -143,10 +143,10 @@ describe("GroupCommit", () => {
   it.scoped("keeps what is left over at once when somebody waits for it", () =>
     Effect.gen(function* () {
       const { commit, kept, next, write } = yield* fixture({ groupSize: 2 })
-      yield* write([began("before")])
+      write([began("before")])
       yield* Effect.fork(commit)
       const before = yield* next
-      for (const name of ["a", "b", "c"]) yield* write([began(name)])
+      for (const name of ["a", "b", "c"]) write([began(name)])
       const waiting = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
       yield* kept(before)
@@ -161,7 +161,7 @@ describe("GroupCommit", () => {
   it.scoped("notices that nothing can be kept also when nobody waits", () =>
     Effect.gen(function* () {
       const { fails, next, ready, write } = yield* fixture()
-      yield* write([began("a")])
+      write([began("a")])
       yield* TestClock.adjust("50 millis")
       yield* fails(yield* next)
       yield* Effect.yieldNow()
@@ -172,9 +172,9 @@ describe("GroupCommit", () => {
   it.scoped("never splits what is written together", () =>
     Effect.gen(function* () {
       const { kept, next, write } = yield* fixture({ groupSize: 3 })
-      yield* write([began("a"), happened("a")])
-      yield* write([began("b"), happened("b")])
-      yield* write([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
+      write([began("a"), happened("a")])
+      write([began("b"), happened("b")])
+      write([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
       const sizes: Array<number> = []
       for (let index = 0; index < 3; index++) {
         const group = yield* next
@@ -190,10 +190,10 @@ describe("GroupCommit", () => {
     () =>
       Effect.gen(function* () {
         const { commit, fails, kept, next, tries, write } = yield* fixture()
-        yield* write([began("a")])
+        write([began("a")])
         const waiting = yield* Effect.fork(commit)
         const first = yield* next
-        yield* write([began("b")])
+        write([began("b")])
         const alsoWaiting = yield* Effect.fork(commit)
         yield* Effect.yieldNow()
         yield* fails(first)
@@ -218,12 +218,12 @@ describe("GroupCommit", () => {
   it.scoped("holds so much while it fails, and lets no commit succeed before the rest is kept", () =>
     Effect.gen(function* () {
       const { commit, fails, kept, next, write } = yield* fixture({ maxHeld: 3 * 512 })
-      yield* write([began("a")])
+      write([began("a")])
       const waiting = yield* Effect.fork(commit)
       yield* fails(yield* next)
       yield* Effect.flip(Fiber.join(waiting))
-      yield* write([began("b"), began("c")])
-      yield* write([began("lost")])
+      write([began("b"), began("c")])
+      write([began("lost")])
       yield* TestClock.adjust("50 millis")
       yield* kept(yield* next)
       const rest = yield* next
@@ -231,7 +231,7 @@ describe("GroupCommit", () => {
       assert.strictEqual((yield* Effect.flip(commit)).message, "disk full")
       yield* kept(rest)
       yield* Effect.eventually(commit)
-      yield* write([began("d")])
+      write([began("d")])
       yield* TestClock.adjust("50 millis")
       assert.deepStrictEqual((yield* next).entries, [began("d")])
     })
@@ -241,9 +241,9 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { commit, kept, next, write } = yield* Scope.extend(fixture({ groupSize: 1 }, false), scope)
-      yield* write([began("a")])
+      write([began("a")])
       yield* next
-      yield* write([began("b")])
+      write([began("b")])
       const seen: Array<Entry> = []
       const answer = (attempt: Try) => {
         seen.push(...attempt.entries)
@@ -260,7 +260,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { kept, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      yield* write([began("a")])
+      write([began("a")])
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a")])
@@ -273,7 +273,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { commit, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      yield* write([began("a")])
+      write([began("a")])
       const waiting = yield* Effect.fork(commit)
       yield* next
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
@@ -292,7 +292,7 @@ describe("GroupCommit", () => {
         },
         keep: () => Effect.void
       })
-      yield* write([began("a")])
+      write([began("a")])
       assert.strictEqual((yield* Effect.flip(commit)).message, "The store's writer has stopped")
     })
   )

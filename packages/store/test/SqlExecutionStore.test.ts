@@ -33,9 +33,9 @@ onEach("SqlExecutionStore", (kind) => {
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)
       const entries = Array.from({ length: 2000 }, (_, index) => [began(`n${index}`), happened(`n${index}`)])
-      yield* Effect.flatMap(ExecutionStore, (store) =>
-        Effect.forEach(entries, store.write, { discard: true })
-      ).pipe(Effect.provide(storeIn(database)))
+      yield* Effect.map(ExecutionStore, ({ write }) => entries.forEach(write)).pipe(
+        Effect.provide(storeIn(database))
+      )
       const verdict = yield* Effect.flatMap(ExecutionStore, (store) => store.verify).pipe(
         Effect.provide(storeIn(database))
       )

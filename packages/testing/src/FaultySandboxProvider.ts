@@ -59,9 +59,6 @@ export const currentSubject: FiberRef.FiberRef<string> = GlobalValue.globalValue
 /** How long the provider's client waits for an answer, where it bounds its calls. */
 export const requestTimeout = 30_000
 
-/** How long the end of a sandbox's scope may take. */
-export const finalizerBound = 15_000
-
 /** How the look for what a program left behind ends when that is nothing. */
 const nothingListed: CommandExit = { exitCode: 4 }
 
@@ -115,27 +112,16 @@ export class Cloud {
   connect(owner: SimulatedProcess): SandboxProvider["Type"] {
     return SandboxProvider.of({
       name: "faulty",
-      acquire: ({ lifetime, metadata }) => {
-        const create = this.call<CloudSandbox>(owner, "create", {
+      create: ({ lifetime, metadata }) => {
+        const call = this.call<CloudSandbox>(owner, "create", {
           happen: (fate) => this.create(owner, metadata, lifetime, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
           isBounded: true
         })
-        const acquire = Effect.map(create, (sandbox) => this.handle(owner, sandbox))
-        const close = (sandbox: Sandbox["Type"]) =>
-          sandbox.destroy.pipe(
-            Effect.ignore,
-            Effect.disconnect,
-            Effect.interruptible,
-            Effect.timeoutOption(finalizerBound)
-          )
-        return this.options.interruptibleCreates
-          ? Effect.uninterruptibleMask((restore) =>
-              Effect.tap(restore(acquire), (sandbox) => Effect.addFinalizer(() => close(sandbox)))
-            )
-          : Effect.acquireRelease(acquire, close)
+        const sandbox = this.options.interruptibleCreates ? Effect.interruptible(call) : call
+        return Effect.map(sandbox, (sandbox) => this.handle(owner, sandbox))
       },
       list: (wanted) =>
         this.call(owner, "list", {

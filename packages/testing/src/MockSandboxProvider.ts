@@ -7,7 +7,7 @@ import {
   type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Context, Deferred, Effect, Layer, Ref, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, FiberId, Layer, Stream } from "effect"
 
 /** What a mock program can do while it runs. */
 export interface MockProcess {
@@ -90,21 +90,22 @@ export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes"
   }
 >() {}
 
-/** A program that runs. */
-interface Running {
-  readonly end: Deferred.Deferred<CommandExit, SandboxFailure>
-  readonly SIGTERM: Deferred.Deferred<void>
-  readonly SIGKILL: Deferred.Deferred<void>
-}
+type Signal = "SIGTERM" | "SIGKILL"
 
-const makeRunning = Effect.gen(function* () {
-  const running: Running = {
-    end: yield* Deferred.make<CommandExit, SandboxFailure>(),
-    SIGTERM: yield* Deferred.make<void>(),
-    SIGKILL: yield* Deferred.make<void>()
+/** A program that runs. */
+class Running {
+  private readonly signals = new Map<Signal, Deferred.Deferred<void>>()
+  /** Ends the wait for it, and the program. Only the first end counts. */
+  end: (exit: Exit.Exit<CommandExit, SandboxFailure>) => void = () => {}
+
+  signalled(signal: Signal): Deferred.Deferred<void> {
+    const known = this.signals.get(signal)
+    if (known !== undefined) return known
+    const signalled = Deferred.unsafeMake<void>(FiberId.none)
+    this.signals.set(signal, signalled)
+    return signalled
   }
-  return running
-})
+}
 
 const processOf = (command: SandboxCommand, running: Running): MockProcess => {
   const output = (stream: "stdout" | "stderr") => (text: string) =>
@@ -113,77 +114,70 @@ const processOf = (command: SandboxCommand, running: Running): MockProcess => {
     command,
     stdout: output("stdout"),
     stderr: output("stderr"),
-    signalled: (signal) => Deferred.await(running[signal])
+    signalled: (signal) => Effect.suspend(() => Deferred.await(running.signalled(signal)))
   }
 }
 
-const makeSandbox = (
-  record: MockSandbox,
-  behaviour: Ref.Ref<MockBehaviour>,
-  onDestroy: Effect.Effect<void>
-) => {
+const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDestroy: () => void) => {
   let destroyed = false
   const programs = new Set<Running>()
 
-  const run = Effect.fnUntraced(function* (command: SandboxCommand) {
-    const { program } = yield* Ref.get(behaviour)
-    const running = yield* makeRunning
-    record.commands.push(command)
-    programs.add(running)
-    command.onStart?.(1000 + record.commands.length)
-    return yield* Effect.acquireUseRelease(
-      Effect.fork(
-        Effect.interruptible(Effect.intoDeferred(program(processOf(command, running)), running.end))
-      ),
-      () => Deferred.await(running.end),
-      (fiber) =>
-        Effect.sync(() => {
-          programs.delete(running)
-          fiber.unsafeInterruptAsFork(fiber.id())
+  const run = (command: SandboxCommand) =>
+    Effect.suspend(() => {
+      if (destroyed) return failure("ECONNREFUSED", "start")
+      const running = new Running()
+      record.commands.push(command)
+      programs.add(running)
+      command.onStart?.(1000 + record.commands.length)
+      const program = Effect.suspend(() => behaviour().program(processOf(command, running)))
+      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(program)), (fiber) =>
+        Effect.async<CommandExit, SandboxFailure>((resume) => {
+          running.end = (exit) => {
+            programs.delete(running)
+            fiber.unsafeInterruptAsFork(fiber.id())
+            resume(exit)
+          }
+          fiber.addObserver(running.end)
         })
+      )
+    })
+
+  const signal = (name: Signal) =>
+    Effect.suspend(() =>
+      Effect.map(behaviour().signal, () => {
+        record.signals.push(name)
+        for (const running of programs) {
+          Deferred.unsafeDone(running.signalled(name), Exit.void)
+          if (name === "SIGKILL") running.end(Exit.succeed({ signal: name }))
+        }
+      })
     )
-  })
 
-  const signal = Effect.fnUntraced(function* (name: "SIGTERM" | "SIGKILL") {
-    yield* (yield* Ref.get(behaviour)).signal
-    record.signals.push(name)
-    for (const running of programs) {
-      yield* Deferred.succeed(running[name], undefined)
-      if (name === "SIGKILL") yield* Deferred.succeed(running.end, { signal: name })
-    }
-  })
+  const destroy = Effect.suspend(() =>
+    destroyed
+      ? Effect.void
+      : Effect.map(behaviour().destroy, () => {
+          destroyed = true
+          for (const { end } of programs) end(Exit.fail(failure("ECONNRESET", "run")))
+          onDestroy()
+        })
+  )
 
-  const destroyNow = Effect.gen(function* () {
-    yield* (yield* Ref.get(behaviour)).destroy
-    if (destroyed) return
-    destroyed = true
-    for (const { end } of programs) yield* Deferred.fail(end, failure("ECONNRESET", "run"))
-    yield* onDestroy
-  })
-  const destroy = Effect.suspend(() => (destroyed ? Effect.void : destroyNow))
-
-  const write = Effect.fnUntraced(function* (files: ReadonlyArray<SandboxFile>) {
-    yield* (yield* Ref.get(behaviour)).write
-    record.files.push(...files)
-  })
+  const write = (files: ReadonlyArray<SandboxFile>) =>
+    Effect.suspend(() => Effect.map(behaviour().write, () => void record.files.push(...files)))
 
   const renew = () => Effect.suspend(() => (destroyed ? failure("SANDBOX_BUSY", "renew") : Effect.void))
 
   const read = (path: string) =>
-    Stream.unwrap(
-      Effect.map(Ref.get(behaviour), ({ read }) => {
-        const written = record.files.findLast((file) => file.path === path)
-        return written === undefined ? read(path) : Stream.make(written.content)
-      })
-    )
+    Stream.suspend(() => {
+      const written = record.files.findLast((file) => file.path === path)
+      return written === undefined ? behaviour().read(path) : Stream.make(written.content)
+    })
 
   const size = Effect.succeed({ vcpus: 2, memoryMB: 512 })
 
   return Sandbox.of({ id: record.id, size, renew, write, read, run, signal, destroy })
 }
-
-const boundedDestroy = ({ destroy }: Context.Tag.Service<Sandbox>) =>
-  destroy.pipe(Effect.ignore, Effect.disconnect, Effect.interruptible, Effect.timeoutOption("15 seconds"))
 
 export interface MockOptions {
   /** Sandboxes that `created` tells of: the latest. All of them unless told. */
@@ -196,34 +190,30 @@ export const layer = (
   { remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
 ): Layer.Layer<SandboxProvider | MockSandboxes> =>
   Layer.effectContext(
-    Effect.gen(function* () {
-      const behaviour = yield* Ref.make({ ...defaultBehaviour, ...initial })
+    Effect.sync(() => {
+      let behaviour: MockBehaviour = { ...defaultBehaviour, ...initial }
       const created: Array<MockSandbox> = []
       const live = new Map<string, LiveSandbox>()
       let made = 0
       let peak = 0
 
-      const acquire = Effect.fnUntraced(function* (options: SandboxOptions) {
-        yield* (yield* Ref.get(behaviour)).create
+      const make = (options: SandboxOptions) => {
         const record = { id: `mock-${++made}`, options, files: [], commands: [], signals: [] }
         created.push(record)
         if (created.length > remembered) created.shift()
         const sandbox = makeSandbox(
           record,
-          behaviour,
-          Effect.sync(() => live.delete(record.id))
+          () => behaviour,
+          () => live.delete(record.id)
         )
         live.set(record.id, { sandbox, metadata: options.metadata })
         peak = Math.max(peak, live.size)
         return sandbox
-      })
+      }
 
       const provider = SandboxProvider.of({
         name: "mock",
-        acquire: (options) =>
-          Effect.acquireRelease(acquire(options), (sandbox) =>
-            Effect.suspend(() => (live.has(sandbox.id) ? boundedDestroy(sandbox) : Effect.void))
-          ),
+        create: (options) => Effect.suspend(() => Effect.map(behaviour.create, () => make(options))),
         list: (wanted) =>
           Effect.sync(() =>
             [...live]
@@ -238,7 +228,10 @@ export const layer = (
         created: Effect.sync(() => [...created]),
         alive: Effect.sync(() => live.size),
         peak: Effect.sync(() => peak),
-        behave: (change) => Ref.update(behaviour, (current) => ({ ...current, ...change }))
+        behave: (change) =>
+          Effect.sync(() => {
+            behaviour = { ...behaviour, ...change }
+          })
       })
       return Context.make(SandboxProvider, provider).pipe(Context.add(MockSandboxes, handle))
     })

@@ -17,7 +17,7 @@ import {
   Context,
   Effect,
   Exit,
-  type Fiber,
+  Fiber,
   FiberId,
   FiberRef,
   GlobalValue,
@@ -119,6 +119,13 @@ const changed =
     change === undefined
       ? layer
       : Layer.map(layer, (context) => Context.make(tag, change(Context.get(context, tag))))
+
+/** Whose case the fiber that runs now belongs to. */
+const subjectNow = () =>
+  Option.match(Fiber.getCurrentFiber(), {
+    onNone: () => Number.NaN,
+    onSome: (fiber) => Number(fiber.getFiberRef(currentSubject))
+  })
 
 const userIdOf = (user: string) => UserId.make(user)
 
@@ -270,18 +277,17 @@ class Simulation {
     ExecutionStore,
     ExecutionStore.of({
       ...this.books,
-      write: (entries) =>
-        Effect.flatMap(FiberRef.get(currentSubject), (subject) => {
-          for (const entry of entries) {
-            if (entry._tag === "Began") this.watch.known(Number(subject), entry.execution)
-            if (entry._tag === "Happened") {
-              const { event, message } = entry.event
-              this.note(() => `${subject}: ${event} (${message})`)
-              this.watch.happened(entry.event)
-            }
+      write: (entries) => {
+        for (const entry of entries) {
+          if (entry._tag === "Began") this.watch.known(subjectNow(), entry.execution)
+          if (entry._tag === "Happened") {
+            const { event, executionId, message } = entry.event
+            this.note(() => `${executionId}: ${event} (${message})`)
+            this.watch.happened(entry.event)
           }
-          return this.books.write(entries)
-        }),
+        }
+        this.books.write(entries)
+      },
       unfinished: Effect.sync(() => this.watch.unfinished)
     })
   )

@@ -7,7 +7,7 @@ import type {
 } from "@bulkhead/domain"
 import type { LimitValues } from "@bulkhead/sandbox"
 import { Cause, Exit, Option } from "effect"
-import { type Cloud, finalizerBound, type ProgramRun, requestTimeout } from "./FaultySandboxProvider.js"
+import { type Cloud, type ProgramRun, requestTimeout } from "./FaultySandboxProvider.js"
 import type { SimulationTime } from "./SimulationTime.js"
 
 /** What must hold in every history. */
@@ -80,7 +80,7 @@ const seconds = (count: number) => count * 1000
 export const boundsOf = (limits: LimitValues) => {
   const grace = seconds(limits.killGracePeriod)
   const pooled = seconds(2) * limits.poolMax
-  const closing = finalizerBound * (1 + limits.poolMax)
+  const closing = seconds(10) * (1 + limits.poolMax)
   const stopping = seconds(5) + grace + seconds(5) + seconds(2)
   const paced = limits.maxCreatesPerSecond === 0 ? 0 : seconds(10)
   const creating = pooled + paced + requestTimeout
@@ -101,7 +101,7 @@ export const boundsOf = (limits: LimitValues) => {
     kill: creating + stopping + seconds(10) + closing,
     /** From the begin of a shutdown to the end of everything that waits or is tracked. */
     stop: 0,
-    shutdown: grace + seconds(15) + requestTimeout + finalizerBound + closing,
+    shutdown: grace + seconds(15) + requestTimeout + seconds(15) + closing,
     /** Until the reaper has ended what a fault left behind, once faults are over. */
     reaper: seconds(30) + seconds(15) + seconds(1) + 2 * seconds(limits.reaperInterval) + seconds(60)
   }

@@ -9,7 +9,7 @@ import {
   SandboxProvider
 } from "@bulkhead/sandbox"
 import type { Simulation } from "@bulkhead/testing"
-import { Deferred, Effect, Scope } from "effect"
+import { Deferred, Effect } from "effect"
 
 type Parts = Simulation.Parts
 
@@ -23,25 +23,16 @@ export const permitReleasedTwice: Parts = {
     })
 }
 
-const notDestroyed = new SandboxFailure({
-  code: "INTERNAL_ERROR",
-  phase: "destroy",
-  message: "nobody destroys it",
-  retryable: false
-})
-
 /** What an execution had is neither destroyed nor let go of. */
 export const finalizerSkipped: Parts = {
   sandboxes: (real) =>
     Sandboxes.of({
       ...real,
-      acquire: (purpose, lifetime) =>
-        Effect.flatMap(Scope.make(), (nobodys) =>
-          Effect.map(Scope.extend(real.acquire(purpose, lifetime), nobodys), (sandbox) => ({
-            ...sandbox,
-            destroy: notDestroyed
-          }))
-        )
+      create: (purpose, lifetime) =>
+        Effect.map(real.create(purpose, lifetime), (sandbox) => ({
+          ...sandbox,
+          release: Effect.succeed(false)
+        }))
     })
 }
 
@@ -77,7 +68,7 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
         const wait = Effect.gen(function* () {
           const waiter = { userId: who.userId, turn: yield* Deferred.make<void>() }
           waiting.push(waiter)
-          yield* onWait(0)
+          onWait(0)
           yield* Deferred.await(waiter.turn)
         })
         return Effect.acquireUseRelease(
@@ -137,7 +128,7 @@ const changingSandboxes = (change: (real: Sandbox["Type"]) => Sandbox["Type"]): 
   provider: (real) =>
     SandboxProvider.of({
       ...real,
-      acquire: (options) => Effect.map(real.acquire(options), change)
+      create: (options) => Effect.map(real.create(options), change)
     })
 })
 
