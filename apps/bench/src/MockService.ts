@@ -1,7 +1,7 @@
 import { type ExecutionResult, type LimitValues, type Refusal, UserId } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
-import { Effect, Layer } from "effect"
+import { type Context, Effect, Layer } from "effect"
 import { BenchFailure } from "./BenchFailure.js"
 
 const done = Effect.succeed({ exitCode: 0 })
@@ -33,17 +33,27 @@ export const layer = (
 const failure = ({ message }: { readonly message: string }) =>
   new BenchFailure({ message: `the service: ${message}` })
 
-/** Has a program run for a user, and gives the result, which must be that it completed. */
-export const complete = (user: string): Effect.Effect<ExecutionResult, BenchFailure, SandboxService> =>
-  Effect.flatMap(SandboxService, ({ execute }) =>
-    execute({ code: "print(1)" }, { userId: UserId.make(user) })
-  ).pipe(
-    Effect.mapError((refusal: Refusal) => failure(refusal)),
-    Effect.filterOrFail(
-      ({ verdict }) => verdict === "Completed",
-      (result) => failure({ message: JSON.stringify(result) })
-    )
+/** Has a program run for a user by this service, and gives the result, which must be that it completed. */
+export const completeWith = (
+  { execute }: Context.Tag.Service<SandboxService>,
+  user: string
+): Effect.Effect<ExecutionResult, BenchFailure> => {
+  const userId = UserId.make(user)
+  return Effect.matchEffect(
+    Effect.suspend(() => execute({ code: "print(1)" }, { userId })),
+    {
+      onFailure: (refusal: Refusal) => failure(refusal),
+      onSuccess: (result) =>
+        result.verdict === "Completed"
+          ? Effect.succeed(result)
+          : failure({ message: JSON.stringify(result) })
+    }
   )
+}
+
+/** The same by whatever service is provided. */
+export const complete = (user: string): Effect.Effect<ExecutionResult, BenchFailure, SandboxService> =>
+  Effect.flatMap(SandboxService, (service) => completeWith(service, user))
 
 /** Looks at the toolchain, as each service does once. */
 export const ready = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pipe(Effect.mapError(failure))

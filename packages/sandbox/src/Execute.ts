@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import {
   anonymous,
   ExecutionId,
@@ -51,7 +51,7 @@ interface Work extends Pick<Execution, "request" | "runtime" | "supervisor"> {
 
 /** What was asked for and what holds it: the code by its hash alone. */
 const policyOf = ({ request, runtime }: Work, timeout: number, limits: LimitValues) => ({
-  codeSha256: createHash("sha256").update(request.code).digest("hex"),
+  codeSha256: hash("sha256", request.code),
   language: runtime.language,
   runtime: runtime.version,
   timeout,

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto"
+import { hash, randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { FileSystem, type Error as PlatformError } from "@effect/platform"
 import { Effect, Layer, Option, Stream } from "effect"
@@ -17,7 +17,7 @@ const isMissing = (error: PlatformError.PlatformError) =>
   error._tag === "SystemError" && error.reason === "NotFound"
 
 /** A file's own name, since an artifact's may be anything. */
-const hashed = (text: string) => createHash("sha256").update(text).digest("hex")
+const hashed = (text: string) => hash("sha256", text)
 
 const make = Effect.fnUntraced(function* (root: string) {
   const files = yield* FileSystem.FileSystem

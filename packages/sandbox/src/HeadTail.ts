@@ -1,10 +1,12 @@
 const decoder = new TextDecoder()
 
+const empty = new Uint8Array(0)
+
 /** Keeps the first and the last `half` bytes of a stream of any length, in at most `2 * half` bytes of memory. */
 export class HeadTail {
   /** Bytes appended so far, kept or not. */
   total = 0
-  private head = new Uint8Array(0)
+  private head = empty
   private headSize = 0
   private ring: Uint8Array | undefined
   private readonly half: number
@@ -27,6 +29,7 @@ export class HeadTail {
 
   /** What was kept, as text, with a line in the middle that says how much is left out. */
   get text(): string {
+    if (this.total === 0) return ""
     const head = this.head.subarray(0, this.headSize)
     const tail = this.tail()
     if (this.dropped === 0) return decoder.decode(concat(head, tail))
@@ -54,7 +57,7 @@ export class HeadTail {
   }
 
   private tail(): Uint8Array {
-    if (this.ring === undefined) return new Uint8Array(0)
+    if (this.ring === undefined) return empty
     const written = this.total - this.half
     if (written <= this.half) return this.ring.subarray(0, written)
     const oldest = written % this.half
@@ -63,6 +66,7 @@ export class HeadTail {
 }
 
 const concat = (a: Uint8Array, b: Uint8Array) => {
+  if (b.length === 0) return a
   const both = new Uint8Array(a.length + b.length)
   both.set(a)
   both.set(b, a.length)

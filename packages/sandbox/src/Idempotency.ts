@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import {
   type ExecutionId,
   type ExecutionRequest,
@@ -38,9 +38,11 @@ export const fingerprint = ({
   retryOnFailure,
   timeout
 }: ExecutionRequest) =>
-  createHash("sha256")
-    .update(JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]))
-    .digest("base64url")
+  hash(
+    "sha256",
+    JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]),
+    "base64url"
+  )
 
 const conflict = (executionId: ExecutionId, message: string) =>
   new IdempotencyConflict({ executionId, message: `idempotencyKey: ${message}` })

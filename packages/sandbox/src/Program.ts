@@ -30,7 +30,7 @@ const inputFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
 })
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
-const travels = (code: Uint8Array) => code.length <= inlineBytes && !code.includes(0)
+const travels = (code: string) => Buffer.byteLength(code) <= inlineBytes && !code.includes("\0")
 
 const megabyte = 1_048_576
 
@@ -101,8 +101,7 @@ export const layOut = (
   timeout: number,
   nonce: string
 ): Program => {
-  const code = encoder.encode(request.code)
-  const inline = travels(code)
+  const inline = travels(request.code)
   const files = request.files.map(inputFile)
   const run =
     supervisor === "none"
@@ -111,7 +110,7 @@ export const layOut = (
   return {
     ...run,
     user: supervisor === "root" ? "root" : "user",
-    files: inline ? files : [...files, { path: runtime.file, content: code }],
+    files: inline ? files : [...files, { path: runtime.file, content: encoder.encode(request.code) }],
     env: inline ? { ...run.env, BULKHEAD_CODE: request.code } : run.env
   }
 }

@@ -28,10 +28,6 @@ export const read = (
   return Either.left(new InvalidRequest({ executionId, field, message }))
 }
 
-const encoder = new TextEncoder()
-
-const byteLength = (text: string) => encoder.encode(text).length
-
 /** Refuses what the limits do not allow. */
 const checkLimits = (
   executionId: ExecutionId,
@@ -39,8 +35,8 @@ const checkLimits = (
   { maxCodeBytes, maxTimeout }: LimitValues
 ): Either.Either<ExecutionRequest, RequestTooLarge | InvalidRequest> => {
   const { code, timeout } = request
-  if (byteLength(code) > maxCodeBytes) {
-    const message = `code: expected at most ${maxCodeBytes} bytes, got ${byteLength(code)}`
+  if (Buffer.byteLength(code) > maxCodeBytes) {
+    const message = `code: expected at most ${maxCodeBytes} bytes, got ${Buffer.byteLength(code)}`
     return Either.left(new RequestTooLarge({ executionId, field: "code", message }))
   }
   if (timeout !== undefined && timeout > maxTimeout) {
