@@ -1,4 +1,5 @@
-// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process.
+// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process,
+// with the flags that `npm start` gives Node.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleApp, ensureBundle } from "./bundle.mjs"

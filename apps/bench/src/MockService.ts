@@ -44,9 +44,7 @@ export const completeWith = (
     {
       onFailure: (refusal: Refusal) => failure(refusal),
       onSuccess: (result) =>
-        result.verdict === "Completed"
-          ? Effect.succeed(result)
-          : failure({ message: JSON.stringify(result) })
+        result.verdict === "Completed" ? Effect.succeed(result) : failure({ message: JSON.stringify(result) })
     }
   )
 }
