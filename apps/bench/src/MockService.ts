@@ -6,12 +6,16 @@ import { BenchFailure } from "./BenchFailure.js"
 
 const done = Effect.succeed({ exitCode: 0 })
 
-/** Sandboxes that are there at once: a look at their toolchain finds python and a supervisor, under which this program runs. */
+/**
+ * Sandboxes that are there at once: a look at their toolchain finds python and a supervisor, under which this program runs. Without one
+ * everything is over at once.
+ */
 export const sandboxes = (
-  program: MockSandboxProvider.MockProgram = () => done,
+  program?: MockSandboxProvider.MockProgram,
   options: MockSandboxProvider.MockOptions = {}
 ) => {
-  const supervised = MockSupervisor.reporting({}, program)
+  const supervised =
+    program === undefined ? MockSupervisor.reportingAtOnce : MockSupervisor.reporting({}, program)
   return MockSandboxProvider.layer(
     {
       program: (process) =>

@@ -18,7 +18,10 @@ export interface MockProcess {
   readonly signalled: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void>
 }
 
-/** How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. */
+/**
+ * How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. One that gives an `Exit` is over at once, and
+ * needs no fiber to run in.
+ */
 export type MockProgram = (process: MockProcess) => Effect.Effect<CommandExit, SandboxFailure>
 
 export interface MockBehaviour {
@@ -127,9 +130,10 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
       if (destroyed) return failure("ECONNREFUSED", "start")
       const running = new Running()
       record.commands.push(command)
-      programs.add(running)
       command.onStart?.(1000 + record.commands.length)
-      const program = Effect.suspend(() => behaviour().program(processOf(command, running)))
+      const program = behaviour().program(processOf(command, running))
+      if (Exit.isExit(program)) return program
+      programs.add(running)
       return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(program)), (fiber) =>
         Effect.async<CommandExit, SandboxFailure>((resume) => {
           running.end = (exit) => {

@@ -1,5 +1,5 @@
 import type { SandboxCommand, SupervisorReport } from "@bulkhead/sandbox"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import type { MockProgram } from "./MockSandboxProvider.js"
 
 const ended: SupervisorReport = {
@@ -53,3 +53,11 @@ export const reporting =
       yield* process.stderr(reported(report))
       return { exitCode: 0 }
     })
+
+/** The same for a program that has nothing to do: it is over at once. */
+export const reportingAtOnce: MockProgram = ({ command }) => {
+  const { report, started } = voice(command)
+  command.onOutput("stderr", started())
+  command.onOutput("stderr", report({}))
+  return Exit.succeed({ exitCode: 0 })
+}
