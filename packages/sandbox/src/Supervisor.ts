@@ -118,35 +118,22 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
   })
 
   const signals: Array<SentSignal> = []
-  const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
+  const send = (signal: SentSignal["signal"]) => {
     const sent = { signal, atMs: sinceStart() }
     const sendNow = Effect.suspend(() => sandbox?.signal(signal) ?? Effect.void)
-    const logged = Effect.tapError(sendNow, (error) => Effect.logDebug("Signal not sent", error))
-    if (!(yield* timers.succeedsWithin(logged, signalBound))) return
-    signals.push(sent)
-    onSignal(sent)
-  })
-  const exitWithin = (period: Duration.Duration) =>
-    Effect.map(Effect.timeoutOption(Effect.interruptible(Deferred.await(ended)), period), Option.map(exitOf))
-
-  /** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
-  const stop = Effect.fnUntraced(function* (period: Duration.Duration) {
-    if (!Duration.equals(period, Duration.zero)) {
-      yield* send("SIGTERM")
-      const exit = yield* exitWithin(period)
-      if (Option.isSome(exit)) return exit.value
-    }
-    yield* send("SIGKILL")
-    return Option.getOrElse(yield* exitWithin(deathNotice), (): CommandExit => ({}))
-  })
-
+    return Effect.map(timers.succeedsWithin(logged(sendNow), signalBound), (isSent) => {
+      if (!isSent) return
+      signals.push(sent)
+      onSignal(sent)
+    })
+  }
   const first = yield* turn.settled
   const ending: Ending =
     first._tag === "MustStop"
       ? {
           _tag: "Stopped",
           reason: first.reason,
-          exit: yield* stop(first.reason.graceful ? grace : Duration.zero)
+          exit: yield* stop(send, ended, first.reason.graceful ? grace : Duration.zero)
         }
       : first
   isOver = true
@@ -166,6 +153,27 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
     ...(hasStarted || (isFirstWall && ending._tag === "Exited") ? { executionTimeMs: sinceStart() } : {})
   }
   return outcome
+})
+
+const logged = (sending: Effect.Effect<void, SandboxFailure>) =>
+  Effect.tapError(sending, (error) => Effect.logDebug("Signal not sent", error))
+
+const exitWithin = (ended: Deferred.Deferred<Ending>, period: Duration.Duration) =>
+  Effect.map(Effect.timeoutOption(Effect.interruptible(Deferred.await(ended)), period), Option.map(exitOf))
+
+/** SIGTERM to the whole tree, the grace to end by itself, then SIGKILL. */
+const stop = Effect.fnUntraced(function* (
+  send: (signal: SentSignal["signal"]) => Effect.Effect<void>,
+  ended: Deferred.Deferred<Ending>,
+  grace: Duration.Duration
+) {
+  if (!Duration.equals(grace, Duration.zero)) {
+    yield* send("SIGTERM")
+    const exit = yield* exitWithin(ended, grace)
+    if (Option.isSome(exit)) return exit.value
+  }
+  yield* send("SIGKILL")
+  return Option.getOrElse(yield* exitWithin(ended, deathNotice), (): CommandExit => ({}))
 })
 
 const startFailure = (code: "ETIMEDOUT" | "INTERNAL_ERROR", message: string) =>
