@@ -157,7 +157,9 @@ def steal():
 try: threading.Thread(target=steal, daemon=True).start()
 except OSError: pass
 end = time.monotonic() + 1
-while time.monotonic() < end: os.write(1, b"x" * 100)
+for _ in range(100_000):
+    if time.monotonic() > end: break
+    os.write(1, b"x" * 100)
 os._exit(0)`,
     verdict: "Completed"
   },
