@@ -1,4 +1,4 @@
-import { Duration, Effect, Exit, type Scope } from "effect"
+import { Duration, Effect, Exit, type Fiber, Runtime, type Scope } from "effect"
 import { Once } from "./Once.js"
 
 /** Calls back when it is time. */
@@ -17,8 +17,12 @@ interface Timer {
   readonly ring: () => void
 }
 
-/** One fiber sleeps for everyone who waits: a sleep each, raced against what it bounds, costs more than most of what is bounded. */
+/**
+ * One fiber sleeps for everyone who waits: a sleep each, raced against what it bounds, costs more than most of what is bounded. It ends with
+ * the scope, but not before what was set by then, or is set by what goes on after that.
+ */
 export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(function* () {
+  const fork = Runtime.runFork(yield* Effect.runtime())
   const clock = yield* Effect.clock
   /** Milliseconds of a clock that nobody sets. */
   const now = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
@@ -26,21 +30,8 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   const lines = new Map<number, Set<Timer>>()
   const isEarlier = yield* Effect.makeLatch()
   let wakesAt = Number.POSITIVE_INFINITY
-
-  const after: Timers["after"] = (delay, ring) => {
-    const millis = Math.ceil(Duration.toMillis(delay))
-    const timer: Timer = { due: now() + millis, ring }
-    const line = lines.get(millis) ?? new Set()
-    lines.set(millis, line.add(timer))
-    if (timer.due < wakesAt) {
-      wakesAt = timer.due
-      isEarlier.unsafeOpen()
-    }
-    return () => {
-      line.delete(timer)
-      if (line.size === 0 && lines.get(millis) === line) lines.delete(millis)
-    }
-  }
+  let sleeper: Fiber.RuntimeFiber<void> | undefined
+  let isClosing = false
 
   const takeDue = (): Array<Timer> => {
     const until = now()
@@ -71,7 +62,44 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
     if (left === Number.POSITIVE_INFINITY) return isEarlier.await
     return Effect.raceFirst(Effect.sleep(Duration.millis(left)), isEarlier.await)
   })
-  yield* Effect.forkScoped(Effect.interruptible(Effect.forever(nextTurn)))
+  const isWanted = () => !isClosing || lines.size > 0
+  const sleep = Effect.whileLoop({ while: isWanted, body: () => nextTurn, step: () => {} })
+  const wake = () => {
+    if (sleeper !== undefined) return isEarlier.unsafeOpen()
+    const fiber = fork(sleep)
+    sleeper = fiber
+    fiber.addObserver(() => {
+      sleeper = undefined
+      // Set between the interrupt and the end.
+      if (lines.size > 0) wake()
+    })
+  }
+  wake()
+  const restIfUnwanted = () => {
+    if (!isWanted() && sleeper !== undefined) sleeper.unsafeInterruptAsFork(sleeper.id())
+  }
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isClosing = true
+      restIfUnwanted()
+    })
+  )
+
+  const after: Timers["after"] = (delay, ring) => {
+    const millis = Math.ceil(Duration.toMillis(delay))
+    const timer: Timer = { due: now() + millis, ring }
+    const line = lines.get(millis) ?? new Set()
+    lines.set(millis, line.add(timer))
+    if (timer.due < wakesAt || sleeper === undefined) {
+      wakesAt = Math.min(wakesAt, timer.due)
+      wake()
+    }
+    return () => {
+      line.delete(timer)
+      if (line.size === 0 && lines.get(millis) === line) lines.delete(millis)
+      restIfUnwanted()
+    }
+  }
 
   const succeedsWithin: Timers["succeedsWithin"] = (effect, period) =>
     Effect.uninterruptibleMask((restore) =>

@@ -1,5 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, FastCheck, Fiber, Ref, TestClock } from "effect"
+import {
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  FastCheck,
+  Fiber,
+  Supervisor as FiberSupervisor,
+  Ref,
+  Scope,
+  TestClock
+} from "effect"
 import * as Timers from "../src/Timers.js"
 import { settle } from "./Fixture.js"
 
@@ -53,12 +65,39 @@ describe("a timer", () => {
     })
   )
 
-  it.scoped("does not ring once its scope has ended", () =>
+  it.scoped("rings although its scope has ended, also when it is set only then", () =>
     Effect.gen(function* () {
-      let rung = 0
-      yield* Effect.scoped(Effect.map(Timers.make, ({ after }) => after(Duration.millis(10), () => rung++)))
-      yield* TestClock.adjust(100)
-      assert.strictEqual(rung, 0)
+      const rung: Array<string> = []
+      const scope = yield* Scope.make()
+      const { after } = yield* Scope.extend(Timers.make, scope)
+      const cancel = after(Duration.millis(10), () => rung.push("cancelled"))
+      after(Duration.millis(20), () => rung.push("before"))
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      cancel()
+      yield* TestClock.adjust(20)
+      after(Duration.millis(5), () => rung.push("after"))()
+      after(Duration.millis(5), () => rung.push("later"))
+      yield* TestClock.adjust(5)
+      assert.deepStrictEqual(rung, ["before", "later"])
+    })
+  )
+
+  it.scoped("leaves no fiber behind when its scope has ended and nothing is set any more", () =>
+    Effect.gen(function* () {
+      const fibers = yield* FiberSupervisor.track
+      const live = Effect.map(fibers.value, (all) => all.length)
+      const scope = yield* Scope.make()
+      const { after } = yield* Effect.supervised(Scope.extend(Timers.make, scope), fibers)
+      const cancel = after(Duration.hours(1), () => {})
+      yield* settle
+      assert.isAbove(yield* live, 0)
+      yield* Scope.close(scope, Exit.void)
+      yield* settle
+      assert.isAbove(yield* live, 0)
+      cancel()
+      yield* settle
+      assert.strictEqual(yield* live, 0)
     })
   )
 })
