@@ -1,5 +1,5 @@
 import type { EventLevel, EventName, ExecutionResult, Usage, Verdict } from "@bulkhead/domain"
-import { Cause, Exit, Option } from "effect"
+import { Either } from "effect"
 import type { Ending } from "./Books.js"
 import * as Prices from "./Prices.js"
 import type { SandboxSize } from "./SandboxProvider.js"
@@ -37,13 +37,16 @@ const ofResult = (result: ExecutionResult): Ending => {
 }
 
 /** How an execution ended, as the books have it. */
-export const of = (exit: Exit.Exit<ExecutionResult, { readonly message: string }>): Ending => {
-  if (Exit.isSuccess(exit)) return ofResult(exit.value)
-  const refusal = Cause.failureOption(exit.cause)
-  return Option.isSome(refusal)
-    ? { level: "warn", event: "execution_rejected", verdict: "Rejected", message: refusal.value.message }
-    : { level: "warn", event: "execution_killed", verdict: "Killed", message: "The caller went away" }
-}
+export const of: (settled: Either.Either<ExecutionResult, { readonly message: string }>) => Ending =
+  Either.match({
+    onLeft: ({ message }): Ending => ({
+      level: "warn",
+      event: "execution_rejected",
+      verdict: "Rejected",
+      message
+    }),
+    onRight: ofResult
+  })
 
 /** What an execution used whose sandboxes of this size lived for so many milliseconds together. */
 export const usageOf = (

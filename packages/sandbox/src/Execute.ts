@@ -99,26 +99,27 @@ const admitAndRun = (
   return admission.withPlace(summary, killSwitch, onWait, admitted)
 }
 
-type Settled = Exit.Exit<ExecutionResult, Refusal>
+/** A result, or why the request was turned away. */
+type Settled = Either.Either<ExecutionResult, Refusal>
 
 /** What an execution came to. A mistake of ours becomes a result too; its cause is for the operator alone. */
 const settle = (
   executionId: ExecutionId,
   exit: Exit.Exit<ExecutionResult, Refusal | KilledEarly>
 ): Effect.Effect<Settled> => {
-  if (Exit.isSuccess(exit)) return Effect.succeed(Exit.succeed(exit.value))
+  if (Exit.isSuccess(exit)) return Effect.succeed(Either.right(exit.value))
   const failure = Cause.failureOption(exit.cause)
   if (Option.isNone(failure)) {
     const error = executionError("INTERNAL_ERROR", "Internal error")
     return Effect.as(
       Effect.logError("Execution failed unexpectedly", exit.cause),
-      Exit.succeed(Results.withoutRun({ executionId, retries: 0 }, "InternalError", error))
+      Either.right(Results.withoutRun({ executionId, retries: 0 }, "InternalError", error))
     )
   }
   return Effect.succeed(
     failure.value._tag === "KilledEarly"
-      ? Exit.succeed(Results.ofKill({ executionId, retries: 0 }, failure.value.reason))
-      : Exit.fail(failure.value)
+      ? Either.right(Results.ofKill({ executionId, retries: 0 }, failure.value.reason))
+      : Either.left(failure.value)
   )
 }
 
@@ -128,15 +129,15 @@ const end = (
   { summary }: RegisteredExecution,
   { size }: Work,
   { sandboxMs }: Meter,
-  exit: Settled
+  settled: Settled
 ): Effect.Effect<ExecutionResult, Refusal> => {
   const { executionId } = summary
-  const ending = Endings.of(exit)
+  const ending = Endings.of(settled)
   const usage = Endings.usageOf(sandboxMs, size, prices, ending.result)
   return Effect.matchEffect(books.ended(summary, { ...ending, ...(usage ? { usage } : {}) }), {
     onSuccess: () => {
       registry.end(executionId)
-      return exit
+      return settled
     },
     onFailure: (failure) => {
       registry.end(executionId)
@@ -148,38 +149,30 @@ const end = (
   })
 }
 
-/** As `Effect.withSpan`, for what is all that its fiber does: no context has to be put back, which would cost as much as a fifth of the rest. */
-const inSpan = <A, E>(clock: Clock.Clock, name: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.flatMap(Effect.makeSpan(name, { captureStackTrace: false }), (span) =>
-    FiberRef.update(FiberRef.currentContext, Context.add(Tracer.ParentSpan, span)).pipe(
-      Effect.zipRight(Effect.exit(effect)),
-      Effect.flatMap((exit) => {
-        span.end(clock.unsafeCurrentTimeNanos(), exit)
-        return exit
-      })
-    )
-  )
-
 /** Takes the execution into the books and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (
   shared: Shared,
   execution: Pick<ExecutionSummary, "executionId" | "userId">,
-  work: Work
+  work: Work,
+  span: Tracer.Span
 ) {
   const { executionId } = execution
   const { books, clock, limits, registry, store } = shared
   const { language } = work.runtime
-  if (shared.isClosing) return yield* shuttingDown(executionId)
   yield* books.open(executionId)
   yield* Budget.check(store, execution, limits)
+  // It may have begun to close while the store was asked.
+  if (shared.isClosing) return yield* shuttingDown(executionId)
   const entry = Either.getOrThrow(registry.register({ ...execution, state: "queued", language }))
   books.began({ ...entry.summary })
   const meter = new Meter(clock)
   const life = Effect.exit(admitAndRun(shared, entry, work, meter)).pipe(
     Effect.flatMap((exit) => settle(executionId, exit)),
-    Effect.flatMap((exit) => end(shared, entry, work, meter, exit))
+    Effect.flatMap((settled) => end(shared, entry, work, meter, settled))
   )
-  return yield* Effect.forkDaemon(inSpan(clock, "SandboxService.execute", life))
+  // The fiber ends with it, so nothing has to be put back, which would cost as much as a fifth of the rest.
+  const below = FiberRef.update(FiberRef.currentContext, Context.add(Tracer.ParentSpan, span))
+  return yield* Effect.forkDaemon(Effect.zipRight(below, life))
 }, Effect.uninterruptible)
 
 /** A caller who goes away kills the execution, but does not lose what came of it. */
@@ -209,10 +202,11 @@ const findFacts = ({ clock, limits, toolchain: { facts, known } }: Shared) => {
 }
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
-export const execute = Effect.fnUntraced(function* (
+const answer = Effect.fnUntraced(function* (
   shared: Shared,
   input: unknown,
-  caller: UserId | undefined
+  caller: UserId | undefined,
+  span: Tracer.Span
 ) {
   const { clock, limits } = shared
   const executionId = yield* makeId(clock)
@@ -223,9 +217,17 @@ export const execute = Effect.fnUntraced(function* (
   const { runtimes, size, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
 
-  const started = start(shared, { executionId, userId }, { request, runtime, size, supervisor })
+  const started = start(shared, { executionId, userId }, { request, runtime, size, supervisor }, span)
   const key = request.idempotencyKey
   if (key === undefined) return yield* untilCallerLeaves(shared, executionId, started)
   const fingerprint = Idempotency.fingerprint(request)
   return yield* shared.idempotency.once({ executionId, userId, key, fingerprint }, started)
 })
+
+/** Answers a request, in a span of its own. */
+export const execute = (shared: Shared, input: unknown, caller: UserId | undefined) =>
+  Effect.flatMap(Effect.makeSpan("SandboxService.execute", { captureStackTrace: false }), (span) =>
+    Effect.onExit(answer(shared, input, caller, span), (exit) =>
+      Effect.sync(() => span.end(shared.clock.unsafeCurrentTimeNanos(), exit))
+    )
+  )

@@ -1,4 +1,4 @@
-import { type Context, Duration, Effect, Queue, Schedule } from "effect"
+import { type Context, Duration, Effect, Fiber, Queue, Schedule } from "effect"
 import type { ListedSandbox, SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 
 /** Finds the sandboxes of this instance that nobody holds, and ends them. */
@@ -35,9 +35,13 @@ const bounded =
   <A>(effect: Effect.Effect<A, SandboxFailure>) =>
     effect.pipe(Effect.disconnect, Effect.timeout(duration))
 
-/** Looks at once, at every interval, and when woken. */
+/** How long the last look may take. */
+const lastBound = Duration.seconds(5)
+
+/** Looks at once, at every interval, when woken, and at the end of the scope if there was no look since it was woken. */
 export const make = Effect.fnUntraced(function* ({ holder, interval, provider, tags }: ReaperOptions) {
   let reaped = 0
+  let isWoken = false
   const wakes = yield* Queue.sliding<void>(1)
 
   const kill = ({ id, metadata }: ListedSandbox) =>
@@ -55,6 +59,7 @@ export const make = Effect.fnUntraced(function* ({ holder, interval, provider, t
   // What was held when we asked, and no longer is, ended in the ordinary way.
   const sweep = Effect.suspend(() => {
     const wasHeld = holder()
+    isWoken = false
     return provider.list(tags).pipe(
       bounded(listBound),
       Effect.map((sandboxes) => {
@@ -75,10 +80,18 @@ export const make = Effect.fnUntraced(function* ({ holder, interval, provider, t
     Effect.zipRight(Queue.take(wakes), Effect.sleep(settling))
   )
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(Effect.zipRight(sweep, pause))))
+  const lastSweep = sweep.pipe(Effect.disconnect, Effect.timeoutOption(lastBound), Effect.interruptible)
+  // In a fiber of its own: within a finalizer nothing can be interrupted, and so nothing would be bounded.
+  yield* Effect.addFinalizer(() =>
+    isWoken ? Effect.flatMap(Effect.forkDaemon(lastSweep), Fiber.await) : Effect.void
+  )
 
   const reaper: Reaper = {
     sweep,
-    wake: () => void Queue.unsafeOffer(wakes, undefined),
+    wake: () => {
+      isWoken = true
+      Queue.unsafeOffer(wakes, undefined)
+    },
     reaped: Effect.sync(() => reaped)
   }
   return reaper

@@ -93,7 +93,8 @@ export const supervise = Effect.fnUntraced(function* (supervision: Supervision) 
   })
   const { env, line, user } = program
   const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
-  const running = yield* Effect.fork(
+  // Not a child of ours: a fiber waits for the end of its children, and a command may have none.
+  const running = yield* Effect.forkDaemon(
     Effect.flatMap(prepare, (ready) => {
       sandbox = ready
       stopTimer = timers.after(startBound, () => turn.settle({ _tag: "Lost", failure: lateStart }))

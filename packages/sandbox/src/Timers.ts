@@ -15,6 +15,7 @@ export interface Timers {
 interface Timer {
   readonly due: number
   readonly ring: () => void
+  isSet: boolean
 }
 
 /**
@@ -52,7 +53,12 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   }
 
   const ringDue = Effect.suspend(() =>
-    Effect.forEach(takeDue(), ({ ring }) => Effect.ignoreLogged(Effect.try(ring)), { discard: true })
+    Effect.forEach(
+      takeDue(),
+      // Another's ring may have cancelled it.
+      ({ isSet, ring }) => (isSet ? Effect.ignoreLogged(Effect.try(ring)) : Effect.void),
+      { discard: true }
+    )
   )
   // Whatever is cancelled meanwhile, it sleeps on: most timers are, and the next one is due later.
   const nextTurn = Effect.suspend(() => {
@@ -87,7 +93,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
 
   const after: Timers["after"] = (delay, ring) => {
     const millis = Math.ceil(Duration.toMillis(delay))
-    const timer: Timer = { due: now() + millis, ring }
+    const timer: Timer = { due: now() + millis, ring, isSet: true }
     const line = lines.get(millis) ?? new Set()
     lines.set(millis, line.add(timer))
     if (timer.due < wakesAt || sleeper === undefined) {
@@ -95,6 +101,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
       wake()
     }
     return () => {
+      timer.isSet = false
       line.delete(timer)
       if (line.size === 0 && lines.get(millis) === line) lines.delete(millis)
       restIfUnwanted()

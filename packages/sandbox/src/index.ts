@@ -24,6 +24,7 @@ export {
   type UsageQuery
 } from "./ExecutionStore.js"
 export * as FileArtifactStore from "./FileArtifactStore.js"
+export type { HeldSandbox } from "./HeldSandbox.js"
 export { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
 export { Instance } from "./Instance.js"
 export { type KillRequest, KillSwitch } from "./KillSwitch.js"

@@ -2,6 +2,7 @@ import type { LimitValues } from "@bulkhead/domain"
 import {
   Admission,
   ArtifactGate,
+  type ExecutionStore,
   type Facts,
   IdempotencyKeys,
   Limits,
@@ -25,14 +26,13 @@ const python: Runtime = {
 export const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
   limits: Partial<LimitValues> = {},
-  supervisor: Facts["supervisor"] = "none"
+  supervisor: Facts["supervisor"] = "none",
+  store: Layer.Layer<ExecutionStore> = MemoryExecutionStore.layer()
 ) =>
   SandboxService.layerBare.pipe(
     Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
     Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(
-      Layer.mergeAll(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)
-    ),
+    Layer.provideMerge(Layer.mergeAll(store, IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
     Layer.provideMerge(
       Toolchain.layerTest({
         supervisor,

@@ -1,8 +1,8 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { ExecutionStore, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Ref, Scope, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope, TestClock, Tracer } from "effect"
 import { begin, joinAll, service, settle } from "./Fixture.js"
 
 const { failure, hello, MockSandboxes, sleeper, stubborn } = MockSandboxProvider
@@ -559,5 +559,101 @@ describe("shutdown", () => {
       assert.include(yield* Fiber.join(running), { verdict: "Killed", signal: "SIGKILL" })
       yield* Fiber.join(closing)
     })
+  )
+
+  it.effect("answers whoever waits although the provider answers nothing any more", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const mute = service({ program: stubborn, signal: Effect.never, destroy: Effect.never })
+      const context = yield* Layer.buildWithScope(mute, scope)
+      const running = yield* Effect.provide(begin("loop"), context)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Effect.replicateEffect(TestClock.adjust("10 seconds"), 4)
+      yield* Fiber.join(closing)
+      const { receipt, verdict } = yield* Fiber.join(running)
+      assert.strictEqual(verdict, "Killed")
+      assert.isFalse(receipt?.sandboxDestroyed)
+    })
+  )
+
+  it.effect("overtakes a request whose store is slow: it is turned away, and runs nothing", () =>
+    Effect.gen(function* () {
+      const isReady = yield* Effect.makeLatch(false)
+      const slow = Layer.map(MemoryExecutionStore.layer(), (context) =>
+        Context.add(context, ExecutionStore, {
+          ...Context.get(context, ExecutionStore),
+          ready: isReady.await
+        })
+      )
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(service({ program: stubborn }, {}, "none", slow), scope)
+      const running = yield* Effect.provide(begin("loop"), context)
+      yield* Scope.close(scope, Exit.void)
+      yield* isReady.open
+      assert.strictEqual((yield* Effect.flip(Fiber.join(running)))._tag, "ShuttingDown")
+      assert.deepStrictEqual(
+        yield* Effect.provide(
+          Effect.flatMap(MockSandboxes, ({ created }) => created),
+          context
+        ),
+        []
+      )
+    })
+  )
+
+  for (const [whose, limits] of [
+    ["an execution's", {}],
+    ["the pool's", { poolMin: 1, poolMax: 1 }]
+  ] as const) {
+    it.effect(`leaves no sandbox behind of which one destroy failed: ${whose}`, () =>
+      Effect.gen(function* () {
+        let tries = 0
+        const destroy = Effect.suspend(() => (tries++ === 0 ? failure("ECONNRESET", "destroy") : Effect.void))
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(service({ program: stubborn, destroy }, limits), scope)
+        yield* settle
+        const running = yield* Effect.provide(begin("loop"), context)
+        const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(running)
+        yield* Fiber.join(closing)
+        assert.strictEqual(yield* Effect.provide(alive, context), 0)
+      })
+    )
+  }
+})
+
+describe("spans", () => {
+  const spans: Array<Tracer.Span> = []
+  const native = Effect.runSync(Effect.tracer)
+  const remembering = Tracer.make({
+    span: (...given) => {
+      const span = native.span(...given)
+      spans.push(span)
+      return span
+    },
+    context: (run) => run()
+  })
+  const parentOf = ({ parent }: Tracer.Span) =>
+    Option.match(parent, { onNone: () => "", onSome: (span) => ("name" in span ? span.name : "") })
+
+  it.effect("are one for each request, refused or not, above what its execution does", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      const program: MockSandboxProvider.MockProgram = (process) => Effect.withSpan(hello(process), "program")
+      yield* (yield* MockSandboxes).behave({ program })
+      spans.length = 0
+      yield* Effect.exit(execute({ code: "" }))
+      yield* Effect.withSpan(execute({ code: "print(1)" }), "caller")
+      const own = spans.filter(({ name }) => name === "SandboxService.execute")
+      assert.deepStrictEqual(own.map(parentOf), ["", "caller"])
+      assert.deepStrictEqual(
+        own.map(({ status }) => status._tag),
+        ["Ended", "Ended"]
+      )
+      assert.deepStrictEqual(spans.filter(({ name }) => name === "program").map(parentOf), [
+        "SandboxService.execute"
+      ])
+    }).pipe(Effect.provide(service()), Effect.withTracer(remembering))
   )
 })

@@ -41,7 +41,11 @@ const report: SupervisorReport = {
 }
 
 /** Supervises one command of which the test decides everything. */
-const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutputBytes = 1000) {
+const begin = Effect.fnUntraced(function* (
+  supervisor: "root" | "none",
+  hardOutputBytes = 1000,
+  running: (waiting: Effect.Effect<CommandExit, SandboxFailure>) => typeof waiting = (waiting) => waiting
+) {
   const end = yield* Deferred.make<CommandExit, SandboxFailure>()
   const signals: Array<string> = []
   const told: Array<string> = []
@@ -57,7 +61,7 @@ const begin = Effect.fnUntraced(function* (supervisor: "root" | "none", hardOutp
     run: (given) =>
       Effect.suspend(() => {
         command = given
-        return Deferred.await(end)
+        return running(Deferred.await(end))
       }),
     signal: (signal) => Effect.sync(() => void signals.push(signal)),
     destroy: Effect.void
@@ -209,6 +213,16 @@ it.scoped("a command that never returns, not even after SIGKILL, is given up aft
     assert.strictEqual(outcome.executionTimeMs, 3000)
     assert.deepStrictEqual(outcome.signals, [{ signal: "SIGKILL", atMs: 1000 }])
     assert.deepStrictEqual(told, ["start", "SIGKILL"])
+  })
+)
+
+it.scoped("a command that nothing can interrupt holds up nobody once it is given up", () =>
+  Effect.gen(function* () {
+    const { fiber, killSwitch, onStart } = yield* begin("none", 1000, Effect.uninterruptible)
+    onStart?.(1)
+    killSwitch.press({ reason: "user_request", graceful: false })
+    yield* TestClock.adjust("2 seconds")
+    assert.deepInclude((yield* Fiber.join(fiber)).ending, { _tag: "Stopped", exit: {} })
   })
 )
 

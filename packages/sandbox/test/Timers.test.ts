@@ -65,6 +65,21 @@ describe("a timer", () => {
     })
   )
 
+  it.scoped("does not ring when another that rings at the same time cancels it", () =>
+    Effect.gen(function* () {
+      const { after } = yield* Timers.make
+      const rung: Array<string> = []
+      let cancel = () => {}
+      after(Duration.millis(10), () => {
+        rung.push("first")
+        cancel()
+      })
+      cancel = after(Duration.millis(10), () => rung.push("second"))
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual(rung, ["first"])
+    })
+  )
+
   it.scoped("rings although its scope has ended, also when it is set only then", () =>
     Effect.gen(function* () {
       const rung: Array<string> = []

@@ -7,7 +7,7 @@ import {
   type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Context, Deferred, Effect, Exit, FiberId, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, type Fiber, FiberId, Layer, Stream } from "effect"
 
 /** What a mock program can do while it runs. */
 export interface MockProcess {
@@ -98,8 +98,29 @@ type Signal = "SIGTERM" | "SIGKILL"
 /** A program that runs. */
 class Running {
   private readonly signals = new Map<Signal, Deferred.Deferred<void>>()
-  /** Ends the wait for it, and the program. Only the first end counts. */
-  end: (exit: Exit.Exit<CommandExit, SandboxFailure>) => void = () => {}
+  private exit: Exit.Exit<CommandExit, SandboxFailure> | undefined
+  private fiber: Fiber.RuntimeFiber<CommandExit, SandboxFailure> | undefined
+  private onEnd: ((exit: Exit.Exit<CommandExit, SandboxFailure>) => void) | undefined
+
+  readonly ended = Effect.async<CommandExit, SandboxFailure>((resume) => {
+    if (this.exit === undefined) this.onEnd = resume
+    else resume(this.exit)
+  })
+
+  /** Says in which fiber it runs: that ends with it. */
+  runsIn(fiber: Fiber.RuntimeFiber<CommandExit, SandboxFailure>): void {
+    this.fiber = fiber
+    fiber.addObserver((exit) => this.end(exit))
+    if (this.exit !== undefined) this.interrupt()
+  }
+
+  /** Only the first end counts. */
+  end(exit: Exit.Exit<CommandExit, SandboxFailure>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.interrupt()
+    this.onEnd?.(exit)
+  }
 
   signalled(signal: Signal): Deferred.Deferred<void> {
     const known = this.signals.get(signal)
@@ -107,6 +128,10 @@ class Running {
     const signalled = Deferred.unsafeMake<void>(FiberId.none)
     this.signals.set(signal, signalled)
     return signalled
+  }
+
+  private interrupt(): void {
+    this.fiber?.unsafeInterruptAsFork(this.fiber.id())
   }
 }
 
@@ -134,16 +159,11 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
       const program = behaviour().program(processOf(command, running))
       if (Exit.isExit(program)) return program
       programs.add(running)
-      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(program)), (fiber) =>
-        Effect.async<CommandExit, SandboxFailure>((resume) => {
-          running.end = (exit) => {
-            programs.delete(running)
-            fiber.unsafeInterruptAsFork(fiber.id())
-            resume(exit)
-          }
-          fiber.addObserver(running.end)
-        })
-      )
+      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(program)), (fiber) => {
+        fiber.addObserver(() => programs.delete(running))
+        running.runsIn(fiber)
+        return running.ended
+      })
     })
 
   const signal = (name: Signal) =>
@@ -162,7 +182,7 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
       ? Effect.void
       : Effect.map(behaviour().destroy, () => {
           destroyed = true
-          for (const { end } of programs) end(Exit.fail(failure("ECONNRESET", "run")))
+          for (const running of programs) running.end(Exit.fail(failure("ECONNRESET", "run")))
           onDestroy()
         })
   )
