@@ -1,5 +1,4 @@
-// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process,
-// with the flags that `npm start` gives Node.
+// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleApp, ensureBundle } from "./bundle.mjs"

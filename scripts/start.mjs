@@ -1,5 +1,4 @@
-// `npm start`: makes everything ready, then runs the server in this very process, so that signals reach it. Node gets room for what is
-// short-lived: most of it is gone then before it is looked at.
+// `npm start`: makes everything ready, then runs the server in this very process, so that signals reach it.
 import { pathToFileURL } from "node:url"
 import { bundle, ensureBundle } from "./bundle.mjs"
 import { setup } from "./setup.mjs"

@@ -12,13 +12,7 @@ const argumentsOf = (group: Group, { quick, rounds }: Options) => [
 
 /** Measures in a fresh process of this same program, whose memory can be counted. */
 export const measure = <A, I>(group: Group, result: Schema.Schema<A, I>, options: Options) =>
-  Command.make(
-    Places.node,
-    ...Places.nodeFlags,
-    "--expose-gc",
-    Places.program,
-    ...argumentsOf(group, options)
-  ).pipe(
+  Command.make(Places.node, "--expose-gc", Places.program, ...argumentsOf(group, options)).pipe(
     Command.stderr("inherit"),
     Command.string,
     Effect.flatMap(Schema.decode(Schema.parseJson(result))),

@@ -13,6 +13,3 @@ export const program: string = fileURLToPath(import.meta.url)
 
 /** The running node. */
 export const node: string = process.execPath
-
-/** What node was told for this program: the same as `npm start` tells it. */
-export const nodeFlags: ReadonlyArray<string> = process.execArgv

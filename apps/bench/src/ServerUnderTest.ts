@@ -40,7 +40,7 @@ export const start = Effect.gen(function* () {
       files.makeTempDirectoryScoped({ prefix: "bulkhead-bench-" })
     )
   )
-  const child = yield* Command.make(Places.node, ...Places.nodeFlags, "scripts/start.mjs").pipe(
+  const child = yield* Command.make(Places.node, "scripts/start.mjs").pipe(
     Command.workingDirectory(Places.root),
     Command.env(environment(directory)),
     Command.start,
