@@ -96,6 +96,7 @@ describe("the README", () => {
     log.mockRestore()
     assert.include(printed, "Completed")
     assert.include(printed, "42")
+    assert.match(printed, /user\n/)
   })
 
   it("names every limit with its default", () => {

@@ -1,7 +1,7 @@
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
-import { SandboxService } from "@bulkhead/sandbox"
-import { Effect, Layer } from "effect"
+import { Sandbox, SandboxService } from "@bulkhead/sandbox"
+import { Duration, Effect, Layer } from "effect"
 
 const Provider = Layer.unwrapEffect(
   Effect.map(EmbeddedHost, ({ apiKey, url }) =>
@@ -20,3 +20,17 @@ const program = Effect.gen(function* () {
 })
 
 await Effect.runPromise(Effect.provide(program, Sandboxes))
+
+// A bare sandbox, of whose programs nobody takes care, is a scoped layer: however the scope ends, the sandbox is destroyed.
+const One = Sandbox.layer({ metadata: { purpose: "a look" }, lifetime: Duration.minutes(1) })
+
+const look = Effect.flatMap(Sandbox, ({ run }) =>
+  run({
+    line: "id -un",
+    env: {},
+    lifetime: Duration.seconds(10),
+    onOutput: (_stream, text) => console.log(text)
+  })
+)
+
+await Effect.runPromise(look.pipe(Effect.provide(One), Effect.provide(Provider)))
