@@ -128,7 +128,8 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     readonly name: string
     /**
      * A fresh sandbox, which is the caller's to destroy. Call it where nothing can interrupt between its answer and your taking hold of
-     * that, as in `Effect.acquireRelease`; a provider that can be interrupted while it waits sees to that itself.
+     * that, as in `Effect.acquireRelease`; a provider that can be interrupted while it waits sees to that itself. It must answer or fail
+     * in bounded time: who asks waits for it, since a sandbox may come of it.
      */
     readonly create: (options: SandboxOptions) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure>
     /** The sandboxes that live now and carry all of these tags. */
