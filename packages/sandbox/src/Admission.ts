@@ -148,9 +148,9 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       const user = users.get(userId)
       return user ? user.permits.resize(Math.max(limits.maxSandboxesPerUser, user.active)) : Effect.void
     })
-  /** Whether there may be more permits than the limits say. */
-  let isCrowded = false
-  const fit = (userId: UserId) => (isCrowded ? Effect.zipRight(fitAll, fitUser(userId)) : Effect.void)
+  /** Until then there are exactly as many permits as the limits say. */
+  let wasAdjusted = false
+  const fit = (userId: UserId) => (wasAdjusted ? Effect.zipRight(fitAll, fitUser(userId)) : Effect.void)
   const leave = (userId: UserId) =>
     Effect.suspend(() => {
       const user = users.get(userId)
@@ -252,7 +252,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
 
   const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
     limits = changed
-    isCrowded = true
+    wasAdjusted = true
     for (const userId of users.keys()) {
       if (userIsFull(userId)) queue.hold(userId)
       else queue.release(userId)

@@ -45,4 +45,5 @@ export {
 } from "./SandboxProvider.js"
 export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
 export type { SupervisorReport } from "./SupervisorReport.js"
+export * as Timers from "./Timers.js"
 export { type Facts, type Runtime, Toolchain } from "./Toolchain.js"

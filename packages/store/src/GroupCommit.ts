@@ -1,6 +1,5 @@
-import { type Entry, StoreFailure } from "@bulkhead/sandbox"
+import { type Entry, StoreFailure, Timers } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
-import * as Alarm from "./Alarm.js"
 import { nextTurn } from "./NextTurn.js"
 
 /** How a group is made ready and kept. */
@@ -85,10 +84,15 @@ export const make = Effect.fnUntraced(function* <Group>(
   let failure: StoreFailure | undefined
   let waiters: Array<Waiter> = []
   const due = yield* Effect.makeLatch()
-  const lingering = yield* Alarm.make(linger, () => {
-    hasLingered = true
-    due.unsafeOpen()
-  })
+  const timers = yield* Timers.make
+  const longest = Duration.decode(linger)
+  let stopLingering = () => {}
+  const startLingering = () => {
+    stopLingering = timers.after(longest, () => {
+      hasLingered = true
+      due.unsafeOpen()
+    })
+  }
 
   const write: GroupCommit["write"] = (entries) => {
     if (entries.length === 0) return
@@ -97,7 +101,7 @@ export const make = Effect.fnUntraced(function* <Group>(
       lost += entries.length
       return
     }
-    if (queue.length === 0) lingering.set()
+    if (queue.length === 0) startLingering()
     queue.push(entries)
     queued += entries.length
     size += added
@@ -129,7 +133,7 @@ export const make = Effect.fnUntraced(function* <Group>(
     grouped += writes
     if (queue.length === 0) {
       hasLingered = false
-      lingering.clear()
+      stopLingering()
     }
     if (waited <= grouped && queued < groupSize && !hasLingered) due.unsafeClose()
     return { group: prepare(entries), writes, entries: count, size: sizeOfAll(entries) }
