@@ -132,6 +132,15 @@ for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline") + glob.g
     })
   )
 
+  it.effect("is told where and who it is, not where and who its supervisor was", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run({
+        code: "import os; print(os.getcwd(), *(os.environ[name] for name in ('HOME', 'PWD', 'USER', 'LOGNAME')))"
+      })
+      assert.strictEqual(stdout, "/home/user /home/user /home/user user user\n")
+    })
+  )
+
   const malformed: Readonly<Record<string, string>> = {
     "bad JSON": "{",
     "no body": "",

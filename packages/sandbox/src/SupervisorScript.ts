@@ -103,7 +103,7 @@ if (!$program) {
   limit(6, $process_limit) if !$< && !$counts_forks;
   become_user();
   prctl(38, 1);
-  @ENV{qw(HOME USER LOGNAME)} = ($home, $user, $user);
+  @ENV{qw(HOME PWD USER LOGNAME)} = ($home, $home, $user, $user);
   for (split /\n/, $given{BULKHEAD_ENV}) {
     my ($name, $value) = split /=/, $_, 2;
     $value =~ s/%([0-9A-F]{2})/chr hex $1/ge;
