@@ -93,7 +93,7 @@ const writeCost = Effect.gen(function* () {
   const ready = Array.from({ length: 20_000 }, () => eventsOf(next++)[0]).flatMap((entry) =>
     entry ? [[entry]] : []
   )
-  const [time] = yield* timed(Effect.forEach(ready, store.write, { discard: true }))
+  const [time] = yield* timed(Effect.sync(() => ready.forEach(store.write)))
   yield* store.commit
   yield* Console.log(`write: ${((1000 * time) / ready.length).toFixed(2)} µs a call`)
 })
@@ -106,7 +106,11 @@ const throughput = (count: number) =>
     const [time] = yield* timed(
       Effect.forEach(
         Array.from({ length: count }, (_, index) => execution(from + index)),
-        (entries) => Effect.zipRight(store.write(entries), store.commit),
+        (entries) =>
+          Effect.suspend(() => {
+            store.write(entries)
+            return store.commit
+          }),
         { concurrency: 50, discard: true }
       )
     )
@@ -147,7 +151,7 @@ const writesOf = (number: number, pause: Effect.Effect<void>) =>
     let waited = 0
     for (const write of writes) {
       yield* pause
-      waited += (yield* timed(store.write(write)))[0]
+      waited += (yield* timed(Effect.sync(() => store.write(write))))[0]
     }
     return waited + (yield* timed(store.commit))[0]
   })
