@@ -7,16 +7,16 @@ import { diskBudget, type HostOptions } from "./HostOptions.js"
 /** Whether guests have two kernel uids of their own (host is root), or the host's one. */
 export type UserMode = "two" | "one"
 
-// Descriptors that launcher.pl lays out for bwrap.
+// Descriptors that launcher.pl lays out for bwrap, which have the same number in both modes or are there in one alone.
 const INFO_FD = "4"
+const BLOCK_FD = "3"
 const SECCOMP_FD = "5"
 /** launcher.pl puts in its place what shows a sandbox its cgroups. */
 const EVIDENCE = "EVIDENCE"
 
 const namespaces = [
-  ...["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
-  ...["--hostname", HOSTNAME],
-  ...["--new-session", "--die-with-parent", "--as-pid-1", "--clearenv"]
+  ...["--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
+  ...["--hostname", HOSTNAME, "--die-with-parent", "--clearenv"]
 ]
 
 const directory = (path: string, mode = "0755") => ["--perms", mode, "--dir", path]
@@ -32,8 +32,8 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
 ]
 
 /** Everything made by bwrap itself: several file systems, which share the budget. */
-const bareRoot = ({ binds, links }: GuestRoot, options: HostOptions): ReadonlyArray<string> => [
-  ...binds.flatMap(bind),
+const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): ReadonlyArray<string> => [
+  ...[...binds, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),
   ...["--remount-ro", "/dev"],
@@ -46,42 +46,25 @@ const bareRoot = ({ binds, links }: GuestRoot, options: HostOptions): ReadonlyAr
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-/** The root that launcher.pl has made, with the devices in it. */
-const madeRoot = (root: string) => ["--dev-bind", root, "/", "--proc", "/proc", "--chdir", "/"]
-
-// What the agent needs to start and stop others' programs; and root's programs may give files to the user.
-const capabilities = (mode: UserMode): ReadonlyArray<string> => [
-  ...["--cap-drop", "ALL"],
-  ...(mode === "two"
-    ? ["CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN"].flatMap((cap) => ["--cap-add", cap])
-    : [])
+/** For walls that launcher.pl's own process 1 goes behind, around the root that it has made. What is run there only ends. */
+export const walls = (root: string): ReadonlyArray<string> => [
+  ...namespaces,
+  ...["--dev-bind", root, "/", "--chdir", "/", "--cap-drop", "ALL"],
+  ...["--info-fd", INFO_FD, "--block-fd", BLOCK_FD, "--", "/bin/true"]
 ]
 
-/** Limits of each of the user's programs where no cgroup sets any; 0 is none. */
-export interface ProgramLimits {
-  readonly processes: number
-  readonly dataBytes: number
-}
-
-/** What bwrap is told for every sandbox alike, up to and with the agent's command line. */
-export const makeArguments = (setup: {
-  readonly options: HostOptions
-  readonly mode: UserMode
-  readonly architecture: string
-  /** What to see, or the directory where launcher.pl has made it. */
-  readonly root: GuestRoot | string
-  readonly programLimits: ProgramLimits
-}): ReadonlyArray<string> => {
-  const { mode, options, programLimits, root } = setup
-  return [
-    ...namespaces,
-    ...(typeof root === "string" ? madeRoot(root) : bareRoot(root, options)),
-    ...capabilities(mode),
-    ...["--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-    ...["--", "/usr/bin/perl", "-", setup.architecture, mode],
-    ...[String(programLimits.processes), String(programLimits.dataBytes)]
-  ]
-}
+/** For a sandbox that bwrap alone makes, with the agent as its process 1; `agent` is what that takes on its command line. */
+export const sandbox = (
+  root: GuestRoot,
+  options: HostOptions,
+  agent: ReadonlyArray<string>
+): ReadonlyArray<string> => [
+  ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
+  ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session"],
+  ...bareRoot(root, options),
+  ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
+  ...["--", "/usr/bin/perl", "-", ...agent]
+]
 
 /** Where bwrap is installed. */
 export const find = Effect.fn("Bubblewrap.find")(function* () {

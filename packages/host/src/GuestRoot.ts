@@ -6,25 +6,30 @@ export interface GuestRoot {
   /** Read-only. */
   readonly binds: ReadonlyArray<readonly [source: string, place: string]>
   readonly links: ReadonlyArray<readonly [target: string, place: string]>
+  /** Executable files of the host's. */
+  readonly programs: ReadonlyArray<readonly [source: string, place: string]>
 }
+
+type System = Omit<GuestRoot, "programs">
 
 /** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
 const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: string) {
   const fs = yield* FileSystem.FileSystem
   const place = `/${name}`
   return yield* fs.readLink(place).pipe(
-    Effect.map((target): GuestRoot => ({ binds: [], links: [[target, place]] })),
+    Effect.map((target): System => ({ binds: [], links: [[target, place]] })),
     Effect.orElse(() =>
-      Effect.map(
-        fs.exists(place),
-        (exists): GuestRoot => ({ binds: exists ? [[place, place]] : [], links: [] })
-      )
+      Effect.map(fs.exists(place), (exists): System => ({ binds: exists ? [[place, place]] : [], links: [] }))
     )
   )
 })
 
-/** The system's directories, the sandboxes' own /etc, and the toolchains. */
-export const find = Effect.fn("GuestRoot.find")(function* (etc: string, toolchains: ReadonlyArray<string>) {
+/** The system's directories, the sandboxes' own /etc, the toolchains, and the host's programs. */
+export const find = Effect.fn("GuestRoot.find")(function* (
+  etc: string,
+  toolchains: ReadonlyArray<string>,
+  programs: GuestRoot["programs"]
+) {
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
   const system = yield* Effect.forEach(names, systemDirectory)
   return {
@@ -39,7 +44,8 @@ export const find = Effect.fn("GuestRoot.find")(function* (etc: string, toolchai
       ["home/root", "/root"],
       ["../tmp", "/var/tmp"],
       ["../run", "/var/run"]
-    ]
+    ],
+    programs
   } satisfies GuestRoot
 })
 

@@ -43,8 +43,8 @@ export interface Isolation {
   readonly description: IsolationDescription
 }
 
-/** Processes of ours in a sandbox: bwrap's outer one, the agent, the supervisor, and one that sends signals. */
-const SERVING = 4
+/** Processes of ours in a sandbox: the agent, the supervisor, one that sends signals, and bwrap where it stays. */
+const serving = { two: 3, one: 4 } as const
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 const asRoot = (command: string) => (ThisProcess.isRoot ? command : `sudo ${command}`)
@@ -90,12 +90,42 @@ const shipped = Effect.fn("Isolation.shipped")(function* (name: string) {
   })
 })
 
-/** The agent, and behind its end the part that it compiles when it is asked for. */
-const agentProgram = Effect.fn("Isolation.agentProgram")(function* () {
+const readShipped = Effect.fn("Isolation.readShipped")(function* (name: string) {
   const fs = yield* FileSystem.FileSystem
-  const agent = yield* fs.readFileString(yield* shipped("agent.pl"))
-  const rarely = yield* fs.readFileString(yield* shipped("agentRarely.pl"))
-  return `${agent}\n__END__\n${rarely}`
+  return yield* fs.readFileString(yield* shipped(name))
+})
+
+/** Puts our two Perl programs together from their parts. An agent that each sandbox compiles has its lesser part as text. */
+const writePerl = Effect.fn("Isolation.writePerl")(function* (
+  runDirectory: string,
+  mode: Bubblewrap.UserMode
+) {
+  const fs = yield* FileSystem.FileSystem
+  const [agent, rarely] = [yield* readShipped("agent.pl"), yield* readShipped("agentRarely.pl")]
+  const [launcher, walls] = [yield* readShipped("launcher.pl"), yield* readShipped("launcherWalls.pl")]
+  yield* fs.writeFileString(
+    `${runDirectory}/agent.pl`,
+    mode === "two"
+      ? `my $rarely = '';\n${agent}\n${rarely}`
+      : `my $rarely = <<'RARELY';\n${rarely}RARELY\n${agent}`
+  )
+  yield* fs.writeFileString(`${runDirectory}/launcher.pl`, `${launcher}\n${walls}`)
+})
+
+/** Writes the host's own programs where every sandbox's root takes them from. */
+const writePrograms = Effect.fn("Isolation.writePrograms")(function* (
+  runDirectory: string,
+  programs: HostOptions["programs"]
+) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(`${runDirectory}/programs`, { mode: 0o755 })
+  return yield* Effect.forEach(programs, ({ place, text }, index) => {
+    const source = `${runDirectory}/programs/${index}`
+    return Effect.as(fs.writeFileString(source, `#!/usr/bin/perl\n${text}`, { mode: 0o755 }), [
+      source,
+      place
+    ] as const)
+  })
 })
 
 /** Whether a sandbox's uid can reach a directory: every ancestor must let others pass. */
@@ -157,10 +187,10 @@ const describe = (
   toolchains
 })
 
-const capsOf = (options: HostOptions) => ({
+const capsOf = (options: HostOptions, mode: Bubblewrap.UserMode) => ({
   memoryBytes: options.memoryBytes,
   processors: (ThisProcess.processors * options.cpuPercent) / 100,
-  processes: options.processes + SERVING
+  processes: options.processes + serving[mode]
 })
 
 /**
@@ -189,22 +219,21 @@ export const make = Effect.fn("Isolation.make")(
     const runDirectory = yield* RunDirectory.make()
     yield* GuestEtc.write(`${runDirectory}/etc`)
     yield* fs.writeFile(`${runDirectory}/seccomp.bpf`, Seccomp.filter(processor))
-    yield* fs.writeFileString(`${runDirectory}/agent.pl`, yield* agentProgram())
-    const cgroups = yield* CgroupSetup.make(capsOf(options))
-    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains)
-    const disk =
-      mode === "two" ? { bytes: diskBudget(options), inodes: inodeBudget(options), root } : undefined
-    if (disk !== undefined) yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
+    yield* writePerl(runDirectory, mode)
+    const cgroups = yield* CgroupSetup.make(capsOf(options, mode))
+    const programs = yield* writePrograms(runDirectory, options.programs)
+    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, programs)
     const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
-    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, disk))
-    const bwrapArguments = Bubblewrap.makeArguments({
-      ...{ options, mode, architecture: processor },
-      root: disk === undefined ? root : `${runDirectory}/root`,
-      programLimits: yield* programLimits(options, cgroups)
-    })
+    const limits = yield* programLimits(options, cgroups)
+    const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
+    const asRoot = mode === "two" ? { disk, root, programLimits: limits } : undefined
+    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, asRoot))
+    if (asRoot !== undefined) yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
+    const agent = [processor, mode, String(limits.processes), String(limits.dataBytes)]
+    const bwrapArguments =
+      mode === "two" ? Bubblewrap.walls(`${runDirectory}/root`) : Bubblewrap.sandbox(root, options, agent)
     const launcher = yield* Launcher.make({
-      ...{ script: yield* shipped("launcher.pl"), architecture: processor },
-      ...{ mode, runDirectory, bwrap, bwrapArguments }
+      ...{ architecture: processor, mode, runDirectory, bwrap, bwrapArguments }
     })
     return {
       ...{ options, launcher, mode, cgroups },

@@ -1,11 +1,17 @@
 import type { Hierarchy } from "./Cgroups.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
-/** A disk for each sandbox, and the root that it is put in. */
-export interface Disk {
-  readonly bytes: number
-  readonly inodes: number
+/** What launcher.pl needs to know where it is root: a disk for each sandbox, the root that it is put in, and what its agent is told. */
+export interface AsRoot {
+  readonly disk: { readonly bytes: number; readonly inodes: number }
   readonly root: GuestRoot
+  readonly programLimits: ProgramLimits
+}
+
+/** Limits of each of the user's programs where no cgroup sets any; 0 is none. */
+export interface ProgramLimits {
+  readonly processes: number
+  readonly dataBytes: number
 }
 
 const devices: Readonly<Record<string, readonly [major: number, minor: number]>> = {
@@ -29,16 +35,28 @@ const emptyDirectories = ["/proc", "/home", "/tmp", "/run", "/var", "/dev", "/de
 
 type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
 
-const rootLines = ({ binds, links }: GuestRoot, evidence: ReadonlyArray<string>): ReadonlyArray<Line> => {
+const rootLines = (
+  { binds, links, programs }: GuestRoot,
+  evidence: ReadonlyArray<string>
+): ReadonlyArray<Line> => {
   const places = [...emptyDirectories, ...binds.map(([, place]) => place), ...evidence]
-  const directories = new Set(places.flatMap((place) => [...parentsOf(place), place]))
+  const directories = new Set([
+    ...places.flatMap((place) => [...parentsOf(place), place]),
+    ...programs.flatMap(([, place]) => parentsOf(place))
+  ])
   return [
     ...[...directories].map((place): Line => ["directory", "755", place]),
     ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
     ...Object.entries(devices).map(([name, numbers]): Line => ["device", name, ...numbers]),
-    ...binds.map(([source, place]): Line => ["bind", source, place])
+    ...binds.map(([source, place]): Line => ["bind", source, place]),
+    ...programs.map(([source, place]): Line => ["program", source, place])
   ]
 }
+
+const agentLines = ({ disk, programLimits }: AsRoot): ReadonlyArray<Line> => [
+  ["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`],
+  ["limits", programLimits.processes, programLimits.dataBytes]
+]
 
 const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
   ...(["cgroup", parent, join, place] as const),
@@ -46,13 +64,11 @@ const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
 ]
 
 /** The text that launcher.pl reads at its start: what it makes once, and what for each sandbox. */
-export const text = (hierarchies: ReadonlyArray<Hierarchy>, disk: Disk | undefined): string => {
+export const text = (hierarchies: ReadonlyArray<Hierarchy>, asRoot: AsRoot | undefined): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [
     ...hierarchies.map(cgroupLine),
-    ...(disk === undefined
-      ? []
-      : [["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`] as const, ...rootLines(disk.root, evidence)])
+    ...(asRoot === undefined ? [] : [...agentLines(asRoot), ...rootLines(asRoot.root, evidence)])
   ]
   return lines.map((line) => `${line.join("\t")}\n`).join("")
 }

@@ -33,7 +33,6 @@ interface Flight {
 
 /** What launcher.pl takes on its command line. */
 export interface LauncherSetup {
-  readonly script: string
   readonly architecture: string
   readonly mode: string
   readonly runDirectory: string
@@ -61,7 +60,7 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
       const flight = flights.get(id)
       if (type === LauncherFrame.died && flight !== undefined) {
         flights.delete(id)
-        flight.death.prove(payload.toString())
+        flight.death.prove(payload.toString() || "its first process was killed")
       }
     })
   )
@@ -137,7 +136,7 @@ const run = (setup: LauncherSetup, socketPath: string) =>
       ChildProcess.spawn(
         "/usr/bin/perl",
         [
-          setup.script,
+          `${setup.runDirectory}/launcher.pl`,
           ...[setup.architecture, setup.mode, socketPath, setup.runDirectory, setup.bwrap],
           ...setup.bwrapArguments
         ],

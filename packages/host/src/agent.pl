@@ -1,8 +1,12 @@
 # Process 1 of a sandbox: starts programs, carries their bytes, reaps orphans. Core Perl alone, so that it starts in 3 ms.
 # Arguments: architecture ("x64" or "arm64"), user mode ("two" or "one" kernel uids), and the limits of each of the user's programs
 # where no cgroup sets them: processes, bytes of data (0 for none).
-# After __END__ comes agentRarely.pl, since compiling is half of what this costs a sandbox that runs one program.
+# Where each sandbox starts it anew, compiling is half of what it costs: there agentRarely.pl comes before it, as the text $rarely.
+# Elsewhere launcher.pl has compiled both, and $rarely is empty.
 # No "use strict": loading it costs 0.7 ms of every sandbox; a test compiles this with -Mstrict instead.
+
+# The host's own programs that are compiled here already, by where they are installed.
+our %installed;
 
 my ($arch, $uids, $most_processes, $most_data) = @ARGV;
 my ($PRCTL, $CAPSET, $DUP3, $CLOSE, $SETSID, $SETGROUPS, $SETRESGID, $SETRESUID, $EXIT, $STATFS, $PRLIMIT) = $arch eq 'x64'
@@ -17,8 +21,8 @@ my ($CHUNK, $WINDOW) = (32768, 1 << 20);
 my ($EINTR, $EAGAIN) = (4, 11);
 my ($FIONREAD, $O_CLOEXEC, $O_NONBLOCK) = (0x541B, 0x80000, 0x800);
 
-# What starting and stopping other users' programs takes.
-my $caps = $uids eq 'two' ? (1 << 5 | 1 << 6 | 1 << 7) : 0;
+# What starting and stopping other users' programs takes, and root's programs to give files away: nobody gets what we have not.
+my $caps = $uids eq 'two' ? (1 << 0 | 1 << 5 | 1 << 6 | 1 << 7) : 0;
 syscall($PRCTL, 47, 4, 0, 0, 0) == 0 or die "clearing ambient capabilities: $!\n";
 capset($caps) or die "capset: $!\n";
 syscall($PRCTL, 4, 0, 0, 0, 0) == 0 or die "prctl dumpable: $!\n";
@@ -35,8 +39,6 @@ umask 022;
 my (%running, %by_pid, %discarded);
 my ($in, $out, $buffer) = ('', '', '');
 
-my $rarely = do { local $/; <DATA> };
-
 send_frame($READY, 0, '');
 flush_out();
 syscall($DUP3, fileno $null, $_, 0) for 0, 1;
@@ -45,7 +47,7 @@ loop();
 # A sub that is not there is one of those. It is compiled alone: who needs one seldom needs another.
 our $AUTOLOAD;
 sub AUTOLOAD {
-  my $name = substr $AUTOLOAD, length 'main::';
+  my ($name) = $AUTOLOAD =~ /(\w+)$/;
   my $from = index $rarely, "\nsub $name ";
   die "no such sub: $name\n" if $from < 0;
   my $to = index $rarely, "\nsub ", $from + 1;
@@ -201,10 +203,14 @@ sub start {
     syscall($DUP3, fileno $out_w, 1, 0);
     syscall($DUP3, fileno $err_w, 2, 0);
     syscall($DUP3, fileno $report_w, 3, $O_CLOEXEC);
+    my $installed = $type == $START && $user eq 'root' && "@argv" =~ m{^/bin/bash -l -c exec (/\S+)$} && $installed{$1};
+    # Where Perl goes on, it must think of no number as its file's that is not.
+    if ($installed) { close $_ for grep { $_ } $in_r, $in_w, $out_r, $out_w, $err_r, $err_w, $report_r, $report_w; ($null, %running, %by_pid, %discarded) = () }
     syscall($CLOSE_RANGE, 4, 0x7fffffff, 0);
     eval { limit_user() if $user ne 'root'; become($user) };
     leave("internal\0$@") if $@;
     file_operation($user, $cwd, @argv) if $type == $FILE;
+    run_installed($installed, $argv[3], $cwd, @rest) if $installed;
     run_program($cwd, \@argv, @rest);
   }
   my $pidfd = syscall $PIDFD_OPEN, $pid, 0;
@@ -236,10 +242,27 @@ sub become {
   if ($id) { capset(0) or die "capset: $!" }
 }
 
-sub run_program {
-  my ($cwd, $argv, @env) = @_;
+# What is compiled here already, as if it had just been started.
+sub run_installed {
+  my ($program, $line, $cwd, @env) = @_;
+  enter($cwd, @env);
+  # Its number is the report's now.
+  close $host;
+  $0 = substr $line, length 'exec ';
+  eval { $program->(); 1 } and exit 0;
+  print STDERR $@;
+  exit 255;
+}
+
+sub enter {
+  my ($cwd, @env) = @_;
   chdir $cwd or leave($! == 2 || $! == 20 ? "invalid_argument\0cwd '$cwd' does not exist" : "permission_denied\0cwd '$cwd': $!");
   %ENV = map { split /=/, $_, 2 } @env;
+}
+
+sub run_program {
+  my ($cwd, $argv, @env) = @_;
+  enter($cwd, @env);
   exec { $argv->[0] } @$argv;
   leave(($! == 2 ? 'not_found' : $! == 13 ? 'permission_denied' : 'internal') . "\0$argv->[0]: $!");
 }

@@ -1,7 +1,13 @@
 # Starts every sandbox of one host and proves its death. A small process forks far more cheaply than the host, can join
-# a cgroup between fork and exec, and takes all sandboxes with it when it dies. Core Perl alone.
-# Arguments: architecture, user mode ("two" or "one"), agent socket, run directory, bwrap, its arguments, of which EVIDENCE
-# stands for the sandbox's cgroups. In the run directory, "plan" tells what sandboxes are limited by and see (LaunchPlan.ts).
+# a cgroup between fork and exec, and takes all sandboxes with it when it dies. Core Perl alone; launcherWalls.pl follows it.
+# Arguments: architecture, user mode, agent socket, run directory, bwrap, its arguments, of which EVIDENCE stands for the sandbox's
+# cgroups. In the run directory, "plan" tells what sandboxes are limited by and see (LaunchPlan.ts).
+# In mode "two", as root, process 1 of a sandbox is forked from here with the agent compiled in it, which saves starting Perl, and bwrap
+# builds walls for it. In mode "one", where no walls can be entered from outside, bwrap starts the agent behind them.
+
+# Perl text as the sub "run" of a package; above all of our variables, so that it sees none of them.
+sub compile { eval "package $_[0]; sub run {\n$_[1]\n}\n1" or die "$_[0]: $@" }
+
 use strict;
 
 my ($arch, $uids, $socket_path, $run, $bwrap, @arguments) = @ARGV;
@@ -20,12 +26,15 @@ my %nr = (
   close     => $x64 ? 3   : 57,
   mount     => $x64 ? 165 : 40,
   mknodat   => $x64 ? 259 : 33,
+  setns     => $x64 ? 308 : 268,
+  setsid    => $x64 ? 112 : 157,
   pidfd_send_signal => 424, pidfd_open => 434, close_range => 436
 );
 sub SPAWN () { 1 } sub KILL () { 2 }
 sub READY () { 20 } sub DIED () { 21 }
 sub EINTR () { 4 } sub EAGAIN () { 11 } sub EBUSY () { 16 }
 sub RDONLY () { 1 } sub NOSUID () { 2 } sub NODEV () { 4 } sub NOEXEC () { 8 } sub REMOUNT () { 32 } sub NOATIME () { 1024 }
+sub CHOWN () { 0 } sub KILLING () { 5 } sub SETGID () { 6 } sub SETUID () { 7 }
 sub BIND () { 4096 } sub RECURSIVE () { 16384 } sub SLAVE () { 1 << 19 } sub RELATIME () { 1 << 21 }
 # In pieces of 10 ms.
 sub REMOVAL_TRIES () { 500 }
@@ -44,13 +53,23 @@ my (%sandboxes, %by_outer, %by_inner, %userns, %removals);
 my ($in, $out) = ('', '');
 my $address = pack 'S a*', 1, "$socket_path\0";
 
-my %plan = (cgroup => [], disk => []);
+my %plan = (cgroup => [], disk => [], limits => [], program => []);
 for (split /\n/, read_file("$run/plan")) { my ($what, @words) = split /\t/, $_, -1; push @{ $plan{$what} }, \@words }
 my $root = "$run/root";
-make_root() if @{ $plan{disk} };
+if ($uids eq 'two') { make_root(); compile_programs() }
 
 send_frame(READY, 0, '');
 loop();
+
+# The agent, and what is installed in every sandbox.
+sub compile_programs {
+  compile('Agent', read_file("$run/agent.pl"));
+  for (0 .. $#{ $plan{program} }) {
+    my ($file, $place) = @{ $plan{program}[$_] };
+    compile("Installed$_", read_file($file));
+    $Agent::installed{$place} = "Installed$_"->can('run');
+  }
+}
 
 sub core_limit_zero {
   my $limit = pack 'QQ', 0, 0;
@@ -64,6 +83,7 @@ sub loop {
     vec($w, 1, 1) = 1 if length $out;
     for my $s (values %sandboxes) {
       vec($r, $s->{pidfd}, 1) = 1 if defined $s->{pidfd};
+      vec($r, $s->{inner_pidfd}, 1) = 1 if $s->{outer_dead} && defined $s->{inner_pidfd};
       vec($r, fileno $s->{info}, 1) = 1 if $s->{info} && !$s->{inner};
       vec($r, fileno $s->{errors}, 1) = 1 if $s->{errors};
     }
@@ -124,29 +144,25 @@ sub spawn {
   syswrite($agent, pack 'N', $id) == 4 or die "greeting the host: $!\n";
   pipe my $info_r, my $info_w or die "pipe: $!\n";
   pipe my $errors_r, my $errors_w or die "pipe: $!\n";
+  pipe my $enter_r, my $enter_w or die "pipe: $!\n";
   make_cgroups($id);
   my $pid = fork;
   defined $pid or die "fork: $!\n";
   if (!$pid) {
     $SIG{PIPE} = $SIG{CHLD} = 'DEFAULT';
-    eval { confine($id, $uid); become_bwrap($id, $uid, $ns, $agent, $info_w, $errors_w) };
+    close $_ for $info_r, $errors_r, $enter_w;
+    eval {
+      confine($id, $uid);
+      $ns ? split_in_two($ns, $agent, $info_w, $errors_w, $enter_r) : become_bwrap_with_agent($id, $agent, $info_w, $errors_w);
+    };
     syswrite $errors_w, "$@";
     syscall($nr{exit}, 127);
   }
   my $pidfd = syscall $nr{pidfd_open}, $pid, 0;
-  my $s = { id => $id, outer => $pid, info => $info_r, errors => $errors_r, text => '', told => '' };
+  my $s = { id => $id, info => $info_r, errors => $errors_r, text => '', told => '', $ns ? (enter => $enter_w) : () };
   $s->{pidfd} = $pidfd if $pidfd >= 0;
   fcntl $_, 4, 0x800 for $info_r, $errors_r;
   $sandboxes{$id} = $by_outer{$pid} = $s;
-}
-
-sub make_cgroups {
-  my ($id) = @_;
-  for my $cgroup (@{ $plan{cgroup} }) {
-    my ($parent, undef, undef, @settings) = @$cgroup;
-    mkdir "$parent/$id" or die "cgroup $parent/$id: $!\n";
-    for (@settings) { my ($file, $value) = split /=/; write_file("$parent/$id/$file", $value) }
-  }
 }
 
 # The last thing said of a sandbox. Its processes are dead, but the kernel may need an instant more to let go of their cgroups.
@@ -156,131 +172,6 @@ sub remove_cgroups {
   return $removals{$s->{id}} = $s if $busy && $s->{removal_tries}++ < REMOVAL_TRIES;
   delete $removals{$s->{id}};
   send_frame(DIED, $s->{id}, $s->{text});
-}
-
-# Before anything of the sandbox runs, so that nothing of it is ever outside. The agent is the last that memory is taken from.
-sub confine {
-  my ($id, $uid) = @_;
-  write_file("$_->[0]/$id/$_->[1]", 0) for @{ $plan{cgroup} };
-  eval { write_file('/proc/self/oom_score_adj', -500) };
-  make_writable($id, $uid) if @{ $plan{disk} };
-}
-
-# The root of all sandboxes, without what is each one's own, mounted where nobody else sees it and no death can leave it.
-sub make_root {
-  syscall($nr{unshare}, 0x20000) == 0 or die "mount namespace: $!\n";
-  mount_on('none', '/', 'none', RECURSIVE | SLAVE, '');
-  mkdir $root;
-  mount_on('tmpfs', $root, 'tmpfs', NOSUID, 'mode=0755,size=1m');
-  for (@{ $plan{directory} }) { my ($mode, $place) = @$_; mkdir "$root$place"; chmod oct $mode, "$root$place" }
-  for (@{ $plan{link} }) { symlink $_->[0], "$root$_->[1]" or die "link $_->[1]: $!\n" }
-  for (@{ $plan{device} }) { make_device(@$_) }
-  for (@{ $plan{bind} }) { bind_read_only($_->[0], "$root$_->[1]") }
-  mount_on('none', $root, 'none', REMOUNT | BIND | RDONLY | NOSUID | RELATIME, '');
-}
-
-# Where no device may be made, as in a container's user namespace, the machine's own is shown.
-sub make_device {
-  my ($name, $major, $minor) = @_;
-  my $place = "$root/dev/$name";
-  return chmod 0666, $place if syscall($nr{mknodat}, -100, $place, 0020666, $major << 8 | $minor) == 0;
-  open my $file, '>', $place or die "$place: $!\n";
-  mount_on("/dev/$name", $place, 'none', BIND, '');
-}
-
-sub bind_read_only {
-  my ($source, $place) = @_;
-  mount_on($source, $place, 'none', BIND | RECURSIVE, '');
-  for (split /\n/, read_file('/proc/self/mountinfo')) {
-    my ($at, $options) = (split / /)[4, 5];
-    $at =~ s/\\(\d{3})/chr oct $1/ge;
-    next if $at ne $place && index($at, "$place/");
-    my $kept = ($options =~ /noexec/ ? NOEXEC : 0) | ($options =~ /noatime/ ? NOATIME : RELATIME);
-    mount_on('none', $at, 'none', REMOUNT | BIND | RDONLY | NOSUID | NODEV | $kept, '');
-  }
-}
-
-# One file system, so one budget, for all that a sandbox may write; and its cgroups for it to read. In a namespace of its own.
-sub make_writable {
-  my ($id, $uid) = @_;
-  my $disk = "$run/disk";
-  syscall($nr{unshare}, 0x20000) == 0 or die "mount namespace: $!\n";
-  mount_on('tmpfs', $disk, 'tmpfs', NOSUID | NODEV, "mode=0755,uid=$uid,gid=$uid,$plan{disk}[0][0]");
-  my %directory = (home => 0755, 'home/user' => 0755, 'home/root' => 0700, tmp => 01777, shm => 01777);
-  for (sort keys %directory) {
-    my $owner = $_ eq 'home/user' ? $uid + 1 : $uid;
-    mkdir "$disk/$_" and chmod $directory{$_}, "$disk/$_" and chown $owner, $owner, "$disk/$_" or die "$disk/$_: $!\n";
-  }
-  mount_on("$disk/home", "$root/home", 'none', BIND, '');
-  mount_on("$disk/tmp", "$root/tmp", 'none', BIND, '');
-  mount_on("$disk/shm", "$root/dev/shm", 'none', BIND, '');
-  mount_on('devpts', "$root/dev/pts", 'devpts', NOSUID | NOEXEC, 'newinstance,ptmxmode=0666,mode=620');
-  for (grep { $_->[2] } @{ $plan{cgroup} }) {
-    mount_on("$_->[0]/$id", "$root$_->[2]", 'none', BIND, '');
-    mount_on('none', "$root$_->[2]", 'none', REMOUNT | BIND | RDONLY | NOSUID | NODEV | NOEXEC | RELATIME, '');
-  }
-}
-
-sub mount_on {
-  my ($source, $place, $type, $flags, $data) = @_;
-  syscall($nr{mount}, $source, $place, $type, $flags, $data) == 0 or die "mount $source on $place: $!\n";
-}
-
-sub become_bwrap {
-  my ($id, $uid, $ns, $agent, $info, $errors) = @_;
-  open my $script, '<', "$run/agent.pl" or die "agent: $!\n";
-  open my $null, '>', '/dev/null' or die "/dev/null: $!\n";
-  open my $seccomp, '<', "$run/seccomp.bpf" or die "seccomp filter: $!\n";
-  my @places = ($script, $null, $errors, $agent, $info, $seccomp, $ns ? $ns : ());
-  my @high = map { my $fd = fcntl $_, 0, 200; defined $fd ? $fd : die "dup: $!\n" } @places;
-  for my $fd (0 .. $#high) { syscall($nr{dup3}, $high[$fd], $fd, 0) >= 0 or die "dup3: $!\n" }
-  syscall($nr{close_range}, scalar @high, 0x7fffffff, 0);
-  switch_to($uid) if $uids eq 'two';
-  syscall($nr{prctl}, 1, 9, 0, 0, 0);
-  my @evidence = map { ('--ro-bind', "$_->[0]/$id", $_->[2]) } grep { $_->[2] } @{ $plan{cgroup} };
-  exec { $bwrap } 'bwrap', $ns ? ('--userns', 6) : ('--unshare-user', '--uid', 1000, '--gid', 1000),
-    map { $_ eq 'EVIDENCE' ? @evidence : $_ } @arguments;
-  die "$bwrap: $!\n";
-}
-
-sub switch_to {
-  my ($uid) = @_;
-  my $groups = pack 'L', $uid;
-  syscall($nr{setgroups}, 1, $groups) == 0 or die "setgroups: $!\n";
-  syscall($nr{setresgid}, $uid, $uid, $uid) == 0 or die "setresgid $uid: $!\n";
-  syscall($nr{setresuid}, $uid, $uid, $uid) == 0 or die "setresuid $uid: $!\n";
-}
-
-# A user namespace of two ids, made by the first of them so that bwrap, running as that id, owns it.
-sub make_userns {
-  my ($uid) = @_;
-  pipe my $said, my $say or die "pipe: $!\n";
-  pipe my $wait, my $go or die "pipe: $!\n";
-  my $pid = fork;
-  defined $pid or die "fork: $!\n";
-  if (!$pid) {
-    close $go;
-    eval { switch_to($uid); syscall($nr{unshare}, 0x10000000) == 0 or die "unshare: $!\n" };
-    syswrite $say, $@ eq '' ? 'ok' : "$@";
-    sysread $wait, my $byte, 1;
-    syscall($nr{exit}, 0);
-  }
-  close $say;
-  close $wait;
-  my ($n, $answer);
-  do { $n = sysread $said, $answer, 256 } while !defined $n && $! == EINTR;
-  my $ns = eval {
-    $answer eq 'ok' or die "user namespace: $answer";
-    my $map = "0 $uid 1\n1000 " . ($uid + 1) . " 1\n";
-    write_file("/proc/$pid/uid_map", $map);
-    write_file("/proc/$pid/gid_map", $map);
-    open my $handle, '<', "/proc/$pid/ns/user" or die "user namespace: $!\n";
-    $handle;
-  };
-  my $why = $@;
-  close $go;
-  waitpid $pid, 0;
-  return $ns || die $why;
 }
 
 sub write_file {
@@ -323,13 +214,22 @@ sub reap {
   while ((my $pid = waitpid -1, 1) > 0) {
     my $s;
     if ($s = delete $by_outer{$pid}) {
+      my $failed = $?;
       $s->{outer_dead} = 1;
       read_info($s) if $s->{info};
       syscall($nr{close}, delete $s->{pidfd}) if defined $s->{pidfd};
+      next if !$failed && let_in($s);
     }
     elsif ($s = $by_inner{$pid}) { $s->{inner_dead} = 1 }
     settle($s) if $s && $s->{outer_dead};
   }
+}
+
+# The walls stand, and bwrap has gone; process 1, which is ours now, may go behind them. False if it cannot. The pipe stays open: its
+# end is the launcher's.
+sub let_in {
+  my ($s) = @_;
+  return $s->{enter} && waitpid($s->{inner}, 1) == 0 && syswrite $s->{enter}, '1';
 }
 
 sub settle {

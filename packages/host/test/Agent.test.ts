@@ -8,16 +8,20 @@ import * as Frames from "../src/Frames.js"
 const source = (name: string) => readFileSync(new URL(`../src/${name}`, import.meta.url), "utf8")
 
 describe("The Perl parts", () => {
-  for (const names of [["agent.pl", "agentRarely.pl"], ["launcher.pl"]])
+  const programs = [
+    { names: ["agent.pl", "agentRarely.pl"], before: "my $rarely;" },
+    { names: ["launcher.pl", "launcherWalls.pl"], before: "" }
+  ]
+  for (const { before, names } of programs)
     it(`${names.join(" with ")} compiles strictly`, () => {
       const { status, stderr } = spawnSync("/usr/bin/perl", ["-Mstrict", "-c", "-"], {
-        input: names.map(source).join("\n")
+        input: [before, ...names.map(source)].join("\n")
       })
       assert.strictEqual(status, 0, stderr.toString())
     })
 
   it("use nothing beyond Perl's core language", () => {
-    for (const name of ["agent.pl", "agentRarely.pl", "launcher.pl"])
+    for (const name of programs.flatMap(({ names }) => names))
       assert.deepEqual(source(name).match(/^\s*(use|require) (?!strict;).*/gm) ?? [], [])
   })
 })
@@ -53,7 +57,7 @@ describe("The agent", () => {
   it.live("compiles nothing more for a program that writes to both outputs and ends", () =>
     Effect.gen(function* () {
       const { exitCode, heard } = yield* runUnder(
-        `${source("agent.pl")}\n__END__\n`,
+        `my $rarely = '';\n${source("agent.pl")}`,
         `kill -STOP $PPID; ${untilEnded} & echo out; echo err >&2`
       )
       const said = (type: number) =>

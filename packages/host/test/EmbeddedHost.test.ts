@@ -57,6 +57,10 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
       const here = yield* sandbox()
       assert.strictEqual((yield* run(here, "id -un")).stdout, "user\n")
       assert.strictEqual((yield* run(here, "id -un; touch ~/mine", { user: "root" })).stdout, "root\n")
+      const given = yield* run(here, "touch /tmp/gift; chown user /tmp/gift; stat -c %U /tmp/gift", {
+        user: "root"
+      })
+      assert.strictEqual(given.stdout, "user\n")
       const error = yield* rejection(() => here.commands.run("id", { user: "somebody" }))
       assert.instanceOf(error, AuthenticationError)
     })

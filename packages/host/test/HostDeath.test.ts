@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
 import { Sandbox } from "e2b"
-import { Effect, type Scope } from "effect"
+import { Effect, Fiber, type Scope } from "effect"
 import { build } from "esbuild"
 import {
   assertBetween,
@@ -15,6 +15,7 @@ import {
   isAlive,
   mountsOfHosts,
   processesMarked,
+  rejection,
   run,
   until
 } from "./Fixtures.js"
@@ -38,7 +39,7 @@ const bundled = Effect.acquireRelease(
       },
       logLevel: "error"
     })
-    for (const name of ["agent.pl", "agentRarely.pl", "launcher.pl"])
+    for (const name of ["agent.pl", "agentRarely.pl", "launcher.pl", "launcherWalls.pl"])
       copyFileSync(source(`src/${name}`), join(directory, name))
     return directory
   }),
@@ -79,8 +80,9 @@ const exited = (child: ChildProcess) =>
     child.once("exit", () => resume(Effect.void))
   })
 
-const createIn = ({ apiKey, url }: Running) =>
-  Effect.promise(() => Sandbox.create({ apiKey, apiUrl: url, sandboxUrl: url }))
+const connectionTo = ({ apiKey, url }: Running) => ({ apiKey, apiUrl: url, sandboxUrl: url })
+
+const createIn = (host: Running) => Effect.promise(() => Sandbox.create(connectionTo(host)))
 
 for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
   it.scopedLive(`a host that ends by ${signal} takes every process along`, () =>
@@ -95,7 +97,8 @@ for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
       handle.wait().catch(() => undefined)
       const hostPid = host.child.pid ?? 0
       const family = descendantsOf(hostPid)
-      assert.isAtLeast(family.length, 7)
+      // The launcher, two agents, and what runs under them.
+      assert.isAtLeast(family.length, 5)
       if (host.caps !== "rlimits only") assert.isAtLeast(cgroupsOf(hostPid).length, 2)
       host.child.kill(signal)
       yield* exited(host.child)
@@ -109,6 +112,24 @@ for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
       assert.deepEqual(mountsOfHosts(), [])
     })
   )
+
+it.scopedLive("a launcher that is killed takes every sandbox along", () =>
+  Effect.gen(function* () {
+    const host = yield* startHost(yield* bundled)
+    const [one, two] = [yield* createIn(host), yield* createIn(host)]
+    yield* run(one, `(setsid sh -c 'trap "" TERM HUP; sleep 86430' &); true`)
+    const handle = yield* Effect.promise(() => two.commands.run("exec sleep 86431", { background: true }))
+    const lost = yield* Effect.fork(rejection(() => handle.wait()))
+    const [launcher = 0, ...sandboxed] = descendantsOf(host.child.pid ?? 0)
+    assert.isAtLeast(sandboxed.length, 4)
+    process.kill(launcher, "SIGKILL")
+    yield* until("all of its processes end", () => !sandboxed.some(isAlive))
+    yield* Fiber.join(lost)
+    assert.deepEqual([...processesMarked("sleep 86430"), ...processesMarked("sleep 86431")], [])
+    const refused = yield* Effect.flip(Effect.tryPromise(() => Sandbox.create(connectionTo(host))))
+    assert.include(String(refused.error), "500")
+  })
+)
 
 const runDirectories = () => {
   const uid = process.getuid?.() ?? 0
@@ -130,6 +151,7 @@ it.scopedLive("a host that is not root isolates too, without a root in the sandb
     yield* Effect.promise(() => here.files.write("a/b", "x"))
     assert.strictEqual((yield* run(here, "cat a/b; kill -9 1; kill -9 -1")).stdout, "x")
     assert.strictEqual((yield* run(here, "echo on")).stdout, "on\n")
+    assert.strictEqual((yield* run(here, "exec /opt/test/greet")).stdout, "hello")
     if (host.caps === "rlimits only") {
       const limits = (yield* run(here, "grep -E 'Max (processes|data size)' /proc/self/limits")).stdout
       assert.match(limits, /Max processes +128 +128/)

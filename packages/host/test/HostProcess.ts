@@ -11,6 +11,14 @@ const announce = Layer.effectDiscard(
   )
 )
 
-NodeRuntime.runMain(Layer.launch(Layer.provide(announce, EmbeddedHost.layer())), {
-  disableErrorReporting: true
-})
+NodeRuntime.runMain(
+  Layer.launch(
+    Layer.provide(
+      announce,
+      EmbeddedHost.layer({ programs: [{ place: "/opt/test/greet", text: "print 'hello'" }] })
+    )
+  ),
+  {
+    disableErrorReporting: true
+  }
+)
