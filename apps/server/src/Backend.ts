@@ -1,7 +1,7 @@
 import type { LimitValues } from "@bulkhead/domain"
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Instance, Limits } from "@bulkhead/sandbox"
+import { Instance, Limits, SupervisorScript } from "@bulkhead/sandbox"
 import { Context, Effect, Layer, Option } from "effect"
 import { type BackendChoice, type E2BSettings, ServerConfig } from "./ServerConfig.js"
 
@@ -32,7 +32,8 @@ const hostLayer = Layer.unwrapEffect(
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
-      diskBytes: maxDiskMB * megabyte
+      diskBytes: maxDiskMB * megabyte,
+      programs: [{ place: SupervisorScript.place, text: SupervisorScript.whole }]
     })
   )
 )

@@ -99,10 +99,9 @@ const running = (request: ReturnType<typeof sleeper>) =>
     const mark = request.env.MARK
     const fiber = yield* Effect.fork(Caller.execute(request))
     const { executionId } = yield* Caller.inState(request.userId, "running")
-    yield* HostProcesses.awaitMarked(mark, (count) => count >= 3)
-    // What the program is to be given stands in the supervisor's environment, too.
-    const [supervisor = ""] = (yield* HostProcesses.marked(mark)).toSorted((a, b) => Number(a) - Number(b))
-    return { fiber, executionId, supervisor }
+    yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
+    const [program = ""] = (yield* HostProcesses.marked(mark)).toSorted((a, b) => Number(a) - Number(b))
+    return { fiber, executionId, supervisor: parentOf(program) }
   })
 
 layer(

@@ -59,12 +59,13 @@ const supervised = (
   runtime: Runtime,
   limits: LimitValues,
   timeout: number,
-  nonce: string
+  nonce: string,
+  installed: boolean
 ) => ({
-  line: 'exec perl -e "$BULKHEAD_SUPERVISOR"',
+  line: installed ? `exec ${SupervisorScript.place}` : 'exec perl -e "$BULKHEAD_SUPERVISOR"',
   nonce,
   env: {
-    BULKHEAD_SUPERVISOR: SupervisorScript.script,
+    ...(installed ? {} : { BULKHEAD_SUPERVISOR: SupervisorScript.script }),
     BULKHEAD_NONCE: nonce,
     BULKHEAD_LIMITS: limitsLine(limits, timeout),
     BULKHEAD_COMMAND: runtime.command,
@@ -106,10 +107,10 @@ export const layOut = (
   const run =
     supervisor === "none"
       ? unsupervised(request, runtime, limits, inline)
-      : supervised(request, runtime, limits, timeout, nonce)
+      : supervised(request, runtime, limits, timeout, nonce, supervisor === "installed")
   return {
     ...run,
-    user: supervisor === "root" ? "root" : "user",
+    user: supervisor === "root" || supervisor === "installed" ? "root" : "user",
     files: inline ? files : [...files, { path: runtime.file, content: encoder.encode(request.code) }],
     env: inline ? { ...run.env, BULKHEAD_CODE: request.code } : run.env
   }

@@ -1,3 +1,5 @@
+import { hash } from "node:crypto"
+
 /**
  * The supervisor that runs inside the sandbox: Perl, because every Debian-based image has it and it starts in milliseconds; core
  * functions and raw system calls alone, because each module would double that, and even "use strict" costs 0.6 ms (a test compiles it
@@ -91,6 +93,8 @@ my $program = fork // die;
 if (!$program) {
   $SIG{$_} = 'DEFAULT' for qw(PIPE TERM INT HUP);
   spit($_, $$) for @join;
+  # Whoever started us may have closed our /proc entries.
+  prctl(4, 1);
   spit('/proc/self/oom_score_adj', 500);
   syscall $SETSID;
   open STDIN, '<', '/dev/null';
@@ -372,3 +376,6 @@ export const script = `my $rarely = <<'RARELY';${withoutComments(rarely)}RARELY$
 
 /** All of it as one program. */
 export const whole = `my $rarely = '';${always}${rarely}`
+
+/** Where a sandbox's image may have it. Named by its text, so that no other version is taken for it. */
+export const place = `/opt/bulkhead/supervise-${hash("sha256", whole).slice(0, 16)}`

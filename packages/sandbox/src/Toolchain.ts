@@ -2,6 +2,7 @@ import type { Language } from "@bulkhead/domain"
 import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
 import { Sandboxes } from "./Sandboxes.js"
 import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
+import * as SupervisorScript from "./SupervisorScript.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
@@ -19,8 +20,8 @@ export interface Runtime {
 /** What a provider's sandboxes have. */
 export interface Facts {
   readonly runtimes: ReadonlyArray<Runtime>
-  /** As whom the supervisor can run in the sandbox: as root, as the program's own user, or not at all. */
-  readonly supervisor: "root" | "user" | "none"
+  /** How the supervisor can run in the sandbox: as root from its image, sent along as root or as the program's own user, or not at all. */
+  readonly supervisor: "installed" | "root" | "user" | "none"
   readonly size: SandboxSize
 }
 
@@ -28,12 +29,12 @@ type Versions = ReadonlyMap<string, string>
 
 const tools = ["python3", "node", "bash", "deno", "bun", "tsx", "perl"]
 
-/** One line a tool that is there: its name and whatever it says of its version. */
+/** One line a tool that is there: its name and whatever it says of its version; and a line if the supervisor is there. */
 const probe = tools
   .map(
     (tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | grep -m 1 [0-9])"`
   )
-  .concat("true")
+  .concat(`ls ${SupervisorScript.place}`, "true")
   .join("; ")
 
 const parseVersions = (output: string): Versions =>
@@ -116,12 +117,18 @@ const bash = (versions: Versions) =>
     Option.some(runtime("bash", "bash", version, "main.sh", "bash", "bash -n main.sh"))
   )
 
+const supervisorOf = (output: string, user: "root" | "user", hasPerl: boolean): Facts["supervisor"] => {
+  if (!hasPerl) return "none"
+  const isInstalled = output.split("\n").includes(SupervisorScript.place)
+  return isInstalled && user === "root" ? "installed" : user
+}
+
 /** What the probe's output says. */
 const factsOf = (output: string, user: "root" | "user", size: SandboxSize): Facts => {
   const versions = parseVersions(output)
   return {
     runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
-    supervisor: versions.has("perl") ? user : "none",
+    supervisor: supervisorOf(output, user, versions.has("perl")),
     size
   }
 }

@@ -45,5 +45,6 @@ export {
 } from "./SandboxProvider.js"
 export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
 export type { SupervisorReport } from "./SupervisorReport.js"
+export * as SupervisorScript from "./SupervisorScript.js"
 export * as Timers from "./Timers.js"
 export { type Facts, type Runtime, Toolchain } from "./Toolchain.js"
