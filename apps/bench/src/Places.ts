@@ -5,8 +5,14 @@ const beside = (relative: string) => fileURLToPath(new URL(relative, import.meta
 /** The project, both from this source and from the bundle. */
 export const root: string = beside("../../../")
 
-/** What runs the bare processes; the bundle has it beside itself. */
+/** The Perl scripts, which the bundle has beside itself: the loop that measures, */
+export const loop: string = beside("./loop.pl")
+
+/** what it runs the bare processes by, */
 export const spawner: string = beside("./spawner.pl")
+
+/** and what it sends requests over HTTP by. */
+export const poster: string = beside("./poster.pl")
 
 /** This very program, where it is bundled. */
 export const program: string = fileURLToPath(import.meta.url)

@@ -7,7 +7,7 @@ const forScale =
   "For scale, on two cores: bare process 160 a second, plain bubblewrap 107, runc run 46, gVisor 9."
 
 const spawning =
-  "The first two rows are started by a small perl process with fork and exec, since a large process forks slowly."
+  "A small perl process starts the first two rows with fork and exec, and asks for the last: what a large one costs would count too."
 
 const header = (concurrency: number) =>
   Layout.row([
