@@ -46,11 +46,11 @@ const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): 
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-/** For walls that launcher.pl's own process 1 goes behind, around the root that it has made. What is run there only ends. */
+/** For walls that launcher.pl's own process 1 goes behind, around the root that it has made. It waits for bwrap to say that / is no program. */
 export const walls = (root: string): ReadonlyArray<string> => [
   ...namespaces,
   ...["--dev-bind", root, "/", "--chdir", "/", "--cap-drop", "ALL"],
-  ...["--info-fd", INFO_FD, "--block-fd", BLOCK_FD, "--", "/bin/true"]
+  ...["--info-fd", INFO_FD, "--block-fd", BLOCK_FD, "--", "/"]
 ]
 
 /** For a sandbox that bwrap alone makes, with the agent as its process 1; `agent` is what that takes on its command line. */

@@ -118,13 +118,12 @@ sub become_agent {
   # Nothing comes where bwrap has failed, or whoever was to tell us is gone.
   sysread $enter, my $byte, 1 or syscall $nr{exit}, 1;
   my @places = raised(null(), null(), $errors, $agent);
-  my $filter = read_file("$run/seccomp.bpf");
   join_namespace($_) for @namespaces;
   syscall($nr{setsid});
   die_with_parent();
   fcntl $enter, 4, 0x800;
   syscall $nr{exit}, 1 if defined sysread $enter, $byte, 1;
-  give_up_privileges($filter);
+  give_up_privileges();
   # Perl must not think of these numbers as its files' any more.
   close $_ for @namespaces, $ns, $agent, $errors, $walls, $next, $enter;
   lay_out(@places);
@@ -137,10 +136,12 @@ sub become_agent {
 
 # What bwrap makes a process give up that it starts. The capabilities left are the agent's.
 sub give_up_privileges {
-  my ($filter) = @_;
   my %kept = map { $_ => 1 } CHOWN, KILLING, SETGID, SETUID;
-  for (my $cap = 0; syscall($nr{prctl}, 23, $cap, 0, 0, 0) >= 0; $cap++) {
-    $kept{$cap} or syscall($nr{prctl}, 24, $cap, 0, 0, 0) == 0 or die "bounding capability $cap: $!\n";
+  for my $cap (0 .. 63) {
+    next if $kept{$cap} || syscall($nr{prctl}, 24, $cap, 0, 0, 0) == 0;
+    # The kernel knows no more.
+    last if $! == EINVAL;
+    die "bounding capability $cap: $!\n";
   }
   syscall($nr{prctl}, 38, 1, 0, 0, 0) == 0 or die "no new privileges: $!\n";
   my $program = pack 'S x6 P', length($filter) / 8, $filter;

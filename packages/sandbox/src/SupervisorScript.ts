@@ -33,7 +33,8 @@ my $PIDFD_OPEN = 434;
 sub prctl { syscall $PRCTL, $_[0], $_[1], 0, 0, 0 }
 sub limit { my $pair = pack 'QQ', $_[1], $_[2] // $_[1]; syscall $PRLIMIT, 0, $_[0], $pair, 0 }
 sub now { my $time = "\0" x 16; syscall $CLOCK, 1, $time; my ($s, $ns) = unpack 'qq', $time; $s * 1000 + $ns / 1e6 }
-sub slurp { open my $in, '<', $_[0] or return ''; local $/; <$in> // '' }
+# Unbuffered, since Perl's buffer costs more than these small files.
+sub slurp { open my $in, '<', $_[0] or return ''; my $text = ''; 1 while sysread $in, $text, 65536, length $text; $text }
 sub spit { open my $out, '>', $_[0] or return; defined syswrite $out, $_[1] }
 
 # Orphans come to us, so that their time counts and none is missed.
@@ -45,12 +46,12 @@ my ($cgroup, @join, %at) = ('none');
 my $root = '/sys/fs/cgroup';
 if (-e "$root/cgroup.controllers") {
   make_cgroup_v2() if !$< && mkdir "$root/bulkhead";
-  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events', most => 'pids.max', quota => 'cpu.max');
+  %at = (current => 'memory.current', peak => 'memory.peak', oom => 'memory.events', cpu => 'cpu.stat', forks => 'pids.events', most => 'pids.max', count => 'pids.current', quota => 'cpu.max');
   $cgroup = 'cgroup v2' if -e "$root/memory.max";
 } elsif (-d "$root/memory") {
   my $sub = '';
   if (!$< && 3 == grep { mkdir "$root/$_/bulkhead" } qw(memory pids cpuacct)) { make_cgroups_v1(); $sub = '/bulkhead' }
-  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max", quota => "cpu$sub/cpu.cfs_quota_us");
+  %at = (current => "memory$sub/memory.usage_in_bytes", peak => "memory$sub/memory.max_usage_in_bytes", oom => "memory$sub/memory.oom_control", cpu => "cpuacct$sub/cpuacct.usage", forks => "pids$sub/pids.events", most => "pids$sub/pids.max", count => "pids$sub/pids.current", quota => "cpu$sub/cpu.cfs_quota_us");
   # Where both are mounted as one, we are shown one.
   $at{quota} = "cpuacct$sub/cpu.cfs_quota_us" if !-d "$root/cpu";
   $cgroup = 'cgroup v1' if slurp("$root/memory$sub/memory.limit_in_bytes") < 2**60;
@@ -60,12 +61,16 @@ sub counted { evidence($_[0]) =~ /^$_[1] (\d+)/m ? $1 : 0 }
 sub cgroup_cpu { my $text = evidence('cpu'); $text =~ /^usage_usec (\d+)/m ? $1 / 1000 : $text / 1e6 }
 # Whether the cgroup holds the program to its processes, and tells when it wanted more. Those that serve it may be counted too.
 my $counts_forks = evidence('most') =~ /^(\d+)/ && $1 <= $process_limit + 16;
+# How many it counts while nothing of the program is there: the sandbox's first process and us, or nobody in one of our own.
+my $serving = !$counts_forks ? -1 : @join ? 0 : evidence('count') == 2 ? 2 : -1;
 my %before = (oom => counted('oom', 'oom_kill'), forks => counted('forks', 'max'), cpu => cgroup_cpu(), memory => evidence('current'), own => (usage(0))[0]);
 
 sub processes {
   opendir my $proc, '/proc' or return;
   grep { /^\d+$/ && $_ != $$ && $_ > 1 && ((stat "/proc/$_")[4] // -1) == $uid && is_alive($_) } readdir $proc;
 }
+# Whether the cgroup says so, which costs less than to look at everyone.
+sub are_none_left { $serving >= 0 && evidence('count') == $serving }
 sub disk_full {
   for (my @paths = ($home, '/tmp', '/dev/shm')) {
     my $facts = "\0" x 120;
@@ -225,8 +230,9 @@ my $refused = counted('forks', 'max') > $before{forks};
 $full ||= disk_full();
 
 # What it left running is no longer wanted.
-my @left = processes();
-my $survivors = @left || processes() ? clear() : 0;
+my $gone = are_none_left();
+my @left = $gone ? () : processes();
+my $survivors = !$gone && (@left || processes()) ? clear() : 0;
 my $cleared = now() - $started;
 reap();
 
