@@ -61,16 +61,15 @@ sub counted { evidence($_[0]) =~ /^$_[1] (\d+)/m ? $1 : 0 }
 sub cgroup_cpu { my $text = evidence('cpu'); $text =~ /^usage_usec (\d+)/m ? $1 / 1000 : $text / 1e6 }
 # Whether the cgroup holds the program to its processes, and tells when it wanted more. Those that serve it may be counted too.
 my $counts_forks = evidence('most') =~ /^(\d+)/ && $1 <= $process_limit + 16;
-# How many it counts while nothing of the program is there: the sandbox's first process and us, or nobody in one of our own.
-my $serving = !$counts_forks ? -1 : @join ? 0 : evidence('count') == 2 ? 2 : -1;
+# Whether nobody is in it but the sandbox's first process and us, so that the same number says again that there is nobody else. Not in one of
+# our own, which whoever may become root can leave.
+my $counts_all = $counts_forks && !@join && evidence('count') == 2;
 my %before = (oom => counted('oom', 'oom_kill'), forks => counted('forks', 'max'), cpu => cgroup_cpu(), memory => evidence('current'), own => (usage(0))[0]);
 
 sub processes {
   opendir my $proc, '/proc' or return;
   grep { /^\d+$/ && $_ != $$ && $_ > 1 && ((stat "/proc/$_")[4] // -1) == $uid && is_alive($_) } readdir $proc;
 }
-# Whether the cgroup says so, which costs less than to look at everyone.
-sub are_none_left { $serving >= 0 && evidence('count') == $serving }
 sub disk_full {
   for (my @paths = ($home, '/tmp', '/dev/shm')) {
     my $facts = "\0" x 120;
@@ -230,9 +229,9 @@ my $refused = counted('forks', 'max') > $before{forks};
 $full ||= disk_full();
 
 # What it left running is no longer wanted.
-my $gone = are_none_left();
-my @left = $gone ? () : processes();
-my $survivors = !$gone && (@left || processes()) ? clear() : 0;
+my $is_alone = $counts_all && evidence('count') == 2;
+my @left = $is_alone ? () : processes();
+my $survivors = !$is_alone && (@left || processes()) ? clear() : 0;
 my $cleared = now() - $started;
 reap();
 

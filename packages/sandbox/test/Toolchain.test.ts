@@ -1,4 +1,4 @@
-import { Limits, Sandboxes, SandboxService, Toolchain } from "@bulkhead/sandbox"
+import { Limits, Sandboxes, SandboxService, SupervisorScript, Toolchain } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -54,6 +54,38 @@ describe("Toolchain", () => {
       }).pipe(Effect.provide(toolchain(finding(tools))))
     )
   }
+
+  const installed = `${SupervisorScript.place}\n`
+
+  for (const [what, output, supervisor] of [
+    ["the one in the image, where it is just this one", debian + installed, "installed"],
+    [
+      "the one that is sent along, where the image has another",
+      debian + installed.replace(/.\n$/, "x\n"),
+      "root"
+    ],
+    ["none where nothing can run it", debian.replace(/perl.*\n/, "") + installed, "none"]
+  ] as const)
+    it.effect(`takes as its supervisor ${what}`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* (yield* Toolchain).facts).supervisor, supervisor)
+      }).pipe(Effect.provide(toolchain(finding(output))))
+    )
+
+  it.effect("sends its supervisor along where there is no root to run the one in the image", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* (yield* Toolchain).facts).supervisor, "user")
+    }).pipe(
+      Effect.provide(
+        toolchain({
+          program: (process) =>
+            process.command.user === "root"
+              ? failure("INTERNAL_ERROR", "start", false)
+              : Effect.as(process.stdout(debian + installed), { exitCode: 0 })
+        })
+      )
+    )
+  )
 
   it.effect("does not remember a failure", () =>
     Effect.gen(function* () {
