@@ -203,14 +203,17 @@ sub start {
     syscall($DUP3, fileno $out_w, 1, 0);
     syscall($DUP3, fileno $err_w, 2, 0);
     syscall($DUP3, fileno $report_w, 3, $O_CLOEXEC);
-    my $installed = $type == $START && $user eq 'root' && "@argv" =~ m{^/bin/bash -l -c exec (/\S+)$} && $installed{$1};
+    my $program = $type == $START ? installed_program($user, @argv) : undef;
     # Where Perl goes on, it must think of no number as its file's that is not.
-    if ($installed) { close $_ for grep { $_ } $in_r, $in_w, $out_r, $out_w, $err_r, $err_w, $report_r, $report_w; ($null, %running, %by_pid, %discarded) = () }
+    if ($program) {
+      close $_ for grep { $_ } $in_r, $in_w, $out_r, $out_w, $err_r, $err_w, $report_r, $report_w;
+      ($null, %running, %by_pid, %discarded) = ();
+    }
     syscall($CLOSE_RANGE, 4, 0x7fffffff, 0);
     eval { limit_user() if $user ne 'root'; become($user) };
     leave("internal\0$@") if $@;
     file_operation($user, $cwd, @argv) if $type == $FILE;
-    run_installed($installed, $argv[3], $cwd, @rest) if $installed;
+    run_installed($program, $argv[3], $cwd, @rest) if $program;
     run_program($cwd, \@argv, @rest);
   }
   my $pidfd = syscall $PIDFD_OPEN, $pid, 0;
@@ -242,7 +245,13 @@ sub become {
   if ($id) { capset(0) or die "capset: $!" }
 }
 
-# What is compiled here already, as if it had just been started.
+# What a command line asks for, where it is compiled here already and takes no shell to start. For root, who cannot look into us either.
+sub installed_program {
+  my ($user, @argv) = @_;
+  return $user eq 'root' && "@argv" =~ m{^/bin/bash -l -c exec (/\S+)$} ? $installed{$1} : undef;
+}
+
+# As if it had just been started.
 sub run_installed {
   my ($program, $line, $cwd, @env) = @_;
   enter($cwd, @env);
