@@ -1,5 +1,9 @@
 # What each sandbox is walled in by: cgroups, file systems, users, namespaces, and what its first processes give up. Behind launcher.pl,
 # whose names it uses.
+#
+# In mode "two" a forked child confines itself and splits in two. Its own child is process 1 of the sandbox and shows it /proc; then both
+# become the sandbox's root, and the first becomes bwrap. Process 1 takes hold of the namespaces that bwrap makes, waits until bwrap is
+# through and the launcher lets it in, joins them, gives up its privileges and all that it has open, and is the agent.
 
 # The root of all sandboxes, without what is each one's own, mounted where nobody else sees it and no death can leave it.
 sub make_root {
