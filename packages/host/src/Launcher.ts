@@ -28,6 +28,7 @@ export interface Launcher {
 
 interface Flight {
   readonly death: Death
+  socket?: Net.Socket
   onArrival: (socket: Net.Socket) => void
 }
 
@@ -64,9 +65,14 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
       }
     })
   )
+  // It has died, and what it was told is lost: its end tells all.
+  child.stdin.on("error", () => {})
   child.once("close", () => {
     complete(gone, undefined)
-    for (const flight of flights.values()) flight.death.prove("the launcher is gone")
+    for (const flight of flights.values()) {
+      flight.socket?.destroy()
+      flight.death.prove("the launcher is gone")
+    }
     flights.clear()
   })
   const failed = Effect.flatMap(
@@ -120,8 +126,9 @@ const listen = (path: string, flights: Map<number, Flight>) =>
         socket.once("readable", () => {
           const greeting: Buffer | null = socket.read(4)
           const flight = greeting === null ? undefined : flights.get(greeting.readUInt32BE(0))
-          if (flight === undefined) socket.destroy()
-          else flight.onArrival(socket)
+          if (flight === undefined) return socket.destroy()
+          flight.socket = socket
+          flight.onArrival(socket)
         })
       })
       server.listen(path, () => resume(Effect.succeed(server)))

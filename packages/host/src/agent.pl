@@ -258,6 +258,7 @@ sub run_installed {
   # Its number is the report's now.
   close $host;
   $0 = substr $line, length 'exec ';
+  @ARGV = ();
   eval { $program->(); 1 } and exit 0;
   print STDERR $@;
   exit 255;

@@ -51,6 +51,8 @@ fcntl STDIN, 4, 0x800;
 
 my (%sandboxes, %by_outer, %by_inner, %userns, %removals);
 my ($in, $out) = ('', '');
+# Readable once we are dead.
+my $own = syscall $nr{pidfd_open}, $$, 0;
 my $address = pack 'S a*', 1, "$socket_path\0";
 
 my %plan = (cgroup => [], disk => [], limits => [], program => []);
@@ -179,7 +181,9 @@ sub write_file {
   my ($path, $text) = @_;
   open my $file, '>', $path or die "$path: $!\n";
   # A child that ends meanwhile may interrupt it.
-  until (defined syswrite $file, $text) { $! == EINTR or die "$path: $!\n" }
+  my $written;
+  until (defined($written = syswrite $file, $text)) { $! == EINTR or die "$path: $!\n" }
+  $written == length $text or die "$path: no room for all of it\n";
 }
 
 sub read_file {
@@ -237,13 +241,13 @@ sub let_in {
 sub settle {
   my ($s) = @_;
   if ($s->{inner} && !$s->{inner_dead}) {
-    my $answer = waitpid $s->{inner}, 1;
-    return strike($s) if $answer == 0;
+    if (waitpid($s->{inner}, 1) == 0) { delete $s->{enter}; kill 'KILL', $s->{inner}; return }
   }
   read_errors($s) if $s->{errors};
   delete $by_inner{$s->{inner}} if $s->{inner};
   syscall($nr{close}, $s->{inner_pidfd}) if defined $s->{inner_pidfd};
   delete $sandboxes{$s->{id}};
+  delete @$s{qw(enter info errors)};
   remove_cgroups($s);
 }
 

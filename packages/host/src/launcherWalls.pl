@@ -10,7 +10,7 @@ sub make_root {
   syscall($nr{unshare}, 0x20000) == 0 or die "mount namespace: $!\n";
   mount_on('none', '/', 'none', RECURSIVE | SLAVE, '');
   mkdir $root;
-  mount_on('tmpfs', $root, 'tmpfs', NOSUID, 'mode=0755,size=1m');
+  mount_on('tmpfs', $root, 'tmpfs', NOSUID, 'mode=0755,size=4m');
   for (@{ $plan{directory} }) { my ($mode, $place) = @$_; mkdir "$root$place"; chmod oct $mode, "$root$place" }
   for (@{ $plan{link} }) { symlink $_->[0], "$root$_->[1]" or die "link $_->[1]: $!\n" }
   for (@{ $plan{device} }) { make_device(@$_) }
@@ -110,7 +110,8 @@ sub split_in_two {
 # Nothing of the sandbox has run yet, and nothing of it runs until this process has given up all that it holds of ours.
 sub become_agent {
   my ($ns, $agent, $errors, $walls, $next, $enter) = @_;
-  (%sandboxes, %by_outer, %by_inner, %userns) = ();
+  # The others' files: where Perl thinks of a number as open that is not, it will not close what has it next.
+  (%sandboxes, %by_outer, %by_inner, %removals, %userns) = ();
   mount_on('proc', "$root/proc", 'proc', NOSUID | NODEV | NOEXEC, '');
   become_guest_root($ns);
   syswrite $next, '1';
@@ -125,8 +126,9 @@ sub become_agent {
   join_namespace($_) for @namespaces;
   syscall($nr{setsid});
   die_with_parent();
-  fcntl $enter, 4, 0x800;
-  syscall $nr{exit}, 1 if defined sysread $enter, $byte, 1;
+  # Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of it.
+  vec(my $over = '', $own, 1) = 1;
+  syscall $nr{exit}, 1 if select $over, undef, undef, 0;
   give_up_privileges();
   # Perl must not think of these numbers as its files' any more.
   close $_ for @namespaces, $ns, $agent, $errors, $walls, $next, $enter;
@@ -166,7 +168,8 @@ sub become_bwrap_with_agent {
 sub become_bwrap {
   die_with_parent();
   exec { $bwrap } 'bwrap', @_;
-  die "$bwrap: $!\n";
+  syswrite STDERR, "$bwrap: $!\n";
+  syscall($nr{exit}, 127);
 }
 
 sub null { open my $null, '+>', '/dev/null' or die "/dev/null: $!\n"; return $null }

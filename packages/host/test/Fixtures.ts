@@ -62,12 +62,15 @@ export const processesMarked = (mark: string): ReadonlyArray<string> =>
     .map(commandLine)
     .filter((line) => line.includes(mark))
 
-/** The kernel's uid of the process with just this command line. */
-export const uidOf = (line: string): number | undefined => {
-  const pid = pids().find((candidate) => commandLine(candidate) === line)
+/** The kernel's uid of a process. */
+export const ownerOf = (pid: number): number | undefined => {
   const [, uid] = /^Uid:\t(\d+)/m.exec(readIfThere(`/proc/${pid}/status`)) ?? []
   return uid === undefined ? undefined : Number(uid)
 }
+
+/** The kernel's uid of the process with just this command line. */
+export const uidOf = (line: string): number | undefined =>
+  ownerOf(Number(pids().find((candidate) => commandLine(candidate) === line)))
 
 /** All processes that come from `pid`, itself left out. */
 export const descendantsOf = (pid: number): ReadonlyArray<number> => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process"
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -14,6 +14,7 @@ import {
   instancesOf,
   isAlive,
   mountsOfHosts,
+  ownerOf,
   processesMarked,
   rejection,
   run,
@@ -128,6 +129,76 @@ it.scopedLive("a launcher that is killed takes every sandbox along", () =>
     assert.deepEqual([...processesMarked("sleep 86430"), ...processesMarked("sleep 86431")], [])
     const refused = yield* Effect.flip(Effect.tryPromise(() => Sandbox.create(connectionTo(host))))
     assert.include(String(refused.error), "500")
+  })
+)
+
+/** The processes of a launcher's sandboxes, whoever their parent is now. */
+const inhabitantsOf = (launcher: number) => {
+  const first = 0x70000000 + (launcher % 65536) * 4096
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && isAlive(Number(name)))
+    .filter((name) => {
+      const uid = ownerOf(Number(name))
+      return uid !== undefined && uid >= first && uid < first + 4096
+    })
+}
+
+it.scopedLive(
+  "a launcher that is killed while sandboxes begin leaves none, and its host goes on",
+  () =>
+    Effect.gen(function* () {
+      if (process.getuid?.() !== 0) return
+      const directory = yield* bundled
+      for (let round = 0; round < 8; round++) {
+        const host = yield* startHost(directory)
+        const [launcher = 0] = descendantsOf(host.child.pid ?? 0)
+        const first = yield* createIn(host)
+        const creates = Array.from({ length: 10 }, () =>
+          Sandbox.create(connectionTo(host)).catch(() => undefined)
+        )
+        // As soon as the next one is there, others are in the middle of their beginning.
+        yield* Effect.promise(() => Promise.race(creates))
+        process.kill(launcher, "SIGKILL")
+        yield* Effect.promise(() => Promise.all(creates))
+        yield* until("every process of its sandboxes ends", () => inhabitantsOf(launcher).length === 0)
+        yield* Effect.promise(() => first.kill())
+        assert.isNull(host.child.exitCode)
+        host.child.kill("SIGKILL")
+        yield* exited(host.child)
+      }
+    }),
+  60_000
+)
+
+it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxes after it", () =>
+  Effect.gen(function* () {
+    const host = yield* startHost(yield* bundled)
+    if (process.getuid?.() !== 0 || host.caps === "rlimits only") return
+    const held = [yield* createIn(host), yield* createIn(host), yield* createIn(host)]
+    const guests = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        cgroupsOf(host.child.pid ?? 0).map((cgroup) => {
+          const guest = spawn("/bin/sleep", ["600"])
+          writeFileSync(`${cgroup}/cgroup.procs`, String(guest.pid))
+          return guest
+        })
+      ),
+      (guests) =>
+        Effect.sync(() => {
+          for (const guest of guests) guest.kill("SIGKILL")
+        })
+    )
+    assert.isAtLeast(guests.length, held.length)
+    const kills = held.map((sandbox) => sandbox.kill())
+    const next = yield* createIn(host)
+    for (const word of ["one", "two", "three", "four"])
+      assert.strictEqual((yield* run(next, `echo ${word}`)).stdout, `${word}\n`)
+    for (const guest of guests) guest.kill("SIGKILL")
+    yield* Effect.promise(() => Promise.all(kills))
+    yield* until(
+      "one cgroup in each hierarchy is left",
+      () => cgroupsOf(host.child.pid ?? 0).length * 3 <= guests.length
+    )
   })
 )
 

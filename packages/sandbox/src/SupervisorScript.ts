@@ -100,6 +100,7 @@ if (!$program) {
   # Whoever started us may have closed our /proc entries.
   prctl(4, 1);
   spit('/proc/self/oom_score_adj', 500);
+  prctl(4, 0);
   syscall $SETSID;
   open STDIN, '<', '/dev/null';
   open STDOUT, '>&', $program_out;
