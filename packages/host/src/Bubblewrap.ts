@@ -16,7 +16,7 @@ const EVIDENCE = "EVIDENCE"
 
 const namespaces = [
   ...["--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
-  ...["--hostname", HOSTNAME, "--die-with-parent", "--clearenv"]
+  ...["--hostname", HOSTNAME, "--die-with-parent"]
 ]
 
 const directory = (path: string, mode = "0755") => ["--perms", mode, "--dir", path]
@@ -60,7 +60,7 @@ export const sandbox = (
   agent: ReadonlyArray<string>
 ): ReadonlyArray<string> => [
   ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
-  ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session"],
+  ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session", "--clearenv"],
   ...bareRoot(root, options),
   ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
   ...["--", "/usr/bin/perl", "-", ...agent]

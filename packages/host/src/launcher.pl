@@ -235,7 +235,7 @@ sub let_in {
   my ($s) = @_;
   return 0 if !$s->{enter};
   read_errors($s) if $s->{errors};
-  return $s->{text} =~ s{^bwrap: execvp /: .*\n\z}{} && waitpid($s->{inner}, 1) == 0 && syswrite $s->{enter}, '1';
+  return $s->{text} =~ s{^(?:bwrap: )?execvp /: .*\n\z}{} && waitpid($s->{inner}, 1) == 0 && syswrite $s->{enter}, '1';
 }
 
 sub settle {
