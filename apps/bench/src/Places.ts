@@ -5,13 +5,13 @@ const beside = (relative: string) => fileURLToPath(new URL(relative, import.meta
 /** The project, both from this source and from the bundle. */
 export const root: string = beside("../../../")
 
-/** The Perl scripts, which the bundle has beside itself: the loop that measures, */
+/** The Perl loop that measures; the bundle has it and what it is told by beside itself. */
 export const loop: string = beside("./loop.pl")
 
-/** what it runs the bare processes by, */
+/** Tells the loop to run a command. */
 export const spawner: string = beside("./spawner.pl")
 
-/** and what it sends requests over HTTP by. */
+/** Tells the loop to send a request. */
 export const poster: string = beside("./poster.pl")
 
 /** This very program, where it is bundled. */

@@ -7,7 +7,7 @@ const forScale =
   "For scale, on two cores: bare process 160 a second, plain bubblewrap 107, runc run 46, gVisor 9."
 
 const spawning =
-  "A small perl process starts the first two rows with fork and exec, and asks for the last: what a large one costs would count too."
+  "A small perl process starts the first two rows with fork and exec, and asks for the last, since what a large process costs would count too."
 
 const header = (concurrency: number) =>
   Layout.row([

@@ -101,7 +101,11 @@ const running = (request: ReturnType<typeof sleeper>) =>
     const { executionId } = yield* Caller.inState(request.userId, "running")
     yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
     const [program = ""] = (yield* HostProcesses.marked(mark)).toSorted((a, b) => Number(a) - Number(b))
-    return { fiber, executionId, supervisor: parentOf(program) }
+    const supervisor = parentOf(program)
+    // The one that the embedded host has installed, where it is root.
+    if (process.getuid?.() === 0)
+      assert.match(readFileSync(`/proc/${supervisor}/cmdline`, "utf8"), /^\/opt\/bulkhead\/supervise-/)
+    return { fiber, executionId, supervisor }
   })
 
 layer(

@@ -7,9 +7,9 @@ import { diskBudget, type HostOptions } from "./HostOptions.js"
 /** Whether guests have two kernel uids of their own (host is root), or the host's one. */
 export type UserMode = "two" | "one"
 
-// Descriptors that launcher.pl lays out for bwrap, which have the same number in both modes or are there in one alone.
-const INFO_FD = "4"
+// Descriptors that launcherWalls.pl lays out for bwrap. Of these, 3 is there in mode "two" alone, and 5 in mode "one".
 const BLOCK_FD = "3"
+const INFO_FD = "4"
 const SECCOMP_FD = "5"
 /** launcher.pl puts in its place what shows a sandbox its cgroups. */
 const EVIDENCE = "EVIDENCE"
@@ -46,7 +46,7 @@ const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): 
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-/** For walls that launcher.pl's own process 1 goes behind, around the root that it has made. It waits for bwrap to say that / is no program. */
+/** For walls around the root that the launcher has made, for its own process 1 to go behind. They stand when bwrap fails to run `/`. */
 export const walls = (root: string): ReadonlyArray<string> => [
   ...namespaces,
   ...["--dev-bind", root, "/", "--chdir", "/", "--cap-drop", "ALL"],

@@ -5,7 +5,7 @@ export class Death {
   private said: string | undefined
   private listeners: Array<(said: string) => void> = []
 
-  /** It is proven; `said` is what was said on standard error. */
+  /** It is proven; `said` is what was said on standard error, or by us where nothing was. */
   prove(said: string): void {
     if (this.said !== undefined) return
     this.said = said

@@ -10,7 +10,11 @@ export interface HostOptions {
   readonly apiKey?: Redacted.Redacted<string>
   /** Directories that programs need beside /usr, bound read-only at the same path; their `bin` leads PATH. Default none. */
   readonly toolchains: ReadonlyArray<string>
-  /** Programs in Perl that every sandbox has; none by default. Started as root by the line `exec PLACE`, one costs no more than a fork. */
+  /**
+   * Programs in Perl that every sandbox has; none by default. `place` is an absolute path without blanks, outside /usr, /etc and the
+   * toolchains. Where the host is root, `text` is compiled once, as the body of a sub and by root (so it must be the host's own, without
+   * `__END__`), and what root starts in a sandbox by just `exec PLACE` costs a fork.
+   */
   readonly programs: ReadonlyArray<{ readonly place: string; readonly text: string }>
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number

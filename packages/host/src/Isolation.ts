@@ -226,9 +226,9 @@ export const make = Effect.fn("Isolation.make")(
     const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
     const limits = yield* programLimits(options, cgroups)
     const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
-    const asRoot = mode === "two" ? { disk, root, programLimits: limits } : undefined
-    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, asRoot))
-    if (asRoot !== undefined) yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
+    const rootPlan = mode === "two" ? { disk, root, programLimits: limits } : undefined
+    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, rootPlan))
+    if (rootPlan !== undefined) yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
     const agent = [processor, mode, String(limits.processes), String(limits.dataBytes)]
     const bwrapArguments =
       mode === "two" ? Bubblewrap.walls(`${runDirectory}/root`) : Bubblewrap.sandbox(root, options, agent)

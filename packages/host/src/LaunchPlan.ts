@@ -2,7 +2,7 @@ import type { Hierarchy } from "./Cgroups.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
 /** What launcher.pl needs to know where it is root: a disk for each sandbox, the root that it is put in, and what its agent is told. */
-export interface AsRoot {
+export interface RootPlan {
   readonly disk: { readonly bytes: number; readonly inodes: number }
   readonly root: GuestRoot
   readonly programLimits: ProgramLimits
@@ -53,7 +53,7 @@ const rootLines = (
   ]
 }
 
-const agentLines = ({ disk, programLimits }: AsRoot): ReadonlyArray<Line> => [
+const sandboxLines = ({ disk, programLimits }: RootPlan): ReadonlyArray<Line> => [
   ["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`],
   ["limits", programLimits.processes, programLimits.dataBytes]
 ]
@@ -64,11 +64,11 @@ const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
 ]
 
 /** The text that launcher.pl reads at its start: what it makes once, and what for each sandbox. */
-export const text = (hierarchies: ReadonlyArray<Hierarchy>, asRoot: AsRoot | undefined): string => {
+export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [
     ...hierarchies.map(cgroupLine),
-    ...(asRoot === undefined ? [] : [...agentLines(asRoot), ...rootLines(asRoot.root, evidence)])
+    ...(rootPlan === undefined ? [] : [...sandboxLines(rootPlan), ...rootLines(rootPlan.root, evidence)])
   ]
   return lines.map((line) => `${line.join("\t")}\n`).join("")
 }

@@ -61,7 +61,7 @@ export const make = Effect.fn("Launcher.make")(function* (setup: LauncherSetup) 
       const flight = flights.get(id)
       if (type === LauncherFrame.died && flight !== undefined) {
         flights.delete(id)
-        flight.death.prove(payload.toString() || "its first process was killed")
+        flight.death.prove(payload.toString() || "it ended without a word")
       }
     })
   )

@@ -1,9 +1,8 @@
-# Process 1 of a sandbox: starts programs, carries their bytes, reaps orphans. Core Perl alone, so that it starts in 3 ms.
+# Process 1 of a sandbox: starts programs, carries their bytes, reaps orphans. Core Perl alone.
 # Arguments: architecture ("x64" or "arm64"), user mode ("two" or "one" kernel uids), and the limits of each of the user's programs
 # where no cgroup sets them: processes, bytes of data (0 for none).
-# Where each sandbox starts it anew, compiling is half of what it costs: there agentRarely.pl comes before it, as the text $rarely.
-# Elsewhere launcher.pl has compiled both, and $rarely is empty.
-# No "use strict": loading it costs 0.7 ms of every sandbox; a test compiles this with -Mstrict instead.
+# In mode "one" each sandbox starts it anew, and compiling is half of what that costs: there agentRarely.pl comes before it, as the text
+# $rarely, and "use strict" would add 0.7 ms (a test compiles this with -Mstrict). In mode "two" launcher.pl has compiled all of it.
 
 # The host's own programs that are compiled here already, by where they are installed.
 our %installed;
@@ -44,7 +43,7 @@ flush_out();
 syscall($DUP3, fileno $null, $_, 0) for 0, 1;
 loop();
 
-# A sub that is not there is one of those. It is compiled alone: who needs one seldom needs another.
+# A sub that is not there is in $rarely. It is compiled alone: who needs one seldom needs another.
 our $AUTOLOAD;
 sub AUTOLOAD {
   my ($name) = $AUTOLOAD =~ /(\w+)$/;
@@ -245,7 +244,8 @@ sub become {
   if ($id) { capset(0) or die "capset: $!" }
 }
 
-# What a command line asks for, where it is compiled here already and takes no shell to start. For root, who cannot look into us either.
+# What a command line asks for, where it is compiled here already and takes no shell to start. Not for the user, whose programs could read
+# the memory of one that runs as they do, and with it ours.
 sub installed_program {
   my ($user, @argv) = @_;
   return $user eq 'root' && "@argv" =~ m{^/bin/bash -l -c exec (/\S+)$} ? $installed{$1} : undef;
@@ -255,10 +255,10 @@ sub installed_program {
 sub run_installed {
   my ($program, $line, $cwd, @env) = @_;
   enter($cwd, @env);
-  # Its number is the report's now.
-  close $host;
   $0 = substr $line, length 'exec ';
   @ARGV = ();
+  # Its number is the report's now: this says that the program has started.
+  close $host;
   eval { $program->(); 1 } and exit 0;
   print STDERR $@;
   exit 255;

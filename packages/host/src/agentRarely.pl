@@ -1,5 +1,5 @@
-# What few programs need of agent.pl, compiled inside it when it is called; so it uses agent.pl's names. Subs alone: AUTOLOAD takes
-# each from its "sub" at the beginning of a line to the next.
+# What few programs need of agent.pl, whose names it uses. Subs alone: in mode "one" AUTOLOAD compiles each when it is called, and takes it
+# from its "sub" at the beginning of a line to the next.
 
 # What is told to a program that runs.
 sub attend {

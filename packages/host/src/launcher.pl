@@ -34,10 +34,10 @@ sub SPAWN () { 1 } sub KILL () { 2 }
 sub READY () { 20 } sub DIED () { 21 }
 sub EINTR () { 4 } sub EAGAIN () { 11 } sub EBUSY () { 16 } sub EINVAL () { 22 }
 sub RDONLY () { 1 } sub NOSUID () { 2 } sub NODEV () { 4 } sub NOEXEC () { 8 } sub REMOUNT () { 32 } sub NOATIME () { 1024 }
-sub CHOWN () { 0 } sub KILLING () { 5 } sub SETGID () { 6 } sub SETUID () { 7 }
+sub CAP_CHOWN () { 0 } sub CAP_KILL () { 5 } sub CAP_SETGID () { 6 } sub CAP_SETUID () { 7 }
 sub BIND () { 4096 } sub RECURSIVE () { 16384 } sub SLAVE () { 1 << 19 } sub RELATIME () { 1 << 21 }
-# In pieces of 10 ms.
-sub REMOVAL_TRIES () { 500 }
+# Seconds.
+sub REMOVAL_LIMIT () { 5 }
 
 my $parent = getppid;
 syscall($nr{prctl}, 36, 1, 0, 0, 0) == 0 or die "prctl: $!\n";
@@ -51,11 +51,11 @@ fcntl STDIN, 4, 0x800;
 
 my (%sandboxes, %by_outer, %by_inner, %userns, %removals);
 my ($in, $out) = ('', '');
-# Readable once we are dead.
-my $own = syscall $nr{pidfd_open}, $$, 0;
+# For our children: readable once we are dead.
+my $launcher_pidfd = syscall $nr{pidfd_open}, $$, 0;
 my $address = pack 'S a*', 1, "$socket_path\0";
 
-my %plan = (cgroup => [], disk => [], limits => [], program => []);
+my %plan = (cgroup => [], program => []);
 for (split /\n/, read_file("$run/plan")) { my ($what, @words) = split /\t/, $_, -1; push @{ $plan{$what} }, \@words }
 my $root = "$run/root";
 my $filter = read_file("$run/seccomp.bpf");
@@ -88,6 +88,7 @@ sub loop {
       vec($r, $s->{pidfd}, 1) = 1 if defined $s->{pidfd};
       vec($r, $s->{inner_pidfd}, 1) = 1 if $s->{outer_dead} && defined $s->{inner_pidfd};
       vec($r, fileno $s->{info}, 1) = 1 if $s->{info} && !$s->{inner};
+      # What bwrap says while it builds the walls is read once, at its end.
       vec($r, fileno $s->{errors}, 1) = 1 if $s->{errors} && ($s->{outer_dead} || !$s->{enter});
     }
     my $n = select($r, $w, undef, %removals ? 0.01 : 1);
@@ -132,7 +133,7 @@ sub follow_host {
   syscall($nr{exit}, 0);
 }
 
-# Process 1 of the namespace is the one to strike: with it the kernel ends all the others. The outer bwrap dies of it.
+# Process 1 of the namespace is the one to strike: with it the kernel ends all the others. A bwrap that waits for it dies of it.
 sub strike {
   my ($s) = @_;
   syscall($nr{pidfd_send_signal}, $s->{inner_pidfd}, 9, 0, 0) if defined $s->{inner_pidfd};
@@ -172,7 +173,8 @@ sub spawn {
 sub remove_cgroups {
   my ($s) = @_;
   my $busy = grep { !rmdir "$_->[0]/$s->{id}" and $! == EBUSY } @{ $plan{cgroup} };
-  return $removals{$s->{id}} = $s if $busy && $s->{removal_tries}++ < REMOVAL_TRIES;
+  $s->{removed_by} //= time + REMOVAL_LIMIT;
+  return $removals{$s->{id}} = $s if $busy && time < $s->{removed_by};
   delete $removals{$s->{id}};
   send_frame(DIED, $s->{id}, $s->{text});
 }
@@ -214,7 +216,7 @@ sub read_errors {
   $s->{text} .= $text if $n && length $s->{text} < 4096;
 }
 
-# Gone means both: the outer bwrap, and process 1 of the namespace, which the outer reaps or, failing it, we inherit.
+# Gone means both: the outer bwrap, and process 1 of the namespace, which bwrap reaps in mode "one" and we inherit in mode "two".
 sub reap {
   while ((my $pid = waitpid -1, 1) > 0) {
     my $s;
@@ -229,19 +231,19 @@ sub reap {
   }
 }
 
-# Where the walls stand, process 1, which is ours now, may go behind them: then bwrap's last words are that it cannot run a directory. To
-# start a program that only ends would be a sixth of what bwrap costs. The pipe stays open: its end is the launcher's.
+# In mode "two", process 1, which is our child now, may go behind the walls once they stand: bwrap says so by failing to run "/" there. To
+# start a program that only ends would be a sixth of what bwrap costs.
 sub let_in {
   my ($s) = @_;
-  return 0 if !$s->{enter};
+  my $enter = delete $s->{enter} or return 0;
   read_errors($s) if $s->{errors};
-  return $s->{text} =~ s{^(?:bwrap: )?execvp /: .*\n\z}{} && waitpid($s->{inner}, 1) == 0 && syswrite $s->{enter}, '1';
+  return $s->{text} =~ s{^(?:bwrap: )?execvp /: .*\n\z}{} && waitpid($s->{inner}, 1) == 0 && syswrite $enter, '1';
 }
 
 sub settle {
   my ($s) = @_;
   if ($s->{inner} && !$s->{inner_dead}) {
-    if (waitpid($s->{inner}, 1) == 0) { delete $s->{enter}; kill 'KILL', $s->{inner}; return }
+    if (waitpid($s->{inner}, 1) == 0) { kill 'KILL', $s->{inner}; return }
   }
   read_errors($s) if $s->{errors};
   delete $by_inner{$s->{inner}} if $s->{inner};

@@ -1,7 +1,7 @@
 # What each sandbox is walled in by: cgroups, file systems, users, namespaces, and what its first processes give up. Behind launcher.pl,
 # whose names it uses.
 #
-# In mode "two" a forked child confines itself and splits in two. Its own child is process 1 of the sandbox and shows it /proc; then both
+# In mode "two" a forked child confines itself and splits in two. Its own child is process 1 of the sandbox and mounts its /proc; then both
 # become the sandbox's root, and the first becomes bwrap. Process 1 takes hold of the namespaces that bwrap makes, waits until bwrap is
 # through and the launcher lets it in, joins them, gives up its privileges and all that it has open, and is the agent.
 
@@ -86,40 +86,42 @@ sub mount_on {
 # In mode "two": a child that is process 1 of its own namespace, and a parent that becomes bwrap and builds the walls of it.
 sub split_in_two {
   my ($ns, $agent, $info, $errors, $enter) = @_;
-  pipe my $walls_r, my $walls_w or die "pipe: $!\n";
-  pipe my $next_r, my $next_w or die "pipe: $!\n";
+  pipe my $facts_r, my $facts_w or die "pipe: $!\n";
+  pipe my $go_r, my $go_w or die "pipe: $!\n";
   syscall($nr{unshare}, 0x20000000) == 0 or die "process namespace: $!\n";
   my $pid = fork;
   defined $pid or die "fork: $!\n";
   if (!$pid) {
-    close $_ for $info, $walls_w, $next_r;
-    eval { become_agent($ns, $agent, $errors, $walls_r, $next_w, $enter) };
+    close $_ for $info, $facts_w, $go_r;
+    eval { become_agent($ns, $agent, $errors, $facts_r, $go_w, $enter) };
     syswrite $errors, "$@";
     syscall($nr{exit}, 127);
   }
   syswrite $info, qq("child-pid": $pid,);
-  close $next_w;
+  close $go_w;
   # Nothing comes where the child has failed, and said why.
-  sysread $next_r, my $byte, 1 or syscall $nr{exit}, 1;
+  sysread $go_r, my $byte, 1 or syscall $nr{exit}, 1;
   become_guest_root($ns);
-  my @places = raised(null(), null(), $errors, $next_r, $walls_w);
+  my @places = raised(null(), null(), $errors, $go_r, $facts_w);
   lay_out(@places);
   become_bwrap(@arguments);
 }
 
 # Nothing of the sandbox has run yet, and nothing of it runs until this process has given up all that it holds of ours.
 sub become_agent {
-  my ($ns, $agent, $errors, $walls, $next, $enter) = @_;
-  # The others' files: where Perl thinks of a number as open that is not, it will not close what has it next.
+  my ($ns, $agent, $errors, $facts, $go, $enter) = @_;
+  # Closed in Perl too: it would never close a later file with the number of one that it thinks is open.
   (%sandboxes, %by_outer, %by_inner, %removals, %userns) = ();
   mount_on('proc', "$root/proc", 'proc', NOSUID | NODEV | NOEXEC, '');
   become_guest_root($ns);
-  syswrite $next, '1';
+  # To our parent: now bwrap may begin.
+  syswrite $go, '1';
   my ($told, $builder) = '';
-  until (($builder) = $told =~ /"child-pid": (\d+),/) { sysread $walls, $told, 4096, length $told or die "bwrap built no walls\n" }
+  until (($builder) = $told =~ /"child-pid": (\d+),/) { sysread $facts, $told, 4096, length $told or die "bwrap built no walls\n" }
   # Held, they outlive whoever has built them.
   my @namespaces = map { open my $handle, '<', "/proc/$builder/ns/$_" or die "$_ namespace: $!\n"; $handle } qw(net ipc uts cgroup mnt);
-  syswrite $next, '1';
+  # To bwrap, which waits for it with the walls built: now it may end.
+  syswrite $go, '1';
   # Nothing comes where bwrap has failed, or whoever was to tell us is gone.
   sysread $enter, my $byte, 1 or syscall $nr{exit}, 1;
   my @places = raised(null(), null(), $errors, $agent);
@@ -127,11 +129,11 @@ sub become_agent {
   syscall($nr{setsid});
   die_with_parent();
   # Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of it.
-  vec(my $over = '', $own, 1) = 1;
-  syscall $nr{exit}, 1 if select $over, undef, undef, 0;
+  vec(my $gone = '', $launcher_pidfd, 1) = 1;
+  syscall $nr{exit}, 1 if select $gone, undef, undef, 0;
   give_up_privileges();
   # Perl must not think of these numbers as its files' any more.
-  close $_ for @namespaces, $ns, $agent, $errors, $walls, $next, $enter;
+  close $_ for @namespaces, $ns, $agent, $errors, $facts, $go, $enter;
   lay_out(@places);
   $0 = 'agent';
   @ARGV = ($arch, $uids, @{ $plan{limits}[0] });
@@ -142,7 +144,7 @@ sub become_agent {
 
 # What bwrap makes a process give up that it starts. The capabilities left are the agent's.
 sub give_up_privileges {
-  my %kept = map { $_ => 1 } CHOWN, KILLING, SETGID, SETUID;
+  my %kept = map { $_ => 1 } CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID;
   for my $cap (0 .. 63) {
     next if $kept{$cap} || syscall($nr{prctl}, 24, $cap, 0, 0, 0) == 0;
     # The kernel knows no more.

@@ -37,6 +37,7 @@ layer(EmbeddedHost.layer({ programs }), { excludeTestServices: true })("The host
       const here = yield* sandbox()
       for (const user of root ? ["root", "user"] : ["user"]) {
         const options = { user, cwd: "/tmp", envs: { GIVEN: "a=b\nc" } }
+        // With blanks before it a line is the shell's, whoever asks.
         const forked = yield* run(here, "exec /opt/test/tell", options)
         const started = yield* run(here, "  exec /opt/test/tell", options)
         assert.deepInclude(forked, { exitCode: 0, stderr: "and here\n" })
@@ -100,7 +101,7 @@ layer(EmbeddedHost.layer({ programs }), { excludeTestServices: true })("The host
     })
   )
 
-  it.scoped("see no more of the host than others do", () =>
+  it.scoped("cannot read the first process's memory", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
       const { stdout } = yield* run(here, "exec /opt/test/spy", { user: root ? "root" : "user" })

@@ -380,7 +380,7 @@ const withoutComments = (perl: string) => perl.replaceAll(/^ *# .*\n/gm, "")
 /** What is sent into the sandbox: without the lines that are for us alone. */
 export const script = `my $rarely = <<'RARELY';${withoutComments(rarely)}RARELY${withoutComments(always)}`
 
-/** All of it as one program. */
+/** All of it as one program, for an image to have. */
 export const whole = `my $rarely = '';${always}${rarely}`
 
 /** Where a sandbox's image may have it. Named by its text, so that no other version is taken for it. */
