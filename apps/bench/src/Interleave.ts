@@ -33,7 +33,11 @@ const take = (turn: Turn<Row>, duration: Duration.Duration) =>
 
 /** A server that runs all day has its code compiled: short runs would measure the compiler. */
 export const warmUp = (rows: ReadonlyArray<Row>, concurrency: number, duration: Duration.Duration) =>
-  Effect.forEach(rows, (row) => row.run(concurrency, duration), { discard: true })
+  Effect.forEach(
+    rows.filter(({ isSteady }) => isSteady !== true),
+    (row) => row.run(concurrency, duration),
+    { discard: true }
+  )
 
 /** Takes every turn of the plan, one after the other. */
 export const run = (

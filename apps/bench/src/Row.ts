@@ -16,6 +16,8 @@ export interface Row {
   readonly name: string
   /** How it runs, for people. */
   readonly how: string
+  /** Nothing of it is compiled while it runs, so that it needs no warming. */
+  readonly isSteady?: true
   /** Executes again and again, so many at once, for about so long; checks every answer. */
   readonly run: (concurrency: number, duration: Duration.Duration) => Effect.Effect<Block, BenchFailure>
 }

@@ -7,5 +7,5 @@ import type { Row } from "./Row.js"
 export const make = (name: string, command: ReadonlyArray<string>) =>
   Effect.map(
     PerlLoop.start(name, Places.spawner, command),
-    (run): Row => ({ name, how: command.join(" "), run })
+    (run): Row => ({ name, how: command.join(" "), isSteady: true, run })
   )

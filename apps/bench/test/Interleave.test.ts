@@ -36,7 +36,7 @@ describe("Interleave", () => {
     Effect.gen(function* () {
       const turns: Array<string> = []
       const both = [row("a", 4, turns), row("b", 2, turns)]
-      yield* Interleave.warmUp(both, 8, Duration.millis(1))
+      yield* Interleave.warmUp([...both, { ...row("c", 1, turns), isSteady: true }], 8, Duration.millis(1))
       const samples = yield* Interleave.run(both, [1], 2, Duration.millis(1))
       assert.deepStrictEqual(turns, ["a8", "b8", "a1", "b1", "b1", "a1"])
       assert.strictEqual(samples.length, 4)
