@@ -207,7 +207,7 @@ sub switch_to {
   syscall($nr{setresuid}, $uid, $uid, $uid) == 0 or die "setresuid $uid: $!\n";
 }
 
-# A user namespace of two ids, made by the first of them so that bwrap, running as that id, owns it.
+# A user namespace of two ids, which the first of them owns.
 sub make_userns {
   my ($uid) = @_;
   pipe my $said, my $say or die "pipe: $!\n";
