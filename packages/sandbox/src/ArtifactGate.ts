@@ -1,11 +1,11 @@
 import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
 import { Clock, Context, Data, Duration, Effect, Either, Layer, type Scope, Stream } from "effect"
-import * as ArtifactCollector from "./ArtifactCollector.js"
 import { joined } from "./ArtifactInspection.js"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
 import type { LimitValues } from "./Limits.js"
+import * as OutputListing from "./OutputListing.js"
 import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
 
 export interface CollectOptions {
@@ -49,14 +49,14 @@ const rejection = (name: string, flaw: string): RejectedArtifact => ({
   reason: `Artifact validation failed: ${flaw}`
 })
 
-const flaws: Readonly<Record<Exclude<ArtifactCollector.ListedEntry["kind"], "file">, string>> = {
+const flaws: Readonly<Record<Exclude<OutputListing.ListedEntry["kind"], "file">, string>> = {
   symlink: "it is a symbolic link",
   fifo: "it is a named pipe",
   socket: "it is a socket",
   device: "it is a device",
   mount: "it is on another file system",
   linked: "it has more than one hard link",
-  deep: `it is a directory more than ${ArtifactCollector.bounds.depth} levels deep`,
+  deep: `it is a directory more than ${OutputListing.bounds.depth} levels deep`,
   unreadable: "it cannot be opened",
   unknown: "it is not a regular file",
   replaced: "the output directory is not a directory"
@@ -76,7 +76,7 @@ export const shownName = (name: string): string => {
 const decoded = (path: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(path)
 
 const flawOfEntry = (
-  { kind, path, pathBytes, size, allocated }: ArtifactCollector.ListedEntry,
+  { kind, path, pathBytes, size, allocated }: OutputListing.ListedEntry,
   largest: number
 ): string | undefined => {
   if (kind !== "file") return flaws[kind]
@@ -131,7 +131,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   const scanner = yield* ArtifactScanner
   const reads = yield* Effect.makeSemaphore(readsAtOnce)
 
-  const take = (executionId: ExecutionId, entry: ArtifactCollector.ListedEntry, largest: number) =>
+  const take = (executionId: ExecutionId, entry: OutputListing.ListedEntry, largest: number) =>
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
       if (flaw !== undefined) return yield* new Refused({ flaw })
@@ -169,29 +169,29 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   const renewed = ({ sandbox }: CollectOptions) =>
     Effect.mapError(
       sandbox.renew(Duration.sum(collectBound, destroyMargin)),
-      () => new ArtifactCollector.NotListed({ reason: "the sandbox has gone" })
+      () => new OutputListing.NotListed({ reason: "the sandbox has gone" })
     )
 
   const gather = Effect.fnUntraced(function* (
     options: CollectOptions,
     found: Found,
     deadline: number
-  ): Effect.fn.Return<void, ArtifactCollector.NotListed, Scope.Scope> {
+  ): Effect.fn.Return<void, OutputListing.NotListed, Scope.Scope> {
     const { executionId, limits, outputDir, sandbox } = options
     const largest = limits.maxArtifactSizeMB * megabyte
     const most = limits.maxArtifactsPerExecution
-    const { entries, more } = yield* ArtifactCollector.list(sandbox, outputDir, largest, collectBound)
+    const { entries, more } = yield* OutputListing.list(sandbox, outputDir, largest, collectBound)
     if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
-    const takeInTime = (entry: ArtifactCollector.ListedEntry) =>
+    const takeInTime = (entry: OutputListing.ListedEntry) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.timeoutFail(take(executionId, entry, largest), {
           duration: Math.max(deadline - now, 0),
           onTimeout: () => new Refused({ flaw: "collecting took too long" })
         })
       )
-    const tooMany = (entry: ArtifactCollector.ListedEntry) =>
+    const tooMany = (entry: OutputListing.ListedEntry) =>
       new Refused({ flaw: flawOfEntry(entry, largest) ?? `there are more than ${most} artifacts` })
-    const record = (entry: ArtifactCollector.ListedEntry) =>
+    const record = (entry: OutputListing.ListedEntry) =>
       Either.match({
         onLeft: ({ flaw }: Refused) => {
           const path = entry.pathBytes === 0 ? outputDir : decoded(entry.path)
@@ -216,7 +216,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
       next += some.length
     }
     if (more) {
-      const flaw = `there are more than ${ArtifactCollector.bounds.entries} entries, and the rest were not looked at`
+      const flaw = `there are more than ${OutputListing.bounds.entries} entries, and the rest were not looked at`
       found.rejected.push(rejection(shownName(outputDir), flaw))
     }
   })

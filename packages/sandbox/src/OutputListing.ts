@@ -1,5 +1,5 @@
 import { type Context, Data, Deferred, Duration, Effect, type Scope, type Stream } from "effect"
-import * as ArtifactLister from "./ArtifactLister.js"
+import * as ListingScript from "./ListingScript.js"
 import type { CommandExit, Sandbox, SandboxFailure } from "./Sandboxes/SandboxProvider.js"
 
 type SandboxService = Context.Tag.Service<Sandbox>
@@ -87,15 +87,15 @@ const parse = (sandbox: SandboxService, text: string): Effect.Effect<Listing, No
 }
 
 const ofExit = ({ exitCode }: CommandExit): Effect.Effect<string, NotListed> => {
-  if (exitCode === ArtifactLister.exitCodes.nothing) return Effect.succeed("pid 1\nend 0\n")
-  return exitCode === ArtifactLister.exitCodes.notLooked ? withoutPerl : notUnderstood
+  if (exitCode === ListingScript.exitCodes.nothing) return Effect.succeed("pid 1\nend 0\n")
+  return exitCode === ListingScript.exitCodes.notLooked ? withoutPerl : notUnderstood
 }
 
 /**
  * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the sandbox for as long
  * as `hold` says. Files larger than `largest` bytes are listed, not opened.
  */
-export const list = Effect.fn("ArtifactCollector.list")(function* (
+export const list = Effect.fn("OutputListing.list")(function* (
   sandbox: SandboxService,
   outputDir: string,
   largest: number,
@@ -112,11 +112,11 @@ export const list = Effect.fn("ArtifactCollector.list")(function* (
   const [seconds, holdSeconds] = [bounds.listing, hold].map((time) => Math.ceil(Duration.toSeconds(time)))
   yield* sandbox
     .run({
-      line: ArtifactLister.line,
+      line: ListingScript.line,
       env: {
         // Its login shell must not read what the program has put into the user's home.
         HOME: "/",
-        BULKHEAD_LISTER: ArtifactLister.script,
+        BULKHEAD_LISTER: ListingScript.script,
         BULKHEAD_OUTPUT: outputDir,
         BULKHEAD_LIST: [bounds.entries, bounds.depth, largest, seconds, holdSeconds].join(" ")
       },
