@@ -10,8 +10,9 @@ import {
   StoreUnavailable,
   Unauthorized
 } from "@bulkhead/api"
+import { ArtifactStore, type StoredArtifact } from "@bulkhead/artifacts"
 import { type Artifact, ExecutionId, executionError, type UserId } from "@bulkhead/domain"
-import { ArtifactStore, SandboxService, type StoredArtifact } from "@bulkhead/sandbox"
+import { SandboxService } from "@bulkhead/sandbox"
 import {
   HttpApiBuilder,
   HttpApp,

@@ -1,6 +1,7 @@
 import { join } from "node:path"
+import { ArtifactStore, FileArtifactStore, ValidatingArtifactCollector } from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
-import { ArtifactGate, ArtifactStore, FileArtifactStore, Prices } from "@bulkhead/sandbox"
+import { Prices } from "@bulkhead/sandbox"
 import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option } from "effect"
@@ -40,7 +41,7 @@ const books = Layer.unwrapEffect(
 
 const artifacts = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([{ directory }, { instance }]) =>
-    ArtifactGate.layer().pipe(
+    ValidatingArtifactCollector.layer().pipe(
       // One server's alone; the words before the name keep a name like ".." from meaning another place.
       Layer.provideMerge(FileArtifactStore.layer(join(directory, `artifacts of ${instance}`))),
       Layer.provide(ClamavScanner.layerFromEnv)

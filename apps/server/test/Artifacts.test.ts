@@ -1,6 +1,7 @@
 import { request } from "node:http"
+import { ArtifactStore, FileArtifactStore } from "@bulkhead/artifacts"
 import { ExecutionNotFound } from "@bulkhead/domain"
-import { ArtifactStore, FileArtifactStore, StoreFailure } from "@bulkhead/sandbox"
+import { StoreFailure } from "@bulkhead/sandbox"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
+import { type ArtifactRange, ArtifactStore, ArtifactStoreFailure, mediaTypeOf } from "@bulkhead/artifacts"
 import type { ExecutionRecord } from "@bulkhead/domain"
-import { type ArtifactRange, ArtifactStore, ArtifactStoreFailure, mediaTypeOf } from "@bulkhead/sandbox"
 import { Effect, Layer, Option, Stream } from "effect"
 import { completed, executionId } from "./StubSandboxService.js"
 import { alice } from "./TestServer.js"

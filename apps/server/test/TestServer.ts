@@ -1,5 +1,6 @@
+import { ArtifactStore } from "@bulkhead/artifacts"
 import { UserId } from "@bulkhead/domain"
-import { ArtifactStore, Limits, type SandboxService } from "@bulkhead/sandbox"
+import { Limits, type SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as App from "../src/App.js"

@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from "node:net"
-import { ArtifactScanner, ScanFailure, type ScanVerdict } from "@bulkhead/sandbox"
+import { ArtifactScanner, ScanFailure, type ScanVerdict } from "@bulkhead/artifacts"
 import {
   Config,
   type ConfigError,

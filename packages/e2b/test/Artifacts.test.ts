@@ -1,16 +1,15 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ExecutionId } from "@bulkhead/domain"
-import { E2BSandbox } from "@bulkhead/e2b"
 import {
-  ArtifactGate,
   ArtifactScanner,
   ArtifactStore,
-  type CollectOptions,
   FileArtifactStore,
-  Sandbox
-} from "@bulkhead/sandbox"
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
+import { ExecutionId } from "@bulkhead/domain"
+import { E2BSandbox } from "@bulkhead/e2b"
+import { ArtifactCollector, type CollectOptions, Sandbox } from "@bulkhead/sandbox"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, layer } from "@effect/vitest"
@@ -33,7 +32,7 @@ class Outside extends Context.Tag("Outside")<Outside, { readonly root: string; r
   )
 }
 
-const services = ArtifactGate.layer().pipe(
+const services = ValidatingArtifactCollector.layer().pipe(
   Layer.provideMerge(
     Layer.unwrapEffect(Effect.map(Outside, ({ root }) => FileArtifactStore.layer(join(root, "store"))))
   ),
@@ -62,9 +61,9 @@ const collect = Effect.fnUntraced(function* (
   inside: Context.Tag.Service<Sandbox>,
   limits: Partial<CollectOptions["limits"]> = {}
 ) {
-  const gate = yield* ArtifactGate
+  const collector = yield* ArtifactCollector
   const executionId = yield* nextExecution
-  const collected = yield* gate.collect({
+  const collected = yield* collector.collect({
     executionId,
     sandbox: inside,
     limits: { maxArtifactSizeMB: 100, maxArtifactsPerExecution: 20, ...limits },

@@ -1,7 +1,6 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
 import {
   Admission,
-  ArtifactGate,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
@@ -22,8 +21,7 @@ const withoutSupervisor = SandboxService.layerBare.pipe(
       Admission.layer,
       Sandboxes.layer,
       MemoryExecutionStore.layer(),
-      IdempotencyKeys.layerMemory(),
-      ArtifactGate.layerMemory
+      IdempotencyKeys.layerMemory()
     )
   ),
   Layer.provide(Limits.layer({ maxDiskMB: 1, maxProcesses: 16, killGracePeriod: 1 })),

@@ -25,7 +25,7 @@ import {
 } from "@bulkhead/domain"
 import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission/Admission.js"
-import { ArtifactGate } from "./ArtifactGate.js"
+import { ArtifactCollector } from "./ArtifactCollector.js"
 import * as Idempotency from "./Execution/Idempotency.js"
 import * as ExecutionRegistry from "./Execution/LiveExecutions.js"
 import { execute } from "./Execution/Submission.js"
@@ -66,7 +66,7 @@ const make = Effect.gen(function* () {
     admission: yield* Admission,
     sandboxes: yield* Sandboxes,
     toolchain: yield* Toolchain,
-    gate: yield* ArtifactGate,
+    collector: yield* ArtifactCollector,
     store: yield* ExecutionStore,
     idempotency: yield* Idempotency.make,
     timers: yield* Timers.make,
@@ -274,18 +274,18 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly shutdown: Effect.Effect<void>
   }
 >() {
-  /** Every part to be provided. */
+  /** Every part to be provided. Here and below, artifacts are kept where an `ArtifactCollector` is provided. */
   static readonly layerBare: Layer.Layer<
     SandboxService,
     never,
-    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | Toolchain | Admission | Sandboxes
+    Limits | ExecutionStore | IdempotencyKeys | Toolchain | Admission | Sandboxes
   > = Layer.scoped(SandboxService, make)
 
   /** With whatever limits and books are provided. */
   static readonly layerOver: Layer.Layer<
     SandboxService,
     never,
-    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | SandboxProvider
+    Limits | ExecutionStore | IdempotencyKeys | SandboxProvider
   > = Layer.suspend(() =>
     SandboxService.layerBare.pipe(
       Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
@@ -293,26 +293,20 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     )
   )
 
-  /** With whatever limits are provided; executions, keys and artifacts are kept in memory. */
+  /** With whatever limits are provided; executions and keys are kept in memory. */
   static readonly layerMemory: Layer.Layer<SandboxService, never, Limits | SandboxProvider> = Layer.suspend(
     () =>
       SandboxService.layerOver.pipe(
-        Layer.provide(
-          Layer.mergeAll(
-            MemoryExecutionStore.layer(),
-            IdempotencyKeys.layerMemory(),
-            ArtifactGate.layerMemory
-          )
-        )
+        Layer.provide(Layer.merge(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory()))
       )
   )
 
-  /** With the specification's limits, some of them set otherwise; everything is kept in memory. */
+  /** With the specification's limits, some of them set otherwise; executions and keys are kept in memory. */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<SandboxService, never, SandboxProvider> {
     return Layer.provide(SandboxService.layerMemory, Limits.layer(limits))
   }
 
-  /** With limits from the environment; everything is kept in memory. */
+  /** With limits from the environment; executions and keys are kept in memory. */
   static readonly layerFromEnv: Layer.Layer<SandboxService, ConfigError.ConfigError, SandboxProvider> =
     Layer.suspend(() => Layer.provide(SandboxService.layerMemory, Limits.layerFromEnv))
 }

@@ -1,7 +1,7 @@
 import { type ExecutionId, ShuttingDown } from "@bulkhead/domain"
 import type { Clock, Context } from "effect"
 import type { Admission } from "./Admission/Admission.js"
-import type { ArtifactGate } from "./ArtifactGate.js"
+import type { ArtifactCollector } from "./ArtifactCollector.js"
 import type { Idempotency } from "./Execution/Idempotency.js"
 import type { ExecutionRegistry } from "./Execution/LiveExecutions.js"
 import type { LimitValues } from "./Limits.js"
@@ -20,7 +20,7 @@ export interface Shared {
   readonly admission: Context.Tag.Service<Admission>
   readonly sandboxes: Context.Tag.Service<Sandboxes>
   readonly toolchain: Context.Tag.Service<Toolchain>
-  readonly gate: Context.Tag.Service<ArtifactGate>
+  readonly collector: Context.Tag.Service<ArtifactCollector>
   readonly store: Context.Tag.Service<ExecutionStore>
   readonly idempotency: Idempotency
   readonly timers: Timers

@@ -1,21 +1,6 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
-export {
-  ArtifactGate,
-  type CollectedArtifacts,
-  type CollectOptions,
-  defaultOutputDir
-} from "./ArtifactGate.js"
-export { type ArtifactKind, defaultWhitelist, mediaTypeOf, type Whitelist } from "./ArtifactPolicy.js"
-export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
-export {
-  type ArtifactRange,
-  ArtifactStore,
-  ArtifactStoreFailure,
-  type StagedArtifact,
-  type StoredArtifact
-} from "./ArtifactStore.js"
+export { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "./ArtifactCollector.js"
 export { type KillRequest, KillSwitch } from "./Execution/KillSwitch.js"
-export * as FileArtifactStore from "./FileArtifactStore.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export {
   type EndedExecution,

@@ -1,7 +1,6 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   type Entry,
   ExecutionStore,
   IdempotencyKeys,
@@ -43,7 +42,7 @@ const service = (
         runtimes: [python]
       })
     ),
-    Layer.provide(Layer.mergeAll(IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
+    Layer.provide(IdempotencyKeys.layerMemory()),
     Layer.provideMerge(MockSandboxProvider.layer(behaviour)),
     Layer.provideMerge(books)
   )

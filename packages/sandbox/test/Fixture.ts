@@ -1,7 +1,6 @@
 import type { LimitValues } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   type ExecutionStore,
   type Facts,
   IdempotencyKeys,
@@ -32,7 +31,7 @@ export const service = (
   SandboxService.layerBare.pipe(
     Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
     Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(Layer.mergeAll(store, IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
+    Layer.provideMerge(Layer.merge(store, IdempotencyKeys.layerMemory())),
     Layer.provideMerge(
       Toolchain.layerTest({
         supervisor,

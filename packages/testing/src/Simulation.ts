@@ -1,7 +1,7 @@
+import { ValidatingArtifactCollector } from "@bulkhead/artifacts"
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   ExecutionStore,
   IdempotencyKeys,
   Instance,
@@ -256,7 +256,7 @@ class Simulation {
       Layer.succeed(Limits, limits),
       Layer.succeed(Instance, "simulation"),
       IdempotencyKeys.layerMemory(),
-      ArtifactGate.layerMemory,
+      ValidatingArtifactCollector.layerMemory,
       Toolchain.layerTest({ supervisor, size: { vcpus: 2, memoryMB: 512 }, runtimes: [python] }),
       changed(ExecutionStore, store)(this.store),
       changed(SandboxProvider, provider)(Layer.succeed(SandboxProvider, this.cloud.connect(process)))

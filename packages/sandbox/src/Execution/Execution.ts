@@ -1,6 +1,6 @@
-import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import { defaultOutputDir, type ExecutionId, type ExecutionRequest, type UserId } from "@bulkhead/domain"
 import { Cause, Duration, Effect, Either, Exit, Schedule } from "effect"
-import { type CollectedArtifacts, defaultOutputDir } from "../ArtifactGate.js"
+import { type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
 import type { LimitValues } from "../Limits.js"
 import type { Meter } from "../Record/Meter.js"
 import type { HeldSandbox } from "../Sandboxes/HeldSandbox.js"
@@ -62,14 +62,9 @@ const destroy = ({ books }: Shared, execution: Execution, { id, release }: HeldS
 
 const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
 
-const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
-  artifacts: [],
-  rejected: [{ name: outputDir, reason: `Artifact validation failed: ${why}` }]
-})
-
 /** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
 const collect = (
-  { gate }: Shared,
+  { collector }: Shared,
   { executionId, killSwitch, limits, request }: Execution,
   sandbox: HeldSandbox,
   { report }: Outcome
@@ -78,7 +73,7 @@ const collect = (
   const outputDir = request.outputDir ?? defaultOutputDir
   if (report.survivors > 0)
     return Effect.succeed(notCollected(outputDir, "processes of the program survived"))
-  return unlessKilled(killSwitch)(gate.collect({ executionId, sandbox, limits, outputDir })).pipe(
+  return unlessKilled(killSwitch)(collector.collect({ executionId, sandbox, limits, outputDir })).pipe(
     Effect.catchTag("KilledEarly", () => Effect.succeed(notCollected(outputDir, "the execution was killed")))
   )
 }

@@ -125,7 +125,7 @@ const settle = (
 
 /** Writes the terminal event, and lets the execution count as ended once that is kept. Nobody is told what is not kept. */
 const end = (
-  { books, gate, prices, registry }: Shared,
+  { books, collector, prices, registry }: Shared,
   { summary }: RegisteredExecution,
   { size }: Work,
   { sandboxMs }: Meter,
@@ -142,7 +142,7 @@ const end = (
     onFailure: (failure) => {
       registry.end(executionId)
       return Effect.logError("The end of an execution could not be recorded", failure).pipe(
-        Effect.zipRight(gate.forget(executionId)),
+        Effect.zipRight(collector.forget(executionId)),
         Effect.as(Results.unrecorded(executionId, ending.result))
       )
     }

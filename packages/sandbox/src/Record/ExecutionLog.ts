@@ -12,7 +12,7 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Effect, Option } from "effect"
-import { ArtifactGate } from "../ArtifactGate.js"
+import { ArtifactCollector } from "../ArtifactCollector.js"
 import * as Results from "../Execution/Results.js"
 import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 
@@ -107,7 +107,7 @@ export const make: Effect.Effect<Books, never, ExecutionStore> = Effect.gen(func
 /** Ends what an earlier life of this instance left unfinished. */
 export const closeUnfinished = Effect.fnUntraced(function* (books: Books) {
   const store = yield* ExecutionStore
-  const gate = yield* ArtifactGate
+  const collector = yield* ArtifactCollector
   for (const execution of yield* store.unfinished) {
     const { executionId, state } = execution
     const message = "The service stopped before the execution ended"
@@ -116,7 +116,7 @@ export const closeUnfinished = Effect.fnUntraced(function* (books: Books) {
       "InternalError",
       executionError("INTERNAL_ERROR", message)
     )
-    yield* gate.forget(executionId)
+    yield* collector.forget(executionId)
     yield* books.ended(execution, {
       level: "error",
       event: "execution_failed",

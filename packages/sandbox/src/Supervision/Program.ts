@@ -1,6 +1,5 @@
-import type { ExecutionRequest } from "@bulkhead/domain"
+import { defaultOutputDir, type ExecutionRequest } from "@bulkhead/domain"
 import { Either, Encoding } from "effect"
-import { defaultOutputDir } from "../ArtifactGate.js"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFile } from "../Sandboxes/SandboxProvider.js"
 import type { Facts, Runtime } from "../Sandboxes/Toolchain.js"

@@ -14,7 +14,7 @@ export class ScanFailure extends Schema.TaggedError<ScanFailure>()("ScanFailure"
 }) {}
 
 /** Looks for malware. */
-export class ArtifactScanner extends Context.Tag("@bulkhead/sandbox/ArtifactScanner")<
+export class ArtifactScanner extends Context.Tag("@bulkhead/artifacts/ArtifactScanner")<
   ArtifactScanner,
   {
     /** Reads a file to its end, or until it knows enough. */

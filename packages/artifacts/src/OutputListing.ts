@@ -1,6 +1,6 @@
+import type { CommandExit, Sandbox, SandboxFailure } from "@bulkhead/sandbox"
 import { type Context, Data, Deferred, Duration, Effect, type Scope, type Stream } from "effect"
 import * as ListingScript from "./ListingScript.js"
-import type { CommandExit, Sandbox, SandboxFailure } from "./Sandboxes/SandboxProvider.js"
 
 type SandboxService = Context.Tag.Service<Sandbox>
 

@@ -37,7 +37,7 @@ export interface StoredArtifact {
 }
 
 /** Where artifacts are kept. No name of theirs is trusted. */
-export class ArtifactStore extends Context.Tag("@bulkhead/sandbox/ArtifactStore")<
+export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStore")<
   ArtifactStore,
   {
     /** Takes a file in as it comes. Fails when its content does; then nothing is left of it. */

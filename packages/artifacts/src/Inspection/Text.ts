@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer"
-import { type Inspector, joined, search } from "./ArtifactInspection.js"
+import { type Inspector, joined, search } from "./Inspector.js"
 
 const notText = "it is not UTF-8 text"
 

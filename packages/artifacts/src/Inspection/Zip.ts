@@ -1,5 +1,5 @@
 import { flawOfPath } from "@bulkhead/domain"
-import { atEnd } from "./ArtifactInspection.js"
+import { atEnd } from "./Inspector.js"
 
 /** The directory of a zip must lie in this many last bytes. */
 const directoryBytes = 1_048_576

@@ -1,30 +1,11 @@
 import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
-import { Clock, Context, Data, Duration, Effect, Either, Layer, type Scope, Stream } from "effect"
-import { joined } from "./ArtifactInspection.js"
+import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
+import { Clock, Data, Duration, Effect, Either, Layer, type Scope, Stream } from "effect"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
-import type { LimitValues } from "./Limits.js"
+import { joined } from "./Inspection/Inspector.js"
 import * as OutputListing from "./OutputListing.js"
-import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
-
-export interface CollectOptions {
-  readonly executionId: ExecutionId
-  readonly sandbox: Context.Tag.Service<Sandbox>
-  readonly limits: Pick<LimitValues, "maxArtifactSizeMB" | "maxArtifactsPerExecution">
-  /** Relative to the home of the sandbox's user. */
-  readonly outputDir: string
-}
-
-/** What came of the files in an output directory. */
-export interface CollectedArtifacts {
-  readonly artifacts: ReadonlyArray<Artifact>
-  /** The first hundred, and then how many more. */
-  readonly rejected: ReadonlyArray<RejectedArtifact>
-}
-
-/** Where a program's files are looked for unless its request says otherwise; relative to its home. */
-export const defaultOutputDir = "output"
 
 /** How long collecting may take in all. What is not collected by then is refused. */
 const collectBound = Duration.minutes(2)
@@ -221,9 +202,9 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
     }
   })
 
-  return ArtifactGate.of({
+  return ArtifactCollector.of({
     forget: (executionId) => Effect.ignoreLogged(store.remove(executionId)),
-    collect: Effect.fn("ArtifactGate.collect")(function* (options: CollectOptions) {
+    collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], rejected: [] }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
       const refuseAll = (flaw: string) => {
@@ -257,26 +238,15 @@ const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string)
         rejection(shownName(outputDir), `${rejected.length - mostRejected} more are not named here`)
       ]
 
-/** Decides which of the files that a program leaves become artifacts of its execution. */
-export class ArtifactGate extends Context.Tag("@bulkhead/sandbox/ArtifactGate")<
-  ArtifactGate,
-  {
-    /**
-     * Collects what is in the output directory. Call it when all of the program's processes are dead, and before the sandbox is
-     * destroyed; what fails is a rejected entry. Lets the sandbox live two and a half minutes from now when there is something to read.
-     */
-    readonly collect: (options: CollectOptions) => Effect.Effect<CollectedArtifacts>
-    /** Removes what was collected for an execution whose result nobody will ever see. */
-    readonly forget: (executionId: ExecutionId) => Effect.Effect<void>
-  }
->() {
-  /** A gate that lets pass what is on the whitelist: the default one unless told. */
-  static layer(whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) {
-    return Layer.effect(ArtifactGate, make(whitelist))
-  }
+/**
+ * Keeps, in the store provided, each file whose extension is on the whitelist (the default one unless told), whose
+ * content is what its name says, and in which the scanner provided finds nothing.
+ */
+export const layer = (whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) =>
+  Layer.effect(ArtifactCollector, make(whitelist))
 
-  /** Keeps artifacts in memory and scans none. */
-  static readonly layerMemory: Layer.Layer<ArtifactGate> = Layer.suspend(() =>
-    Layer.provide(ArtifactGate.layer(), Layer.merge(ArtifactStore.layerMemory, ArtifactScanner.layerOff))
-  )
-}
+/** Keeps artifacts in memory and scans none. */
+export const layerMemory: Layer.Layer<ArtifactCollector> = Layer.provide(
+  layer(),
+  Layer.merge(ArtifactStore.layerMemory, ArtifactScanner.layerOff)
+)

@@ -1,4 +1,4 @@
-import { atEnd, type Parser, search, structured } from "./ArtifactInspection.js"
+import { atEnd, type Parser, search, structured } from "./Inspector.js"
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes)

@@ -1,10 +1,10 @@
 import { flawOfPath } from "@bulkhead/domain"
 import { Effect } from "effect"
 import { fileTypeFromBuffer } from "file-type/core"
-import * as Formats from "./ArtifactFormats.js"
-import { all, type Inspector } from "./ArtifactInspection.js"
-import * as Text from "./ArtifactText.js"
-import { officeDocument } from "./ArtifactZip.js"
+import * as Formats from "./Inspection/Formats.js"
+import { all, type Inspector } from "./Inspection/Inspector.js"
+import * as Text from "./Inspection/Text.js"
+import { officeDocument } from "./Inspection/Zip.js"
 
 /** A kind of file that may be kept. */
 export interface ArtifactKind {

@@ -1,14 +1,24 @@
-import { ExecutionId } from "@bulkhead/domain"
 import {
-  ArtifactGate,
   ArtifactScanner,
   ArtifactStore,
   ArtifactStoreFailure,
+  ScanFailure,
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
+import { ExecutionId } from "@bulkhead/domain"
+import {
+  Admission,
+  ArtifactCollector,
+  IdempotencyKeys,
+  Limits,
+  MemoryExecutionStore,
   Sandbox,
+  Sandboxes,
   SandboxFailure,
-  ScanFailure
+  SandboxService,
+  Toolchain
 } from "@bulkhead/sandbox"
-import { MockArtifacts, MockSandboxProvider } from "@bulkhead/testing"
+import { MockArtifacts, MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   type Context,
@@ -22,9 +32,9 @@ import {
   Stream,
   TestClock
 } from "effect"
-import { shownName } from "../src/ArtifactGate.js"
+import { shownName } from "../src/ValidatingArtifactCollector.js"
 
-type SandboxService = Context.Tag.Service<Sandbox>
+type Inside = Context.Tag.Service<Sandbox>
 
 const gone = new SandboxFailure({
   code: "ECONNRESET",
@@ -35,7 +45,7 @@ const gone = new SandboxFailure({
 const never = () => Effect.dieMessage("nobody asked for this")
 
 /** A sandbox whose lister says what it is told to, and whose files are what they are told to be. */
-const sandboxOf = (more: Partial<SandboxService>): SandboxService =>
+const sandboxOf = (more: Partial<Inside>): Inside =>
   Sandbox.of({
     id: "fake",
     size: Effect.succeed({ vcpus: 2, memoryMB: 512 }),
@@ -48,7 +58,7 @@ const sandboxOf = (more: Partial<SandboxService>): SandboxService =>
     ...more
   })
 
-const saying = (text: string, read: SandboxService["read"] = () => Stream.fail(gone)) =>
+const saying = (text: string, read: Inside["read"] = () => Stream.fail(gone)) =>
   sandboxOf({
     run: ({ onOutput }) =>
       Effect.zipRight(
@@ -65,9 +75,9 @@ const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}en
 
 const executionId = ExecutionId.make("exec_test")
 
-const collect = (sandbox: SandboxService) =>
-  Effect.flatMap(ArtifactGate, (gate) =>
-    gate.collect({
+const collect = (sandbox: Inside) =>
+  Effect.flatMap(ArtifactCollector, (collector) =>
+    collector.collect({
       executionId,
       sandbox,
       limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 2 },
@@ -75,8 +85,11 @@ const collect = (sandbox: SandboxService) =>
     })
   )
 
-const gate = (scanner: Layer.Layer<ArtifactScanner> = ArtifactScanner.layerOff) =>
-  ArtifactGate.layer().pipe(Layer.provideMerge(ArtifactStore.layerMemory), Layer.provide(scanner))
+const collecting = (scanner: Layer.Layer<ArtifactScanner> = ArtifactScanner.layerOff) =>
+  ValidatingArtifactCollector.layer().pipe(
+    Layer.provideMerge(ArtifactStore.layerMemory),
+    Layer.provide(scanner)
+  )
 
 const refused = (name: string, flaw: string) => ({ name, reason: `Artifact validation failed: ${flaw}` })
 const isKept = (name: string) =>
@@ -102,10 +115,10 @@ describe("a file", () => {
         }
       ])
       assert.isTrue(yield* isKept("a.txt"))
-    }).pipe(Effect.provide(gate()))
+    }).pipe(Effect.provide(collecting()))
   )
 
-  const rows: ReadonlyArray<readonly [string, SandboxService["read"], string]> = [
+  const rows: ReadonlyArray<readonly [string, Inside["read"], string]> = [
     ["shorter than it was", () => bytes("hell"), "it changed while it was read"],
     ["longer than it was", () => bytes("hello!"), "it grew while it was read"],
     ["without end", () => Stream.forever(bytes("a")), "it grew while it was read"],
@@ -120,7 +133,7 @@ describe("a file", () => {
         assert.deepStrictEqual(artifacts, [])
         assert.strictEqual(rejected[0]?.reason, `Artifact validation failed: ${flaw}`)
         assert.isFalse(yield* isKept("a.txt"))
-      }).pipe(Effect.provide(gate()))
+      }).pipe(Effect.provide(collecting()))
     )
   }
 
@@ -139,7 +152,7 @@ describe("a file", () => {
         refused("b.txt", "collecting took too long"),
         refused("c.txt", "collecting took too long")
       ])
-    }).pipe(Effect.provide(gate()))
+    }).pipe(Effect.provide(collecting()))
   )
 })
 
@@ -156,7 +169,7 @@ describe("the scanner", () => {
           Ref.update(seen, (text) => text + Buffer.from(piece).toString())
         ).pipe(Effect.as({ _tag: "Clean" } as const))
       )
-      assert.strictEqual((yield* Effect.provide(collect(one), gate(layer))).artifacts.length, 1)
+      assert.strictEqual((yield* Effect.provide(collect(one), collecting(layer))).artifacts.length, 1)
       assert.strictEqual(yield* Ref.get(seen), "hello")
     })
   )
@@ -167,7 +180,7 @@ describe("the scanner", () => {
       assert.deepStrictEqual(artifacts, [])
       assert.deepStrictEqual(rejected, [refused("a.txt", "the scanner found Eicar\\u{a}")])
       assert.isFalse(yield* isKept("a.txt"))
-    }).pipe(Effect.provide(gate(scanning(() => Effect.succeed({ _tag: "Infected", name: "Eicar\n" })))))
+    }).pipe(Effect.provide(collecting(scanning(() => Effect.succeed({ _tag: "Infected", name: "Eicar\n" })))))
   )
 
   it.effect("that fails refuses everything, and says nothing of itself", () =>
@@ -176,7 +189,9 @@ describe("the scanner", () => {
       assert.deepStrictEqual(rejected, [refused("a.txt", "it could not be scanned")])
       assert.isFalse(yield* isKept("a.txt"))
     }).pipe(
-      Effect.provide(gate(scanning(() => new ScanFailure({ message: "/run/clamav/clamd.ctl is not there" }))))
+      Effect.provide(
+        collecting(scanning(() => new ScanFailure({ message: "/run/clamav/clamd.ctl is not there" })))
+      )
     )
   )
 })
@@ -191,7 +206,7 @@ describe("the store", () => {
         assert.deepStrictEqual(rejected, [refused("a.txt", flaw)])
       ).pipe(
         Effect.provide(
-          ArtifactGate.layer().pipe(
+          ValidatingArtifactCollector.layer().pipe(
             Layer.provide(ArtifactScanner.layerOff),
             Layer.provide(
               Layer.succeed(ArtifactStore, {
@@ -225,7 +240,7 @@ describe("a lister", () => {
       Effect.map(collect(saying(text)), ({ artifacts, rejected }) => {
         assert.deepStrictEqual(artifacts, [])
         assert.deepStrictEqual(rejected, [refused("output", unlisted)])
-      }).pipe(Effect.provide(gate()))
+      }).pipe(Effect.provide(collecting()))
     )
   }
 
@@ -235,31 +250,31 @@ describe("a lister", () => {
       yield* TestClock.adjust("20 seconds")
       const { rejected } = yield* Fiber.join(fiber)
       assert.deepStrictEqual(rejected, [refused("output", "listing the output directory took too long")])
-    }).pipe(Effect.provide(gate()))
+    }).pipe(Effect.provide(collecting()))
   )
 
   it.effect("that ends early is not believed", () =>
     Effect.map(collect(sandboxOf({ run: () => Effect.succeed({ signal: "SIGKILL" }) })), ({ rejected }) =>
       assert.deepStrictEqual(rejected, [refused("output", unlisted)])
-    ).pipe(Effect.provide(gate()))
+    ).pipe(Effect.provide(collecting()))
   )
 
   it.effect("that cannot be run is a reason", () =>
     Effect.map(collect(sandboxOf({ run: () => gone })), ({ rejected }) =>
       assert.deepStrictEqual(rejected, [refused("output", "the connection was lost")])
-    ).pipe(Effect.provide(gate()))
+    ).pipe(Effect.provide(collecting()))
   )
 
   it.effect("that finds nothing costs no more than itself", () =>
     Effect.map(collect({ ...saying(listing()), renew: never }), (collected) =>
       assert.deepStrictEqual(collected, { artifacts: [], rejected: [] })
-    ).pipe(Effect.provide(gate()))
+    ).pipe(Effect.provide(collecting()))
   )
 
   it.effect("of a sandbox that will not live long enough is a reason", () =>
     Effect.map(collect({ ...saying(listing(line("a.txt", 1))), renew: () => gone }), ({ rejected }) =>
       assert.deepStrictEqual(rejected, [refused("output", "the sandbox has gone")])
-    ).pipe(Effect.provide(gate()))
+    ).pipe(Effect.provide(collecting()))
   )
 
   it.effect("is heard to its end, however its words are cut", () =>
@@ -267,7 +282,7 @@ describe("a lister", () => {
       const text = listing(line("a.txt", 1), line("b.txt", 1))
       for (const piece of [1, 2, 7]) {
         const pieces = text.match(new RegExp(`[^]{1,${piece}}`, "g")) ?? []
-        const run: SandboxService["run"] = ({ onOutput }) =>
+        const run: Inside["run"] = ({ onOutput }) =>
           Effect.zipRight(
             Effect.sync(() =>
               pieces.forEach((words) => {
@@ -279,7 +294,7 @@ describe("a lister", () => {
         const { artifacts } = yield* collect(sandboxOf({ run, read: () => bytes("a") }))
         assert.strictEqual(artifacts.length, 2)
       }
-    }).pipe(Effect.provide(gate()))
+    }).pipe(Effect.provide(collecting()))
   )
 
   const word = FastCheck.constantFrom(
@@ -307,7 +322,7 @@ describe("a lister", () => {
         const { artifacts, rejected } = yield* collect(sandbox)
         for (const { reason } of rejected) assert.match(reason, /^Artifact validation failed: ./)
         assert.isAtMost(artifacts.length, 2)
-      }).pipe(Effect.provide(gate()))
+      }).pipe(Effect.provide(collecting()))
   )
 })
 
@@ -326,7 +341,7 @@ describe("a mock sandbox", () => {
       assert.deepStrictEqual(rejected, [refused("b.exe", "its extension is not allowed")])
     }).pipe(
       Effect.provide(mock(MockArtifacts.leaving({ "é.txt": "hello", "b.exe": "MZ" }))),
-      Effect.provide(gate())
+      Effect.provide(collecting())
     )
   )
 
@@ -337,6 +352,44 @@ describe("a mock sandbox", () => {
       assert.deepStrictEqual([...(yield* Stream.runCollect(sandbox.read("a")))], [new Uint8Array([1])])
       assert.strictEqual((yield* Effect.flip(Stream.runDrain(sandbox.read("b")))).phase, "files")
     }).pipe(Effect.provide(mock({})))
+  )
+})
+
+describe("the service", () => {
+  const python = {
+    language: "python",
+    version: "python 3",
+    file: "main.py",
+    command: "python3 main.py"
+  } as const
+  const leavingFiles = MockArtifacts.leaving(
+    { "a.txt": "hello", "b.exe": "MZ" },
+    MockSupervisor.reporting({ outputs: true })
+  )
+  const service = SandboxService.layerBare.pipe(
+    Layer.provide(Layer.merge(Admission.layer, Sandboxes.layer)),
+    Layer.provide(
+      Toolchain.layerTest({
+        supervisor: "root",
+        size: { vcpus: 2, memoryMB: 512 },
+        runtimes: [python]
+      })
+    ),
+    Layer.provide(Layer.merge(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory())),
+    Layer.provide(Layer.merge(Limits.layer(), MockSandboxProvider.layer(leavingFiles))),
+    Layer.provideMerge(collecting())
+  )
+
+  it.effect("keeps what passes, and says what does not", () =>
+    Effect.gen(function* () {
+      const result = yield* (yield* SandboxService).execute({ code: "1", userId: "ann" })
+      assert.deepStrictEqual(
+        result.artifacts.map(({ name }) => name),
+        ["a.txt"]
+      )
+      assert.deepStrictEqual(result.rejectedArtifacts, [refused("b.exe", "its extension is not allowed")])
+      assert.isTrue(Option.isSome(yield* (yield* ArtifactStore).open(result.executionId, "a.txt")))
+    }).pipe(Effect.provide(service))
   )
 })
 

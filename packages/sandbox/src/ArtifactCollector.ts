@@ -1,0 +1,48 @@
+import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
+import { Context, Effect } from "effect"
+import type { LimitValues } from "./Limits.js"
+import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
+
+export interface CollectOptions {
+  readonly executionId: ExecutionId
+  readonly sandbox: Context.Tag.Service<Sandbox>
+  readonly limits: Pick<LimitValues, "maxArtifactSizeMB" | "maxArtifactsPerExecution">
+  /** Relative to the home of the sandbox's user. */
+  readonly outputDir: string
+}
+
+/** What came of the files in an output directory. */
+export interface CollectedArtifacts {
+  readonly artifacts: ReadonlyArray<Artifact>
+  /** The first hundred, and then how many more. */
+  readonly rejected: ReadonlyArray<RejectedArtifact>
+}
+
+/** None of the files in an output directory is kept, for this reason. */
+export const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
+  artifacts: [],
+  rejected: [{ name: outputDir, reason: `Artifact validation failed: ${why}` }]
+})
+
+/**
+ * Decides which of the files that a program leaves become artifacts of its execution.
+ * Default: one that keeps nothing, and says so in the result.
+ */
+export class ArtifactCollector extends Context.Reference<ArtifactCollector>()(
+  "@bulkhead/sandbox/ArtifactCollector",
+  {
+    defaultValue: (): {
+      /**
+       * Collects what is in the output directory. Call it when all of the program's processes are dead, and before
+       * the sandbox is destroyed; what fails is a rejected entry. May let the sandbox live two and a half minutes
+       * from now, to read what there is.
+       */
+      readonly collect: (options: CollectOptions) => Effect.Effect<CollectedArtifacts>
+      /** Removes what was collected for an execution whose result nobody will ever see. */
+      readonly forget: (executionId: ExecutionId) => Effect.Effect<void>
+    } => ({
+      collect: ({ outputDir }) => Effect.succeed(notCollected(outputDir, "no artifacts are kept here")),
+      forget: () => Effect.void
+    })
+  }
+) {}
