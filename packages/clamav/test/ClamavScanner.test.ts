@@ -198,6 +198,12 @@ describe("settings", () => {
     )
   )
 
+  it.effect("scans nothing when told nothing", () =>
+    Effect.map(scanned.pipe(Effect.provide(ClamavScanner.layerFromEnv), withAddress(" ")), (verdict) =>
+      assert.deepStrictEqual(verdict, { _tag: "Clean" })
+    )
+  )
+
   it.live("fails when told and nobody is there", () =>
     Effect.map(
       Effect.exit(
