@@ -47,9 +47,11 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
   const { apiUrl, sandboxUrl, domain } = config
   return {
     apiKey: Redacted.value(config.apiKey),
-    ...(apiUrl === undefined ? {} : { apiUrl }),
+    apiUrl,
+    domain,
     ...(sandboxUrl === undefined ? {} : { sandboxUrl }),
-    ...(domain === undefined ? {} : { domain }),
+    // With E2B_DEBUG in the environment, the SDK would only pretend to kill.
+    debug: false,
     requestTimeoutMs: Duration.toMillis(config.requestTimeout),
     // Whoever calls us retries; the SDK beneath must not do so too.
     retries: 0
