@@ -35,7 +35,7 @@ const unreadable = (failure: StoreFailure) =>
     })
   )
 
-/** More than any body of these routes needs. */
+/** Bytes; more than any body of these routes needs. */
 const largestBody = 64 * 1024
 
 const jsonOf = (request: HttpServerRequest.HttpServerRequest) =>
@@ -43,7 +43,7 @@ const jsonOf = (request: HttpServerRequest.HttpServerRequest) =>
 
 const decodeReason = Schema.decodeUnknown(KillReason, { onExcessProperty: "error" })
 
-/** Whoever gives no reason sends no body. */
+/** A request without a body gives no reason. */
 const killReason = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   if (request.headers["content-type"] === undefined) return "admin_request"
   const body = yield* jsonOf(request)
@@ -54,17 +54,18 @@ const killReason = Effect.fnUntraced(function* (request: HttpServerRequest.HttpS
   return reason ?? "admin_request"
 })
 
-const sayNextCursor = (cursor: string) =>
+const addNextCursor = (cursor: string) =>
   HttpApp.appendPreResponseHandler((_request, response) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "x-next-cursor", cursor))
   )
 
-/** The body is what it would be without pages; the header says how to go on. */
-const inBody = ({ items, nextCursor }: Page<ExecutionEvent>) =>
-  Effect.as(nextCursor === undefined ? Effect.void : sayNextCursor(nextCursor), items)
+/** The body is the same with and without pages; the cursor of the next page is in a header. */
+const asPage = ({ items, nextCursor }: Page<ExecutionEvent>) =>
+  Effect.as(nextCursor === undefined ? Effect.void : addNextCursor(nextCursor), items)
 
 const after = <A>({ nextCursor }: Page<A>) => (nextCursor === undefined ? {} : { nextCursor })
 
+/** What operators use: metrics, logs, executions, kills, limits, usage and the audit. */
 export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
   Effect.gen(function* () {
     const service = yield* SandboxService
@@ -75,7 +76,7 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
         Effect.flatMap(known(path.executionId), (id) =>
           query.limit === undefined && query.cursor === undefined
             ? service.getLogs(id, query)
-            : Effect.flatMap(service.getEvents(id, query), inBody)
+            : Effect.flatMap(service.getEvents(id, query), asPage)
         ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
       )
       .handleRaw("kill", ({ path, request }) =>
@@ -92,7 +93,7 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
       .handle("limits", () => service.limits)
       .handleRaw("changeLimits", ({ request }) =>
         Effect.flatMap(jsonOf(request), (changes) =>
-          // The service says what is wrong with whatever it is given.
+          // The service validates them.
           Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
         )
       )

@@ -11,17 +11,18 @@ import {
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { type Context, Effect, Option, Predicate } from "effect"
+import * as HostHeader from "./authentication/HostHeader.js"
 import { freshId } from "./Refusals.js"
 import * as RequestBody from "./RequestBody.js"
 
-/** JSON may write a byte of code as six (`\u0000`); the rest is for files. */
+/** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
 const bodyBytesPerCodeByte = 8
 
 const respond = (
   status: 200 | RefusalStatus,
   result: ExecutionResult,
   headers?: Readonly<Record<string, string>>
-) => HttpServerResponse.unsafeJson(result, { status, ...(headers && { headers }) })
+) => Effect.orDie(HttpServerResponse.json(result, { status, ...(headers && { headers }) }))
 
 const refuse = (refusal: Refusal) =>
   respond(
@@ -30,20 +31,13 @@ const refuse = (refusal: Refusal) =>
     "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
   )
 
-const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
-
-export const namesThisMachine = ({ headers }: HttpServerRequest.HttpServerRequest) =>
-  loopback.test(headers.host ?? "")
-
-export const hostMessage = "Expected a Host header that names this machine: localhost, 127.0.0.1 or [::1]"
-
-/** Where callers need no key, a page whose own name leads to this machine must not run code here (DNS rebinding). */
+/** A caller without a key must have addressed this machine. */
 const checkHost = Effect.fnUntraced(function* (
   caller: Context.Tag.Service<typeof Caller>,
   request: HttpServerRequest.HttpServerRequest
 ) {
-  if (Option.isSome(caller.userId) || namesThisMachine(request)) return
-  return yield* new PermissionDenied({ executionId: yield* freshId, message: hostMessage })
+  if (Option.isSome(caller.userId) || HostHeader.namesThisMachine(request)) return
+  return yield* new PermissionDenied({ executionId: yield* freshId, message: HostHeader.expected })
 })
 
 const anotherKey = Effect.flatMap(
@@ -56,7 +50,7 @@ const anotherKey = Effect.flatMap(
     })
 )
 
-/** The body, with the key from the header where it has none of its own. */
+/** The body, with the header's key if it has none itself. */
 const withKey = (
   body: unknown,
   { headers }: HttpServerRequest.HttpServerRequest
@@ -72,6 +66,7 @@ const optionsOf = Option.match({
   onSome: <UserId>(userId: UserId) => ({ userId })
 })
 
+/** Runs programs. */
 export const layer = HttpApiBuilder.group(BulkheadApi, "execute", (handlers) =>
   Effect.gen(function* () {
     const service = yield* SandboxService
@@ -84,10 +79,10 @@ export const layer = HttpApiBuilder.group(BulkheadApi, "execute", (handlers) =>
           yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
           request
         )
-        // The service checks the form of whatever it is given.
+        // The service validates it.
         const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
-        return respond(resultStatus(result), result)
-      }).pipe(Effect.catchAll((refusal) => Effect.succeed(refuse(refusal))))
+        return yield* respond(resultStatus(result), result)
+      }).pipe(Effect.catchAll(refuse))
     )
   })
 )

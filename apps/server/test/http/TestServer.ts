@@ -1,9 +1,11 @@
+import { createServer } from "node:http"
 import { UserId } from "@bulkhead/domain"
-import { ArtifactStore, Limits, type SandboxService } from "@bulkhead/sandbox"
+import { ArtifactStore, type SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted } from "effect"
-import * as App from "../src/App.js"
-import { ServerConfig, type ServerSettings } from "../src/ServerConfig.js"
+import { type CallerKey, Credentials } from "../../src/http/authentication/Credentials.js"
+import * as HttpApp from "../../src/http/HttpApp.js"
 
 export const adminToken = "the-admin-token"
 export const aliceKey = "the-key-of-alice"
@@ -12,24 +14,16 @@ export const alice = UserId.make("alice")
 /** The address of a server with the real routes on a real socket. */
 export class TestServer extends Context.Tag("test/TestServer")<TestServer, { readonly url: string }>() {}
 
-const settings: ServerSettings = {
-  port: 0,
-  host: "127.0.0.1",
-  backend: { _tag: "Embedded" },
-  adminToken: Redacted.make(adminToken),
-  adminTokenIsRandom: false,
-  callerKeys: [],
-  instance: "test"
-}
-
 export const callerKeys = [
   { userId: alice, key: Redacted.make(aliceKey) },
   { userId: UserId.make("bob"), key: Redacted.make("the-key-of-bob") }
 ]
 
+const serving = Layer.unwrapScoped(Effect.map(HttpApp.make, (app) => HttpServer.serve(app)))
+
 export const layer = (
   service: Layer.Layer<SandboxService>,
-  some: Partial<ServerSettings> = {},
+  { callerKeys = [] }: { readonly callerKeys?: ReadonlyArray<CallerKey> } = {},
   artifacts: Layer.Layer<ArtifactStore> = ArtifactStore.layerMemory
 ) =>
   Layer.effect(
@@ -38,8 +32,13 @@ export const layer = (
       url: address._tag === "TcpAddress" ? `http://127.0.0.1:${address.port}` : address.path
     }))
   ).pipe(
-    Layer.provide(App.layer),
-    Layer.provide([service, artifacts, Limits.layer(), Layer.succeed(ServerConfig, { ...settings, ...some })])
+    Layer.provide(serving),
+    Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
+    Layer.provide([
+      service,
+      artifacts,
+      Layer.succeed(Credentials, { adminToken: Redacted.make(adminToken), callerKeys })
+    ])
   )
 
 export interface Answer {

@@ -5,7 +5,7 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Context, Deferred, Effect, Layer, Logger, Schema, Stream } from "effect"
-import * as ByteRange from "../src/ByteRange.js"
+import * as ByteRange from "../../src/http/artifacts/ByteRange.js"
 import * as StubArtifacts from "./StubArtifactStore.js"
 import * as Stub from "./StubSandboxService.js"
 import * as TestServer from "./TestServer.js"
@@ -286,7 +286,7 @@ describe("an artifact that cannot be read", () => {
             })
           }).pipe(Effect.provide(server))
         )
-        assert.match(lines.join("\n"), /EIO|it has not 10 bytes/)
+        assert.match(lines.join("\n"), /EIO|expected 10 bytes/)
       })
     )
   }

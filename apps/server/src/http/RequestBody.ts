@@ -18,7 +18,7 @@ const tooLarge = (largest: number) =>
     return new RequestTooLarge({ executionId, field, message })
   })
 
-/** Reads a body of at most so many bytes. Keeps nothing of a larger one, but lets it arrive, so that the answer can too. */
+/** Reads a body of at most so many bytes. A larger one is drained, so that the client gets the response. */
 const bytes = (request: HttpServerRequest.HttpServerRequest, largest: number) =>
   Effect.async<Uint8Array, InvalidRequest | RequestTooLarge>((resume) => {
     const source = NodeHttpServerRequest.toIncomingMessage(request)
@@ -47,12 +47,12 @@ const parse = (body: Uint8Array) =>
     Effect.catchAll(() => malformed("expected JSON in UTF-8"))
   )
 
-/** The JSON value in a request's body, whatever it is. */
+/** The JSON value of a request's body, not validated. */
 export const json = Effect.fn("RequestBody.json")(function* (
   request: HttpServerRequest.HttpServerRequest,
   largest: number
 ) {
-  // A page of a foreign site cannot send this content type unasked, so it cannot make a browser run code here.
+  // A browser sends this content type to another site only after a CORS preflight, so no web page can run code here.
   if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
     return yield* malformed("expected the content type application/json")
   }

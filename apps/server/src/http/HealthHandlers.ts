@@ -3,6 +3,7 @@ import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder } from "@effect/platform"
 import { Effect } from "effect"
 
+/** Liveness and readiness. */
 export const layer = HttpApiBuilder.group(BulkheadApi, "health", (handlers) =>
   Effect.map(SandboxService, ({ readiness }) =>
     handlers

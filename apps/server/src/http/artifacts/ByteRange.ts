@@ -1,4 +1,4 @@
-/** What a `Range` header asks for: all of the bytes, a part of them (`last` is in it), or none that are there. */
+/** What a `Range` header asks for: the whole file, a part (`last` included), or bytes that the file does not have. */
 export type ByteRange =
   | { readonly _tag: "Whole" }
   | { readonly _tag: "Part"; readonly first: number; readonly last: number }
@@ -12,7 +12,7 @@ const suffix = (length: number, size: number): ByteRange => {
   return size === 0 ? whole : { _tag: "Part", first: Math.max(0, size - length), last: size - 1 }
 }
 
-/** Reads one range of bytes. Several ranges, and what is none, ask for the whole, as RFC 9110 allows. */
+/** Parses one range of bytes. Several ranges, or a malformed one, ask for the whole file, as RFC 9110 allows. */
 export const parse = (header: string | undefined, size: number): ByteRange => {
   const [, first = "", last = ""] = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? "") ?? []
   if (first === "") return last === "" ? whole : suffix(Number(last), size)

@@ -2,11 +2,11 @@ import { BulkheadApi } from "@bulkhead/api"
 import { HttpApiSwagger, HttpLayerRouter, HttpServerResponse, OpenApi } from "@effect/platform"
 import { Effect, Layer } from "effect"
 
-// Both are made when somebody first asks, since that takes a good part of the time to start.
+// Both are made on the first request: they would add much to the start-up time.
 const contract = HttpLayerRouter.add(
   "GET",
   "/openapi.json",
-  Effect.sync(() => HttpServerResponse.unsafeJson(OpenApi.fromApi(BulkheadApi)))
+  Effect.suspend(() => Effect.orDie(HttpServerResponse.json(OpenApi.fromApi(BulkheadApi))))
 )
 
 const page = Effect.gen(function* () {
@@ -22,5 +22,5 @@ const docs = HttpLayerRouter.use((router) =>
   )
 )
 
-/** The contract, and a page to read it that needs no network. */
+/** The contract as OpenAPI, and a page to read it that loads nothing from the network. */
 export const layer = Layer.mergeAll(contract, docs)

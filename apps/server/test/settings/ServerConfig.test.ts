@@ -1,8 +1,8 @@
 import { hostname } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Option, Redacted } from "effect"
-import { ServerConfig } from "../src/ServerConfig.js"
-import { describeFailure } from "../src/StartFailure.js"
+import { describeFailure } from "../../src/StartFailure.js"
+import { ServerConfig } from "../../src/settings/ServerConfig.js"
 
 type Environment = Readonly<Record<string, string>>
 
@@ -27,18 +27,21 @@ const refusal = (environment: Environment) =>
 describe("ServerConfig", () => {
   it.effect("has defaults that need nothing", () =>
     Effect.gen(function* () {
-      const { adminToken, instance, ...settings } = yield* read({})
+      const { credentials, instance, ...settings } = yield* read({})
       assert.strictEqual(instance, `${hostname()}:8787`)
       assert.deepStrictEqual(settings, {
         port: 8787,
         host: "127.0.0.1",
         backend: { _tag: "Embedded" },
-        adminTokenIsRandom: true,
-        callerKeys: []
+        adminTokenIsRandom: true
       })
-      assert.match(Redacted.value(adminToken), /^[\w-]{32}$/)
+      assert.deepStrictEqual(credentials.callerKeys, [])
+      assert.match(Redacted.value(credentials.adminToken), /^[\w-]{32}$/)
       const another = yield* read({})
-      assert.notStrictEqual(Redacted.value(adminToken), Redacted.value(another.adminToken))
+      assert.notStrictEqual(
+        Redacted.value(credentials.adminToken),
+        Redacted.value(another.credentials.adminToken)
+      )
     })
   )
 
@@ -50,15 +53,19 @@ describe("ServerConfig", () => {
         ADMIN_API_TOKEN: "token",
         SANDBOX_API_KEYS: "alice:k1, bob@x.org:k:2",
         E2B_API_KEY: "e2b_key",
-        E2B_TEMPLATE: "mine"
+        E2B_TEMPLATE: "mine",
+        E2B_API_URL: "https://api.example.org"
       })
       assert.strictEqual(settings.port, 0)
       assert.isFalse(settings.adminTokenIsRandom)
       assert.deepStrictEqual(
-        settings.callerKeys.map(({ key, userId }) => `${userId} ${Redacted.value(key)}`),
+        settings.credentials.callerKeys.map(({ key, userId }) => `${userId} ${Redacted.value(key)}`),
         ["alice k1", "bob@x.org k:2"]
       )
-      assert.strictEqual(settings.backend._tag, "E2B")
+      assert(settings.backend._tag === "E2B")
+      const { apiKey, ...options } = settings.backend.options
+      assert.deepStrictEqual(options, { template: "mine", apiUrl: "https://api.example.org" })
+      assert.strictEqual(Redacted.value(apiKey), "e2b_key")
       assert.notInclude(JSON.stringify(settings), "e2b_key")
     })
   )
@@ -86,12 +93,18 @@ describe("ServerConfig", () => {
     [{ PORT: "-1" }, /^PORT: /],
     [{ PORT: "80.5" }, /^PORT: /],
     [{ HOST: "a b" }, /^HOST: expected an address or a host name, got 'a b'$/],
+    [{ E2B_API_KEY: "e2b secret" }, /^E2B_API_KEY: expected a key of E2B's/],
+    [{ E2B_API_URL: "api.example.org" }, /^E2B_API_URL: expected an http or https URL/],
+    [{ SANDBOX_INSTANCE: "a b" }, /^SANDBOX_INSTANCE: expected 1 to 128 letters/],
     [{ SANDBOX_BACKEND: "docker" }, /^SANDBOX_BACKEND: expected 'e2b' or 'embedded', got 'docker'$/],
     [{ ADMIN_API_TOKEN: "se cret" }, /^ADMIN_API_TOKEN: expected printable/],
     [{ SANDBOX_API_KEYS: "secret" }, /^SANDBOX_API_KEYS: expected user:key pairs.*pair 1 is not one$/],
     [{ SANDBOX_API_KEYS: "alice:k1,:secret" }, /pair 2 is not one$/],
     [{ SANDBOX_API_KEYS: "alice:k1,a/b:secret" }, /pair 2 is not one$/],
-    [{ SANDBOX_API_KEYS: "alice:secret,bob:secret" }, /^SANDBOX_API_KEYS: expected a key of its own/],
+    [
+      { SANDBOX_API_KEYS: "alice:secret,bob:secret" },
+      /^SANDBOX_API_KEYS: expected user:key pairs.*two of them have the same key$/
+    ],
     [{ HOST: "0.0.0.0" }, /^HOST: '0\.0\.0\.0' can be reached from other machines.*SANDBOX_API_KEYS/],
     [{ HOST: "::" }, /^HOST: /],
     [{ HOST: "example.org" }, /^HOST: /],

@@ -175,7 +175,8 @@ describe("POST /api/execute", () => {
         const { url } = yield* TestServer.TestServer
         const socket = connect(Number(new URL(url).port), "127.0.0.1")
         socket.write(
-          "POST /api/execute HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+          "POST /api/execute HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-type: application/json\r\n" +
+            "content-length: 2\r\n\r\n{}"
         )
         yield* Deferred.await(started)
         socket.destroy()
