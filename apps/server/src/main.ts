@@ -5,6 +5,7 @@ import * as App from "./App.js"
 import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
 import * as Shutdown from "./Shutdown.js"
+import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
 import * as Store from "./Store.js"
 import * as Settings from "./settings/Settings.js"
@@ -19,7 +20,7 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
 
 const StderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
-Effect.all([Shutdown.onSecondSignal, Layer.launch(Server)], { discard: true }).pipe(
+Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, Layer.launch(Server)], { discard: true }).pipe(
   Effect.tapErrorCause(StartFailure.report),
   Effect.provide(StderrLogger),
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
