@@ -1,4 +1,4 @@
-// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process.
+// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this process.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleApp, ensureBundle } from "./bundle.mjs"
@@ -7,7 +7,7 @@ import { setup } from "./setup.mjs"
 
 const bench = join(root, "apps/bench/dist/bulkhead-bench.js")
 
-await setup()
+setup()
 await ensureBundle()
 await whenChanged("bench", {
   from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),

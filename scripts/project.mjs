@@ -1,4 +1,4 @@
-// What the scripts share: where the project is, how to run a command, and how to know that something is still up to date.
+// What the scripts share: where the project is, how to run a command, and whether something is still up to date.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -57,11 +57,21 @@ export const stateOf = (files) => {
   return hash.digest("hex")
 }
 
+const stampOf = (name) => join(root, ".setup", name)
+
+/** Whether something was last made from this. */
+export const isCurrent = (name, from) =>
+  existsSync(stampOf(name)) && readFileSync(stampOf(name), "utf8") === from
+
+/** Remembers what something was made from. */
+export const markCurrent = (name, from) => {
+  mkdirSync(dirname(stampOf(name)), { recursive: true })
+  writeFileSync(stampOf(name), from)
+}
+
 /** Makes a product that is missing or was last made from something else. */
 export const whenChanged = async (name, { from, make, product }) => {
-  const stamp = join(root, ".setup", name)
-  if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, "utf8") === from) return
+  if (existsSync(product) && isCurrent(name, from)) return
   await make()
-  mkdirSync(dirname(stamp), { recursive: true })
-  writeFileSync(stamp, from)
+  markCurrent(name, from)
 }

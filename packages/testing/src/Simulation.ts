@@ -519,6 +519,6 @@ export const report = ({ faults, history, violation }: Outcome): string => {
     ...(faults.length === 0
       ? ["Faults: none"]
       : ["Faults:", ...faults.map((fault) => `  ${describeFault(fault)}`)]),
-    `Replay: pnpm simulate --first-seed ${history.seed} --seeds 1`
+    `Replay: npm run simulate -- --first-seed ${history.seed} --seeds 1`
   ].join("\n")
 }
