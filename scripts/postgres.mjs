@@ -68,6 +68,7 @@ export const unpackInto = (place) => {
   const umask = process.umask(0o022)
   if (make(into, place)) {
     for (const path of ["lists", "cache"]) rmSync(join(into, path), { recursive: true })
+    rmSync(place, { recursive: true, force: true })
     renameSync(into, place)
   } else {
     rmSync(into, { recursive: true, force: true })
