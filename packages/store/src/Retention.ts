@@ -2,8 +2,8 @@ import { ExecutionId } from "@bulkhead/domain"
 import type { StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, type Duration, Effect, Layer } from "effect"
-import { asStoreFailure } from "./Failures.js"
-import * as Group from "./Group.js"
+import { asStoreFailure } from "./Database/Failures.js"
+import * as GroupRows from "./Executions/GroupRows.js"
 
 export interface RetentionOptions {
   /** Days that an ended execution is kept, with its events and its result. Absent: forever. */
@@ -81,7 +81,10 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     yield* sql`UPDATE idempotency_keys SET instance = '' WHERE execution_id IN ${ids}`
     const bytes = new Map<string, number>()
     for (const row of rows)
-      bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + Number(row.bytes) + Group.executionOverhead)
+      bytes.set(
+        row.instance,
+        (bytes.get(row.instance) ?? 0) + Number(row.bytes) + GroupRows.executionOverhead
+      )
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
     return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
   })
@@ -100,7 +103,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
         sequence: Number(row.sequence),
         hash: row.hash,
         count: (prefix?.count ?? 0) + 1,
-        bytes: (prefix?.bytes ?? 0) + Number(row.bytes) + Group.eventOverhead
+        bytes: (prefix?.bytes ?? 0) + Number(row.bytes) + GroupRows.eventOverhead
       }
     }
     return prefix

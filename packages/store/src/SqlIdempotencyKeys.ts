@@ -2,7 +2,7 @@ import { ExecutionId } from "@bulkhead/domain"
 import { type Claim, IdempotencyKeys } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, Effect, Layer } from "effect"
-import { asStoreFailure } from "./Failures.js"
+import { asStoreFailure } from "./Database/Failures.js"
 
 export interface SqlIdempotencyKeysOptions {
   /** The name of this server, as in `SqlExecutionStoreOptions`. Default `main`. */

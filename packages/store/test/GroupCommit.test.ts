@@ -1,7 +1,7 @@
 import { type Entry, StoreFailure } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Queue, Scope, TestClock } from "effect"
-import * as GroupCommit from "../src/GroupCommit.js"
+import * as GroupCommit from "../src/Executions/GroupCommit.js"
 import { began, happened } from "./StoreSuite.js"
 
 /** One try to keep a group, which the test answers. */

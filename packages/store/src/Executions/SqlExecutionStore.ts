@@ -10,14 +10,14 @@ import {
 import { ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient, type Statement } from "@effect/sql"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
-import * as Bounded from "./Bounded.js"
-import * as Chain from "./Chain.js"
+import * as Chain from "../Audit/Chain.js"
+import * as Verification from "../Audit/Verification.js"
+import * as Bounded from "../Bounded.js"
+import { asStoreFailure } from "../Database/Failures.js"
+import * as Transaction from "../Database/Transaction.js"
 import * as Cursor from "./Cursor.js"
-import { asStoreFailure } from "./Failures.js"
-import * as Group from "./Group.js"
 import * as GroupCommit from "./GroupCommit.js"
-import * as Transaction from "./Transaction.js"
-import * as Verification from "./Verification.js"
+import * as GroupRows from "./GroupRows.js"
 
 export interface SqlExecutionStoreOptions extends GroupCommit.GroupCommitOptions {
   /**
@@ -235,8 +235,8 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
     () => new Error(`no answer within ${Duration.format(keepBound)}`)
   )
   const transaction = Transaction.make(sql)
-  const keepRows = Group.keeping(sql, writer)
-  const keep = (group: Group.Group) =>
+  const keepRows = GroupRows.keeping(sql, writer)
+  const keep = (group: GroupRows.GroupRows) =>
     bounded(transaction((connection) => keepRows(connection, group))).pipe(
       asStoreFailure("The store could not be written"),
       Effect.tap(() => {
@@ -244,7 +244,7 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
       })
     )
   const { commit, ready, write } = yield* GroupCommit.make(
-    { prepare: (entries) => Group.make(writer, head, entries), keep },
+    { prepare: (entries) => GroupRows.make(writer, head, entries), keep },
     options
   )
 

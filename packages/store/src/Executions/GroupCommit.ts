@@ -1,6 +1,6 @@
 import { type Entry, StoreFailure, Timers } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
-import { nextTurn } from "./NextTurn.js"
+import { nextTurn } from "../Database/EventLoop.js"
 
 /** How a group is made ready and kept. */
 export interface Keeper<Group> {

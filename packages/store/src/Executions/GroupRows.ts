@@ -3,9 +3,9 @@ import type { EndedExecution, Entry } from "@bulkhead/sandbox"
 import { StoreFailure } from "@bulkhead/sandbox"
 import type { SqlClient, SqlConnection } from "@effect/sql"
 import { Array as Arr, Effect } from "effect"
-import * as Chain from "./Chain.js"
-import type { Row } from "./Rows.js"
-import * as Rows from "./Rows.js"
+import * as Chain from "../Audit/Chain.js"
+import type { Row } from "../Database/ValuesStatements.js"
+import * as ValuesStatements from "../Database/ValuesStatements.js"
 
 /** Who writes: the instance, and how often it has been started. */
 export interface Writer {
@@ -14,7 +14,7 @@ export interface Writer {
 }
 
 /** Entries as rows, made once, so that a second try writes the very same. */
-export interface Group {
+export interface GroupRows {
   readonly before: Chain.Head
   readonly after: Chain.Head
   readonly bytes: number
@@ -88,7 +88,7 @@ const textBytes = (texts: Iterable<string | null>) => {
 }
 
 /** Makes one group of rows of entries, after where the chain stands. */
-export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<Entry>): Group => {
+export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<Entry>): GroupRows => {
   const links: Array<Chain.Link> = []
   const executions = new Map<string, ExecutionSummary>()
   const ends = new Map<string, EndedExecution>()
@@ -125,7 +125,7 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
 
 /** Makes the statements that write a group's rows. */
 const statements = (sql: SqlClient.SqlClient) => {
-  const rows = Rows.make(sql)
+  const rows = ValuesStatements.make(sql)
   // The first beginning and the first end of an execution are the ones that count.
   const executions = rows(
     `INSERT INTO executions
@@ -163,7 +163,7 @@ const statements = (sql: SqlClient.SqlClient) => {
     5,
     "ON CONFLICT DO NOTHING"
   )
-  return (group: Group) => [
+  return (group: GroupRows) => [
     ...executions(group.executions),
     ...events(group.events),
     ...ends(group.ends),
@@ -174,7 +174,7 @@ const statements = (sql: SqlClient.SqlClient) => {
 
 /** Moves the chain's head on. False: this group is kept already. */
 const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
-  const parameter = Rows.parameterOf(sql)
+  const parameter = ValuesStatements.parameterOf(sql)
   const standsAt = (first: number) =>
     ["instance", "life", "sequence", "hash"]
       .map((column, index) => `${column} = ${parameter(first + index)}`)
@@ -185,7 +185,10 @@ const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
   const look = `SELECT sequence FROM chains WHERE ${standsAt(1)}`
   const message = `Another process writes as instance '${instance}', or its row in chains was changed`
 
-  return Effect.fnUntraced(function* (connection: SqlConnection.Connection, { after, before, bytes }: Group) {
+  return Effect.fnUntraced(function* (
+    connection: SqlConnection.Connection,
+    { after, before, bytes }: GroupRows
+  ) {
     const place = ({ hash, sequence }: Chain.Head) => [instance, life, sequence, hash]
     const params = [after.sequence, after.hash, bytes, ...place(before)]
     const moved = yield* connection.execute(move, params, undefined)
@@ -199,7 +202,7 @@ const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
 export const keeping = (sql: SqlClient.SqlClient, writer: Writer) => {
   const advance = advancing(sql, writer)
   const statementsOf = statements(sql)
-  return Effect.fnUntraced(function* (connection: SqlConnection.Connection, group: Group) {
+  return Effect.fnUntraced(function* (connection: SqlConnection.Connection, group: GroupRows) {
     if (!(yield* advance(connection, group))) return
     for (const { params, text } of statementsOf(group)) yield* connection.execute(text, params, undefined)
   })

@@ -1,8 +1,8 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import type { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
+import { nextTurn } from "../Database/EventLoop.js"
 import * as Chain from "./Chain.js"
-import { nextTurn } from "./NextTurn.js"
 
 /** Events that are in memory at one time. */
 const pageSize = 1000
