@@ -16,10 +16,11 @@ export const layer = Layer.effect(
     logsEvents
       ? {
           ...store,
-          write: (entries: ReadonlyArray<Entry>) => {
-            store.write(entries)
-            print(entries)
-          }
+          append: (entries: ReadonlyArray<Entry>) =>
+            Effect.zipRight(
+              store.append(entries),
+              Effect.sync(() => print(entries))
+            )
         }
       : store
   )

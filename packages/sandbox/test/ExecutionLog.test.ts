@@ -104,10 +104,11 @@ describe("books that cannot be written", () => {
           let taken: ReadonlyArray<Entry> = []
           return {
             ...store,
-            write: (entries: ReadonlyArray<Entry>) => {
-              taken = [...taken, ...entries]
-              return store.write(entries)
-            },
+            append: (entries: ReadonlyArray<Entry>) =>
+              Effect.suspend(() => {
+                taken = [...taken, ...entries]
+                return store.append(entries)
+              }),
             commit: Effect.delay(
               Effect.suspend(() =>
                 Ref.set(
@@ -143,7 +144,7 @@ describe("what an earlier life left unfinished", () => {
         ExecutionStore,
         Effect.gen(function* () {
           const store = yield* ExecutionStore
-          store.write([{ _tag: "Began", execution: left }])
+          yield* store.append([{ _tag: "Began", execution: left }])
           return { ...store, unfinished: Effect.succeed([left]) }
         })
       ).pipe(Layer.provide(MemoryExecutionStore.layer()))

@@ -93,9 +93,9 @@ const writeCost = Effect.gen(function* () {
   const ready = Array.from({ length: 20_000 }, () => eventsOf(next++)[0]).flatMap((entry) =>
     entry ? [[entry]] : []
   )
-  const [time] = yield* timed(Effect.sync(() => ready.forEach(store.write)))
+  const [time] = yield* timed(Effect.forEach(ready, store.append, { discard: true }))
   yield* store.commit
-  yield* Console.log(`write: ${((1000 * time) / ready.length).toFixed(2)} µs a call`)
+  yield* Console.log(`append: ${((1000 * time) / ready.length).toFixed(2)} µs a call`)
 })
 
 const throughput = (count: number) =>
@@ -106,11 +106,7 @@ const throughput = (count: number) =>
     const [time] = yield* timed(
       Effect.forEach(
         Array.from({ length: count }, (_, index) => execution(from + index)),
-        (entries) =>
-          Effect.suspend(() => {
-            store.write(entries)
-            return store.commit
-          }),
+        (entries) => Effect.zipRight(store.append(entries), store.commit),
         { concurrency: 50, discard: true }
       )
     )
@@ -126,7 +122,7 @@ const inBulk = Effect.gen(function* () {
   for (let part = 0; part < 20; part++) {
     const executions = Array.from({ length: 50 }, () => eventsOf(next++))
     for (const index of events.keys())
-      for (const entries of executions) store.write(entries.slice(index, index + 1))
+      for (const entries of executions) yield* store.append(entries.slice(index, index + 1))
   }
   yield* store.commit
 })
@@ -151,7 +147,7 @@ const writesOf = (number: number, pause: Effect.Effect<void>) =>
     let waited = 0
     for (const write of writes) {
       yield* pause
-      waited += (yield* timed(Effect.sync(() => store.write(write))))[0]
+      waited += (yield* timed(store.append(write)))[0]
     }
     return waited + (yield* timed(store.commit))[0]
   })

@@ -110,7 +110,7 @@ onEach("The death of the process", (kind) => {
                 "an earlier life's was ended already"
               )
               assert.isAtLeast((yield* store.events(executionId, {})).items.length, 1)
-              store.write(terminal(executionId))
+              yield* store.append(terminal(executionId))
             }
             yield* store.commit
             assert.deepStrictEqual(yield* store.unfinished, [])

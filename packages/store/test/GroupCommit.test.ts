@@ -40,21 +40,21 @@ const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
 describe("GroupCommit", () => {
   it.scoped("keeps nobody waiting when there is nothing to keep", () =>
     Effect.gen(function* () {
-      const { commit, write } = yield* fixture()
+      const { commit, append } = yield* fixture()
       yield* commit
-      write([])
+      yield* append([])
       yield* commit
     })
   )
 
   it.scoped("lets a commit wait for the group with everything before it, and for no more", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, write } = yield* fixture()
-      write([began("a")])
+      const { commit, kept, next, append } = yield* fixture()
+      yield* append([began("a")])
       const first = yield* Effect.fork(commit)
       const one = yield* next
-      write([began("b")])
-      write([began("c"), happened("c")])
+      yield* append([began("b")])
+      yield* append([began("c"), happened("c")])
       const second = yield* Effect.fork(commit)
       const third = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
@@ -72,10 +72,10 @@ describe("GroupCommit", () => {
 
   it.scoped("keeps what nobody waits for together, once the first of it has lingered", () =>
     Effect.gen(function* () {
-      const { kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { kept, next, tries, append } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       yield* TestClock.adjust("15 millis")
-      write([happened("a")])
+      yield* append([happened("a")])
       yield* TestClock.adjust("4 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -90,16 +90,16 @@ describe("GroupCommit", () => {
   it.scoped("takes what lingers along with a commit, and lets the next entry linger as long", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 second")
-      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { commit, kept, next, tries, append } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       yield* TestClock.adjust("15 millis")
-      write([happened("a")])
+      yield* append([happened("a")])
       const waiting = yield* Effect.fork(commit)
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
       yield* kept(group)
       yield* Fiber.join(waiting)
-      write([began("b")])
+      yield* append([began("b")])
       yield* TestClock.adjust("19 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -109,13 +109,13 @@ describe("GroupCommit", () => {
 
   it.scoped("hurries nothing for a commit that waits for the group that is being kept", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { commit, kept, next, tries, append } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       const first = yield* Effect.fork(commit)
       const group = yield* next
       const second = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
-      write([began("b")])
+      yield* append([began("b")])
       yield* kept(group)
       yield* Fiber.join(first)
       yield* Fiber.join(second)
@@ -128,8 +128,8 @@ describe("GroupCommit", () => {
 
   it.scoped("keeps a full group at once, and lets what is left over linger", () =>
     Effect.gen(function* () {
-      const { kept, next, tries, write } = yield* fixture({ groupSize: 2, linger: "20 millis" })
-      for (const name of ["a", "b", "c"]) write([began(name)])
+      const { kept, next, tries, append } = yield* fixture({ groupSize: 2, linger: "20 millis" })
+      for (const name of ["a", "b", "c"]) yield* append([began(name)])
       const full = yield* next
       assert.deepStrictEqual(full.entries, [began("a"), began("b")])
       yield* kept(full)
@@ -142,11 +142,11 @@ describe("GroupCommit", () => {
 
   it.scoped("keeps what is left over at once when somebody waits for it", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, write } = yield* fixture({ groupSize: 2 })
-      write([began("before")])
+      const { commit, kept, next, append } = yield* fixture({ groupSize: 2 })
+      yield* append([began("before")])
       yield* Effect.fork(commit)
       const before = yield* next
-      for (const name of ["a", "b", "c"]) write([began(name)])
+      for (const name of ["a", "b", "c"]) yield* append([began(name)])
       const waiting = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
       yield* kept(before)
@@ -160,8 +160,8 @@ describe("GroupCommit", () => {
 
   it.scoped("notices that nothing can be kept also when nobody waits", () =>
     Effect.gen(function* () {
-      const { fails, next, ready, write } = yield* fixture()
-      write([began("a")])
+      const { fails, next, ready, append } = yield* fixture()
+      yield* append([began("a")])
       yield* TestClock.adjust("50 millis")
       yield* fails(yield* next)
       yield* Effect.yieldNow()
@@ -171,10 +171,10 @@ describe("GroupCommit", () => {
 
   it.scoped("never splits what is written together", () =>
     Effect.gen(function* () {
-      const { kept, next, write } = yield* fixture({ groupSize: 3 })
-      write([began("a"), happened("a")])
-      write([began("b"), happened("b")])
-      write([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
+      const { kept, next, append } = yield* fixture({ groupSize: 3 })
+      yield* append([began("a"), happened("a")])
+      yield* append([began("b"), happened("b")])
+      yield* append([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
       const sizes: Array<number> = []
       for (let index = 0; index < 3; index++) {
         const group = yield* next
@@ -189,11 +189,11 @@ describe("GroupCommit", () => {
     "fails all commits from the first failure on, tries the same group again, and recovers by itself",
     () =>
       Effect.gen(function* () {
-        const { commit, fails, kept, next, tries, write } = yield* fixture()
-        write([began("a")])
+        const { commit, fails, kept, next, tries, append } = yield* fixture()
+        yield* append([began("a")])
         const waiting = yield* Effect.fork(commit)
         const first = yield* next
-        write([began("b")])
+        yield* append([began("b")])
         const alsoWaiting = yield* Effect.fork(commit)
         yield* Effect.yieldNow()
         yield* fails(first)
@@ -217,13 +217,13 @@ describe("GroupCommit", () => {
 
   it.scoped("holds so much while it fails, and lets no commit succeed before the rest is kept", () =>
     Effect.gen(function* () {
-      const { commit, fails, kept, next, write } = yield* fixture({ maxHeld: 3 * 512 })
-      write([began("a")])
+      const { commit, fails, kept, next, append } = yield* fixture({ maxBuffered: 3 * 512 })
+      yield* append([began("a")])
       const waiting = yield* Effect.fork(commit)
       yield* fails(yield* next)
       yield* Effect.flip(Fiber.join(waiting))
-      write([began("b"), began("c")])
-      write([began("lost")])
+      yield* append([began("b"), began("c")])
+      yield* append([began("lost")])
       yield* TestClock.adjust("50 millis")
       yield* kept(yield* next)
       const rest = yield* next
@@ -231,7 +231,7 @@ describe("GroupCommit", () => {
       assert.strictEqual((yield* Effect.flip(commit)).message, "disk full")
       yield* kept(rest)
       yield* Effect.eventually(commit)
-      write([began("d")])
+      yield* append([began("d")])
       yield* TestClock.adjust("50 millis")
       assert.deepStrictEqual((yield* next).entries, [began("d")])
     })
@@ -241,9 +241,9 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { commit, kept, next, write } = yield* Scope.extend(fixture({ groupSize: 1 }, false), scope)
-      write([began("a")])
+      yield* append([began("a")])
       yield* next
-      write([began("b")])
+      yield* append([began("b")])
       const seen: Array<Entry> = []
       const answer = (attempt: Try) => {
         seen.push(...attempt.entries)
@@ -260,7 +260,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { kept, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      write([began("a")])
+      yield* append([began("a")])
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a")])
@@ -273,7 +273,7 @@ describe("GroupCommit", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { commit, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      write([began("a")])
+      yield* append([began("a")])
       const waiting = yield* Effect.fork(commit)
       yield* next
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
@@ -292,7 +292,7 @@ describe("GroupCommit", () => {
         },
         keep: () => Effect.void
       })
-      write([began("a")])
+      yield* append([began("a")])
       assert.strictEqual((yield* Effect.flip(commit)).message, "The store's writer has stopped")
     })
   )

@@ -33,7 +33,7 @@ onEach("SqlExecutionStore", (kind) => {
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)
       const entries = Array.from({ length: 2000 }, (_, index) => [began(`n${index}`), happened(`n${index}`)])
-      yield* Effect.map(ExecutionStore, ({ write }) => entries.forEach(write)).pipe(
+      yield* Effect.flatMap(ExecutionStore, ({ append }) => Effect.forEach(entries, append)).pipe(
         Effect.provide(storeIn(database))
       )
       const verdict = yield* Effect.flatMap(ExecutionStore, (store) => store.verify).pipe(

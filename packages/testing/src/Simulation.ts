@@ -277,17 +277,18 @@ class Simulation {
     ExecutionStore,
     ExecutionStore.of({
       ...this.books,
-      write: (entries) => {
-        for (const entry of entries) {
-          if (entry._tag === "Began") this.watch.known(subjectNow(), entry.execution)
-          if (entry._tag === "Happened") {
-            const { event, executionId, message } = entry.event
-            this.note(() => `${executionId}: ${event} (${message})`)
-            this.watch.happened(entry.event)
+      append: (entries) =>
+        Effect.suspend(() => {
+          for (const entry of entries) {
+            if (entry._tag === "Began") this.watch.known(subjectNow(), entry.execution)
+            if (entry._tag === "Happened") {
+              const { event, executionId, message } = entry.event
+              this.note(() => `${executionId}: ${event} (${message})`)
+              this.watch.happened(entry.event)
+            }
           }
-        }
-        this.books.write(entries)
-      },
+          return this.books.append(entries)
+        }),
       unfinished: Effect.sync(() => this.watch.unfinished)
     })
   )

@@ -96,8 +96,8 @@ const changingEntries = (change: (entry: Entry, event: string) => ReadonlyArray<
   store: (real) =>
     ExecutionStore.of({
       ...real,
-      write: (entries) =>
-        real.write(
+      append: (entries) =>
+        real.append(
           entries.flatMap((entry) => (entry._tag === "Happened" ? change(entry, entry.event.event) : [entry]))
         )
     })

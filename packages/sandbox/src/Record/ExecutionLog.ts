@@ -83,7 +83,8 @@ export const unavailable = (executionId: ExecutionId) =>
   })
 
 export const make: Effect.Effect<Books, never, ExecutionStore> = Effect.gen(function* () {
-  const { commit, find, ready, write } = yield* ExecutionStore
+  const { append, commit, find, ready } = yield* ExecutionStore
+  const write = (entries: ReadonlyArray<Entry>) => Effect.runSync(append(entries))
   const clock = yield* Effect.clock
   return {
     began: (execution) => write([{ _tag: "Began", execution }]),

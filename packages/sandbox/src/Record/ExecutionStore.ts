@@ -71,13 +71,13 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
   ExecutionStore,
   {
     /**
-     * Takes entries in, in this order, without waiting until they are kept. A plain function, since much of what happens is first heard of
-     * in callbacks. Must not throw.
+     * Takes entries in, in this order, without waiting until they are written. Never fails: what became of them is what
+     * the next `commit` says.
      */
-    readonly write: (entries: ReadonlyArray<Entry>) => void
-    /** Fails while nothing can be kept. */
+    readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /** Fails while nothing can be written. */
     readonly ready: Effect.Effect<void, StoreFailure>
-    /** Returns when everything that was taken in before is kept, and survives the death of this process. */
+    /** Returns when everything that was appended before is written, and survives the death of this process. */
     readonly commit: Effect.Effect<void, StoreFailure>
     /** One execution, with its result if it has one that is still kept. */
     readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>

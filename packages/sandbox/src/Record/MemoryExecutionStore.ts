@@ -144,13 +144,14 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     forgetOldest()
   }
 
-  const write: ExecutionStore["Type"]["write"] = (entries) => {
-    for (const entry of entries) {
-      if (entry._tag === "Began") began(entry.execution)
-      else if (entry._tag === "Happened") happened(entry.event)
-      else end(entry.end)
-    }
-  }
+  const append: ExecutionStore["Type"]["append"] = (entries) =>
+    Effect.sync(() => {
+      for (const entry of entries) {
+        if (entry._tag === "Began") began(entry.execution)
+        else if (entry._tag === "Happened") happened(entry.event)
+        else end(entry.end)
+      }
+    })
 
   const find: ExecutionStore["Type"]["find"] = (executionId) =>
     Effect.sync(() =>
@@ -206,7 +207,7 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     })
 
   return ExecutionStore.of({
-    write,
+    append,
     ready: Effect.void,
     commit: Effect.void,
     find,

@@ -1,7 +1,7 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import type { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
-import { nextTurn } from "../Database/EventLoop.js"
+import * as EventLoop from "../Database/EventLoop.js"
 import * as Chain from "./Chain.js"
 
 /** Events that are in memory at one time. */
@@ -79,7 +79,7 @@ export const verify = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, ins
       const now = yield* chain
       if (now.removed.sequence > walk.at.sequence) walk = { at: now.removed, checked: walk.checked }
     }
-    yield* nextTurn
+    yield* EventLoop.nextTurn
   }
   return verdictOf(walk, head, walk.broken ?? (yield* outside(sql, instance)))
 })

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 
-/** Lets input and output have their turn: libsql's calls block, and a fiber's own yield leads to other fibers first. */
+/** Lets Node do its input and output. libsql's calls block, and a fiber that yields only makes way for other fibers. */
 export const nextTurn = Effect.async<void>((resume) => {
-  const turn = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(turn))
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
 })

@@ -1,58 +1,46 @@
-import { type Entry, StoreFailure, Timers } from "@bulkhead/sandbox"
-import { Deferred, Duration, Effect, Exit, FiberId, Schedule, type Scope } from "effect"
-import { nextTurn } from "../Database/EventLoop.js"
-
-/** How a group is made ready and kept. */
-export interface Keeper<Group> {
-  /** Makes one group of everything that was taken in, in this order. Called for the next group when the last one is kept. */
-  readonly prepare: (entries: ReadonlyArray<Entry>) => Group
-  /** Keeps a group whole or not at all. The same group again, after a failure that may not have been one, changes nothing. */
-  readonly keep: (group: Group) => Effect.Effect<void, StoreFailure>
-}
+import { type Entry, StoreFailure } from "@bulkhead/sandbox"
+import { Deferred, Duration, Effect, Schedule, type Scope } from "effect"
+import * as EventLoop from "../Database/EventLoop.js"
 
 export interface GroupCommitOptions {
-  /** Entries of one group, as long as no write alone has more. Default 500. */
+  /** Entries of one group at most, unless a single append has more. Default 500. */
   readonly groupSize?: number
   /**
-   * How long entries that nobody waits for are held back, so that they are kept together with those that follow. A commit never waits for it.
-   * The death of this process (by SIGKILL, say) takes along what lingers; nobody was told that it is kept. Default 50 ms, within which
-   * a lone `print(1)` over HTTP is over, so that all of it is one transaction in the place of six.
+   * How long a group waits for more entries, at most. It does not wait when it is full or a commit waits for it.
+   * Entries that nobody committed yet are lost when the process is killed in this time. Default 50 ms: a lone
+   * `print(1)` over HTTP takes less, so everything that happens to it is one transaction instead of six.
    */
   readonly linger?: Duration.DurationInput
-  /** Bytes, roughly, that are held in memory while nothing can be written. Default 256 MiB. */
-  readonly maxHeld?: number
+  /** Bytes, roughly, that are buffered at most while nothing can be written. Default 256 MiB. */
+  readonly maxBuffered?: number
 }
 
-/**
- * Takes entries in at once and keeps them in groups, so that all who wait at one time wait for one write to the disk. A group is begun when
- * somebody waits for one of its entries, when it is full, or when its first entry has lingered long enough.
- */
+/** Group commit: whoever commits at the same time shares one transaction, and one wait for the disk. */
 export interface GroupCommit {
-  readonly write: (entries: ReadonlyArray<Entry>) => void
+  /** Takes entries in, without waiting until they are written. They are written in this order, whole or not at all. */
+  readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+  /** Returns when everything that was appended before is written. Fails when that cannot be written now. */
   readonly commit: Effect.Effect<void, StoreFailure>
-  /** Fails from the first group that could not be kept until one can. */
+  /** Fails from the first group that could not be written until one can. */
   readonly ready: Effect.Effect<void, StoreFailure>
 }
 
-interface Held<Group> {
-  readonly group: Group
-  readonly writes: number
-  readonly entries: number
-  readonly size: number
+/** The entries of one transaction. */
+interface Group {
+  readonly entries: Array<Entry>
+  readonly waiters: Array<Deferred.Deferred<void, StoreFailure>>
+  bytes: number
+  /** Set before the first try to write it. From then on the group takes no more entries. */
+  write?: Effect.Effect<void, StoreFailure>
 }
 
-interface Waiter {
-  /** The number of the last write that this one waits for. */
-  readonly write: number
-  readonly kept: Deferred.Deferred<void, StoreFailure>
-}
+/** How long one try to write a group may take. */
+const writeTimeout = Duration.seconds(30)
 
-const usualLinger = Duration.millis(50)
+/** How long writing the last entries may take when the scope ends. */
+const flushTimeout = Duration.seconds(10)
 
-/** How long the last entries may take at the end. */
-const flushBound = Duration.seconds(10)
-
-const retries = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("2 seconds"))
+const retrySchedule = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("2 seconds"))
 
 const sizeOf = (entry: Entry) =>
   entry._tag === "Ended" && entry.end.result
@@ -61,150 +49,155 @@ const sizeOf = (entry: Entry) =>
 
 const sizeOfAll = (entries: ReadonlyArray<Entry>) => entries.reduce((size, entry) => size + sizeOf(entry), 0)
 
-/** The messages of an error and of what caused it. */
+/** The messages of an error and of its causes. */
 const reasonOf = (error: Error): string =>
   error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message
 
-/** The scope's end keeps what is left. */
-export const make = Effect.fnUntraced(function* <Group>(
-  { keep, prepare }: Keeper<Group>,
-  { groupSize = 500, linger = usualLinger, maxHeld = 256 * 1_048_576 }: GroupCommitOptions = {}
+// A database call that cannot be interrupted is left behind when its time is up.
+const withWriteTimeout = (write: Effect.Effect<void, StoreFailure>) =>
+  write.pipe(
+    Effect.disconnect,
+    Effect.timeoutFail({
+      duration: writeTimeout,
+      onTimeout: () =>
+        new StoreFailure({
+          message: "The store could not be written",
+          cause: new Error(`no answer within ${Duration.format(writeTimeout)}`)
+        })
+    })
+  )
+
+/**
+ * One fiber writes the groups, in order. A group that cannot be written is tried again until it can, and all commits
+ * fail meanwhile. When the scope ends, the rest is written, each group in one try.
+ *
+ * `prepare` is called once for each group, when the previous one is written. The effect it gives writes the group whole
+ * or not at all, and changes nothing when an earlier run of it did succeed.
+ */
+export const make = Effect.fnUntraced(function* (
+  prepare: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, StoreFailure>,
+  { groupSize = 500, linger = "50 millis", maxBuffered = 256 * 1_048_576 }: GroupCommitOptions = {}
 ): Effect.fn.Return<GroupCommit, never, Scope.Scope> {
-  let queue: Array<ReadonlyArray<Entry>> = []
-  let queued = 0
-  let hasLingered = false
-  let held: Held<Group> | undefined
-  let size = 0
-  // Numbers of writes: the last that was taken in, waited for, put into a group, and kept.
-  let taken = 0
-  let waited = 0
-  let grouped = 0
-  let kept = 0
+  /** Oldest first. */
+  const groups: Array<Group> = []
+  let buffered = 0
   let lost = 0
   let failure: StoreFailure | undefined
-  let waiters: Array<Waiter> = []
-  const due = yield* Effect.makeLatch()
-  const timers = yield* Timers.make
-  const longest = Duration.decode(linger)
-  let stopLingering = () => {}
-  const startLingering = () => {
-    stopLingering = timers.after(longest, () => {
-      hasLingered = true
-      due.unsafeOpen()
-    })
-  }
+  const hasGroup = yield* Effect.makeLatch()
+  const firstIsDue = yield* Effect.makeLatch()
 
-  const write: GroupCommit["write"] = (entries) => {
-    if (entries.length === 0) return
-    const added = sizeOfAll(entries)
-    if (failure && size + added > maxHeld) {
+  const isDue = ({ entries, waiters }: Group) =>
+    groups.length > 1 || waiters.length > 0 || entries.length >= groupSize
+
+  const openLatches = Effect.suspend(() => {
+    const [first] = groups
+    if (first === undefined) return Effect.void
+    return isDue(first) ? Effect.zipRight(firstIsDue.open, hasGroup.open) : hasGroup.open
+  })
+
+  // Closed first, so that nothing that happens in between is missed.
+  const resetLatches = Effect.all([hasGroup.close, firstIsDue.close, openLatches], { discard: true })
+
+  const buffer = (entries: ReadonlyArray<Entry>) => {
+    const bytes = sizeOfAll(entries)
+    if (failure && buffered + bytes > maxBuffered) {
       lost += entries.length
       return
     }
-    if (queue.length === 0) startLingering()
-    queue.push(entries)
-    queued += entries.length
-    size += added
-    taken++
-    if (queued >= groupSize) due.unsafeOpen()
+    buffered += bytes
+    const last = groups.at(-1)
+    if (last && !last.write && last.entries.length + entries.length <= groupSize) {
+      last.entries.push(...entries)
+      last.bytes += bytes
+    } else groups.push({ entries: [...entries], waiters: [], bytes })
   }
 
-  const commit: GroupCommit["commit"] = Effect.suspend(() => {
-    if (failure) return Effect.fail(failure)
-    if (kept === taken) return Effect.void
-    const waiter: Waiter = { write: taken, kept: Deferred.unsafeMake(FiberId.none) }
-    waiters.push(waiter)
-    waited = taken
-    if (grouped < taken) due.unsafeOpen()
-    return Deferred.await(waiter.kept)
-  })
+  const append: GroupCommit["append"] = (entries) =>
+    entries.length === 0
+      ? Effect.void
+      : Effect.uninterruptible(
+          Effect.zipRight(
+            Effect.sync(() => buffer(entries)),
+            openLatches
+          )
+        )
 
-  const nextGroup = (): Held<Group> => {
-    let writes = 0
-    let count = 0
-    for (const entries of queue) {
-      if (writes > 0 && count + entries.length > groupSize) break
-      writes++
-      count += entries.length
-    }
-    const entries = queue.slice(0, writes).flat()
-    queue = queue.slice(writes)
-    queued -= count
-    grouped += writes
-    if (queue.length === 0) {
-      hasLingered = false
-      stopLingering()
-    }
-    if (waited <= grouped && queued < groupSize && !hasLingered) due.unsafeClose()
-    return { group: prepare(entries), writes, entries: count, size: sizeOfAll(entries) }
-  }
+  const commit: GroupCommit["commit"] = Effect.flatMap(Deferred.make<void, StoreFailure>(), (written) =>
+    Effect.suspend(() => {
+      if (failure) return Effect.fail(failure)
+      const last = groups.at(-1)
+      if (last === undefined) return Effect.void
+      last.waiters.push(written)
+      return Effect.zipRight(openLatches, Deferred.await(written))
+    })
+  )
 
-  const answer = (exit: Exit.Exit<void, StoreFailure>, answered: (waiter: Waiter) => boolean) => {
-    const rest: Array<Waiter> = []
-    for (const waiter of waiters) {
-      if (answered(waiter)) Deferred.unsafeDone(waiter.kept, exit)
-      else rest.push(waiter)
-    }
-    waiters = rest
-  }
+  const ready = Effect.suspend(() => (failure ? Effect.fail(failure) : Effect.void))
 
-  const onKept = (done: Held<Group>) => {
-    held = undefined
-    size -= done.size
-    kept += done.writes
-    answer(Exit.void, ({ write }) => write <= kept)
-  }
+  const onWritten = ({ bytes, waiters }: Group) =>
+    Effect.suspend(() => {
+      groups.shift()
+      buffered -= bytes
+      return Effect.forEach(waiters, (written) => Deferred.succeed(written, undefined), { discard: true })
+    }).pipe(Effect.uninterruptible)
+
+  const failCommits = (cause: StoreFailure) =>
+    Effect.suspend(() => {
+      failure = cause
+      const waiting = groups.flatMap(({ waiters }) => waiters.splice(0))
+      return Effect.forEach(waiting, (written) => Deferred.fail(written, cause), { discard: true })
+    }).pipe(Effect.uninterruptible)
 
   const onFailure = (cause: StoreFailure) =>
     Effect.suspend(() => {
-      const first = failure === undefined
-      failure = cause
-      answer(Exit.fail(cause), () => true)
-      return first
-        ? Effect.logError(`The store cannot be written; work is refused until it can: ${reasonOf(cause)}`)
-        : Effect.void
+      const message = `The store cannot be written; work is refused until it can: ${reasonOf(cause)}`
+      return Effect.zipRight(failCommits(cause), failure ? Effect.void : Effect.logError(message))
     })
 
-  // What was lost has to be known to everybody who waits, so commits fail until all that is held is kept.
+  // Everybody who waits has to learn of a loss, so commits fail until all that is buffered is written.
   const recover = Effect.suspend(() => {
-    if (!failure || (lost > 0 && kept < taken)) return Effect.void
-    const message =
-      lost > 0 ? `The store can be written again; ${lost} entries are lost` : "The store can be written again"
-    const level = lost > 0 ? Effect.logError : Effect.logWarning
+    if (!failure || (lost > 0 && groups.length > 0)) return Effect.void
+    const message = "The store can be written again"
+    const log =
+      lost > 0 ? Effect.logError(`${message}; ${lost} entries are lost`) : Effect.logWarning(message)
     failure = undefined
     lost = 0
-    return level(message)
+    return log
   })
 
-  const keepNext = Effect.suspend(() => {
-    const next = held ?? nextGroup()
-    held = next
-    return Effect.tap(keep(next.group), () => Effect.sync(() => onKept(next)))
+  const writeFirst = Effect.suspend(() => {
+    const [first] = groups
+    if (first === undefined) return Effect.void
+    first.write ??= withWriteTimeout(prepare(first.entries))
+    return Effect.zipRight(first.write, onWritten(first))
   })
 
-  const writer = due.await.pipe(
-    Effect.zipRight(keepNext.pipe(Effect.tapError(onFailure), Effect.retry(retries))),
+  const writeAll = hasGroup.await.pipe(
+    Effect.zipRight(Effect.timeoutOption(firstIsDue.await, linger)),
+    Effect.zipRight(Effect.retry(Effect.tapError(writeFirst, onFailure), retrySchedule)),
     Effect.zipRight(recover),
-    Effect.zipRight(nextTurn),
+    Effect.zipRight(resetLatches),
+    Effect.zipRight(EventLoop.nextTurn),
     Effect.forever,
     Effect.catchAllDefect((cause) =>
       onFailure(new StoreFailure({ message: "The store's writer has stopped", cause }))
     )
   )
 
-  const left = () => queue.reduce((count, entries) => count + entries.length, held?.entries ?? 0)
-  const drain = Effect.whileLoop({ while: () => left() > 0, body: () => keepNext, step: () => {} })
   const flush = Effect.gen(function* () {
-    yield* drain.pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(flushBound), Effect.exit)
-    if (left() > 0)
-      yield* Effect.logError(`The store was closed with ${left()} entries unwritten, which are lost`)
-    failure = new StoreFailure({ message: "The store is closed" })
-    answer(Exit.fail(failure), () => true)
+    yield* Effect.repeat(writeFirst, { while: () => groups.length > 0 }).pipe(
+      Effect.interruptible,
+      Effect.timeout(flushTimeout),
+      Effect.exit
+    )
+    const left = groups.reduce((count, { entries }) => count + entries.length, 0)
+    if (left > 0)
+      yield* Effect.logError(`The store was closed with ${left} entries unwritten, which are lost`)
+    yield* failCommits(new StoreFailure({ message: "The store is closed" }))
   })
+
   yield* Effect.addFinalizer(() => flush)
-  yield* Effect.forkScoped(Effect.interruptible(writer))
+  yield* Effect.forkScoped(Effect.interruptible(writeAll))
 
-  const ready = Effect.suspend(() => (failure ? Effect.fail(failure) : Effect.void))
-
-  return { write, commit, ready }
+  return { append, commit, ready }
 })

@@ -199,7 +199,7 @@ const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
 }
 
 /** Writes a group; to be run in a transaction. A group that was kept in an earlier try is left alone. */
-export const keeping = (sql: SqlClient.SqlClient, writer: Writer) => {
+export const inserting = (sql: SqlClient.SqlClient, writer: Writer) => {
   const advance = advancing(sql, writer)
   const statementsOf = statements(sql)
   return Effect.fnUntraced(function* (connection: SqlConnection.Connection, group: GroupRows) {
