@@ -89,14 +89,16 @@ export const make = Effect.fnUntraced(function* (
   const isDue = ({ entries, waiters }: Group) =>
     groups.length > 1 || waiters.length > 0 || entries.length >= groupSize
 
-  const openLatches = Effect.suspend(() => {
+  const openLatches = (): Effect.Effect<void> => {
     const [first] = groups
     if (first === undefined) return Effect.void
     return isDue(first) ? Effect.zipRight(firstIsDue.open, hasGroup.open) : hasGroup.open
-  })
+  }
 
   // Closed first, so that nothing that happens in between is missed.
-  const resetLatches = Effect.all([hasGroup.close, firstIsDue.close, openLatches], { discard: true })
+  const resetLatches = Effect.all([hasGroup.close, firstIsDue.close, Effect.suspend(openLatches)], {
+    discard: true
+  })
 
   const buffer = (entries: ReadonlyArray<Entry>) => {
     const bytes = sizeOfAll(entries)
@@ -113,14 +115,10 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const append: GroupCommit["append"] = (entries) =>
-    entries.length === 0
-      ? Effect.void
-      : Effect.uninterruptible(
-          Effect.zipRight(
-            Effect.sync(() => buffer(entries)),
-            openLatches
-          )
-        )
+    Effect.suspend(() => {
+      if (entries.length > 0) buffer(entries)
+      return openLatches()
+    }).pipe(Effect.uninterruptible)
 
   const commit: GroupCommit["commit"] = Effect.flatMap(Deferred.make<void, StoreFailure>(), (written) =>
     Effect.suspend(() => {
@@ -128,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
       const last = groups.at(-1)
       if (last === undefined) return Effect.void
       last.waiters.push(written)
-      return Effect.zipRight(openLatches, Deferred.await(written))
+      return Effect.zipRight(openLatches(), Deferred.await(written))
     })
   )
 
