@@ -2,10 +2,10 @@ import { Command, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as Places from "../src/Places.js"
+import * as Checkout from "../src/Checkout.js"
 
 const bench = (...args: ReadonlyArray<string>) =>
-  Command.make("node", "scripts/bench.mjs", ...args).pipe(Command.workingDirectory(Places.root))
+  Command.make("node", "scripts/bench.mjs", ...args).pipe(Command.workingDirectory(Checkout.ours))
 
 describe("The bench", () => {
   it.scopedLive(
@@ -44,6 +44,15 @@ describe("The bench", () => {
         assert.deepStrictEqual(Object.keys(found), ["admission", "machine", "loadAfter"])
         assert.include(report, "with 1000 waiting")
       }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.live(
+    "tells its options",
+    () =>
+      Effect.map(Command.string(bench("--help")), (said) => assert.include(said, "--only GROUP")).pipe(
+        Effect.provide(NodeContext.layer)
+      ),
     60_000
   )
 

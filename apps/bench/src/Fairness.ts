@@ -1,19 +1,19 @@
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { Duration, Effect, Schema } from "effect"
-import { BenchFailure } from "./BenchFailure.js"
-import * as MockService from "./MockService.js"
+import { MeasurementFailure, Spread, spread } from "./Measurement.js"
 import type { Options } from "./Options.js"
-import * as Statistics from "./Statistics.js"
+import * as ServiceOnMock from "./ServiceOnMock.js"
 
 const Waits = Schema.Struct({
   /** Requests of the noisy user that wait meanwhile. */
   noisyQueued: Schema.Number,
   /** Turns that others had while one request waited. */
-  turns: Statistics.Spread,
+  turns: Spread,
   /** How long one request waited. */
-  waitMs: Statistics.Spread
+  waitMs: Spread
 })
+export type Waits = typeof Waits.Type
 
 /** How long requests of one user wait for the only place, asked for one after the other, without and with a noisy user. */
 export const Result = Schema.Struct({ programMs: Schema.Number, alone: Waits, beside: Waits })
@@ -30,9 +30,9 @@ const program: MockSandboxProvider.MockProgram = () =>
 const askOnce = Effect.gen(function* () {
   const { created } = yield* MockSandboxProvider.MockSandboxes
   const before = (yield* created).length
-  const { executionId, metrics } = yield* MockService.complete("quiet")
+  const { executionId, metrics } = yield* ServiceOnMock.complete("quiet")
   const own = (yield* created).findIndex(({ options }) => options.metadata.executionId === executionId)
-  if (own < before) return yield* new BenchFailure({ message: "fairness: a sandbox is missing" })
+  if (own < before) return yield* new MeasurementFailure({ message: "fairness: a sandbox is missing" })
   return { turns: own - before, waitMs: metrics.queueTimeMs ?? 0 }
 })
 
@@ -42,37 +42,34 @@ const ask = Effect.fnUntraced(function* (times: number) {
   const asked = yield* Effect.replicateEffect(Effect.delay(askOnce, pause), times)
   return {
     noisyQueued: queuedExecutions,
-    turns: Statistics.spread(asked.map(({ turns }) => turns)),
-    waitMs: Statistics.spread(asked.map(({ waitMs }) => waitMs))
+    turns: spread(asked.map(({ turns }) => turns)),
+    waitMs: spread(asked.map(({ waitMs }) => waitMs))
   }
 })
 
-const untilQueued = (wanted: number) =>
-  Effect.flatMap(SandboxService, ({ getSystemMetrics }) => getSystemMetrics).pipe(
-    Effect.delay(Duration.millis(1)),
-    Effect.repeat({ until: ({ queuedExecutions }) => queuedExecutions >= wanted })
-  )
+const askBeside = Effect.fnUntraced(function* ({ noisy, quiet }: Options) {
+  yield* ServiceOnMock.ready
+  yield* ask(quiet)
+  const alone = yield* ask(quiet)
+  const giveBack = yield* ServiceOnMock.holdPlaces(1)
+  // One of them takes the place.
+  yield* Effect.replicateEffect(Effect.forkScoped(ServiceOnMock.complete("noisy")), noisy + 1)
+  yield* ServiceOnMock.untilQueued(noisy + 1)
+  yield* giveBack
+  return { programMs, alone, beside: yield* ask(quiet) }
+}, Effect.scoped)
 
 /** Puts a user who asks for everything at once beside one who asks for one thing at a time. */
-export const measure = ({ noisy, quiet }: Options) =>
-  Effect.gen(function* () {
-    yield* MockService.ready
-    yield* ask(quiet)
-    const alone = yield* ask(quiet)
-    yield* Effect.replicateEffect(Effect.forkScoped(MockService.complete("noisy")), noisy + 1)
-    yield* untilQueued(noisy)
-    return { programMs, alone, beside: yield* ask(quiet) }
-  }).pipe(
-    Effect.scoped,
-    Effect.provide(
-      MockService.layer(
-        {
-          maxConcurrentSandboxes: 1,
-          maxQueued: noisy * 2,
-          maxQueuedPerUser: noisy * 2,
-          killGracePeriod: 0.1
-        },
-        program
-      )
+export const measure = (options: Options) =>
+  Effect.provide(
+    askBeside(options),
+    ServiceOnMock.layer(
+      {
+        maxConcurrentSandboxes: 1,
+        maxQueued: options.noisy * 2,
+        maxQueuedPerUser: options.noisy * 2,
+        killGracePeriod: 0.1
+      },
+      program
     )
   )

@@ -1,4 +1,30 @@
-import { Array as Arr, Order, Schema } from "effect"
+import { Array as Arr, type Duration, type Effect, Order, Schema } from "effect"
+
+/** Something did not do what it is measured doing, so that no number can be given. */
+export class MeasurementFailure extends Schema.TaggedError<MeasurementFailure>()("MeasurementFailure", {
+  message: Schema.String
+}) {}
+
+/** What one row did in one turn. Every time is in milliseconds. */
+export interface Block {
+  /** Of each execution, in no order. */
+  readonly latencies: ReadonlyArray<number>
+  /** From the first start to the last end. */
+  readonly wallMs: number
+  /** Processor time that the process under test itself used. */
+  readonly cpuMs?: number
+}
+
+/** One way to run a program, measured beside the others. */
+export interface Row {
+  readonly name: string
+  /** How it runs, for people. */
+  readonly how: string
+  /** Nothing of it is compiled while it runs, so that it needs no warming. */
+  readonly isSteady?: true
+  /** Executes again and again, so many at once, for about so long; checks every answer. */
+  readonly run: (concurrency: number, duration: Duration.Duration) => Effect.Effect<Block, MeasurementFailure>
+}
 
 const ascending = Arr.sort(Order.number)
 
@@ -17,9 +43,6 @@ export const median = (values: ReadonlyArray<number>): number => {
   return (low + high) / 2
 }
 
-export const sum = (values: ReadonlyArray<number>): number =>
-  values.reduce((total, value) => total + value, 0)
-
 /** A median, and how far the values lie from it. */
 export const Spread = Schema.Struct({
   median: Schema.Number,
@@ -34,7 +57,7 @@ export const spread = (values: ReadonlyArray<number>): Spread => ({
   most: Math.max(...values)
 })
 
-/** The two ends of a latency's distribution that people feel. */
+/** The two ends of a latency's distribution that people feel; milliseconds. */
 export const Latency = Schema.Struct({ p50: Schema.Number, p99: Schema.Number })
 export type Latency = typeof Latency.Type
 
