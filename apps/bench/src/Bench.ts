@@ -2,6 +2,7 @@ import { Console, Effect, Option, Schema } from "effect"
 import * as AdmissionCost from "./AdmissionCost.js"
 import * as Checkout from "./Checkout.js"
 import * as Fairness from "./Fairness.js"
+import * as Interleave from "./Interleave.js"
 import * as Machine from "./Machine.js"
 import { MeasurementFailure } from "./Measurement.js"
 import { type Alone, type Group, groups, type Options } from "./Options.js"
@@ -59,24 +60,85 @@ const measurements = {
 /** Measures one group in this very process, and gives what it found as text. */
 export const tell = (group: Alone, options: Options) => measurements[group].tell(options)
 
+const MockRows = Schema.Array(Interleave.Measured.pick("p50", "perSecond"))
+
+/** A number of the service on the mock that is compared with that of another checkout. */
+interface Comparison {
+  readonly group: Alone
+  readonly what: string
+  /** Of the provider directly and of the whole service. */
+  readonly numberOf: (rows: typeof MockRows.Type) => number
+}
+
+const comparisons: ReadonlyArray<Comparison> = [
+  {
+    group: "throughput",
+    what: "the service on the mock: executions a second",
+    numberOf: ([, service]) => service?.perSecond.median ?? Number.NaN
+  },
+  {
+    group: "overhead",
+    what: "the service adds to the median execution: milliseconds",
+    numberOf: ServiceOnMock.added
+  }
+]
+
+/** Asks the benches of both checkouts in turns. Each turn is a process of its own. */
+const compareOnMock = Effect.fnUntraced(function* (
+  theirs: string,
+  { group, numberOf, what }: Comparison,
+  { quick, rounds }: Options
+) {
+  yield* Console.error(`Measuring ${group}, in turns with ${theirs} …`)
+  const sides = [
+    { isOurs: true, directory: Checkout.ours },
+    { isOurs: false, directory: theirs }
+  ]
+  const found = yield* Effect.forEach(Interleave.plan(sides, [1], rounds), ({ row: { directory, isOurs } }) =>
+    Checkout.measureAlone(directory, group, { quick, rounds: 1 }).pipe(
+      Effect.flatMap(Schema.decode(Schema.parseJson(MockRows))),
+      Effect.mapBoth({
+        onSuccess: (rows) => ({ isOurs, value: numberOf(rows) }),
+        onFailure: failed(directory, group)
+      })
+    )
+  )
+  const numbersOf = (side: boolean) => found.filter(({ isOurs }) => isOurs === side).map(({ value }) => value)
+  return Interleave.versus(what, numbersOf(true), numbersOf(false))
+})
+
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const machine = yield* Machine.facts
   const wanted = Option.match(options.only, { onNone: () => groups, onSome: (group) => [group] })
   const isWanted = (group: Group) => wanted.includes(group)
+  const theirs = yield* Effect.transposeMapOption(options.against, (directory) =>
+    Checkout.theirs(directory, wanted)
+  )
   const when = <A, E, R>(isAsked: boolean, measure: Effect.Effect<A, E, R>) =>
     isAsked ? measure : Effect.succeed(undefined)
-  const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options))
+  const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
+  const isAlone = Option.isNone(theirs)
   const found = yield* Effect.all({
-    throughput: when(isWanted("throughput"), measurements.throughput.found(options)),
-    overhead: when(isWanted("overhead"), measurements.overhead.found(options)),
+    throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
+    overhead: when(isWanted("overhead") && isAlone, measurements.overhead.found(options)),
     queue: when(isWanted("queue"), measurements.queue.found(options)),
     admission: when(isWanted("admission"), measurements.admission.found(options)),
     fairness: when(isWanted("fairness"), measurements.fairness.found(options))
   })
+  const against = yield* Effect.transposeMapOption(theirs, (directory) =>
+    Effect.map(
+      Effect.forEach(
+        comparisons.filter(({ group }) => isWanted(group)),
+        (comparison) => compareOnMock(directory, comparison, options)
+      ),
+      (onMock) => ({ directory, numbers: [...(sandboxes?.against ?? []), ...onMock] })
+    )
+  )
   return {
-    sandboxes,
+    sandboxes: sandboxes?.costs,
     ...found,
+    against: Option.getOrUndefined(against),
     machine,
     loadAfter: (yield* Machine.facts).load
   }

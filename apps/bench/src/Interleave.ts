@@ -99,3 +99,21 @@ export const compare = (samples: ReadonlyArray<Sample>, base: string): ReadonlyA
   }
   return concurrencies.flatMap((concurrency) => rows.map((row) => measured(row, concurrency)))
 }
+
+/** A number of ours beside the same number of another checkout, measured in the same rounds. */
+export interface Versus {
+  /** For people. */
+  readonly what: string
+  readonly ours: Spread
+  readonly theirs: Spread
+  /** Ours over theirs in each round. */
+  readonly ratio: Spread
+}
+
+/** Compares two numbers of each round. */
+export const versus = (what: string, ours: ReadonlyArray<number>, theirs: ReadonlyArray<number>): Versus => ({
+  what,
+  ours: spread(ours),
+  theirs: spread(theirs),
+  ratio: spread(ratios(ours, theirs))
+})

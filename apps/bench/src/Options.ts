@@ -9,6 +9,9 @@ export type Alone = (typeof aloneGroups)[number]
 export const groups = ["sandboxes", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
 
+/** Those of which two checkouts are compared. */
+const comparable: ReadonlyArray<Group> = ["sandboxes", "throughput", "overhead"]
+
 /** How much is measured. */
 export interface Options {
   readonly help: boolean
@@ -17,6 +20,8 @@ export interface Options {
   readonly only: Option.Option<Group>
   /** The group for which this very process was started by another bench. */
   readonly alone: Option.Option<Alone>
+  /** The directory of another checkout that is measured beside this one. */
+  readonly against: Option.Option<string>
   readonly rounds: number
   /** Milliseconds of one row's turn. */
   readonly blockMs: number
@@ -77,6 +82,7 @@ const quick = {
 export const usage = `npm run bench -- [options]
   --only GROUP    one of ${groups.join(", ")}; all unless told
   --rounds N      turns of each row; ${whole.rounds} unless told
+  --against DIR   measures the built checkout in DIR (${comparable.join(", ")}) in the same rounds too: ours to theirs
   --json FILE     writes what was found to FILE too
   --quick         takes a few seconds, for whether it runs at all
   --help          tells this`
@@ -111,12 +117,23 @@ const read = (args: ReadonlyArray<string>) =>
           quick: { type: "boolean" },
           only: { type: "string" },
           alone: { type: "string" },
+          against: { type: "string" },
           rounds: { type: "string" },
           json: { type: "string" }
         }
       }).values,
     catch: (error) => refuse(error instanceof Error ? error.message : String(error))
   })
+
+const againstOf = (given: string | undefined, only: Option.Option<Group>) => {
+  const isComparable = Option.match(only, {
+    onNone: () => true,
+    onSome: (group) => comparable.includes(group)
+  })
+  return given === undefined || isComparable
+    ? Effect.succeed(Option.fromNullable(given))
+    : refuse(`--against compares ${comparable.join(", ")} alone`)
+}
 
 /** What a command line asks for. */
 export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<string>) {
@@ -129,6 +146,7 @@ export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<s
     quick: given.quick === true,
     only,
     alone: yield* groupOf("alone", aloneGroups, given.alone),
+    against: yield* againstOf(given.against, only),
     rounds: yield* roundsOf(given.rounds, usual.rounds),
     json: Option.fromNullable(given.json)
   }

@@ -2,7 +2,7 @@ import { EmbeddedHost } from "@bulkhead/host"
 import { FileSystem } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { Sandbox } from "e2b"
-import { Console, Duration, Effect, Redacted } from "effect"
+import { Console, Duration, Effect, Option, Redacted } from "effect"
 import * as Checkout from "./Checkout.js"
 import * as ClosedLoop from "./ClosedLoop.js"
 import * as Interleave from "./Interleave.js"
@@ -18,6 +18,7 @@ const warmUpConcurrency = 4
 /** The row that the others are compared with. */
 const bare = "bare process"
 const http = "POST /api/execute"
+const theirHttp = "POST, theirs"
 
 const program = ["/usr/bin/python3", "-c", "print(1)"]
 
@@ -79,11 +80,26 @@ const httpRow = Effect.fnUntraced(function* (
   return row
 })
 
+/** The server of another checkout. */
+const theirRow = (directory: string) =>
+  Effect.flatMap(ServerUnderTest.start(directory, Checkout.serverBundle), (server) =>
+    httpRow(theirHttp, `the same, to the server of ${directory}`, server)
+  )
+
+const compareServers = (samples: ReadonlyArray<Interleave.Sample>) =>
+  concurrencies.map((concurrency) =>
+    Interleave.versus(
+      `${http}, ${concurrency} at once: executions a second`,
+      Interleave.rates(samples, http, concurrency),
+      Interleave.rates(samples, theirHttp, concurrency)
+    )
+  )
+
 const step = (title: string) => Console.error(`${title} …`)
 
-/** Measures what real sandboxes cost beside bare processes. */
+/** Measures what real sandboxes cost beside bare processes, and beside the server of another checkout if there is one. */
 export const measure = Effect.fn("RealSandboxes.measure")(
-  function* (options: Options) {
+  function* (options: Options, theirs: Option.Option<string>) {
     yield* step("Starting the server")
     const startUps = yield* Effect.replicateEffect(ServerTimes.startUp(Checkout.ours), options.starts)
     const server = yield* ServerUnderTest.start(Checkout.ours, Checkout.serverBundle)
@@ -91,7 +107,8 @@ export const measure = Effect.fn("RealSandboxes.measure")(
       spawnedRow(bare, program),
       spawnedRow("plain bubblewrap", [...bubblewrap, ...program]),
       sdkRow,
-      httpRow(http, 'code "print(1)", to the bundled server in its own process', server)
+      httpRow(http, 'code "print(1)", to the bundled server in its own process', server),
+      ...Option.toArray(Option.map(theirs, theirRow))
     ])
     yield* step("Warming up")
     yield* Interleave.warmUp(rows, warmUpConcurrency, Duration.millis(options.warmUpMs))
@@ -103,12 +120,15 @@ export const measure = Effect.fn("RealSandboxes.measure")(
     yield* step("Running into timeouts")
     const timeouts = yield* ServerTimes.timeouts(server, options.sleepers, options.timeout)
     return {
-      rows: rows.map(({ name, how }) => ({ name, how })),
-      measured: Interleave.compare(samples, bare),
-      startUps,
-      hello,
-      timeouts,
-      residentMB: yield* Machine.residentMB(server.pid)
+      costs: {
+        rows: rows.map(({ name, how }) => ({ name, how })),
+        measured: Interleave.compare(samples, bare),
+        startUps,
+        hello,
+        timeouts,
+        residentMB: yield* Machine.residentMB(server.pid)
+      },
+      against: Option.isSome(theirs) ? compareServers(samples) : []
     }
   },
   Effect.scoped,
@@ -116,4 +136,4 @@ export const measure = Effect.fn("RealSandboxes.measure")(
 )
 
 /** Every time is in milliseconds, memory in MiB. */
-export type Costs = Effect.Effect.Success<ReturnType<typeof measure>>
+export type Costs = Effect.Effect.Success<ReturnType<typeof measure>>["costs"]

@@ -143,6 +143,16 @@ const fairness = ({ alone, beside, programMs }: typeof Fairness.Result.Type) => 
   waits(beside)
 ]
 
+const versus = (what: string, ours: string, theirs: string, ratio: string) =>
+  `  ${what.padEnd(56)}${ours.padStart(24)}${theirs.padStart(24)}${ratio.padStart(20)}`
+
+const against = ({ directory, numbers }: NonNullable<Results["against"]>) => [
+  "",
+  `Ours beside theirs (${directory}), in the same rounds`,
+  versus("", "ours", "theirs", "ours to theirs"),
+  ...numbers.map(({ ours, ratio, theirs, what }) => versus(what, spread(ours), spread(theirs), spread(ratio)))
+]
+
 const machine = ({ loadAfter, machine: { cores, kernel, load, node, processor } }: Results) => {
   const loads = (values: ReadonlyArray<number>) => values.map((value) => value.toFixed(2)).join(" ")
   return [
@@ -164,5 +174,6 @@ export const render = (results: Results): string =>
     ...when(results.queue, queue),
     ...when(results.admission, admission),
     ...when(results.fairness, fairness),
+    ...when(results.against, against),
     ...machine(results)
   ].join("\n")

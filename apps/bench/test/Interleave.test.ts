@@ -59,4 +59,11 @@ describe("Interleave", () => {
       assert.closeTo(other?.cpuMs ?? 0, 100 / 30, 1e-9)
     })
   )
+
+  it("tells ours to theirs by the rounds, not by the medians", () => {
+    const versus = Interleave.versus("runs", [10, 20, 90], [10, 40, 30])
+    assert.deepStrictEqual(versus.ours, { median: 20, least: 10, most: 90 })
+    assert.deepStrictEqual(versus.theirs, { median: 30, least: 10, most: 40 })
+    assert.deepStrictEqual(versus.ratio, { median: 1, least: 0.5, most: 3 })
+  })
 })
