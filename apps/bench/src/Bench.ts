@@ -10,10 +10,9 @@ import * as QueueMemory from "./QueueMemory.js"
 import * as RealSandboxes from "./RealSandboxes.js"
 import * as ServiceOnMock from "./ServiceOnMock.js"
 
-const failed = (directory: string, group: Alone) => (error: { readonly message: string }) =>
-  new MeasurementFailure({
-    message: `the bench of ${directory} gave no result for --alone ${group}: ${error.message}`
-  })
+/** Why, the process itself has told. */
+const failed = (directory: string, group: Alone) => () =>
+  new MeasurementFailure({ message: `the bench of ${directory} gave no result for --alone ${group}` })
 
 /** Something that is measured in a process of its own, so that no other's heap and compiled code are in it. */
 const alone = <A, I>(

@@ -33,17 +33,17 @@ export const layer = (
 const failure = ({ message }: { readonly message: string }) =>
   new MeasurementFailure({ message: `the service: ${message}` })
 
-/** Has a program run for a user, and gives the result, which must be that it completed. */
+const isAsExpected = ({ receipt, verdict }: ExecutionResult) =>
+  verdict === "Completed" && receipt?.enforcement.wallTime === "supervisor"
+
+/** Has a program run for a user, and gives the result, which must be that it completed, under a supervisor. */
 export const complete = (
   user: string
 ): Effect.Effect<ExecutionResult, MeasurementFailure, SandboxService> => {
   const userId = UserId.make(user)
   return Effect.flatMap(SandboxService, ({ execute }) => execute({ code: "print(1)" }, { userId })).pipe(
     Effect.mapError(failure),
-    Effect.filterOrFail(
-      ({ verdict }) => verdict === "Completed",
-      (result) => failure({ message: JSON.stringify(result) })
-    )
+    Effect.filterOrFail(isAsExpected, (result) => failure({ message: JSON.stringify(result) }))
   )
 }
 
