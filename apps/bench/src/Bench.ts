@@ -143,5 +143,5 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   }
 })
 
-/** What a run found, and nothing of what was not asked for. Every time is in milliseconds unless its name says otherwise. */
+/** What a run found of what was asked for. Every time is in milliseconds unless its name says otherwise. */
 export type Results = Effect.Effect.Success<ReturnType<typeof run>>

@@ -11,6 +11,9 @@ export const ours: string = fileURLToPath(new URL("../../../", import.meta.url))
 export const serverBundle = "apps/server/dist/bulkhead.js"
 const benchBundle = "apps/bench/dist/bulkhead-bench.js"
 
+/** Bundles the server and the bench. */
+const buildCommand = "npm run bench -- --quick --only queue"
+
 /** What a checkout needs, so that it can be compared with ours. */
 const needs: Readonly<Record<Group, ReadonlyArray<string>>> = {
   sandboxes: [serverBundle],
@@ -33,11 +36,11 @@ export const theirs = Effect.fn("Checkout.theirs")(function* (given: string, gro
   const missing = yield* Effect.filter(new Set(groups.flatMap((group) => needs[group])), isMissing)
   if (missing.length === 0) return directory
   return yield* new MeasurementFailure({
-    message: `--against ${given}: no ${missing.join(" and no ")} there; to build, run there: npm run bench -- --quick --only queue`
+    message: `--against ${given}: no ${missing.join(" and no ")} there; to build, run there: ${buildCommand}`
   })
 })
 
-/** What a checkout's bench finds for one group in a process of its own, as JSON. No other's heap and compiled code are in it. */
+/** What a checkout's bench finds for one group in a process of its own, as JSON. */
 export const measureAlone = Effect.fn("Checkout.measureAlone")(
   (directory: string, group: Alone, { quick, rounds }: Pick<Options, "quick" | "rounds">) =>
     Command.make(

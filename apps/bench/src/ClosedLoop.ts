@@ -6,8 +6,8 @@ import { type Block, MeasurementFailure } from "./Measurement.js"
 const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /**
- * Runs an effect again and again in so many fibers until the time is up; what has begun by then is waited for and counts. It does little
- * beside, and is no span, since that would count too.
+ * Runs an effect again and again in so many fibers until the time is up; what has begun by then is waited for.
+ * It does little beside, and is no span, since that would count too.
  */
 export const run = Effect.fnUntraced(function* <E, R>(
   once: Effect.Effect<unknown, E, R>,

@@ -15,7 +15,7 @@ const Waits = Schema.Struct({
 })
 export type Waits = typeof Waits.Type
 
-/** How long requests of one user wait for the only place, asked for one after the other, without and with a noisy user. */
+/** How long requests of one user, one after the other, wait for the only place, without and with a noisy user. */
 export const Result = Schema.Struct({ programMs: Schema.Number, alone: Waits, beside: Waits })
 
 const programMs = 20

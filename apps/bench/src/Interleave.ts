@@ -18,7 +18,7 @@ const rotate = <A>(values: ReadonlyArray<A>, by: number): ReadonlyArray<A> => {
   return [...values.slice(at), ...values.slice(0, at)]
 }
 
-/** Rows take turns at each concurrency, so that what disturbs the machine disturbs them all; each round begins with another row. */
+/** At each concurrency rows take turns: what disturbs the machine disturbs all. Each round begins with another row. */
 export const plan = <A>(
   rows: ReadonlyArray<A>,
   concurrencies: ReadonlyArray<number>,

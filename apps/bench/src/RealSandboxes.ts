@@ -97,7 +97,7 @@ const compareServers = (samples: ReadonlyArray<Interleave.Sample>) =>
 
 const step = (title: string) => Console.error(`${title} …`)
 
-/** Measures what real sandboxes cost beside bare processes, and beside the server of another checkout if there is one. */
+/** Measures what real sandboxes cost beside bare processes, and beside the server of another checkout, if any. */
 export const measure = Effect.fn("RealSandboxes.measure")(
   function* (options: Options, theirs: Option.Option<string>) {
     yield* step("Starting the server")

@@ -25,7 +25,7 @@ const spread = ({ least, median, most }: Spread, digits = 2) =>
 
 const latency = ({ p50, p99 }: Latency) => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`
 
-/** How a table shows its numbers: what the ratio is of, whose processor time it is and in what, and digits after the point. */
+/** How a table shows its numbers: what the ratio is of, whose processor time it is, and digits after the point. */
 interface Style {
   readonly ratio: string
   readonly cpu: string

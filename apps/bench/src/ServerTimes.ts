@@ -82,7 +82,7 @@ const lateness = (timeout: number) => (result: ExecutionResult) => {
   })
 }
 
-/** Lets so many programs run into their timeout at once; seconds enough for all to be asleep before the first deadline. */
+/** Lets so many programs run into their timeout at once. By its seconds all of them must be asleep. */
 export const timeouts = Effect.fn("ServerTimes.timeouts")(function* (
   server: ServerUnderTest.ServerUnderTest,
   atOnce: number,

@@ -10,7 +10,7 @@ import type { Options } from "./Options.js"
 
 const toolchain = "python3 Python 3.11.2\nperl perl 5.36.0\n"
 
-/** Sandboxes that are there at once. In them this program runs under a supervisor; without one everything is over at once. */
+/** Sandboxes that are there at once. In them this program runs under a supervisor, or one that is over at once. */
 const sandboxes = (program?: MockSandboxProvider.MockProgram, options?: MockSandboxProvider.MockOptions) => {
   const supervised = MockSupervisor.reporting({}, program)
   const look: MockSandboxProvider.MockProgram = ({ stdout }) => Effect.as(stdout(toolchain), { exitCode: 0 })
@@ -72,7 +72,7 @@ export const untilQueued = (wanted: number) =>
     })
   )
 
-/** A row that runs in this very process, each time in a fiber of its own that no other one has as its parent, as a server's requests. */
+/** A row that runs in this very process, each time in a fiber of its own without a parent, like a server's requests. */
 const ownRow = (name: string, how: string, once: Effect.Effect<unknown, MeasurementFailure>): Row => {
   // To join would be to take over the fiber's references too, which costs as much as to fork.
   const inFiber = Effect.flatMap(Effect.forkDaemon(once), (fiber) => Effect.flatten(Fiber.await(fiber)))
