@@ -1,15 +1,15 @@
 import type * as Http from "node:http"
 import { HttpRouter } from "@effect/platform"
 import { Effect, Either, Schema, type Scope } from "effect"
+import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
+import type { GuestSandbox, Program } from "../Guest/GuestSandbox.js"
+import type { Batch, ProcessEvent, Subscriber } from "../Guest/Subscriber.js"
+import { RpcRefused } from "../HostErrors.js"
+import * as DirectRoutes from "../Http/DirectRoutes.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as Timer from "../Timer.js"
 import * as ConnectProtocol from "./ConnectProtocol.js"
-import * as DirectRoutes from "./DirectRoutes.js"
 import * as EnvdRequest from "./EnvdRequest.js"
-import { RpcRefused } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import type { GuestSandbox, Program } from "./Sandbox/GuestSandbox.js"
-import type { Batch, ProcessEvent, Subscriber } from "./Sandbox/Subscriber.js"
-import type { Sandboxes } from "./Sandboxes.js"
-import * as Timer from "./Timer.js"
 
 const DEFAULT_KEEPALIVE = 90_000
 
@@ -201,7 +201,7 @@ const closeStdin = (guest: GuestSandbox) =>
   })
 
 /** envd's `process.Process`. */
-export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
+export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
   const rootAllowed = isolation.mode === "two"
   const unary = <R>(handle: (guest: GuestSandbox) => Effect.Effect<unknown, RpcRefused, R>) =>
     Effect.flatMap(EnvdRequest.authorizedSandbox(sandboxes), ({ guest }) => handle(guest)).pipe(
@@ -225,7 +225,7 @@ export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
 
 /** Answers with all that a subscriber hears, or with the refusal of one. */
 const stream =
-  (sandboxes: Sandboxes, open: Open): DirectRoutes.Handler =>
+  (sandboxes: SandboxTable, open: Open): DirectRoutes.Handler =>
   (request, response) =>
     Effect.gen(function* () {
       const record = EnvdRequest.authorize(sandboxes, request.headers)

@@ -1,8 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
+import { diskBudget, type HostOptions } from "../HostOptions.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
-import { diskBudget, type HostOptions } from "./HostOptions.js"
 
 /** Whether guests have two kernel uids of their own (host is root), or the host's one. */
 export type UserMode = "two" | "one"

@@ -1,9 +1,9 @@
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Data, Effect, Either } from "effect"
-import { type GuestUser, homes } from "./GuestEtc.js"
-import { SandboxGone } from "./HostErrors.js"
-import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
-import * as Secrets from "./Secrets.js"
+import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
+import { SandboxGone } from "../HostErrors.js"
+import { type GuestUser, homes } from "../Isolation/GuestEtc.js"
+import * as Secrets from "../Secrets.js"
 
 /** The access token or the user of an envd request is not right. */
 export class EnvdUnauthenticated extends Data.TaggedError("EnvdUnauthenticated")<{
@@ -17,17 +17,17 @@ type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefine
 /** A header's value; empty when it is not there. */
 export const header = (headers: Headers, name: string): string => String(headers[name] ?? "")
 
-const named = (sandboxes: Sandboxes, headers: Headers) => {
+const named = (sandboxes: SandboxTable, headers: Headers) => {
   const sandboxId = header(headers, "e2b-sandbox-id")
   return Either.fromNullable(sandboxes.find(sandboxId), () => new SandboxGone({ sandboxId }))
 }
 
 /** The sandbox that a request's header names. */
-export const sandboxOf = (sandboxes: Sandboxes) =>
+export const sandboxOf = (sandboxes: SandboxTable) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => named(sandboxes, headers))
 
 /** The sandbox a request names, for which it also has the token. */
-export const authorizedSandbox = (sandboxes: Sandboxes) =>
+export const authorizedSandbox = (sandboxes: SandboxTable) =>
   Effect.gen(function* () {
     const { headers } = yield* HttpServerRequest.HttpServerRequest
     return yield* authorize(sandboxes, headers)
@@ -35,7 +35,7 @@ export const authorizedSandbox = (sandboxes: Sandboxes) =>
 
 /** The sandbox that headers name and have the token for. */
 export const authorize = (
-  sandboxes: Sandboxes,
+  sandboxes: SandboxTable,
   headers: Headers
 ): Either.Either<SandboxRecord, SandboxGone | EnvdUnauthenticated> => {
   const record = named(sandboxes, headers)

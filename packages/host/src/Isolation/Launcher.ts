@@ -1,10 +1,10 @@
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
+import * as Frames from "../Frames.js"
+import * as Held from "../Held.js"
+import { IsolationUnavailable, LaunchFailed } from "../HostErrors.js"
 import { Death } from "./Death.js"
-import * as Frames from "./Frames.js"
-import * as Held from "./Held.js"
-import { IsolationUnavailable, LaunchFailed } from "./HostErrors.js"
 
 const { LauncherFrame } = Frames
 
