@@ -12,6 +12,7 @@ import { type IsolationUnavailable, ListenFailed } from "./HostErrors.js"
 import { defaults, type HostOptions } from "./HostOptions.js"
 import * as DirectRoutes from "./Http/DirectRoutes.js"
 import * as Isolation from "./Isolation/Isolation.js"
+import type { IsolationDescription } from "./Isolation/IsolationDescription.js"
 import * as Secrets from "./Secrets.js"
 
 /** A running host, as a client needs to know it. */
@@ -21,7 +22,7 @@ export interface EmbeddedHostService {
   /** The key that the API takes. */
   readonly apiKey: Redacted.Redacted<string>
   /** What sandboxes are isolated with. */
-  readonly isolation: Isolation.IsolationDescription
+  readonly isolation: IsolationDescription
   /** How many sandboxes run now. */
   readonly sandboxes: Effect.Effect<number>
 }

@@ -74,7 +74,7 @@ const download = (sandboxes: SandboxTable, isolation: Isolation) =>
     const request = yield* HttpServerRequest.HttpServerRequest
     const asked = parseQuery(request.url)
     const { guest } = yield* resolve(sandboxes, asked, "read")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.mode === "two")
+    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
     const file = yield* GuestFiles.read(guest, user, asked.path)
     const headers = { "content-disposition": attachment(asked.path) }
     const contentType = "application/octet-stream"
@@ -132,7 +132,7 @@ const upload = (sandboxes: SandboxTable, isolation: Isolation) =>
     const request = yield* HttpServerRequest.HttpServerRequest
     const asked = parseQuery(request.url)
     const { guest } = yield* resolve(sandboxes, asked, "write")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.mode === "two")
+    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
     const isForm = (request.headers["content-type"] ?? "").startsWith("multipart/form-data")
     const uploads = isForm ? parts(request, asked.path) : yield* single(request, asked.path)
     const written = yield* Stream.runCollect(

@@ -4,7 +4,7 @@ import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
 import * as GuestFiles from "../Guest/GuestFiles.js"
 import type { GuestSandbox } from "../Guest/GuestSandbox.js"
 import { type GuestFileError, type RpcCode, RpcRefused } from "../HostErrors.js"
-import { type GuestUser, homes } from "../Isolation/GuestEtc.js"
+import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as ConnectProtocol from "./ConnectProtocol.js"
 import * as EnvdRequest from "./EnvdRequest.js"
@@ -87,7 +87,7 @@ export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
     const read = ConnectProtocol.unaryRequest(schema)
     return Effect.gen(function* () {
       const { guest } = yield* EnvdRequest.authorizedSandbox(sandboxes)
-      const user = yield* EnvdRequest.basicUser(isolation.mode === "two")
+      const user = yield* EnvdRequest.basicUser(isolation.users)
       const asked = yield* read
       return ConnectProtocol.unaryResponse(yield* handler(guest, user, asked))
     }).pipe(
