@@ -28,7 +28,7 @@ describe("The Perl parts", () => {
 
 const { AgentFrame } = Frames
 
-/** Runs a shell command under the agent, outside a sandbox; gives what is heard of it to its end, and the agent's exit code. */
+/** Runs a shell command under the agent, outside a sandbox; gives what is heard of it, and the agent's exit code. */
 const runUnder = (agent: string, command: string) =>
   Effect.async<{ heard: ReadonlyArray<readonly [number, string]>; exitCode: number | null }>((resume) => {
     const child = spawn("/usr/bin/perl", ["-", process.arch, "one", "0", "0"], {

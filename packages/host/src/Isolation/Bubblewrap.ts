@@ -44,8 +44,8 @@ const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): 
 ]
 
 /**
- * Namespaces around a root that the launcher has made, for its own child to enter. bwrap's program is the directory `/`: its failure to
- * run that says that the namespaces are complete.
+ * Namespaces around a root that the launcher has made, for its own child to enter. bwrap is told to run the directory
+ * `/`: that it fails to do so says that the namespaces are complete.
  */
 export const walls = (root: string): ReadonlyArray<string> => [
   ...namespaces,

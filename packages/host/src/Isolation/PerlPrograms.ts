@@ -20,8 +20,8 @@ const readShipped = Effect.fn("PerlPrograms.readShipped")(function* (name: strin
 })
 
 /**
- * Writes the launcher and the agent to the run directory, each put together from its two parts. With one uid each sandbox compiles its
- * agent anew, so there the agent gets its rarely used part as text, to compile on demand.
+ * Writes the launcher and the agent to the run directory, each put together from its two parts. With one uid each
+ * sandbox compiles its agent anew, so there the agent gets its rarely used part as text, to compile on demand.
  */
 export const write = Effect.fn("PerlPrograms.write")(function* (runDirectory: string, uids: KernelUids) {
   const fs = yield* FileSystem.FileSystem

@@ -6,7 +6,7 @@ import {
   type SyscallNumbers
 } from "./Syscalls.js"
 
-// Classic BPF, as the kernel's seccomp filter mode takes it: an instruction is { code, jump if true, jump if false, operand }.
+// Classic BPF, as seccomp's filter mode takes it: an instruction is { code, jump if true, jump if false, operand }.
 const LOAD_WORD = 0x20
 const AND = 0x54
 const JUMP_EQUAL = 0x15
@@ -114,7 +114,7 @@ const program = (architecture: Architecture): ReadonlyArray<Instruction> => [
   give(NOT_PERMITTED)
 ]
 
-/** The system call filter of every sandbox, in the bytes that `bwrap --seccomp` reads: what Docker's default profile refuses, this refuses. */
+/** Every sandbox's system call filter, as `bwrap --seccomp` reads it. It refuses what Docker's default profile does. */
 export const filter = (architecture: Architecture): Uint8Array => {
   const instructions = program(architecture)
   const bytes = new DataView(new ArrayBuffer(instructions.length * 8))

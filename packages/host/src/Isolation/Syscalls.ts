@@ -16,7 +16,7 @@ export const JUDGED_SYSCALLS = {
   socket: [41, 198]
 } as const satisfies Record<string, SyscallNumbers>
 
-/** Calls that are always allowed: those of Docker's default profile for a container without capabilities, less io_uring. */
+/** Calls that are always allowed: those of Docker's default profile without capabilities, less io_uring. */
 export const ALLOWED_SYSCALLS = {
   // Files and directories
   access: [21, null],
