@@ -18,7 +18,6 @@ import * as Requirements from "./Requirements.js"
 import * as RunDirectory from "./RunDirectory.js"
 import * as SandboxLimits from "./SandboxLimits.js"
 import * as Seccomp from "./Seccomp.js"
-import * as Slots from "./Slots.js"
 import * as Toolchains from "./Toolchains.js"
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -27,8 +26,6 @@ const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 export interface Isolation {
   readonly options: HostOptions
   readonly launcher: Launcher.Launcher
-  /** A place among the most sandboxes there may be. */
-  readonly slot: Slots.TakeSlot
   /** The users that programs can run as. */
   readonly users: ReadonlyArray<GuestUser>
   /** The PATH that programs start with. */
@@ -67,11 +64,13 @@ export const make = Effect.fn("Isolation.make")(
     const agent = [architecture, uids, String(programLimits.processes), String(programLimits.dataBytes)]
     const bwrapArguments =
       uids === "two" ? Bubblewrap.walls(`${runDirectory}/root`) : Bubblewrap.sandbox(root, options, agent)
-    const launcher = yield* Launcher.make({ architecture, uids, runDirectory, bwrap, bwrapArguments })
+    const launcher = yield* Launcher.make({
+      maxSandboxes: Math.min(options.maxSandboxes, MOST_SANDBOXES),
+      ...{ architecture, uids, runDirectory, bwrap, bwrapArguments }
+    })
     return {
       options,
       launcher,
-      slot: yield* Slots.make(Math.min(options.maxSandboxes, MOST_SANDBOXES)),
       users: uids === "two" ? ["user", "root"] : ["user"],
       path: [...toolchains.map((directory) => `${directory}/bin`), SYSTEM_PATH].join(":"),
       cgroups,
