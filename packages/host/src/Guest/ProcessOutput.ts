@@ -20,6 +20,7 @@ export class ProcessOutput {
   private readonly readers = new Map<Subscriber.Subscriber, Reader>()
   private sent = 0
   private credited = 0
+  private readonly early: Array<ProcessEvent> = []
   private start: ProcessEvent | undefined
   private last: ProcessEvent | RpcRefused | undefined
   private readonly onCredit: (bytes: number) => void
@@ -46,13 +47,16 @@ export class ProcessOutput {
     ).pipe(Effect.uninterruptible)
   }
 
-  /** Takes the next event. */
+  /** Takes the next event. Clients count on the start to come first, so what comes before it waits. */
   publish(event: ProcessEvent): void {
-    if (event._tag === "Start") this.start = event
-    if (event._tag === "End") this.last = event
     if (event._tag === "Data") this.sent += event.bytes.length
-    for (const subscriber of this.readers.keys()) subscriber.offer(event)
-    if (this.readers.size === 0) this.giveCredit()
+    if (event._tag === "Start") this.start = event
+    else if (this.start === undefined) {
+      this.early.push(event)
+      return
+    }
+    this.deliver(event)
+    for (const waiting of this.early.splice(0)) this.deliver(waiting)
   }
 
   /** There will be no more events. */
@@ -73,6 +77,12 @@ export class ProcessOutput {
       } else reader.wasBehind = isBehind
     }
   })
+
+  private deliver(event: ProcessEvent): void {
+    if (event._tag === "End") this.last = event
+    for (const subscriber of this.readers.keys()) subscriber.offer(event)
+    if (this.readers.size === 0) this.giveCredit()
+  }
 
   private add(subscriber: Subscriber.Subscriber, reader: Reader): void {
     this.readers.set(subscriber, reader)
