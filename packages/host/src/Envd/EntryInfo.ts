@@ -1,4 +1,4 @@
-import type { GuestEntry } from "../Guest/GuestFiles.js"
+import type { GuestEntry } from "../Guest/GuestEntry.js"
 
 const types: Record<GuestEntry["kind"], string> = {
   file: "FILE_TYPE_FILE",
@@ -29,5 +29,6 @@ export const make = (entry: GuestEntry) => ({
   owner: owner(entry.uid),
   group: owner(entry.gid),
   modifiedTime: new Date(entry.modifiedAt * 1000).toISOString(),
-  ...(entry.symlinkTarget === undefined ? {} : { symlinkTarget: entry.symlinkTarget })
+  ...(entry.symlinkTarget === undefined ? {} : { symlinkTarget: entry.symlinkTarget }),
+  ...(Object.keys(entry.metadata).length === 0 ? {} : { metadata: entry.metadata })
 })

@@ -1,9 +1,11 @@
-import { Chunk, Clock, Effect, Option, type Scope, Sink, Stream } from "effect"
+import { Clock, Effect, Option, type Scope, Sink, Stream } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
-import * as GuestFiles from "../Guest/GuestFiles.js"
+import * as FileContent from "../Guest/FileContent.js"
+import type { GuestEntry } from "../Guest/GuestEntry.js"
 import { EnvdUnauthenticated, GuestFileError, SandboxGone } from "../HostErrors.js"
 import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
+import * as Multipart from "../Http/Multipart.js"
 import type { Route } from "../Http/Routes.js"
 import type { GuestUser } from "../Isolation/GuestUser.js"
 import * as EnvdRequest from "./EnvdRequest.js"
@@ -61,7 +63,7 @@ const attachment = (path: string) =>
 
 const download: Transfer = ({ guest, path, user }) =>
   Effect.gen(function* () {
-    const file = yield* GuestFiles.read(guest, user, path)
+    const file = yield* FileContent.read(guest, user, path)
     const headers = { "content-type": "application/octet-stream", "content-disposition": attachment(path) }
     if (file.size > 0) {
       const pull = yield* Stream.toPull(file.content)
@@ -74,51 +76,76 @@ const download: Transfer = ({ guest, path, user }) =>
     return Answer.inPieces(200, headers, Answer.fromPull(pull))
   })
 
-interface Upload {
-  readonly path: string
-  readonly content: Stream.Stream<Uint8Array, GuestFileError>
-}
-
-const parts = (request: HttpRequest, path: string): Stream.Stream<Upload, GuestFileError> =>
-  request.parts.pipe(
-    Stream.mapError(unreadable),
-    Stream.filterMap((part) =>
-      part._tag === "File" && part.key === "file"
-        ? Option.some({
-            path: path === "" ? part.name : path,
-            content: Stream.mapError(part.content, unreadable)
-          })
-        : Option.none()
-    )
-  )
-
 const gunzip = (sent: Stream.Stream<Uint8Array, GuestFileError>): Stream.Stream<Uint8Array, GuestFileError> =>
   Stream.fromReadableStream(
     () => Stream.toReadableStream(sent).pipeThrough(new DecompressionStream("gzip")),
-    () => invalid("the request body could not be read")
+    () => invalid("the request body is not whole gzip")
   )
 
-const single = (request: HttpRequest, path: string): Stream.Stream<Upload, GuestFileError> => {
-  if (path === "") return Stream.fail(invalid("the path is missing"))
+const decoded = (request: HttpRequest): Stream.Stream<Uint8Array, GuestFileError> => {
   const sent = Stream.mapError(request.bytes, unreadable)
   const encoding = request.header("content-encoding")
-  if (encoding === "" || encoding === "identity") return Stream.make({ path, content: sent })
-  if (encoding === "gzip") return Stream.make({ path, content: gunzip(sent) })
+  if (encoding === "" || encoding === "identity") return sent
+  if (encoding === "gzip") return gunzip(sent)
   return Stream.fail(invalid(`content encoding ${encoding} is not supported`))
 }
 
-const upload: Transfer = ({ guest, path, user }, request) => {
-  const isForm = request.header("content-type").startsWith("multipart/form-data")
-  const uploads = isForm ? parts(request, path) : single(request, path)
-  return Stream.runCollect(
-    Stream.mapEffect(uploads, (each) => GuestFiles.write(guest, user, each.path, each.content))
-  ).pipe(
-    Effect.map((written) =>
-      Answer.json(
-        200,
-        Chunk.toReadonlyArray(written).map((entry) => ({ name: entry.name, path: entry.path, type: "file" }))
-      )
-    )
+const METADATA = "x-metadata-"
+
+/** The body is the file. */
+const uploadBody = ({ guest, path, user }: Target, request: HttpRequest) =>
+  Effect.gen(function* () {
+    if (path === "") return yield* invalid("the path is missing")
+    const file = yield* FileContent.write(guest, user, path, request.headersAfter(METADATA))
+    yield* Stream.runForEach(decoded(request), file.write)
+    return [yield* file.close]
+  })
+
+type NextEvent = Effect.Effect<Multipart.MultipartEvent, GuestFileError>
+
+const skipPart = (next: NextEvent): Effect.Effect<void, GuestFileError> =>
+  Effect.flatMap(next, ({ _tag }) => (_tag === "PartBytes" ? skipPart(next) : Effect.void))
+
+const writePart = (next: NextEvent, file: FileContent.FileWriter): Effect.Effect<void, GuestFileError> =>
+  Effect.flatMap(next, (event) =>
+    event._tag === "PartBytes" ? Effect.zipRight(file.write(event.bytes), writePart(next, file)) : Effect.void
+  )
+
+/** Each part that is named "file" is a file; without a path in the request it says itself which. */
+const uploadForm = ({ guest, path, user }: Target, request: HttpRequest) =>
+  Effect.gen(function* () {
+    const next = Effect.mapError(Multipart.reader(request), unreadable)
+    const metadata = request.headersAfter(METADATA)
+    const written = new Map<string, GuestEntry>()
+    for (let event = yield* next; event._tag === "PartStart"; event = yield* next) {
+      if (event.name !== "file") {
+        yield* skipPart(next)
+        continue
+      }
+      const place = path === "" ? Option.getOrElse(event.filename, () => "") : path
+      if (place === "") return yield* invalid("neither the request nor the part says which file it is")
+      if (written.has(place)) return yield* invalid(`only one file of a request can be written to '${place}'`)
+      const write = Effect.gen(function* () {
+        const file = yield* FileContent.write(guest, user, place, metadata)
+        yield* writePart(next, file)
+        return yield* file.close
+      })
+      written.set(place, yield* Effect.scoped(write))
+    }
+    return [...written.values()]
+  })
+
+const uploaded = ({ metadata, name, path }: GuestEntry) => ({
+  name,
+  path,
+  type: "file",
+  ...(Object.keys(metadata).length === 0 ? {} : { metadata })
+})
+
+const upload: Transfer = (target, request) => {
+  const isForm = request.header("content-type").toLowerCase().startsWith("multipart/form-data")
+  return Effect.map(isForm ? uploadForm(target, request) : uploadBody(target, request), (entries) =>
+    Answer.json(200, entries.map(uploaded))
   )
 }
 

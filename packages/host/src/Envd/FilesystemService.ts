@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
+import type { GuestEntry } from "../Guest/GuestEntry.js"
 import * as GuestFiles from "../Guest/GuestFiles.js"
 import type { GuestSandbox } from "../Guest/GuestSandbox.js"
 import { type GuestFileError, type RpcCode, RpcRefused } from "../HostErrors.js"
@@ -25,7 +26,7 @@ const codes: Record<GuestFileError["kind"], RpcCode> = {
 
 const refusalOf = ({ kind, message }: GuestFileError) => new RpcRefused({ code: codes[kind], message })
 
-const entryAnswer = (entry: GuestFiles.GuestEntry) => ({ entry: EntryInfo.make(entry) })
+const entryAnswer = (entry: GuestEntry) => ({ entry: EntryInfo.make(entry) })
 
 type Operation<A> = (
   guest: GuestSandbox,

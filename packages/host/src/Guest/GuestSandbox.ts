@@ -4,6 +4,7 @@ import { LaunchFailed, RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as AgentSession from "./AgentSession.js"
+import { FileMetadata } from "./FileMetadata.js"
 import * as GuestProcess from "./GuestProcess.js"
 
 /** A program to run, as envd's `ProcessConfig` has it. */
@@ -41,6 +42,8 @@ export interface GuestSandbox {
     operation: ReadonlyArray<string>,
     input: boolean
   ) => Effect.Effect<GuestProcess.Started, RpcRefused, Scope.Scope>
+  /** What clients have noted about its files. */
+  readonly fileMetadata: FileMetadata
   /** The programs that run now, and those that have ended no longer than `keepEnded` ago. */
   readonly programs: Effect.Effect<ReadonlyArray<Program>>
   /** What it uses now; none when it is gone. */
@@ -166,6 +169,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     start,
     operateOnFiles,
+    fileMetadata: yield* FileMetadata.make,
     programs: programs.all,
     usage: measureUsage(isolation, id, session),
     dead: Effect.asVoid(lastWords)

@@ -1,6 +1,4 @@
 import type * as Http from "node:http"
-import type { Multipart } from "@effect/platform"
-import { NodeMultipart } from "@effect/platform-node"
 import { Effect, Option, Stream } from "effect"
 import { BodyUnreadable } from "../HostErrors.js"
 
@@ -24,6 +22,15 @@ export class HttpRequest {
   /** A header by its name in lower case. Empty when the request does not have it. */
   header(name: string): string {
     return String(this.message.headers[name] ?? "")
+  }
+
+  /** The headers whose names begin with a prefix in lower case, by the rest of their names. */
+  headersAfter(prefix: string): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      Object.entries(this.message.headers)
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, value]) => [name.slice(prefix.length), String(value)])
+    )
   }
 
   /** A header that holds a number above zero. */
@@ -71,11 +78,6 @@ export class HttpRequest {
   /** The body's bytes as they come. */
   get bytes(): Stream.Stream<Uint8Array, BodyUnreadable> {
     return Stream.repeatEffectOption(this.nextBytes)
-  }
-
-  /** The parts of a multipart body. */
-  get parts(): Stream.Stream<Multipart.Part, BodyUnreadable> {
-    return Stream.mapError(NodeMultipart.stream(this.message, this.message.headers), () => aborted)
   }
 
   /** The whole body. */
