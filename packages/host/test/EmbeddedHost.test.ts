@@ -6,6 +6,7 @@ import {
   InvalidArgumentError,
   Sandbox,
   SandboxNotFoundError,
+  type SandboxOpts,
   TimeoutError
 } from "e2b"
 import { Effect, Redacted } from "effect"
@@ -258,6 +259,87 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         [...first, ...second].map(({ sandboxId }) => sandboxId),
         made.map(({ sandboxId }) => sandboxId)
       )
+    })
+  )
+
+  it.scoped("lists page by page, oldest first", () =>
+    Effect.gen(function* () {
+      const made = yield* Effect.forEach([1, 2, 3], () => sandbox({ metadata: { pages: "ascending" } }))
+      const where = yield* connection
+      const query = { metadata: { pages: "ascending" } }
+      const pages = Sandbox.list({ ...where, limit: 2, order: "asc", query })
+      const first = yield* Effect.promise(() => pages.nextItems())
+      const second = yield* Effect.promise(() => pages.nextItems())
+      assert.deepEqual(
+        [...first, ...second].map(({ sandboxId }) => sandboxId),
+        made.map(({ sandboxId }) => sandboxId)
+      )
+    })
+  )
+
+  it.scoped("lists those that started at or after a time", () =>
+    Effect.gen(function* () {
+      const metadata = { started: "after" }
+      const early = yield* sandbox({ metadata })
+      const late = yield* sandbox({ metadata })
+      const where = yield* connection
+      const { startedAt } = yield* Effect.promise(() => late.getInfo())
+      const startedAfter = (time: Date) =>
+        Effect.promise(async () => {
+          const found = await Sandbox.list({ ...where, query: { metadata, startedAfter: time } }).nextItems()
+          return found.map(({ sandboxId }) => sandboxId)
+        })
+      assert.deepEqual(yield* startedAfter(startedAt), [late.sandboxId])
+      assert.deepEqual(yield* startedAfter(new Date(startedAt.getTime() + 1)), [])
+      assert.deepEqual(yield* startedAfter(new Date(0)), [late.sandboxId, early.sandboxId])
+    })
+  )
+
+  it.scoped("refuses to make what it does not have, and says so", () =>
+    Effect.gen(function* () {
+      const where = yield* connection
+      const host = yield* EmbeddedHost
+      const before = yield* host.sandboxes
+      const options: ReadonlyArray<readonly [SandboxOpts, string]> = [
+        [{ template: "code-interpreter-v1" }, 'template "code-interpreter-v1" not found'],
+        [{ lifecycle: { onTimeout: "pause" } }, "cannot pause"],
+        [{ network: { allowOut: ["example.com"] } }, "no network"],
+        [{ network: { allowPublicTraffic: true } }, "no network"],
+        [{ template: "base", mcp: {} }, "no MCP gateway"],
+        [{ volumeMounts: { "/data": "data" } }, "no volumes"],
+        [{ timeoutMs: 25 * 60 * 60 * 1000 }, "timeout must not be greater than 86400 seconds"]
+      ]
+      for (const [asked, message] of options)
+        assert.include((yield* rejection(() => Sandbox.create({ ...where, ...asked }))).message, message)
+      assert.strictEqual(yield* host.sandboxes, before)
+    })
+  )
+
+  it.scoped("takes what asks for nothing that it lacks", () =>
+    Effect.gen(function* () {
+      for (const options of [
+        { allowInternetAccess: true },
+        { allowInternetAccess: false },
+        { lifecycle: { onTimeout: "kill" } },
+        { network: {} },
+        { network: { denyOut: ["0.0.0.0/0"], allowPublicTraffic: false } },
+        { template: "base", volumeMounts: {}, timeoutMs: 24 * 60 * 60 * 1000 }
+      ] satisfies ReadonlyArray<SandboxOpts>)
+        assert.strictEqual((yield* run(yield* sandbox(options), "echo made")).stdout, "made\n")
+    })
+  )
+
+  it.scoped("refuses more time than any sandbox may have", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const where = yield* connection
+      const tooLong = 25 * 60 * 60 * 1000
+      for (const start of [
+        () => here.setTimeout(tooLong),
+        () => Sandbox.connect(here.sandboxId, { ...where, timeoutMs: tooLong })
+      ])
+        assert.include((yield* rejection(start)).message, "timeout must not be greater than 86400 seconds")
+      yield* Effect.promise(() => here.setTimeout(24 * 60 * 60 * 1000))
     })
   )
 

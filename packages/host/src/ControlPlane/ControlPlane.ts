@@ -6,27 +6,19 @@ import type { HttpRequest } from "../Http/HttpRequest.js"
 import * as JsonText from "../Http/JsonText.js"
 import type { Route } from "../Http/Routes.js"
 import * as Secrets from "../Secrets.js"
+import * as NewSandbox from "./NewSandbox.js"
 import * as SandboxInfo from "./SandboxInfo.js"
 import * as SandboxList from "./SandboxList.js"
 import type { Sample } from "./SandboxMetrics.js"
 import type { SandboxTable } from "./SandboxTable.js"
+import * as Timeout from "./Timeout.js"
 
 /** Seconds that a sandbox lives where the client does not say, by the version of the route. */
 const V1_TIMEOUT = 15
 const V2_TIMEOUT = 300
 
-const Seconds = Schema.Number.pipe(Schema.finite(), Schema.nonNegative())
-const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
-
-const NewSandbox = Schema.Struct({
-  templateID: Schema.String,
-  timeout: Schema.optional(Seconds),
-  metadata: Schema.optional(Schema.NullOr(Strings)),
-  envVars: Schema.optional(Schema.NullOr(Strings)),
-  volumeMounts: Schema.optional(Schema.NullOr(Schema.Array(Schema.Unknown)))
-})
-const NewTimeout = Schema.Struct({ timeout: Seconds })
-const Connection = Schema.Struct({ timeout: Schema.optional(Seconds) })
+const NewTimeout = Schema.Struct({ timeout: Timeout.Seconds })
+const Connection = Schema.Struct({ timeout: Schema.optional(Timeout.Seconds) })
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 const badKey = refuse(401, "the API key is not valid")
@@ -60,7 +52,7 @@ const bodyReader = <A, I>(schema: Schema.Schema<A, I>) => {
       )
     )
 }
-const readNewSandbox = bodyReader(NewSandbox)
+const readNewSandbox = bodyReader(NewSandbox.NewSandbox)
 const readNewTimeout = bodyReader(NewTimeout)
 const readConnection = bodyReader(Connection)
 
@@ -69,17 +61,11 @@ const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
 const find = (sandboxes: SandboxTable, id: string) =>
   Either.fromNullable(sandboxes.find(id), () => missing(id))
 
-const create = (sandboxes: SandboxTable, defaultTimeout: number) =>
+const create = (sandboxes: SandboxTable, options: HostOptions, defaultTimeout: number) =>
   Effect.fnUntraced(function* (request: HttpRequest) {
     const asked = yield* readNewSandbox(request)
-    if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
-    const record = yield* sandboxes.create({
-      template: asked.templateID,
-      lifetime: (asked.timeout ?? defaultTimeout) * 1000,
-      metadata: asked.metadata ?? {},
-      envVars: asked.envVars ?? {}
-    })
-    return Answer.json(201, SandboxInfo.connection(record))
+    const wanted = yield* NewSandbox.toRequest(asked, defaultTimeout, options.maxLifetime)
+    return Answer.json(201, SandboxInfo.connection(yield* sandboxes.create(wanted)))
   })
 
 const list = (sandboxes: SandboxTable, options: HostOptions) => (request: HttpRequest) =>
@@ -102,21 +88,22 @@ const kill = (sandboxes: SandboxTable) => (request: HttpRequest) =>
     killed ? Effect.succeed(Answer.empty(204)) : missing(request.id)
   )
 
-const changeTimeout = (sandboxes: SandboxTable) =>
+const changeTimeout = (sandboxes: SandboxTable, { maxLifetime }: HostOptions) =>
   Effect.fnUntraced(function* (request: HttpRequest) {
     const record = yield* find(sandboxes, request.id)
     const { timeout } = yield* readNewTimeout(request)
-    yield* sandboxes.setLifetime(record, timeout * 1000)
+    yield* sandboxes.setLifetime(record, yield* Timeout.toLifetime(timeout, V2_TIMEOUT, maxLifetime))
     return Answer.empty(204)
   })
 
 /** Connecting gives a sandbox more time, never less. */
-const connect = (sandboxes: SandboxTable) =>
+const connect = (sandboxes: SandboxTable, { maxLifetime }: HostOptions) =>
   Effect.fnUntraced(function* (request: HttpRequest) {
     const record = yield* find(sandboxes, request.id)
-    const { timeout = V2_TIMEOUT } = yield* readConnection(request)
+    const { timeout } = yield* readConnection(request)
+    const lifetime = yield* Timeout.toLifetime(timeout, V2_TIMEOUT, maxLifetime)
     const now = yield* Clock.currentTimeMillis
-    if (now + timeout * 1000 > record.endAt) yield* sandboxes.setLifetime(record, timeout * 1000)
+    if (now + lifetime > record.endAt) yield* sandboxes.setLifetime(record, lifetime)
     return Answer.json(200, SandboxInfo.connection(record))
   })
 
@@ -165,15 +152,15 @@ export const routes = (
       )
   })
   return [
-    route("POST", "/v2/sandboxes", create(sandboxes, V2_TIMEOUT)),
-    route("POST", "/sandboxes", create(sandboxes, V1_TIMEOUT)),
+    route("POST", "/v2/sandboxes", create(sandboxes, options, V2_TIMEOUT)),
+    route("POST", "/sandboxes", create(sandboxes, options, V1_TIMEOUT)),
     route("GET", "/v2/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes/:id", show(sandboxes, options)),
     route("DELETE", "/sandboxes/:id", kill(sandboxes)),
-    route("POST", "/sandboxes/:id/timeout", changeTimeout(sandboxes)),
-    route("POST", "/v2/sandboxes/:id/connect", connect(sandboxes)),
-    route("POST", "/sandboxes/:id/connect", connect(sandboxes)),
+    route("POST", "/sandboxes/:id/timeout", changeTimeout(sandboxes, options)),
+    route("POST", "/v2/sandboxes/:id/connect", connect(sandboxes, options)),
+    route("POST", "/sandboxes/:id/connect", connect(sandboxes, options)),
     route("GET", "/sandboxes/:id/metrics", metrics(sandboxes)),
     route("POST", "/sandboxes/:id/pause", () => unsupported),
     route("POST", "/sandboxes/:id/fork", () => unsupported),

@@ -1,4 +1,4 @@
-import { Effect, Option, Order } from "effect"
+import { DateTime, Effect, Option, Order } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 import type { SandboxRecord } from "./SandboxTable.js"
 
@@ -37,6 +37,15 @@ const parseLimit = (given: string | null) => {
     : refuse(`limit takes 1 to ${MOST_LISTED}`)
 }
 
+/** Milliseconds since 1970; without a time, all of them. */
+const parseTime = (given: string) => {
+  if (given === "") return Effect.succeed(Number.NEGATIVE_INFINITY)
+  return Option.match(DateTime.make(given), {
+    onNone: () => refuse("startedAfter takes a time like 2026-01-31T12:00:00Z"),
+    onSome: (time) => Effect.succeed(DateTime.toEpochMillis(time))
+  })
+}
+
 type Position = Pick<SandboxRecord, "startedAt" | "id">
 
 const newestFirst: Order.Order<Position> = Order.combine(
@@ -62,9 +71,11 @@ const select = (
     if (states.length > 0 && !states.includes("running")) return []
     const metadata = yield* parseMetadata(query.get("metadata") ?? "")
     const template = query.get("template")
+    const startedAfter = yield* parseTime(query.get("startedAfter") ?? "")
     return records
       .filter((record) => metadata.every(([key, value]) => record.metadata[key] === value))
       .filter((record) => template === null || record.template === template)
+      .filter((record) => record.startedAt >= startedAfter)
       .toSorted(order)
   })
 
