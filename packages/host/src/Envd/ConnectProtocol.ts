@@ -84,7 +84,12 @@ export const unaryAnswer = (value: unknown): Answer.Answer => Answer.json(200, v
 export const refusal = ({ code, message }: RpcRefused): Answer.Answer =>
   Answer.json(httpStatus[code], { code, message })
 
-const streamHeaders = { "content-type": "application/connect+json" }
+const STREAM = "application/connect+json"
+const streamHeaders = { "content-type": STREAM }
+
+/** The refusal of a call of either kind, as its content type tells. */
+export const refusalOf = (request: HttpRequest, error: RpcRefused): Answer.Answer =>
+  request.header("content-type").startsWith(STREAM) ? streamRefusal(error) : refusal(error)
 
 /** The answer of a server stream, as envelopes. Its HTTP status is always 200. */
 export const streamAnswer = (pieces: Answer.Pieces, keepalive: Answer.Keepalive): Answer.Answer =>

@@ -67,6 +67,7 @@ export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>)
     route("ListDir", OnDirectory, list),
     route("MakeDir", OnPath, makeDirectory),
     route("Remove", OnPath, remove),
-    route("Move", OnTwoPaths, move)
+    route("Move", OnTwoPaths, move),
+    rpc.others("filesystem.Filesystem")
   ]
 }

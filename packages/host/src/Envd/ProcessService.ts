@@ -162,6 +162,7 @@ export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>)
     rpc.unary("/process.Process/List", ListRequest, list),
     rpc.unary("/process.Process/SendInput", InputRequest, sendInput),
     rpc.unary("/process.Process/SendSignal", SignalRequest, sendSignal),
-    rpc.unary("/process.Process/CloseStdin", ProcessRequest, closeStdin)
+    rpc.unary("/process.Process/CloseStdin", ProcessRequest, closeStdin),
+    rpc.others("process.Process")
   ]
 }

@@ -45,6 +45,14 @@ export const make = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>) =
       )
   })
   return {
+    /** The methods of a service that no other route answers. */
+    others: (service: string): Route =>
+      post(`/${service}/:id`, ({ request }) => {
+        const message = `this host does not implement ${service}/${request.id}`
+        return Effect.succeed(
+          ConnectProtocol.refusalOf(request, new RpcRefused({ code: "unimplemented", message }))
+        )
+      }),
     /** A call with one message as its answer. */
     unary: <A, I>(
       path: string,
