@@ -1,5 +1,5 @@
 import { EmbeddedHost } from "@bulkhead/host"
-import { assert, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import {
   AuthenticationError,
   FileNotFoundError,
@@ -9,7 +9,7 @@ import {
   type SandboxOpts,
   TimeoutError
 } from "e2b"
-import { Effect, Redacted } from "effect"
+import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { connection, processesMarked, rejection, run, sandbox, until } from "./Fixtures.js"
 
 const bytes = (length: number) => new Uint8Array(length).map((_, index) => (index * 31) % 251)
@@ -422,3 +422,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
     })
   )
 })
+
+it.live("closes its sandboxes at once, though it was made where nothing interrupts", () =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Effect.uninterruptible(Layer.buildWithScope(EmbeddedHost.layer(), scope))
+    const { apiKey, url } = Context.get(context, EmbeddedHost)
+    const where = { apiKey: Redacted.value(apiKey), apiUrl: url, sandboxUrl: url }
+    const here = yield* Effect.promise(() => Sandbox.create({ ...where, timeoutMs: 60_000 }))
+    assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    const handle = yield* Effect.promise(() => here.commands.run("sleep 86387", { background: true }))
+    handle.wait().catch(() => undefined)
+    yield* Scope.close(scope, Exit.void).pipe(
+      Effect.disconnect,
+      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "it does not close" })
+    )
+    assert.deepEqual(processesMarked("sleep 86387"), [])
+  })
+)

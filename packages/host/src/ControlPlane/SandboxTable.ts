@@ -129,7 +129,9 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
   const recordAll = Effect.suspend(() =>
     Effect.forEach([...running.values()], ({ record }) => record.metrics.record, { discard: true })
   )
-  yield* Effect.forkScoped(Effect.forever(Effect.delay(recordAll, SandboxMetrics.INTERVAL)))
+  yield* Effect.forkScoped(
+    Effect.interruptible(Effect.forever(Effect.delay(recordAll, SandboxMetrics.INTERVAL)))
+  )
 
   return {
     create,

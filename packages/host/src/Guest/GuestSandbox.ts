@@ -90,10 +90,12 @@ const makePrograms = Effect.fnUntraced(function* (keepEnded: number) {
       // The kernel may have given its pid to a later one.
       if (programs.get(program.process.pid) === program) programs.delete(program.process.pid)
     })
+  // A fiber that is forked where nothing interrupts would not let its scope close: hence `interruptible`.
   const killAtDeadline = ({ process, subscriber }: GuestProcess.Started, deadline: number) =>
     GuestProcess.kill(process).pipe(
       Effect.zipRight(Effect.sync(() => subscriber.fail(tooLate))),
       Effect.delay(deadline),
+      Effect.interruptible,
       Effect.forkIn(scope)
     )
   const add = Effect.fnUntraced(function* (config: ProgramConfig, started: GuestProcess.Started) {
@@ -104,6 +106,7 @@ const makePrograms = Effect.fnUntraced(function* (keepEnded: number) {
     yield* program.process.ended.pipe(
       Effect.zipRight(Fiber.interrupt(killer)),
       Effect.zipRight(Effect.delay(forget(program), keepEnded)),
+      Effect.interruptible,
       Effect.forkIn(scope)
     )
   })

@@ -65,7 +65,9 @@ const respond = (
 ) =>
   Effect.flatMap(handler(new HttpRequest(message, id)), (answer) => write(response, answer)).pipe(
     Effect.scoped,
-    Effect.catchAllCause((cause) => giveUp(response, cause))
+    Effect.catchAllCause((cause) => giveUp(response, cause)),
+    // The server's runtime may come from where nothing interrupts.
+    Effect.interruptible
   )
 
 /** Answers the server's requests by the routes. A client that goes away interrupts its handler. */
