@@ -13,10 +13,10 @@ export const fail = (message) => {
   process.exit(1)
 }
 
-/** Runs a command in the project's root; its output is shown only if it fails, unless `show` is set. */
-export const run = (command, args, { show = false, env = process.env } = {}) => {
+/** Runs a command, in the project's root unless told otherwise; its output is shown only if it fails, unless `show` is set. */
+export const run = (command, args, { show = false, env = process.env, cwd = root } = {}) => {
   const { error, status, stderr, stdout } = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     env,
     stdio: show ? "inherit" : "pipe",
     maxBuffer: 2 ** 28

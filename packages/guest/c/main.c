@@ -1,0 +1,15 @@
+/* One program for three places: the host's launcher, process 1 of a sandbox, and what watches over a program inside it. */
+#include "guest.h"
+
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+int main(int count, char **words) {
+    static const char usage[] = "usage: guest launch|agent|supervise ...\n";
+    if (count > 1 && strcmp(words[1], "launch") == 0) return launch(count - 2, words + 2);
+    if (count > 1 && strcmp(words[1], "agent") == 0) return agent(words[0], count - 2, words + 2);
+    if (count > 1 && strcmp(words[1], "supervise") == 0) return supervise(environ);
+    return write(STDERR_FILENO, usage, sizeof usage - 1) < 0 ? 1 : 2;
+}
