@@ -2,17 +2,18 @@ import * as Http from "node:http"
 import { type HttpApp, HttpRouter, type HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeContext, NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
-import * as ControlPlane from "./ControlPlane.js"
-import * as DirectRoutes from "./DirectRoutes.js"
-import * as EnvdFiles from "./EnvdFiles.js"
-import * as EnvdFilesystem from "./EnvdFilesystem.js"
-import * as EnvdProcess from "./EnvdProcess.js"
+import * as ControlPlane from "./ControlPlane/ControlPlane.js"
+import * as SandboxTable from "./ControlPlane/SandboxTable.js"
+import * as FilesystemService from "./Envd/FilesystemService.js"
+import * as FileTransfer from "./Envd/FileTransfer.js"
+import * as ProcessService from "./Envd/ProcessService.js"
+import * as SelfCheck from "./Guest/SelfCheck.js"
 import { type IsolationUnavailable, ListenFailed } from "./HostErrors.js"
 import { defaults, type HostOptions } from "./HostOptions.js"
-import * as Isolation from "./Isolation.js"
-import * as Sandboxes from "./Sandboxes.js"
+import * as DirectRoutes from "./Http/DirectRoutes.js"
+import * as Isolation from "./Isolation/Isolation.js"
+import type { IsolationDescription } from "./Isolation/IsolationDescription.js"
 import * as Secrets from "./Secrets.js"
-import * as SelfCheck from "./SelfCheck.js"
 
 /** A running host, as a client needs to know it. */
 export interface EmbeddedHostService {
@@ -21,7 +22,7 @@ export interface EmbeddedHostService {
   /** The key that the API takes. */
   readonly apiKey: Redacted.Redacted<string>
   /** What sandboxes are isolated with. */
-  readonly isolation: Isolation.IsolationDescription
+  readonly isolation: IsolationDescription
   /** How many sandboxes run now. */
   readonly sandboxes: Effect.Effect<number>
 }
@@ -58,16 +59,16 @@ const make = (
     const isolation = yield* Isolation.make(options)
     yield* SelfCheck.run(isolation)
     const { http, server } = yield* listen(options)
-    const sandboxes = yield* Sandboxes.make(isolation)
+    const sandboxes = yield* SandboxTable.make(isolation)
     const control = ControlPlane.make(sandboxes, options, apiKey)
-    const processes = EnvdProcess.make(sandboxes, isolation)
+    const processes = ProcessService.make(sandboxes, isolation)
     const find: DirectRoutes.Find = (method, path) =>
       control.find(method, path) ?? processes.find(method, path)
     const router = HttpRouter.concatAll(
       control.router,
       processes.router,
-      EnvdFilesystem.make(sandboxes, isolation),
-      EnvdFiles.make(sandboxes, isolation)
+      FilesystemService.make(sandboxes, isolation),
+      FileTransfer.make(sandboxes, isolation)
     )
     const app = Effect.catchTag(router, "RouteNotFound", () => Effect.succeed(missing))
     // Spans for each request cost a sixth of the host's share of an execution.

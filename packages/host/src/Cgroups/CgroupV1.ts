@@ -1,8 +1,8 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, type Option, type Scope } from "effect"
+import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
 import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeRoom, Surroundings } from "./Cgroups.js"
-import { CgroupsUnusable } from "./HostErrors.js"
 
 /** Microseconds in which the quota is counted: the kernel's default. */
 const PERIOD = 100_000

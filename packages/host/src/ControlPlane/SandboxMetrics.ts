@@ -1,6 +1,6 @@
 import { Clock, Effect, Option } from "effect"
-import type { GuestUsage } from "./Sandbox/GuestSandbox.js"
-import * as ThisProcess from "./ThisProcess.js"
+import type { GuestUsage } from "../Guest/GuestSandbox.js"
+import * as ThisProcess from "../ThisProcess.js"
 
 /** What a sandbox used at one moment. Sizes are in bytes. */
 export interface Sample {

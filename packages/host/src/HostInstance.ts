@@ -3,7 +3,7 @@ import { Effect, Option } from "effect"
 import * as ThisProcess from "./ThisProcess.js"
 
 /** A process's start time in clock ticks: with it, a reused pid is not mistaken for its former owner. */
-const startTimeOf = Effect.fn("Instance.startTimeOf")(function* (pid: number) {
+const startTimeOf = Effect.fn("HostInstance.startTimeOf")(function* (pid: number) {
   const fs = yield* FileSystem.FileSystem
   const stat = yield* Effect.option(fs.readFileString(`/proc/${pid}/stat`))
   return Option.flatMap(stat, (text) =>
@@ -17,7 +17,7 @@ export const name = Effect.map(startTimeOf(ThisProcess.pid), (startTime) =>
 )
 
 /** Whether the host lives whose belongings begin with this name. */
-export const isAlive = Effect.fn("Instance.isAlive")(function* (belonging: string) {
+export const isAlive = Effect.fn("HostInstance.isAlive")(function* (belonging: string) {
   const [pid, startTime] = belonging.split("-")
   const actual = yield* startTimeOf(Number(pid))
   return Option.isSome(actual) && actual.value === startTime

@@ -1,16 +1,14 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect } from "effect"
+import { homes } from "./GuestUser.js"
 
-/** The home of each guest user, as its /etc/passwd tells. */
-export const homes = { root: "/root", user: "/home/user" } as const
-/** Users that programs in a sandbox can run as. */
-export type GuestUser = keyof typeof homes
+/** The host name of every sandbox. */
 export const HOSTNAME = "sandbox"
 
 const files: Record<string, string> = {
   passwd: [
-    "root:x:0:0:root:/root:/bin/bash",
-    "user:x:1000:1000:user:/home/user:/bin/bash",
+    `root:x:0:0:root:${homes.root}:/bin/bash`,
+    `user:x:1000:1000:user:${homes.user}:/bin/bash`,
     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin"
   ].join("\n"),
   group: ["root:x:0:", "user:x:1000:", "nogroup:x:65534:"].join("\n"),
@@ -21,10 +19,10 @@ const files: Record<string, string> = {
   "os-release": 'NAME="Bulkhead sandbox"\nID=bulkhead'
 }
 
-/** Of the host's own /etc, only what the dynamic linker and the commands in /usr/bin need. */
+/** What sandboxes see of the host's own /etc: what the dynamic linker and the links in /usr/bin need. */
 const copies = ["ld.so.cache", "alternatives"]
 
-/** Writes the whole /etc of every sandbox: no accounts, names or secrets of the host. */
+/** Writes the /etc of every sandbox. It holds no accounts, names or secrets of the host. */
 export const write = Effect.fn("GuestEtc.write")(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path

@@ -1,4 +1,4 @@
-import type { Hierarchy } from "./Cgroups.js"
+import type { Hierarchy } from "../Cgroups/Cgroups.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
 /** What launcher.pl needs to know where it is root: a disk for each sandbox, the root that it is put in, and what its agent is told. */

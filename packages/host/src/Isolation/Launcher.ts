@@ -1,10 +1,11 @@
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
+import * as Frames from "../Frames.js"
+import * as Held from "../Held.js"
+import { IsolationUnavailable, LaunchFailed } from "../HostErrors.js"
 import { Death } from "./Death.js"
-import * as Frames from "./Frames.js"
-import * as Held from "./Held.js"
-import { IsolationUnavailable, LaunchFailed } from "./HostErrors.js"
+import type { KernelUids } from "./GuestUser.js"
 
 const { LauncherFrame } = Frames
 
@@ -35,7 +36,7 @@ interface Flight {
 /** What launcher.pl takes on its command line. */
 export interface LauncherSetup {
   readonly architecture: string
-  readonly mode: string
+  readonly uids: KernelUids
   readonly runDirectory: string
   readonly bwrap: string
   readonly bwrapArguments: ReadonlyArray<string>
@@ -144,7 +145,7 @@ const run = (setup: LauncherSetup, socketPath: string) =>
         "/usr/bin/perl",
         [
           `${setup.runDirectory}/launcher.pl`,
-          ...[setup.architecture, setup.mode, socketPath, setup.runDirectory, setup.bwrap],
+          ...[setup.architecture, setup.uids, socketPath, setup.runDirectory, setup.bwrap],
           ...setup.bwrapArguments
         ],
         { stdio: "pipe", detached: true, cwd: "/", env: {} }

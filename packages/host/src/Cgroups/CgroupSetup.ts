@@ -1,13 +1,13 @@
 import { Command, FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
-import * as CgroupRoom from "./CgroupRoom.js"
+import { CgroupsUnusable } from "../HostErrors.js"
+import * as HostInstance from "../HostInstance.js"
+import * as Secrets from "../Secrets.js"
+import * as ThisProcess from "../ThisProcess.js"
 import type { Caps, Cgroups, MakeRoom, Surroundings } from "./Cgroups.js"
 import * as CgroupV1 from "./CgroupV1.js"
 import * as CgroupV2 from "./CgroupV2.js"
-import { CgroupsUnusable } from "./HostErrors.js"
-import * as Instance from "./Instance.js"
-import * as Secrets from "./Secrets.js"
-import * as ThisProcess from "./ThisProcess.js"
+import * as HostSubtree from "./HostSubtree.js"
 
 const surroundings = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
@@ -26,7 +26,7 @@ const probe = Effect.fn("CgroupSetup.probe")(function* ({ hierarchies }: Cgroups
   const fs = yield* FileSystem.FileSystem
   for (const { parent, settings } of hierarchies) {
     const directory = `${parent}/${PROBE}`
-    yield* Effect.acquireRelease(fs.makeDirectory(directory), () => CgroupRoom.remove(directory))
+    yield* Effect.acquireRelease(fs.makeDirectory(directory), () => HostSubtree.remove(directory))
     yield* Effect.forEach(settings, ([file, value]) => fs.writeFileString(`${directory}/${file}`, value))
   }
   const files = hierarchies.map(({ join, parent }) => `${parent}/${PROBE}/${join}`)
@@ -37,10 +37,10 @@ const probe = Effect.fn("CgroupSetup.probe")(function* ({ hierarchies }: Cgroups
 /** Finds where this process may make cgroups that hold memory and processes; none where it may not. */
 export const makeIn = Effect.fn("CgroupSetup.makeIn")(function* (given: Surroundings, caps: Caps) {
   const fs = yield* FileSystem.FileSystem
-  const namespace = yield* CgroupRoom.pidNamespace
-  const name = [yield* Instance.name, namespace, Secrets.identifier()].join("-")
+  const namespace = yield* HostSubtree.pidNamespace
+  const name = [yield* HostInstance.name, namespace, Secrets.identifier()].join("-")
   const room: MakeRoom = (directory) =>
-    Effect.provideService(CgroupRoom.make(directory, name, namespace), FileSystem.FileSystem, fs)
+    Effect.provideService(HostSubtree.make(directory, name, namespace), FileSystem.FileSystem, fs)
   const second = yield* Effect.option(Effect.tap(CgroupV2.make(given, caps, room), probe))
   if (Option.isSome(second)) return second
   return yield* Effect.option(Effect.tap(CgroupV1.make(given, caps, room), probe))

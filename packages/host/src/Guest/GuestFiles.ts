@@ -1,6 +1,6 @@
 import { Chunk, Effect, Option, Ref, type Scope, Stream } from "effect"
-import type { GuestUser } from "../GuestEtc.js"
 import { GuestFileError, type RpcRefused } from "../HostErrors.js"
+import type { GuestUser } from "../Isolation/GuestUser.js"
 import * as GuestProcess from "./GuestProcess.js"
 import type { GuestSandbox } from "./GuestSandbox.js"
 import type { ProcessEvent } from "./Subscriber.js"

@@ -1,15 +1,16 @@
 import type * as Http from "node:http"
 import { HttpRouter } from "@effect/platform"
 import { Effect, Either, Schema, type Scope } from "effect"
+import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
+import type { GuestSandbox, Program } from "../Guest/GuestSandbox.js"
+import type { Batch, ProcessEvent, Subscriber } from "../Guest/Subscriber.js"
+import { RpcRefused } from "../HostErrors.js"
+import * as DirectRoutes from "../Http/DirectRoutes.js"
+import type { GuestUser } from "../Isolation/GuestUser.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as Timer from "../Timer.js"
 import * as ConnectProtocol from "./ConnectProtocol.js"
-import * as DirectRoutes from "./DirectRoutes.js"
 import * as EnvdRequest from "./EnvdRequest.js"
-import { RpcRefused } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import type { GuestSandbox, Program } from "./Sandbox/GuestSandbox.js"
-import type { Batch, ProcessEvent, Subscriber } from "./Sandbox/Subscriber.js"
-import type { Sandboxes } from "./Sandboxes.js"
-import * as Timer from "./Timer.js"
 
 const DEFAULT_KEEPALIVE = 90_000
 
@@ -128,10 +129,10 @@ type Open = (
 ) => Effect.Effect<Subscriber, RpcRefused | EnvdRequest.EnvdUnauthenticated, Scope.Scope>
 
 const start =
-  (rootAllowed: boolean): Open =>
+  (users: ReadonlyArray<GuestUser>): Open =>
   (guest, request) =>
     Effect.gen(function* () {
-      const user = yield* EnvdRequest.userOf(request.headers, rootAllowed)
+      const user = yield* EnvdRequest.userOf(request.headers, users)
       const asked = yield* readStart(request)
       if (asked.pty !== undefined)
         return yield* new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
@@ -201,8 +202,7 @@ const closeStdin = (guest: GuestSandbox) =>
   })
 
 /** envd's `process.Process`. */
-export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
-  const rootAllowed = isolation.mode === "two"
+export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
   const unary = <R>(handle: (guest: GuestSandbox) => Effect.Effect<unknown, RpcRefused, R>) =>
     Effect.flatMap(EnvdRequest.authorizedSandbox(sandboxes), ({ guest }) => handle(guest)).pipe(
       Effect.map(ConnectProtocol.unaryResponse),
@@ -216,7 +216,7 @@ export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
     HttpRouter.post("/process.Process/CloseStdin", unary(closeStdin))
   )
   const streams = new Map<string, DirectRoutes.Handler>([
-    ["/process.Process/Start", stream(sandboxes, start(rootAllowed))],
+    ["/process.Process/Start", stream(sandboxes, start(isolation.users))],
     ["/process.Process/Connect", stream(sandboxes, connect)]
   ])
   const find: DirectRoutes.Find = (method, path) => (method === "POST" ? streams.get(path) : undefined)
@@ -225,7 +225,7 @@ export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
 
 /** Answers with all that a subscriber hears, or with the refusal of one. */
 const stream =
-  (sandboxes: Sandboxes, open: Open): DirectRoutes.Handler =>
+  (sandboxes: SandboxTable, open: Open): DirectRoutes.Handler =>
   (request, response) =>
     Effect.gen(function* () {
       const record = EnvdRequest.authorize(sandboxes, request.headers)

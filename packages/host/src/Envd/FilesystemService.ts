@@ -1,13 +1,13 @@
 import { HttpRouter } from "@effect/platform"
 import { DateTime, Effect, Schema } from "effect"
+import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
+import * as GuestFiles from "../Guest/GuestFiles.js"
+import type { GuestSandbox } from "../Guest/GuestSandbox.js"
+import { type GuestFileError, type RpcCode, RpcRefused } from "../HostErrors.js"
+import { type GuestUser, homes } from "../Isolation/GuestUser.js"
+import type { Isolation } from "../Isolation/Isolation.js"
 import * as ConnectProtocol from "./ConnectProtocol.js"
 import * as EnvdRequest from "./EnvdRequest.js"
-import { type GuestUser, homes } from "./GuestEtc.js"
-import { type GuestFileError, type RpcCode, RpcRefused } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import * as GuestFiles from "./Sandbox/GuestFiles.js"
-import type { GuestSandbox } from "./Sandbox/GuestSandbox.js"
-import type { Sandboxes } from "./Sandboxes.js"
 
 const OnPath = Schema.Struct({ path: Schema.String })
 const OnDirectory = Schema.Struct({ path: Schema.String, depth: Schema.optional(Schema.Number) })
@@ -82,12 +82,12 @@ const move: Handler<typeof OnTwoPaths.Type> = (guest, user, { source, destinatio
   Effect.map(GuestFiles.move(guest, user, source, destination), entryAnswer)
 
 /** envd's `filesystem.Filesystem`, without watching. */
-export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
+export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
   const handle = <A, I>(schema: Schema.Schema<A, I>, handler: Handler<A>) => {
     const read = ConnectProtocol.unaryRequest(schema)
     return Effect.gen(function* () {
       const { guest } = yield* EnvdRequest.authorizedSandbox(sandboxes)
-      const user = yield* EnvdRequest.basicUser(isolation.mode === "two")
+      const user = yield* EnvdRequest.basicUser(isolation.users)
       const asked = yield* read
       return ConnectProtocol.unaryResponse(yield* handler(guest, user, asked))
     }).pipe(

@@ -1,13 +1,13 @@
 import type * as Http from "node:http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { DateTime, Effect, Either, Option, Order, Redacted, Schema } from "effect"
-import * as DirectRoutes from "./DirectRoutes.js"
-import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
-import { diskBudget, type HostOptions } from "./HostOptions.js"
-import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
+import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
+import { diskBudget, type HostOptions } from "../HostOptions.js"
+import * as DirectRoutes from "../Http/DirectRoutes.js"
+import * as Secrets from "../Secrets.js"
+import * as ThisProcess from "../ThisProcess.js"
 import type { Sample } from "./SandboxMetrics.js"
-import * as Secrets from "./Secrets.js"
-import * as ThisProcess from "./ThisProcess.js"
+import type { SandboxRecord, SandboxTable } from "./SandboxTable.js"
 
 /** The envd that this host stands in for: the SDK asks less of older ones. */
 export const ENVD_VERSION = "0.6.13"
@@ -102,7 +102,7 @@ const query = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
   return new URLSearchParams(at < 0 ? "" : request.url.slice(at + 1))
 })
 
-const selectListed = (sandboxes: Sandboxes, asked: URLSearchParams) =>
+const selectListed = (sandboxes: SandboxTable, asked: URLSearchParams) =>
   Effect.gen(function* () {
     const states = asked.getAll("state").flatMap((text) => text.split(","))
     if (states.length > 0 && !states.includes("running")) return []
@@ -115,7 +115,7 @@ const selectListed = (sandboxes: Sandboxes, asked: URLSearchParams) =>
       .sort(asked.get("order") === "asc" ? Order.reverse(newestFirst) : newestFirst)
   })
 
-const list = (sandboxes: Sandboxes, options: HostOptions) =>
+const list = (sandboxes: SandboxTable, options: HostOptions) =>
   Effect.gen(function* () {
     const asked = yield* query
     const limit = yield* listLimit(asked.get("limit"))
@@ -167,7 +167,7 @@ const newSandbox = directBody(NewSandbox)
 const newTimeout = directBody(NewTimeout)
 
 const create =
-  (sandboxes: Sandboxes, defaultTimeout: number): Direct =>
+  (sandboxes: SandboxTable, defaultTimeout: number): Direct =>
   (request) =>
     Effect.gen(function* () {
       const asked = yield* newSandbox(request)
@@ -181,9 +181,10 @@ const create =
       return (response) => DirectRoutes.json(response, 201, connection(record))
     })
 
-const found = (sandboxes: Sandboxes, id: string) => Either.fromNullable(sandboxes.find(id), () => missing(id))
+const found = (sandboxes: SandboxTable, id: string) =>
+  Either.fromNullable(sandboxes.find(id), () => missing(id))
 
-const named = (sandboxes: Sandboxes) =>
+const named = (sandboxes: SandboxTable) =>
   Effect.flatMap(HttpRouter.params, ({ id = "" }) => found(sandboxes, id))
 
 const measured = ({ at, ...sample }: Sample) => ({
@@ -198,7 +199,7 @@ const bound = (asked: URLSearchParams, name: string, none: number) => {
   return Number.isNaN(seconds) ? refuse(400, `${name} takes seconds since 1970`) : Effect.succeed(seconds)
 }
 
-const metrics = (sandboxes: Sandboxes) =>
+const metrics = (sandboxes: SandboxTable) =>
   Effect.gen(function* () {
     const record = yield* named(sandboxes)
     const asked = yield* query
@@ -216,7 +217,7 @@ const noContent = (response: Http.ServerResponse) => void response.writeHead(204
 const inPath = (path: string) => path.split("/")[2] ?? ""
 
 const setTimeout =
-  (sandboxes: Sandboxes): Direct =>
+  (sandboxes: SandboxTable): Direct =>
   (request, path) =>
     Effect.gen(function* () {
       const record = yield* found(sandboxes, inPath(path))
@@ -226,7 +227,7 @@ const setTimeout =
     })
 
 /** Connecting gives a sandbox more time, never less. */
-const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
+const connect = (sandboxes: SandboxTable, now: Effect.Effect<number>) =>
   Effect.gen(function* () {
     const record = yield* named(sandboxes)
     const { timeout = V2_TIMEOUT } = yield* newConnection
@@ -236,7 +237,7 @@ const connect = (sandboxes: Sandboxes, now: Effect.Effect<number>) =>
   })
 
 const kill =
-  (sandboxes: Sandboxes): Direct =>
+  (sandboxes: SandboxTable): Direct =>
   (_, path) =>
     Effect.flatMap(sandboxes.kill(inPath(path)), (killed) =>
       killed ? Effect.succeed(noContent) : missing(inPath(path))
@@ -260,7 +261,7 @@ const describe = (refusal: Refusal): readonly [number, object] => {
 type Handler<R> = Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, R>
 
 /** E2B's control plane, as far as this host has one. */
-export const make = (sandboxes: Sandboxes, options: HostOptions, apiKey: Redacted.Redacted<string>) => {
+export const make = (sandboxes: SandboxTable, options: HostOptions, apiKey: Redacted.Redacted<string>) => {
   const isKey = (given: unknown) => Secrets.equal(String(given ?? ""), Redacted.value(apiKey))
   const authorized = <R>(handler: Handler<R>) =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>

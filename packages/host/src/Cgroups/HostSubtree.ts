@@ -1,7 +1,7 @@
 import * as NodeFs from "node:fs/promises"
 import { FileSystem } from "@effect/platform"
 import { Effect, Schedule } from "effect"
-import * as Instance from "./Instance.js"
+import * as HostInstance from "../HostInstance.js"
 
 /** The room below each hierarchy that all hosts share. */
 const ROOM = "bulkhead"
@@ -17,7 +17,7 @@ export const remove = (directory: string) =>
   }).pipe(Effect.retry({ schedule: removal, while: ({ code }) => code === "EBUSY" }), Effect.ignore)
 
 /** Whatever a host that died has left running in a cgroup. */
-const endProcesses = Effect.fn("CgroupRoom.endProcesses")(function* (directory: string) {
+const endProcesses = Effect.fn("HostSubtree.endProcesses")(function* (directory: string) {
   const processes = yield* Effect.tryPromise(() => NodeFs.readFile(`${directory}/cgroup.procs`, "utf8")).pipe(
     Effect.orElseSucceed(() => "")
   )
@@ -29,7 +29,7 @@ const endProcesses = Effect.fn("CgroupRoom.endProcesses")(function* (directory: 
 })
 
 /** Removes an instance's cgroups, with whatever still runs in them. */
-const removeInstance = Effect.fn("CgroupRoom.removeInstance")(function* (directory: string) {
+const removeInstance = Effect.fn("HostSubtree.removeInstance")(function* (directory: string) {
   const names = yield* Effect.tryPromise(() => NodeFs.readdir(directory, { withFileTypes: true })).pipe(
     Effect.orElseSucceed(() => [])
   )
@@ -48,11 +48,11 @@ export const pidNamespace = Effect.gen(function* () {
   return link.replaceAll(/\D/g, "")
 })
 
-const reapDead = Effect.fn("CgroupRoom.reapDead")(function* (room: string, namespace: string) {
+const reapDead = Effect.fn("HostSubtree.reapDead")(function* (room: string, namespace: string) {
   const fs = yield* FileSystem.FileSystem
   const names = yield* Effect.orElseSucceed(fs.readDirectory(room), () => [])
   const ours = names.filter((name) => /^\d+-\d+-/.test(name) && name.split("-")[2] === namespace)
-  const dead = yield* Effect.filter(ours, (name) => Effect.map(Instance.isAlive(name), (alive) => !alive))
+  const dead = yield* Effect.filter(ours, (name) => Effect.map(HostInstance.isAlive(name), (alive) => !alive))
   yield* Effect.forEach(dead, (name) => removeInstance(`${room}/${name}`), {
     concurrency: "unbounded",
     discard: true
@@ -60,7 +60,7 @@ const reapDead = Effect.fn("CgroupRoom.reapDead")(function* (room: string, names
 })
 
 /** The instance's own room in one directory, with the dead instances beside it removed. */
-export const make = Effect.fn("CgroupRoom.make")(function* (
+export const make = Effect.fn("HostSubtree.make")(function* (
   directory: string,
   name: string,
   namespace: string

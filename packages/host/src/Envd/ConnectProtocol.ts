@@ -1,8 +1,8 @@
 import type * as Http from "node:http"
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Either, Option, Schema } from "effect"
-import * as DirectRoutes from "./DirectRoutes.js"
-import { type RpcCode, RpcRefused } from "./HostErrors.js"
+import { type RpcCode, RpcRefused } from "../HostErrors.js"
+import * as DirectRoutes from "../Http/DirectRoutes.js"
 
 // The Connect protocol with JSON messages. A stream is a row of envelopes: one byte of flags, the length in four, the message.
 const HEADER = 5

@@ -1,11 +1,11 @@
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Chunk, Clock, Effect, Option, Sink, Stream } from "effect"
+import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
+import * as GuestFiles from "../Guest/GuestFiles.js"
+import { GuestFileError, SandboxGone } from "../HostErrors.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as Secrets from "../Secrets.js"
 import * as EnvdRequest from "./EnvdRequest.js"
-import { GuestFileError, SandboxGone } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import * as GuestFiles from "./Sandbox/GuestFiles.js"
-import type { Sandboxes, SandboxRecord } from "./Sandboxes.js"
-import * as Secrets from "./Secrets.js"
 
 const statuses: Record<GuestFileError["kind"], number> = {
   not_found: 404,
@@ -46,7 +46,7 @@ const signatureFor = (asked: Asked, operation: string, record: SandboxRecord) =>
   ])
 
 /** The sandbox of a request: named by its header, or, for a signed URL without one, the one whose token signs so. */
-const resolve = (sandboxes: Sandboxes, asked: Asked, operation: "read" | "write") =>
+const resolve = (sandboxes: SandboxTable, asked: Asked, operation: "read" | "write") =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     if (asked.signature === null) return yield* EnvdRequest.authorizedSandbox(sandboxes)
@@ -69,12 +69,12 @@ const badSignature = new EnvdRequest.EnvdUnauthenticated({ message: "invalid sig
 const attachment = (path: string) =>
   `inline; filename*=UTF-8''${encodeURIComponent(path.split("/").pop() ?? "")}`
 
-const download = (sandboxes: Sandboxes, isolation: Isolation) =>
+const download = (sandboxes: SandboxTable, isolation: Isolation) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const asked = parseQuery(request.url)
     const { guest } = yield* resolve(sandboxes, asked, "read")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.mode === "two")
+    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
     const file = yield* GuestFiles.read(guest, user, asked.path)
     const headers = { "content-disposition": attachment(asked.path) }
     const contentType = "application/octet-stream"
@@ -127,12 +127,12 @@ const gunzip = (sent: Stream.Stream<Uint8Array, GuestFileError>): Stream.Stream<
     unreadable
   )
 
-const upload = (sandboxes: Sandboxes, isolation: Isolation) =>
+const upload = (sandboxes: SandboxTable, isolation: Isolation) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const asked = parseQuery(request.url)
     const { guest } = yield* resolve(sandboxes, asked, "write")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.mode === "two")
+    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
     const isForm = (request.headers["content-type"] ?? "").startsWith("multipart/form-data")
     const uploads = isForm ? parts(request, asked.path) : yield* single(request, asked.path)
     const written = yield* Stream.runCollect(
@@ -155,7 +155,7 @@ const answerUnauthenticated = (error: EnvdRequest.EnvdUnauthenticated) =>
   Effect.succeed(HttpServerResponse.unsafeJson({ code: 401, message: error.message }, { status: 401 }))
 
 /** envd's plain HTTP routes: files whole, and liveness. */
-export const make = (sandboxes: Sandboxes, isolation: Isolation) => {
+export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
   const answered = {
     GuestFileError: answerFileError,
     SandboxGone: EnvdRequest.answer.SandboxGone,

@@ -1,7 +1,7 @@
 import { Effect, Option, Stream } from "effect"
-import { IsolationUnavailable } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
+import { IsolationUnavailable } from "../HostErrors.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as GuestSandbox from "./GuestSandbox.js"
 
 const remedies: ReadonlyArray<readonly [RegExp, string]> = [
   [

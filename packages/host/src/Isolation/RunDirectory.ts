@@ -1,8 +1,8 @@
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, Option } from "effect"
-import { IsolationUnavailable } from "./HostErrors.js"
-import * as Instance from "./Instance.js"
-import * as ThisProcess from "./ThisProcess.js"
+import { IsolationUnavailable } from "../HostErrors.js"
+import * as HostInstance from "../HostInstance.js"
+import * as ThisProcess from "../ThisProcess.js"
 
 /** Others must not be able to plant anything where sandboxes take their files from. */
 const checkOwner = Effect.fn("RunDirectory.checkOwner")(function* (directory: string) {
@@ -27,7 +27,7 @@ const reapDead = Effect.fn("RunDirectory.reapDead")(function* (parent: string) {
     (name) =>
       Effect.unlessEffect(
         Effect.ignore(fs.remove(path.join(parent, name), { recursive: true, force: true })),
-        Instance.isAlive(name)
+        HostInstance.isAlive(name)
       ),
     { discard: true }
   )
@@ -45,7 +45,7 @@ export const make = Effect.fn("RunDirectory.make")(
     yield* fs.makeDirectory(parent, { recursive: true, mode: 0o755 })
     yield* checkOwner(parent)
     yield* reapDead(parent)
-    const prefix = `${yield* Instance.name}-`
+    const prefix = `${yield* HostInstance.name}-`
     const directory = yield* Effect.acquireRelease(
       fs.makeTempDirectory({ directory: parent, prefix }),
       (made) => Effect.ignore(fs.remove(made, { recursive: true, force: true }))

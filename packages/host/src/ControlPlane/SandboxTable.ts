@@ -1,10 +1,10 @@
 import { Clock, Deferred, Effect, Exit, Runtime, Scope } from "effect"
-import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "./HostErrors.js"
-import type { Isolation } from "./Isolation.js"
-import * as GuestSandbox from "./Sandbox/GuestSandbox.js"
+import * as GuestSandbox from "../Guest/GuestSandbox.js"
+import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as Secrets from "../Secrets.js"
+import * as Timer from "../Timer.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
-import * as Secrets from "./Secrets.js"
-import * as Timer from "./Timer.js"
 
 /** What a client asks a new sandbox to be. */
 export interface SandboxRequest {
@@ -27,7 +27,7 @@ export interface SandboxRecord extends Omit<SandboxRequest, "lifetime"> {
 }
 
 /** The sandboxes of a host: made, found, given time, and killed. */
-export interface Sandboxes {
+export interface SandboxTable {
   readonly create: (
     request: SandboxRequest
   ) => Effect.Effect<SandboxRecord, LaunchFailed | NoFreeSlot | RequestRefused>
@@ -48,7 +48,7 @@ interface Held {
 const closing = new RequestRefused({ status: 503, message: "the host is shutting down" })
 
 /** An empty registry; when the scope closes, every sandbox in it is killed. */
-export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation) {
+export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolation) {
   const { maxLifetime, memoryBytes } = isolation.options
   const scope = yield* Effect.scope
   const held = new Map<string, Held>()
@@ -146,5 +146,5 @@ export const make = Effect.fn("Sandboxes.make")(function* (isolation: Isolation)
         arm(entry, now)
       }),
     kill
-  } satisfies Sandboxes
+  } satisfies SandboxTable
 })

@@ -1,17 +1,14 @@
 import { FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
+import { diskBudget, type HostOptions } from "../HostOptions.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
-import { diskBudget, type HostOptions } from "./HostOptions.js"
 
-/** Whether guests have two kernel uids of their own (host is root), or the host's one. */
-export type UserMode = "two" | "one"
-
-// Descriptors that launcherWalls.pl lays out for bwrap. Of these, 3 is there in mode "two" alone, and 5 in mode "one".
+// Descriptors that the launcher opens for bwrap: 3 only where the host is root, 5 only where it is not.
 const BLOCK_FD = "3"
 const INFO_FD = "4"
 const SECCOMP_FD = "5"
-/** launcher.pl puts in its place what shows a sandbox its cgroups. */
+/** The launcher replaces this word by the arguments that show a sandbox its cgroups. */
 const EVIDENCE = "EVIDENCE"
 
 const namespaces = [
@@ -31,7 +28,7 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
   ...["--tmpfs", path]
 ]
 
-/** Everything made by bwrap itself: several file systems, which share the budget. */
+/** A root made by bwrap alone. Its writable file systems share the disk budget. */
 const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): ReadonlyArray<string> => [
   ...[...binds, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
@@ -46,14 +43,17 @@ const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): 
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-/** For walls around the root that the launcher has made, for its own process 1 to go behind. They stand when bwrap fails to run `/`. */
+/**
+ * Namespaces around a root that the launcher has made, for its own child to enter. bwrap's program is the directory `/`: its failure to
+ * run that says that the namespaces are complete.
+ */
 export const walls = (root: string): ReadonlyArray<string> => [
   ...namespaces,
   ...["--dev-bind", root, "/", "--chdir", "/", "--cap-drop", "ALL"],
   ...["--info-fd", INFO_FD, "--block-fd", BLOCK_FD, "--", "/"]
 ]
 
-/** For a sandbox that bwrap alone makes, with the agent as its process 1; `agent` is what that takes on its command line. */
+/** A sandbox made by bwrap alone, with the agent as process 1; `agent` is the agent's command line. */
 export const sandbox = (
   root: GuestRoot,
   options: HostOptions,
@@ -71,5 +71,5 @@ export const find = Effect.fn("Bubblewrap.find")(function* () {
   const fs = yield* FileSystem.FileSystem
   const places = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"]
   const found = yield* Effect.filter(places, (place) => fs.exists(place))
-  return Option.fromNullable(found[0])
+  return yield* Option.fromNullable(found[0])
 })
