@@ -11,7 +11,7 @@ await setup()
 await ensureBundle()
 await whenChanged("bench", {
   from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-  make: () => bundleApp("apps/bench", bench, ["apps/bench/src", "packages/host/src"]),
+  make: () => bundleApp("apps/bench", bench, ["apps/bench/src", "packages/guest/bin"]),
   product: bench
 })
 await import(pathToFileURL(bench).href)

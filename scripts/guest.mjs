@@ -42,7 +42,8 @@ export const build = (directory) => {
   for (const [architecture, target] of Object.entries(targets)) {
     const file = join(directory, `guest-${architecture}`)
     const words = ["cc", "-target", target, ...flags, ...files(), "-o", file]
-    if (!run(zig, words, { env, cwd: sources })) fail(`the guest program does not compile for ${architecture}`)
+    if (!run(zig, words, { env, cwd: sources }))
+      fail(`the guest program does not compile for ${architecture}`)
     sums[architecture] = createHash("sha256").update(readFileSync(file)).digest("hex")
   }
   return sums

@@ -1,7 +1,7 @@
 import type { LimitValues } from "@bulkhead/domain"
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Instance, Limits, SupervisorScript } from "@bulkhead/sandbox"
+import { Instance, Limits } from "@bulkhead/sandbox"
 import { Context, Effect, Layer, Option } from "effect"
 import { type BackendChoice, type E2BSettings, ServerConfig } from "./ServerConfig.js"
 
@@ -22,7 +22,7 @@ const e2b = ({ apiKey, domain, template }: E2BSettings) =>
   )
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
-  `${mechanism} with its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}, caps: ${caps}`
+  `${mechanism === "bubblewrap" ? "bubblewrap with " : ""}its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}, caps: ${caps}`
 
 const megabyte = 1_048_576
 
@@ -32,8 +32,7 @@ const hostLayer = Layer.unwrapEffect(
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
-      diskBytes: maxDiskMB * megabyte,
-      programs: [{ place: SupervisorScript.place, text: SupervisorScript.whole }]
+      diskBytes: maxDiskMB * megabyte
     })
   )
 )

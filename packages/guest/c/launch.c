@@ -15,8 +15,8 @@
  * us that one's id. A sandbox is proven dead when both have ended: bubblewrap waits for its child, and a child that it leaves behind
  * becomes ours.
  *
- * Arguments: "two" or "one", the socket, the run directory, bubblewrap and its arguments, of which EVIDENCE stands for what shows
- * a sandbox its cgroups. In the run directory: "plan".
+ * Arguments: "two" or "one", the socket, the run directory; for "one", bubblewrap and its arguments, of which EVIDENCE stands for what
+ * shows a sandbox its cgroups. In the run directory: "plan".
  */
 #include "filter.h"
 #include "frames.h"
@@ -422,12 +422,13 @@ static void read_plan(void) {
 }
 
 int launch(int count, char **words) {
-    if (count < 4 || strlen(words[1]) >= sizeof host_address.sun_path) return 2;
+    if (count < 3 || strlen(words[1]) >= sizeof host_address.sun_path) return 2;
     users = strcmp(words[0], "two") == 0 ? TWO_USERS : ONE_USER;
+    if (users == ONE_USER && count < 4) return 2;
     strcpy(host_address.sun_path, words[1]);
     run_directory = words[2];
-    bwrap = words[3];
-    bwrap_arguments = words + 4;
+    bwrap = users == ONE_USER ? words[3] : "";
+    bwrap_arguments = users == ONE_USER ? words + 4 : NULL;
     pid_t parent = getppid();
     const struct rlimit none = { 0, 0 };
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper", "");

@@ -24,7 +24,9 @@ export const placeOf = (architecture: Architecture): string =>
 /** The binary's name, beside a bundle too. */
 export const fileName = (architecture: Architecture): string => `guest-${architecture}`
 
-const readFirst = (places: ReadonlyArray<string>): Effect.Effect<readonly [string, Uint8Array], GuestMissing> =>
+const readFirst = (
+  places: ReadonlyArray<string>
+): Effect.Effect<readonly [string, Uint8Array], GuestMissing> =>
   Effect.firstSuccessOf(
     places.map((place) =>
       Effect.tryPromise({

@@ -1,7 +1,7 @@
-/** Between the host and launcher.pl. */
+/** Between the host and the launcher (launch.c). */
 export const LauncherFrame = { spawn: 1, kill: 2, ready: 20, died: 21 } as const
 
-/** Between the host and agent.pl. */
+/** Between the host and an agent (agent.c). */
 export const AgentFrame = {
   start: 1,
   input: 2,

@@ -10,12 +10,6 @@ export interface HostOptions {
   readonly apiKey?: Redacted.Redacted<string>
   /** Directories that programs need beside /usr, bound read-only at the same path; their `bin` leads PATH. Default none. */
   readonly toolchains: ReadonlyArray<string>
-  /**
-   * Programs in Perl that every sandbox has; none by default. `place` is an absolute path without blanks, outside /usr, /etc and the
-   * toolchains. Where the host is root, `text` is compiled once, as the body of a sub and by root (so it must be the host's own, without
-   * `__END__`), and what root starts in a sandbox by just `exec PLACE` costs a fork.
-   */
-  readonly programs: ReadonlyArray<{ readonly place: string; readonly text: string }>
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number
   /** Longest life a sandbox may ask for. Default 24 hours. */
@@ -43,7 +37,6 @@ export const defaults: HostOptions = {
   address: "127.0.0.1",
   port: 0,
   toolchains: [],
-  programs: [],
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
   memoryBytes: 2048 * 1024 * 1024,

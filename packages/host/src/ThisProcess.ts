@@ -1,5 +1,4 @@
 import * as OperatingSystem from "node:os"
-import { fileURLToPath } from "node:url"
 
 /** This process's id. */
 export const pid: number = process.pid
@@ -22,7 +21,3 @@ export const kernel: number = (() => {
 })()
 /** Memory that this machine has, in MiB. */
 export const memoryMiB: number = Math.floor(OperatingSystem.totalmem() / 1048576)
-
-/** Places where a file shipped with this package may lie: beside the code, or in the sources beside the compiled code. */
-export const shippedFile = (name: string): ReadonlyArray<string> =>
-  [`./${name}`, `../src/${name}`].map((relative) => fileURLToPath(new URL(relative, import.meta.url)))

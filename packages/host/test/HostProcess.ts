@@ -11,14 +11,6 @@ const announce = Layer.effectDiscard(
   )
 )
 
-NodeRuntime.runMain(
-  Layer.launch(
-    Layer.provide(
-      announce,
-      EmbeddedHost.layer({ programs: [{ place: "/opt/test/greet", text: "print 'hello'" }] })
-    )
-  ),
-  {
-    disableErrorReporting: true
-  }
-)
+NodeRuntime.runMain(Layer.launch(Layer.provide(announce, EmbeddedHost.layer())), {
+  disableErrorReporting: true
+})

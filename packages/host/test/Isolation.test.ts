@@ -61,7 +61,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("A sandbox", (it) => 
       yield* sandbox()
       const { stdout } = yield* run(here, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
       assert.notInclude(stdout, "vitest")
-      assert.notInclude(stdout, "launcher.pl")
+      assert.notInclude(stdout, "launch")
       const pids = (yield* run(here, "ls /proc | grep -c '^[0-9]'")).stdout
       assert.isBelow(Number(pids), 10)
     })

@@ -3,9 +3,9 @@ import { Effect, Option } from "effect"
 import { diskBudget, type HostOptions } from "../HostOptions.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
+import type { ProgramLimits } from "./LaunchPlan.js"
 
-// Descriptors that the launcher opens for bwrap: 3 only where the host is root, 5 only where it is not.
-const BLOCK_FD = "3"
+// Descriptors that the launcher opens for bwrap.
 const INFO_FD = "4"
 const SECCOMP_FD = "5"
 /** The launcher replaces this word by the arguments that show a sandbox its cgroups. */
@@ -43,27 +43,18 @@ const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): 
   ...["--chdir", "/", "--remount-ro", "/"]
 ]
 
-/**
- * Namespaces around a root that the launcher has made, for its own child to enter. bwrap's program is the directory `/`: its failure to
- * run that says that the namespaces are complete.
- */
-export const walls = (root: string): ReadonlyArray<string> => [
-  ...namespaces,
-  ...["--dev-bind", root, "/", "--chdir", "/", "--cap-drop", "ALL"],
-  ...["--info-fd", INFO_FD, "--block-fd", BLOCK_FD, "--", "/"]
-]
-
-/** A sandbox made by bwrap alone, with the agent as process 1; `agent` is the agent's command line. */
+/** A sandbox made by bwrap, with the agent at that place as process 1. */
 export const sandbox = (
   root: GuestRoot,
   options: HostOptions,
-  agent: ReadonlyArray<string>
+  agent: string,
+  { dataBytes, processes }: ProgramLimits
 ): ReadonlyArray<string> => [
   ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
   ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session", "--clearenv"],
   ...bareRoot(root, options),
   ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-  ...["--", "/usr/bin/perl", "-", ...agent]
+  ...["--", agent, "agent", "one", String(processes), String(dataBytes)]
 ]
 
 /** Where bwrap is installed. */

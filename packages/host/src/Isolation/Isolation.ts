@@ -1,3 +1,4 @@
+import { Guest } from "@bulkhead/guest"
 import { FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
 import * as CgroupSetup from "../Cgroups/CgroupSetup.js"
@@ -9,15 +10,12 @@ import * as Bubblewrap from "./Bubblewrap.js"
 import * as GuestEtc from "./GuestEtc.js"
 import * as GuestRoot from "./GuestRoot.js"
 import type { GuestUser, KernelUids } from "./GuestUser.js"
-import * as InstalledPrograms from "./InstalledPrograms.js"
 import * as IsolationDescription from "./IsolationDescription.js"
 import * as Launcher from "./Launcher.js"
 import * as LaunchPlan from "./LaunchPlan.js"
-import * as PerlPrograms from "./PerlPrograms.js"
 import * as Requirements from "./Requirements.js"
 import * as RunDirectory from "./RunDirectory.js"
 import * as SandboxLimits from "./SandboxLimits.js"
-import * as Seccomp from "./Seccomp.js"
 import * as Slots from "./Slots.js"
 import * as Toolchains from "./Toolchains.js"
 
@@ -53,21 +51,19 @@ export const make = Effect.fn("Isolation.make")(
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()
     yield* GuestEtc.write(`${runDirectory}/etc`)
-    yield* fs.writeFile(`${runDirectory}/seccomp.bpf`, Seccomp.filter(architecture))
-    yield* PerlPrograms.write(runDirectory, uids)
-    const programs = yield* InstalledPrograms.write(runDirectory, options.programs)
-    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, programs)
+    const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.placeOf(architecture) }
+    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, [[guest.program, guest.place]])
     const cgroups = yield* CgroupSetup.make(SandboxLimits.caps(options, uids))
     const programLimits = SandboxLimits.ofPrograms(options, cgroups)
     const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
-    const rootPlan = uids === "two" ? { disk, root, programLimits } : undefined
+    const rootPlan = uids === "two" ? { disk, root, agent: guest.place, programLimits } : undefined
     const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
     yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, rootPlan))
-    if (uids === "two") yield* fs.makeDirectory(`${runDirectory}/disk`, { mode: 0o700 })
-    const agent = [architecture, uids, String(programLimits.processes), String(programLimits.dataBytes)]
-    const bwrapArguments =
-      uids === "two" ? Bubblewrap.walls(`${runDirectory}/root`) : Bubblewrap.sandbox(root, options, agent)
-    const launcher = yield* Launcher.make({ architecture, uids, runDirectory, bwrap, bwrapArguments })
+    const bubblewrap = Option.map(bwrap, (program) => [
+      program,
+      ...Bubblewrap.sandbox(root, options, guest.place, programLimits)
+    ])
+    const launcher = yield* Launcher.make({ program: guest.program, uids, runDirectory, bubblewrap })
     return {
       options,
       launcher,
@@ -80,6 +76,8 @@ export const make = Effect.fn("Isolation.make")(
   },
   Effect.catchTags({
     SystemError: (error) => Effect.fail(inaccessible(error)),
-    BadArgument: (error) => Effect.fail(inaccessible(error))
+    BadArgument: (error) => Effect.fail(inaccessible(error)),
+    GuestMissing: ({ message }) =>
+      new IsolationUnavailable({ reason: message, remedy: "install this package whole" })
   })
 )

@@ -4,7 +4,8 @@ import type { KernelUids } from "./GuestUser.js"
 
 /** What sandboxes are isolated with, for people to read. */
 export interface IsolationDescription {
-  readonly mechanism: "bubblewrap"
+  /** "namespaces": the launcher makes them itself, as root. "bubblewrap": it makes them for a host that is not root. */
+  readonly mechanism: "namespaces" | "bubblewrap"
   readonly namespaces: ReadonlyArray<string>
   /** "own uids": each sandbox has two kernel uids of its own. "shared uid": it has the host's, and no root. */
   readonly users: "own uids" | "shared uid"
@@ -21,7 +22,7 @@ export const make = (
   toolchains: ReadonlyArray<string>,
   cgroups: Option.Option<Cgroups>
 ): IsolationDescription => ({
-  mechanism: "bubblewrap",
+  mechanism: uids === "two" ? "namespaces" : "bubblewrap",
   namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
   users: uids === "two" ? "own uids" : "shared uid",
   seccomp: "docker default",

@@ -1,10 +1,13 @@
 import type { Hierarchy } from "../Cgroups/Cgroups.js"
+import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
-/** What launcher.pl needs to know where it is root: a disk for each sandbox, the root that it is put in, and what its agent is told. */
+/** What the launcher needs to know where it is root: a disk for each sandbox, the root that it is put in, and its agent. */
 export interface RootPlan {
   readonly disk: { readonly bytes: number; readonly inodes: number }
   readonly root: GuestRoot
+  /** The program that is process 1, as the sandbox sees it. */
+  readonly agent: string
   readonly programLimits: ProgramLimits
 }
 
@@ -45,17 +48,18 @@ const rootLines = (
     ...programs.flatMap(([, place]) => parentsOf(place))
   ])
   return [
-    ...[...directories].map((place): Line => ["directory", "755", place]),
+    ...[...directories].map((place): Line => ["directory", place]),
     ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
-    ...Object.entries(devices).map(([name, numbers]): Line => ["device", name, ...numbers]),
+    ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
     ...binds.map(([source, place]): Line => ["bind", source, place]),
     ...programs.map(([source, place]): Line => ["program", source, place])
   ]
 }
 
-const sandboxLines = ({ disk, programLimits }: RootPlan): ReadonlyArray<Line> => [
+const sandboxLines = ({ agent, disk, programLimits }: RootPlan): ReadonlyArray<Line> => [
   ["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`],
-  ["limits", programLimits.processes, programLimits.dataBytes]
+  ["hostname", HOSTNAME],
+  ["agent", agent, programLimits.processes, programLimits.dataBytes]
 ]
 
 const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
@@ -63,7 +67,7 @@ const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
   ...settings.map(([file, value]) => `${file}=${value}`)
 ]
 
-/** The text that launcher.pl reads at its start: what it makes once, and what for each sandbox. */
+/** The text that the launcher reads at its start: what it makes once, and what for each sandbox (plan.c reads it). */
 export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [

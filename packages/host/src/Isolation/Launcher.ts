@@ -1,6 +1,6 @@
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Option, type Scope } from "effect"
 import * as Frames from "../Frames.js"
 import * as Held from "../Held.js"
 import { IsolationUnavailable, LaunchFailed } from "../HostErrors.js"
@@ -33,13 +33,14 @@ interface Flight {
   onArrival: (socket: Net.Socket) => void
 }
 
-/** What launcher.pl takes on its command line. */
+/** What the launcher takes on its command line. */
 export interface LauncherSetup {
-  readonly architecture: string
+  /** The guest program. */
+  readonly program: string
   readonly uids: KernelUids
   readonly runDirectory: string
-  readonly bwrap: string
-  readonly bwrapArguments: ReadonlyArray<string>
+  /** Where the host is not root: bwrap and its arguments. */
+  readonly bubblewrap: Option.Option<ReadonlyArray<string>>
 }
 
 const complete = <A>(deferred: Deferred.Deferred<A>, value: A) =>
@@ -142,11 +143,10 @@ const run = (setup: LauncherSetup, socketPath: string) =>
   Effect.acquireRelease(
     Effect.sync(() =>
       ChildProcess.spawn(
-        "/usr/bin/perl",
+        setup.program,
         [
-          `${setup.runDirectory}/launcher.pl`,
-          ...[setup.architecture, setup.uids, socketPath, setup.runDirectory, setup.bwrap],
-          ...setup.bwrapArguments
+          ...["launch", setup.uids, socketPath, setup.runDirectory],
+          ...Option.getOrElse(setup.bubblewrap, () => [])
         ],
         { stdio: "pipe", detached: true, cwd: "/", env: {} }
       )
