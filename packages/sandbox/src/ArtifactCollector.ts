@@ -1,6 +1,6 @@
 import { type Context, Data, Deferred, Duration, Effect, type Scope, type Stream } from "effect"
 import * as ArtifactLister from "./ArtifactLister.js"
-import type { CommandExit, Sandbox, SandboxFailure } from "./SandboxProvider.js"
+import type { CommandExit, Sandbox, SandboxFailure } from "./Sandboxes/SandboxProvider.js"
 
 type SandboxService = Context.Tag.Service<Sandbox>
 

@@ -6,7 +6,7 @@ import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
 import type { LimitValues } from "./Limits.js"
-import type { Sandbox } from "./SandboxProvider.js"
+import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
 
 export interface CollectOptions {
   readonly executionId: ExecutionId

@@ -24,29 +24,29 @@ import {
   type UserUsage
 } from "@bulkhead/domain"
 import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
-import { type Admissibility, Admission } from "./Admission.js"
+import { type Admissibility, Admission } from "./Admission/Admission.js"
 import { ArtifactGate } from "./ArtifactGate.js"
-import * as Books from "./Books.js"
-import { execute } from "./Execute.js"
-import * as ExecutionRegistry from "./ExecutionRegistry.js"
+import * as Idempotency from "./Execution/Idempotency.js"
+import * as ExecutionRegistry from "./Execution/LiveExecutions.js"
+import { execute } from "./Execution/Submission.js"
+import * as TrackedWork from "./Execution/TrackedWork.js"
+import { change, Limits } from "./Limits.js"
+import * as Books from "./Record/ExecutionLog.js"
 import {
   type EventQuery,
   type ExecutionQuery,
   ExecutionStore,
   type StoreFailure,
   type UsageQuery
-} from "./ExecutionStore.js"
-import * as Idempotency from "./Idempotency.js"
-import { IdempotencyKeys } from "./IdempotencyKeys.js"
-import { change, Limits } from "./Limits.js"
-import * as MemoryExecutionStore from "./MemoryExecutionStore.js"
-import { Prices } from "./Prices.js"
-import { Sandboxes } from "./Sandboxes.js"
-import type { SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
+} from "./Record/ExecutionStore.js"
+import { IdempotencyKeys } from "./Record/IdempotencyKeys.js"
+import * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
+import { Prices } from "./Record/Prices.js"
+import type { SandboxFailure, SandboxProvider } from "./Sandboxes/SandboxProvider.js"
+import { Sandboxes } from "./Sandboxes/SandboxSupply.js"
+import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
 import { type Shared, shuttingDown } from "./Shared.js"
 import * as Timers from "./Timers.js"
-import { type Runtime, Toolchain } from "./Toolchain.js"
-import * as TrackedWork from "./TrackedWork.js"
 
 export interface ExecuteOptions {
   /** Who asks, whatever the request says. */

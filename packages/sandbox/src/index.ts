@@ -1,4 +1,4 @@
-export { type Admissibility, Admission, type Admittee } from "./Admission.js"
+export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
 export {
   ArtifactGate,
   type CollectedArtifacts,
@@ -14,6 +14,9 @@ export {
   type StagedArtifact,
   type StoredArtifact
 } from "./ArtifactStore.js"
+export { type KillRequest, KillSwitch } from "./Execution/KillSwitch.js"
+export * as FileArtifactStore from "./FileArtifactStore.js"
+export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export {
   type EndedExecution,
   type Entry,
@@ -22,16 +25,12 @@ export {
   ExecutionStore,
   StoreFailure,
   type UsageQuery
-} from "./ExecutionStore.js"
-export * as FileArtifactStore from "./FileArtifactStore.js"
-export type { HeldSandbox } from "./HeldSandbox.js"
-export { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
-export { Instance } from "./Instance.js"
-export { type KillRequest, KillSwitch } from "./KillSwitch.js"
-export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
-export * as MemoryExecutionStore from "./MemoryExecutionStore.js"
-export { Prices, type PriceValues } from "./Prices.js"
-export { Sandboxes } from "./Sandboxes.js"
+} from "./Record/ExecutionStore.js"
+export { type Claim, IdempotencyKeys } from "./Record/IdempotencyKeys.js"
+export * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
+export { Prices, type PriceValues } from "./Record/Prices.js"
+export type { HeldSandbox } from "./Sandboxes/HeldSandbox.js"
+export { Instance } from "./Sandboxes/InstanceName.js"
 export {
   type CommandExit,
   type ListedSandbox,
@@ -42,9 +41,10 @@ export {
   type SandboxOptions,
   SandboxProvider,
   type SandboxSize
-} from "./SandboxProvider.js"
+} from "./Sandboxes/SandboxProvider.js"
+export { Sandboxes } from "./Sandboxes/SandboxSupply.js"
+export { type Facts, type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
 export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
-export type { SupervisorReport } from "./SupervisorReport.js"
-export * as SupervisorScript from "./SupervisorScript.js"
+export type { SupervisorReport } from "./Supervision/GuestReport.js"
+export * as SupervisorScript from "./Supervision/GuestScript.js"
 export * as Timers from "./Timers.js"
-export { type Facts, type Runtime, Toolchain } from "./Toolchain.js"

@@ -13,8 +13,8 @@ import {
   type Scheduler,
   TestClock
 } from "effect"
-import { Admission } from "../src/Admission.js"
-import { type KilledEarly, KillSwitch } from "../src/KillSwitch.js"
+import { Admission } from "../src/Admission/Admission.js"
+import { type KilledEarly, KillSwitch } from "../src/Execution/KillSwitch.js"
 import { defaultLimits, Limits, type LimitValues } from "../src/Limits.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"

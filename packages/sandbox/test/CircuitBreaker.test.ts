@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, FiberId, TestClock } from "effect"
-import * as CircuitBreaker from "../src/CircuitBreaker.js"
-import { SandboxFailure } from "../src/SandboxProvider.js"
+import * as CircuitBreaker from "../src/Sandboxes/CircuitBreaker.js"
+import { SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { FairQueue, type Place } from "../src/FairQueue.js"
+import { FairQueue, type Place } from "../src/Admission/FairQueue.js"
 
 const keys = ["a", "b", "c", "d"] as const
 type Key = (typeof keys)[number]

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { HeadTail } from "../src/HeadTail.js"
+import { HeadTail } from "../src/Supervision/HeadTail.js"
 
 const half = 16
 const ascii = (bytes: Uint8Array) => bytes.map((byte) => 97 + (byte % 26))

@@ -3,7 +3,7 @@ import { ExecutionStore, IdempotencyKeys, SandboxService } from "@bulkhead/sandb
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Schema, TestClock } from "effect"
-import * as Idempotency from "../src/Idempotency.js"
+import * as Idempotency from "../src/Execution/Idempotency.js"
 import { service, settle } from "./Fixture.js"
 
 const { failure, MockSandboxes, sleeper } = MockSandboxProvider

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, FiberId } from "effect"
-import { KilledEarly, KillSwitch, unlessKilled } from "../src/KillSwitch.js"
+import { KilledEarly, KillSwitch, unlessKilled } from "../src/Execution/KillSwitch.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 

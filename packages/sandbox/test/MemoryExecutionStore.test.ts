@@ -2,7 +2,7 @@ import { ExecutionStore } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { began, ended, happened, id, put, result, storeSuite } from "../../store/test/StoreSuite.js"
-import * as MemoryExecutionStore from "../src/MemoryExecutionStore.js"
+import * as MemoryExecutionStore from "../src/Record/MemoryExecutionStore.js"
 
 storeSuite("MemoryExecutionStore", () => MemoryExecutionStore.layer())
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
-import * as Reaper from "../src/Reaper.js"
-import { type ListedSandbox, SandboxFailure, SandboxProvider } from "../src/SandboxProvider.js"
+import * as Reaper from "../src/Sandboxes/Reaper.js"
+import { type ListedSandbox, SandboxFailure, SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
 import { settle } from "./Fixture.js"
 
 const down = new SandboxFailure({ code: "ECONNRESET", phase: "list", message: "down", retryable: true })

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Clock, Duration, Effect, Exit, FastCheck, Fiber, Random, Schedule, TestClock } from "effect"
+import * as Retries from "../src/Execution/Retries.js"
 import { defaultLimits } from "../src/Limits.js"
-import * as Retries from "../src/Retries.js"
-import { SandboxFailure } from "../src/SandboxProvider.js"
+import { SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
 
 const failure = (overrides: Partial<ConstructorParameters<typeof SandboxFailure>[0]> = {}) =>
   new SandboxFailure({

@@ -1,8 +1,8 @@
-import type { LimitValues } from "./Limits.js"
+import type { LimitValues } from "../Limits.js"
+import type { SandboxCommand } from "../Sandboxes/SandboxProvider.js"
+import { type SupervisorReport, SupervisorVoice } from "./GuestReport.js"
 import { type CollectedOutput, Output } from "./Output.js"
 import type { Program } from "./Program.js"
-import type { SandboxCommand } from "./SandboxProvider.js"
-import { type SupervisorReport, SupervisorVoice } from "./SupervisorReport.js"
 
 /** What the supervisor in the sandbox said, as far as it has spoken. */
 export interface Said {

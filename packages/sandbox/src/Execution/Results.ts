@@ -9,10 +9,10 @@ import {
   type RejectedArtifact,
   type Verdict
 } from "@bulkhead/domain"
-import type { LimitValues } from "./Limits.js"
-import type { SandboxFailure } from "./SandboxProvider.js"
-import type { Outcome } from "./Supervisor.js"
-import { exitOfReport, judge } from "./Verdicts.js"
+import type { LimitValues } from "../Limits.js"
+import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import type { Outcome } from "../Supervision/Supervision.js"
+import { exitOfReport, judge } from "../Supervision/Verdicts.js"
 
 /** What one attempt at an execution came to. */
 export interface Attempt {

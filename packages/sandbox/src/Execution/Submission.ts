@@ -21,19 +21,19 @@ import {
   Random,
   Tracer
 } from "effect"
-import * as Budget from "./Budget.js"
-import * as Endings from "./Endings.js"
+import * as Budget from "../Admission/Budget.js"
+import type { LimitValues } from "../Limits.js"
+import { Meter } from "../Record/Meter.js"
+import * as Endings from "../Record/TerminalEvent.js"
+import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
+import { type Shared, shuttingDown } from "../Shared.js"
 import { type Execution, run } from "./Execution.js"
-import type { RegisteredExecution } from "./ExecutionRegistry.js"
 import * as Idempotency from "./Idempotency.js"
 import type { KilledEarly } from "./KillSwitch.js"
-import type { LimitValues } from "./Limits.js"
-import { Meter } from "./Meter.js"
+import type { RegisteredExecution } from "./LiveExecutions.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
-import type { SandboxSize } from "./SandboxProvider.js"
-import { type Shared, shuttingDown } from "./Shared.js"
 
 /** As many digits as a random number can fill. */
 const randomDigits = 10

@@ -12,9 +12,9 @@ import {
   type Verdict
 } from "@bulkhead/domain"
 import { Effect, Option } from "effect"
-import { ArtifactGate } from "./ArtifactGate.js"
+import { ArtifactGate } from "../ArtifactGate.js"
+import * as Results from "../Execution/Results.js"
 import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
-import * as Results from "./Results.js"
 
 /** Whose line it is. */
 interface Whose {

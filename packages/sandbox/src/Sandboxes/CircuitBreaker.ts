@@ -1,6 +1,6 @@
 import type { CircuitState, ErrorCode } from "@bulkhead/domain"
 import { Cause, Effect, Exit, Option } from "effect"
-import type { LimitValues } from "./Limits.js"
+import type { LimitValues } from "../Limits.js"
 import { SandboxFailure } from "./SandboxProvider.js"
 
 /** Failures that say the provider is down, and not merely that it refuses this. */

@@ -6,8 +6,8 @@ import {
   RequestTooLarge
 } from "@bulkhead/domain"
 import { Either, ParseResult, Schema } from "effect"
-import type { LimitValues } from "./Limits.js"
-import type { Runtime } from "./Toolchain.js"
+import type { LimitValues } from "../Limits.js"
+import type { Runtime } from "../Sandboxes/Toolchain.js"
 
 const decode = Schema.decodeUnknownEither(ExecutionRequest, { onExcessProperty: "error" })
 

@@ -1,6 +1,6 @@
 import type { OutputSummary } from "@bulkhead/domain"
+import type { LimitValues } from "../Limits.js"
 import { HeadTail } from "./HeadTail.js"
-import type { LimitValues } from "./Limits.js"
 
 const encoder = new TextEncoder()
 

@@ -1,13 +1,13 @@
 import type { SentSignal } from "@bulkhead/domain"
 import { Cause, type Context, Deferred, Duration, Effect, Exit, FiberId, Option } from "effect"
+import { KilledEarly, type KillRequest, type KillSwitch } from "../Execution/KillSwitch.js"
+import type { LimitValues } from "../Limits.js"
+import { Once } from "../Once.js"
+import { type CommandExit, type Sandbox, SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import type { Timers } from "../Timers.js"
 import * as CommandWatch from "./CommandWatch.js"
-import { KilledEarly, type KillRequest, type KillSwitch } from "./KillSwitch.js"
-import type { LimitValues } from "./Limits.js"
-import { Once } from "./Once.js"
 import type { CollectedOutput } from "./Output.js"
 import type { Program } from "./Program.js"
-import { type CommandExit, type Sandbox, SandboxFailure } from "./SandboxProvider.js"
-import type { Timers } from "./Timers.js"
 
 /** Why a running program must be stopped, and whether it gets the grace period. */
 export type StopReason =

@@ -7,9 +7,9 @@ import {
   type UserId
 } from "@bulkhead/domain"
 import { Context, Deferred, Duration, Effect, Exit, Layer } from "effect"
+import { KilledEarly, type KillSwitch } from "../Execution/KillSwitch.js"
+import { Limits, type LimitValues } from "../Limits.js"
 import { FairQueue, type Place } from "./FairQueue.js"
-import { KilledEarly, type KillSwitch } from "./KillSwitch.js"
-import { Limits, type LimitValues } from "./Limits.js"
 
 /** Whether an execution would start at once. */
 export interface Admissibility {

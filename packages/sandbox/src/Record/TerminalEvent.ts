@@ -1,8 +1,8 @@
 import type { EventLevel, EventName, ExecutionResult, Usage, Verdict } from "@bulkhead/domain"
 import { Either } from "effect"
-import type { Ending } from "./Books.js"
+import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
+import type { Ending } from "./ExecutionLog.js"
 import * as Prices from "./Prices.js"
-import type { SandboxSize } from "./SandboxProvider.js"
 
 /** What an auditor asks first. The program's output is in the result alone. */
 const factsOf = ({ error, exitCode, metrics, receipt, signal, verdict }: ExecutionResult) => ({

@@ -1,9 +1,9 @@
 import type { PoolMetrics } from "@bulkhead/domain"
 import { Duration, Effect, Option, Queue, Schedule } from "effect"
+import type { LimitValues } from "../Limits.js"
+import type { Timers } from "../Timers.js"
 import type { HeldSandbox } from "./HeldSandbox.js"
-import type { LimitValues } from "./Limits.js"
 import type { SandboxFailure } from "./SandboxProvider.js"
-import type { Timers } from "./Timers.js"
 
 /** A sandbox that waits for its one execution. */
 interface Idle {

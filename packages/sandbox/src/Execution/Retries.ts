@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Schedule } from "effect"
-import type { LimitValues } from "./Limits.js"
-import type { SandboxFailure } from "./SandboxProvider.js"
+import type { LimitValues } from "../Limits.js"
+import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 
 /** Whether doing it again is safe and may help. Code that may already have run is run again only with leave. */
 export const isRetryable = (failure: SandboxFailure, mayRunAgain: boolean) =>

@@ -6,9 +6,9 @@ import {
   type UserId
 } from "@bulkhead/domain"
 import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
-import type * as Books from "./Books.js"
-import type { RegisteredExecution } from "./ExecutionRegistry.js"
-import { type Shared, shuttingDown } from "./Shared.js"
+import type * as Books from "../Record/ExecutionLog.js"
+import { type Shared, shuttingDown } from "../Shared.js"
+import type { RegisteredExecution } from "./LiveExecutions.js"
 
 type Facts = Readonly<Record<string, unknown>>
 

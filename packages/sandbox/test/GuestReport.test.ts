@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { type SupervisorReport, SupervisorVoice } from "../src/SupervisorReport.js"
+import { type SupervisorReport, SupervisorVoice } from "../src/Supervision/GuestReport.js"
 
 const nonce = "c0ffee"
 

@@ -1,13 +1,13 @@
 import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
 import { Context, Duration, Effect, Exit, Layer, Option, RateLimiter } from "effect"
+import { Limits, type LimitValues } from "../Limits.js"
+import * as Timers from "../Timers.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import type { HeldSandbox } from "./HeldSandbox.js"
-import { Instance } from "./Instance.js"
-import { Limits, type LimitValues } from "./Limits.js"
+import { Instance } from "./InstanceName.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
 import { type Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
-import * as Timers from "./Timers.js"
 
 type Service = Context.Tag.Service<Sandbox>
 

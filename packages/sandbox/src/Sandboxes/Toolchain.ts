@@ -1,8 +1,8 @@
 import type { Language } from "@bulkhead/domain"
 import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
-import { Sandboxes } from "./Sandboxes.js"
+import * as SupervisorScript from "../Supervision/GuestScript.js"
 import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
-import * as SupervisorScript from "./SupervisorScript.js"
+import { Sandboxes } from "./SandboxSupply.js"
 
 /** How programs of one language are run. */
 export interface Runtime {

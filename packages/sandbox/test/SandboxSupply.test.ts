@@ -2,10 +2,10 @@ import { ExecutionId } from "@bulkhead/domain"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
-import { Instance } from "../src/Instance.js"
 import { Limits, type LimitValues } from "../src/Limits.js"
-import { Sandboxes } from "../src/Sandboxes.js"
-import { SandboxProvider } from "../src/SandboxProvider.js"
+import { Instance } from "../src/Sandboxes/InstanceName.js"
+import { SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
+import { Sandboxes } from "../src/Sandboxes/SandboxSupply.js"
 import { settle } from "./Fixture.js"
 
 const { failure, MockSandboxes } = MockSandboxProvider

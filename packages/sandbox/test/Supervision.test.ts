@@ -2,16 +2,16 @@ import type { SentSignal } from "@bulkhead/domain"
 import type { SupervisorReport } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, TestClock } from "effect"
-import { KillSwitch } from "../src/KillSwitch.js"
+import { KillSwitch } from "../src/Execution/KillSwitch.js"
 import { defaultLimits } from "../src/Limits.js"
-import type { Program } from "../src/Program.js"
 import {
   type CommandExit,
   Sandbox,
   type SandboxCommand,
   type SandboxFailure
-} from "../src/SandboxProvider.js"
-import { supervise } from "../src/Supervisor.js"
+} from "../src/Sandboxes/SandboxProvider.js"
+import type { Program } from "../src/Supervision/Program.js"
+import { supervise } from "../src/Supervision/Supervision.js"
 import * as Timers from "../src/Timers.js"
 import { settle } from "./Fixture.js"
 

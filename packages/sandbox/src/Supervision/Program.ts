@@ -1,10 +1,10 @@
 import type { ExecutionRequest } from "@bulkhead/domain"
 import { Either, Encoding } from "effect"
-import { defaultOutputDir } from "./ArtifactGate.js"
-import type { LimitValues } from "./Limits.js"
-import type { SandboxFile } from "./SandboxProvider.js"
-import * as SupervisorScript from "./SupervisorScript.js"
-import type { Facts, Runtime } from "./Toolchain.js"
+import { defaultOutputDir } from "../ArtifactGate.js"
+import type { LimitValues } from "../Limits.js"
+import type { SandboxFile } from "../Sandboxes/SandboxProvider.js"
+import type { Facts, Runtime } from "../Sandboxes/Toolchain.js"
+import * as SupervisorScript from "./GuestScript.js"
 
 /** Linux takes at most 128 KiB in one environment variable; leave room for its name. */
 const inlineBytes = 100 * 1024

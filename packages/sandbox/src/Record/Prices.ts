@@ -1,6 +1,6 @@
 import type { Usage } from "@bulkhead/domain"
 import { Context } from "effect"
-import type { SandboxSize } from "./SandboxProvider.js"
+import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
 
 /** US dollars for each second that a sandbox lives, whether it is busy or not. */
 export interface PriceValues {

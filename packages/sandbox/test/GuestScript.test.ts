@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from "node:child_process"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { script, whole } from "../src/SupervisorScript.js"
+import { script, whole } from "../src/Supervision/GuestScript.js"
 
 it("compiles strictly, and calls nothing that it does not define", () => {
   const { status, stderr } = spawnSync("/usr/bin/perl", ["-Mstrict", "-c", "-"], { input: whole })

@@ -1,9 +1,9 @@
 import { QuotaExceeded, type RecordUnavailable } from "@bulkhead/domain"
 import { Clock, type Context, Effect } from "effect"
+import type { LimitValues } from "../Limits.js"
+import * as Books from "../Record/ExecutionLog.js"
+import type { ExecutionStore } from "../Record/ExecutionStore.js"
 import type { Admittee } from "./Admission.js"
-import * as Books from "./Books.js"
-import type { ExecutionStore } from "./ExecutionStore.js"
-import type { LimitValues } from "./Limits.js"
 
 const day = 86_400_000
 

@@ -8,8 +8,8 @@ import {
   type Refusal
 } from "@bulkhead/domain"
 import { type Context, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
-import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
-import { type Claim, IdempotencyKeys } from "./IdempotencyKeys.js"
+import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
+import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
 
 type Answer = Effect.Effect<ExecutionResult, Refusal>
 

@@ -1,9 +1,9 @@
 import { type ErrorCode, type ExecutionError, executionError, type Verdict } from "@bulkhead/domain"
-import type { LimitValues } from "./Limits.js"
-import type { CommandExit } from "./SandboxProvider.js"
-import * as Signals from "./Signals.js"
-import type { Outcome, StopReason } from "./Supervisor.js"
-import type { SupervisorReport } from "./SupervisorReport.js"
+import type { LimitValues } from "../Limits.js"
+import type { CommandExit } from "../Sandboxes/SandboxProvider.js"
+import * as Signals from "../Signals.js"
+import type { SupervisorReport } from "./GuestReport.js"
+import type { Outcome, StopReason } from "./Supervision.js"
 
 export interface Judgement {
   readonly verdict: Verdict
