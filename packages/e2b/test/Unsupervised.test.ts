@@ -2,6 +2,7 @@ import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
 import {
   Admission,
   ArtifactGate,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
@@ -15,7 +16,7 @@ import * as EmbeddedE2B from "./EmbeddedE2B.js"
 
 const bash = { language: "bash", version: "bash 5", file: "main.sh", command: "bash main.sh" } as const
 
-/** The service on real sandboxes, as it is where an image has no Perl. */
+/** The service on real sandboxes, as it is where nothing of ours can be executed. */
 const withoutSupervisor = SandboxService.layerBare.pipe(
   Layer.provide(
     Layer.mergeAll(
@@ -28,7 +29,11 @@ const withoutSupervisor = SandboxService.layerBare.pipe(
   ),
   Layer.provide(Limits.layer({ maxDiskMB: 1, maxProcesses: 16, killGracePeriod: 1 })),
   Layer.provide(
-    Toolchain.layerTest({ supervisor: "none", size: { vcpus: 2, memoryMB: 512 }, runtimes: [bash] })
+    Toolchain.layerTest({
+      supervisor: GuestProgram.Absent(),
+      size: { vcpus: 2, memoryMB: 512 },
+      runtimes: [bash]
+    })
   ),
   Layer.provide(Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer))),
   Layer.provide(EmbeddedE2B.layer)

@@ -619,6 +619,7 @@ int supervise(char **environment) {
     static const int ignored[] = { SIGTERM, SIGINT, SIGHUP };
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
     unblocked = catch_children();
+    umask(022);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     look_before();

@@ -17,9 +17,10 @@ export class GuestMissing extends Data.TaggedError("GuestMissing")<{
 export const architectureOf = (name: string): Architecture | undefined =>
   Object.hasOwn(sums, name) ? (name as Architecture) : undefined
 
+const placeOf = (architecture: Architecture) => `/opt/bulkhead/guest-${sums[architecture].slice(0, 16)}`
+
 /** Where a sandbox's image has the program. Named by its contents, so that no other version is taken for it. */
-export const placeOf = (architecture: Architecture): string =>
-  `/opt/bulkhead/guest-${sums[architecture].slice(0, 16)}`
+export const places: Readonly<Record<Architecture, string>> = { x64: placeOf("x64"), arm64: placeOf("arm64") }
 
 /** The binary's name, beside a bundle too. */
 export const fileName = (architecture: Architecture): string => `guest-${architecture}`

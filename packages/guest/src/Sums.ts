@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "8f65030dbb4cd36eb43a031114bf0849b86c4261ea56a93a6181f8b451b7eaae",
-  arm64: "62c54c7b390f5a4e84ce19b4fed2ac57d4355e757fc84a0dd9b8b6e2355b5114"
+  x64: "7012bf6a2205afbb6c4c36c5f884ad161e5dfb3b0794682e45dd98c557bad8d8",
+  arm64: "bcd310508498b1bc41f892c9e6fde8fee2c9f03fc639979860f75a8863c97501"
 } as const

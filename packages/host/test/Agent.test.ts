@@ -106,7 +106,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Commands of one sand
   it.scoped("that only become the guest program need no shell", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
-      const line = `exec ${Guest.placeOf(architecture)} supervise`
+      const line = `exec ${Guest.places[architecture]} supervise`
       // With a blank before it the line is the shell's.
       for (const command of [line, ` ${line}`]) {
         const { exitCode, stderr } = yield* run(here, command)

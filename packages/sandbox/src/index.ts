@@ -45,6 +45,6 @@ export {
 export { Sandboxes } from "./Sandboxes/SandboxSupply.js"
 export { type Facts, type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
 export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
+export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { SupervisorReport } from "./Supervision/GuestReport.js"
-export * as SupervisorScript from "./Supervision/GuestScript.js"
 export * as Timers from "./Timers.js"

@@ -4,6 +4,7 @@ import {
   ArtifactGate,
   type Entry,
   ExecutionStore,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
@@ -38,7 +39,7 @@ const service = (
     Layer.provide(Limits.layer(limits)),
     Layer.provide(
       Toolchain.layerTest({
-        supervisor: "none",
+        supervisor: GuestProgram.Absent(),
         size: { vcpus: 2, memoryMB: 1024 },
         runtimes: [python]
       })

@@ -3,7 +3,7 @@ import {
   Admission,
   ArtifactGate,
   type ExecutionStore,
-  type Facts,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
@@ -22,11 +22,14 @@ const python: Runtime = {
   command: "python3 -u main.py"
 }
 
+/** A guest program that is sent along, of which the mock takes no notice. */
+export const sentAsRoot = GuestProgram.Sent({ user: "root", directory: "/tmp", packed: "" })
+
 /** The real service on mock sandboxes that know python and bash, by default without a supervisor in them. */
 export const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
   limits: Partial<LimitValues> = {},
-  supervisor: Facts["supervisor"] = "none",
+  supervisor: GuestProgram = GuestProgram.Absent(),
   store: Layer.Layer<ExecutionStore> = MemoryExecutionStore.layer()
 ) =>
   SandboxService.layerBare.pipe(

@@ -1,5 +1,5 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
-import { ExecutionStore, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
+import { ExecutionStore, GuestProgram, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope, TestClock, Tracer } from "effect"
@@ -586,7 +586,10 @@ describe("shutdown", () => {
         })
       )
       const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(service({ program: stubborn }, {}, "none", slow), scope)
+      const context = yield* Layer.buildWithScope(
+        service({ program: stubborn }, {}, GuestProgram.Absent(), slow),
+        scope
+      )
       const running = yield* Effect.provide(begin("loop"), context)
       yield* Scope.close(scope, Exit.void)
       yield* isReady.open

@@ -2,13 +2,13 @@ import { SandboxService, type SupervisorReport } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
-import { begin, service } from "./Fixture.js"
+import { begin, sentAsRoot, service } from "./Fixture.js"
 
 const { failure, sleeper, stubborn } = MockSandboxProvider
 const { reporting } = MockSupervisor
 
 const supervised = (report: Partial<SupervisorReport>, program?: MockSandboxProvider.MockProgram) =>
-  service({ program: reporting(report, program) }, {}, "root")
+  service({ program: reporting(report, program) }, {}, sentAsRoot)
 
 const run = Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)" }))
 
@@ -105,7 +105,7 @@ describe("under the supervisor", () => {
               })
           },
           {},
-          "root"
+          sentAsRoot
         )
       )
     )
@@ -116,7 +116,7 @@ describe("under the supervisor", () => {
       const result = yield* run
       assert.strictEqual(result.verdict, "InternalError")
       assert.isUndefined(result.metrics.executionTimeMs)
-    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, "root")))
+    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, sentAsRoot)))
   )
 
   it.effect("one that never says anything is given up, and counted as possibly run", () =>
@@ -126,7 +126,7 @@ describe("under the supervisor", () => {
       const result = yield* Fiber.join(fiber)
       assert.strictEqual(result.error?.code, "ETIMEDOUT")
       assert.strictEqual(result.metrics.retries, 0)
-    }).pipe(Effect.provide(service({ program: stubborn }, {}, "root")))
+    }).pipe(Effect.provide(service({ program: stubborn }, {}, sentAsRoot)))
   )
 
   it.effect("the service's wall holds when the supervisor's does not", () =>

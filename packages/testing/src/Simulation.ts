@@ -3,6 +3,7 @@ import {
   Admission,
   ArtifactGate,
   ExecutionStore,
+  GuestProgram,
   IdempotencyKeys,
   Instance,
   Limits,
@@ -36,6 +37,12 @@ import { type Behaviour, Cloud, type CloudSandbox, currentSubject } from "./Faul
 import { describeSetting, describeStep, generate, type History, type Step } from "./SimulationHistory.js"
 import { beginning, SimulatedProcess, SimulationTime } from "./SimulationTime.js"
 import { type Case, type Invariant, SimulationWatch, type Violation } from "./SimulationWatch.js"
+
+/** The two ways of a sandbox: with our program in it, and without. What it consists of is nothing to the simulation. */
+const programs = {
+  none: GuestProgram.Absent(),
+  user: GuestProgram.Sent({ user: "user", directory: "/tmp", packed: "" })
+}
 
 export type { Invariant, Violation }
 
@@ -257,7 +264,11 @@ class Simulation {
       Layer.succeed(Instance, "simulation"),
       IdempotencyKeys.layerMemory(),
       ArtifactGate.layerMemory,
-      Toolchain.layerTest({ supervisor, size: { vcpus: 2, memoryMB: 512 }, runtimes: [python] }),
+      Toolchain.layerTest({
+        supervisor: programs[supervisor],
+        size: { vcpus: 2, memoryMB: 512 },
+        runtimes: [python]
+      }),
       changed(ExecutionStore, store)(this.store),
       changed(SandboxProvider, provider)(Layer.succeed(SandboxProvider, this.cloud.connect(process)))
     )

@@ -51,7 +51,7 @@ export const make = Effect.fn("Isolation.make")(
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()
     yield* GuestEtc.write(`${runDirectory}/etc`)
-    const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.placeOf(architecture) }
+    const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
     const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, [[guest.program, guest.place]])
     const cgroups = yield* CgroupSetup.make(SandboxLimits.caps(options, uids))
     const programLimits = SandboxLimits.ofPrograms(options, cgroups)

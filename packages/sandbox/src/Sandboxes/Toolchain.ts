@@ -1,7 +1,8 @@
 import type { Language } from "@bulkhead/domain"
+import { Guest } from "@bulkhead/guest"
 import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
-import * as SupervisorScript from "../Supervision/GuestScript.js"
-import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
+import * as GuestProgram from "../Supervision/GuestProgram.js"
+import { type Sandbox, type SandboxCommand, SandboxFailure, type SandboxSize } from "./SandboxProvider.js"
 import { Sandboxes } from "./SandboxSupply.js"
 
 /** How programs of one language are run. */
@@ -20,21 +21,20 @@ export interface Runtime {
 /** What a provider's sandboxes have. */
 export interface Facts {
   readonly runtimes: ReadonlyArray<Runtime>
-  /** How the supervisor can run in the sandbox: as root from its image, sent along as root or as the program's own user, or not at all. */
-  readonly supervisor: "installed" | "root" | "user" | "none"
+  readonly supervisor: GuestProgram.GuestProgram
   readonly size: SandboxSize
 }
 
 type Versions = ReadonlyMap<string, string>
 
-const tools = ["python3", "node", "bash", "deno", "bun", "tsx", "perl"]
+const tools = ["python3", "node", "bash", "deno", "bun", "tsx"]
 
-/** One line a tool that is there: its name and whatever it says of its version; and a line if the supervisor is there. */
+/** One line a tool that is there: its name and whatever it says of its version. */
 const probe = tools
   .map(
     (tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | grep -m 1 [0-9])"`
   )
-  .concat(`ls ${SupervisorScript.place}`, "true")
+  .concat(GuestProgram.probe, "true")
   .join("; ")
 
 const parseVersions = (output: string): Versions =>
@@ -117,34 +117,59 @@ const bash = (versions: Versions) =>
     Option.some(runtime("bash", "bash", version, "main.sh", "bash", "bash -n main.sh"))
   )
 
-const supervisorOf = (output: string, user: "root" | "user", hasPerl: boolean): Facts["supervisor"] => {
-  if (!hasPerl) return "none"
-  const isInstalled = output.split("\n").includes(SupervisorScript.place)
-  return isInstalled && user === "root" ? "installed" : user
-}
-
-/** What the probe's output says. */
-const factsOf = (output: string, user: "root" | "user", size: SandboxSize): Facts => {
-  const versions = parseVersions(output)
-  return {
-    runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
-    supervisor: supervisorOf(output, user, versions.has("perl")),
-    size
-  }
-}
-
-const probeAs = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbox>, user: "root" | "user") {
+/** Runs a command and gives what it wrote to its standard output. */
+const ask = Effect.fnUntraced(function* (
+  sandbox: Context.Tag.Service<Sandbox>,
+  command: Pick<SandboxCommand, "line" | "user" | "env">
+) {
   let output = ""
   yield* sandbox.run({
-    line: probe,
-    user,
-    env: {},
+    ...command,
     lifetime: Duration.seconds(30),
     onOutput: (stream, text) => {
       if (stream === "stdout") output += text
     }
   })
-  return factsOf(output, user, yield* sandbox.size)
+  return output
+})
+
+const ourFault = ({ message }: Guest.GuestMissing) =>
+  new SandboxFailure({ code: "INTERNAL_ERROR", phase: "run", message, retryable: false })
+
+/** Sends the guest program along once, to see whether it can run. */
+const trySending = Effect.fnUntraced(function* (
+  sandbox: Context.Tag.Service<Sandbox>,
+  user: "root" | "user",
+  architecture: Guest.Architecture
+) {
+  const packed = yield* Effect.mapError(Guest.packed(architecture), ourFault)
+  const said = yield* ask(sandbox, { ...GuestProgram.trial(packed), user })
+  return Option.match(GuestProgram.directoryIn(said), {
+    onNone: () => GuestProgram.GuestProgram.Absent(),
+    onSome: (directory) => GuestProgram.GuestProgram.Sent({ user, directory, packed })
+  })
+})
+
+const findSupervisor = Effect.fnUntraced(function* (
+  sandbox: Context.Tag.Service<Sandbox>,
+  user: "root" | "user",
+  said: string
+) {
+  const architecture = GuestProgram.architectureIn(said)
+  if (Option.isNone(architecture)) return GuestProgram.GuestProgram.Absent()
+  const place = GuestProgram.placeIn(said, architecture.value)
+  if (Option.isSome(place)) return GuestProgram.GuestProgram.Installed({ user, place: place.value })
+  return yield* trySending(sandbox, user, architecture.value)
+})
+
+const probeAs = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbox>, user: "root" | "user") {
+  const said = yield* ask(sandbox, { line: probe, user, env: {} })
+  const versions = parseVersions(said)
+  return {
+    runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
+    supervisor: yield* findSupervisor(sandbox, user, said),
+    size: yield* sandbox.size
+  } satisfies Facts
 })
 
 /** As root if there is one. */
