@@ -355,8 +355,8 @@ static _Noreturn void become_program(int out, int err) {
     write_file("/proc/self/oom_score_adj", "500");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     setsid();
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
     close_from(3);
     limit_program();
     become_sandbox_user();

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "7012bf6a2205afbb6c4c36c5f884ad161e5dfb3b0794682e45dd98c557bad8d8",
-  arm64: "bcd310508498b1bc41f892c9e6fde8fee2c9f03fc639979860f75a8863c97501"
+  x64: "4778b1ac9efd6362fa1b52d15ef5b3030a8f211ed8452e38e66b69a3e066fb09",
+  arm64: "dfa667b082506ef8617223efa4ef9a3214563c772f734f25fe6858eb45963f2f"
 } as const
