@@ -1,23 +1,26 @@
 /*
  * The agent: theory of operation.
  *
- * Process 1 of a sandbox, and the host's hands in it. It starts programs and file operations, carries their bytes, sends them signals,
- * measures, and reaps orphans. Its line to the host is descriptor 3 (frames.h, AgentSession.ts). When the host goes, it ends, and the kernel
- * ends everyone else in the sandbox.
+ * Process 1 of a sandbox, and the host's hands in it. It starts programs and file operations, carries their bytes,
+ * sends them signals, measures, and reaps orphans. Its line to the host is descriptor 3 (frames.h, AgentSession.ts).
+ * When the host goes, it ends, and the kernel ends everyone else in the sandbox.
  *
- * Who it is: where the sandbox has users of its own ("two") it is the sandbox's root with four capabilities (CHOWN, KILL, SETGID, SETUID), and
- * each child becomes the asking user before it does anything; elsewhere ("one") it is the one user there is, without any. Programs of the
- * sandbox can neither trace it nor read its memory (it is not dumpable), nor kill it (it is process 1).
+ * Who it is: where the sandbox has users of its own ("two") it is the sandbox's root with four capabilities (CHOWN,
+ * KILL, SETGID, SETUID), and each child becomes the asking user before it does anything; elsewhere ("one") it is the
+ * one user there is, without any. Programs of the sandbox can neither trace it nor read its memory (it is not
+ * dumpable), nor kill it (it is process 1).
  *
- * What it trusts: the host's frames, up to their sizes, which are checked. Of what programs do it takes only bytes, up to the credit that
- * the host has given, and exit codes; a program that floods or stalls holds up nobody but itself.
+ * What it trusts: the host's frames, up to their sizes, which are checked. Of what programs do it takes only bytes,
+ * up to the credit that the host has given, and exit codes; a program that floods or stalls holds up nobody but
+ * itself.
  *
- * A program's life: forked with a pipe on which it says why it could not start, and that exec closes: then it has STARTED. Only from then on is
- * its output read, so no bytes come before the start. When it has been waited for, what its pipes hold at that moment is still sent, then
- * EXITED; what descendants write later is read and dropped. Readiness belongs to a program, never to a descriptor's number, which the next
- * program may get.
+ * A program's life: forked with a pipe on which it says why it could not start, and that exec closes: then it has
+ * STARTED. Only from then on is its output read, so no bytes come before the start. When it has been waited for, what
+ * its pipes hold at that moment is still sent, then EXITED; what descendants write later is read and dropped.
+ * Readiness belongs to a program, never to a descriptor's number, which the next program may get.
  *
- * Arguments: "two" or "one", and limits for each of the user's programs where no cgroup sets them: processes, bytes of data (0 for none).
+ * Arguments: "two" or "one", and limits for each of the user's programs where no cgroup sets them: processes, bytes
+ * of data (0 for none).
  */
 #include "files.h"
 #include "frames.h"
@@ -137,7 +140,10 @@ static void set_limit(int resource, rlim_t value) {
     if (value != 0 && setrlimit(resource, &limit) != 0) leave_errno("internal", "limit");
 }
 
-/* What the user runs gives up its memory before we do. Without a root, only a dumpable process may write that about itself. */
+/*
+ * What the user runs gives up its memory before we do. Without a root, only a dumpable process may write that about
+ * itself.
+ */
 static void limit_user(void) {
     if (users == ONE_USER) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     write_file("/proc/self/oom_score_adj", "100");
@@ -288,7 +294,7 @@ static void write_input(struct program *program) {
 static void take_input(struct program *program, const struct frame *frame) {
     bool takes = program->input >= 0 && !program->close_input && program->pending == NULL;
     if (takes && frame->size > 0) program->pending = malloc(frame->size);
-    if (!takes || frame->size == 0 || program->pending == NULL) return answer_input(frame->id, takes && frame->size == 0);
+    if (program->pending == NULL || !takes) return answer_input(frame->id, takes && frame->size == 0);
     memcpy(program->pending, frame->payload, frame->size);
     program->pending_length = frame->size;
     program->pending_written = 0;
@@ -379,12 +385,21 @@ static void take_frame(const struct frame *frame) {
     }
 }
 
+/* No program takes so many arguments, and the host sends input in pieces. */
+static void refuse_long(const struct frame *frame) {
+    errno = E2BIG;
+    if (frame->type == START || frame->type == FILE_OPERATION) refuse(frame->id, "the request");
+    if (frame->type == INPUT) answer_input(frame->id, false);
+}
+
 static void read_host(void) {
     if (!inbox_fill(&in, HOST)) _exit(0);
     struct frame frame;
     enum inbox_state state;
-    while ((state = inbox_next(&in, &frame)) == INBOX_FRAME) take_frame(&frame);
-    if (state == INBOX_BROKEN) _exit(1);
+    while ((state = inbox_next(&in, &frame)) != INBOX_PARTIAL) {
+        if (state == INBOX_FRAME) take_frame(&frame);
+        else refuse_long(&frame);
+    }
 }
 
 static bool may_send(const struct program *program) {

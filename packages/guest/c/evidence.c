@@ -120,8 +120,9 @@ static bool make_own_v1(const struct limits *limits) {
 
 static int64_t memory_limit_v1(const struct evidence *evidence) {
     char text[64];
-    const char *path = evidence->own ? ROOT "/memory/" OWN "/memory.limit_in_bytes" : ROOT "/memory/memory.limit_in_bytes";
-    return read_file(path, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : 0;
+    static const char own[] = ROOT "/memory/" OWN "/memory.limit_in_bytes";
+    static const char given[] = ROOT "/memory/memory.limit_in_bytes";
+    return read_file(evidence->own ? own : given, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : 0;
 }
 
 void evidence_find(struct evidence *evidence, const struct limits *limits) {

@@ -1,4 +1,7 @@
-/* What cgroups say about the program: in one of our own where we may make one, in the sandbox's where we may only read. */
+/*
+ * What cgroups say about the program: in one of our own where we may make one, in the sandbox's where we may only
+ * read.
+ */
 #ifndef EVIDENCE_H
 #define EVIDENCE_H
 

@@ -121,9 +121,9 @@ static bool add_entry(const char *path) {
     if (kind == 'l') add_target(path, &kind, target);
     const char *name = *path == '\0' ? "/" : strrchr(path, '/') + 1;
     int length = snprintf(
-        gathered + gathered_length, sizeof gathered - gathered_length, "%s%c%c%c%s%c%lld%c%u%c%u%c%u%c%lld%c%s%c", name, 0,
-        kind, 0, shown(path), 0, (long long)facts.st_size, 0, facts.st_mode & 07777U, 0, facts.st_uid, 0, facts.st_gid, 0,
-        (long long)facts.st_mtime, 0, target, 0
+        gathered + gathered_length, sizeof gathered - gathered_length,
+        "%s%c%c%c%s%c%lld%c%u%c%u%c%u%c%lld%c%s%c", name, 0, kind, 0, shown(path), 0, (long long)facts.st_size, 0,
+        facts.st_mode & 07777U, 0, facts.st_uid, 0, facts.st_gid, 0, (long long)facts.st_mtime, 0, target, 0
     );
     /* Nothing that lstat has taken is longer than the room that is kept. */
     if (length < 0 || (size_t)length >= sizeof gathered - gathered_length) return false;
@@ -143,10 +143,12 @@ static void walk(const char *path, long depth) {
     for (int i = 0; i < count; i++) {
         const char *name = entries[i]->d_name;
         if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
-            char *each = allocate(strlen(path) + strlen(name) + 2);
-            sprintf(each, "%s/%s", path, name);
+            size_t size = strlen(path) + strlen(name) + 2;
+            char *each = allocate(size);
+            snprintf(each, size, "%s/%s", path, name);
             struct stat facts;
-            if (add_entry(each) && depth > 1 && lstat(each, &facts) == 0 && S_ISDIR(facts.st_mode)) walk(each, depth - 1);
+            bool is_directory = add_entry(each) && lstat(each, &facts) == 0 && S_ISDIR(facts.st_mode);
+            if (is_directory && depth > 1) walk(each, depth - 1);
             free(each);
         }
         free(entries[i]);

@@ -89,10 +89,11 @@ static const uint32_t allowed[] = {
 
 /* Numbers of the x32 ABI have this bit. */
 #define X32_BIT 0x40000000U
-/* Calls above set_mempolicy_home_node are newer than this list: programs are told that the kernel does not have them. */
+/* set_mempolicy_home_node. Of calls after it, programs are told that the kernel does not have them. */
 #define LAST_KNOWN 450U
 #define NEW_NAMESPACES \
-    ((uint32_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET))
+    ((uint32_t)(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC) | \
+     (uint32_t)(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET))
 
 #define REFUSE(error) (SECCOMP_RET_ERRNO | (error))
 

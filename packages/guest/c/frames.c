@@ -14,14 +14,26 @@ void put_number(uint8_t bytes[4], uint32_t number) {
 
 uint32_t frame_number(const struct frame *frame) { return frame->size == 4 ? number_of(frame->payload) : 0; }
 
+static void throw_away_unwanted(struct inbox *inbox) {
+    size_t there = inbox->end - inbox->taken, thrown = there < inbox->unwanted ? there : inbox->unwanted;
+    inbox->taken += thrown;
+    inbox->unwanted -= thrown;
+}
+
 enum inbox_state inbox_next(struct inbox *inbox, struct frame *frame) {
+    throw_away_unwanted(inbox);
     size_t length = inbox->end - inbox->taken;
     const uint8_t *bytes = inbox->bytes + inbox->taken;
     if (length < FRAME_HEADER) return INBOX_PARTIAL;
     uint32_t size = number_of(bytes);
-    if (size > FRAME_MOST_PAYLOAD || size + FRAME_HEADER > inbox->capacity) return INBOX_BROKEN;
+    *frame = (struct frame){ bytes[4], number_of(bytes + 5), 0, bytes + FRAME_HEADER };
+    if (size > FRAME_MOST_PAYLOAD || size > inbox->capacity - FRAME_HEADER) {
+        inbox->taken += FRAME_HEADER;
+        inbox->unwanted = size;
+        return INBOX_TOO_LONG;
+    }
     if (length - FRAME_HEADER < size) return INBOX_PARTIAL;
-    *frame = (struct frame){ bytes[4], number_of(bytes + 5), size, bytes + FRAME_HEADER };
+    frame->size = size;
     inbox->taken += FRAME_HEADER + size;
     return INBOX_FRAME;
 }

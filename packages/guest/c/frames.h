@@ -30,6 +30,8 @@ struct frame {
 struct inbox {
     uint8_t *bytes;
     size_t capacity, taken, end;
+    /* Of a frame that was too long: bytes that are still to come, and to be thrown away. */
+    size_t unwanted;
 };
 
 /* Bytes that are still to go. */
@@ -38,11 +40,14 @@ struct outbox {
     size_t capacity, start, end;
 };
 
-enum inbox_state { INBOX_PARTIAL, INBOX_FRAME, INBOX_BROKEN };
+enum inbox_state { INBOX_PARTIAL, INBOX_FRAME, INBOX_TOO_LONG };
 
-/* Takes the next whole frame; its payload is good until the inbox is filled again. */
+/*
+ * Takes the next whole frame; its payload is good until the inbox is filled again. Of one that is too long it gives
+ * but the header.
+ */
 enum inbox_state inbox_next(struct inbox *inbox, struct frame *frame);
-/* Reads once. False: nothing will come any more, or there is no room for what a frame announces. */
+/* Reads once. False: nothing will come any more. */
 bool inbox_fill(struct inbox *inbox, int fd);
 
 size_t outbox_length(const struct outbox *outbox);

@@ -1,22 +1,24 @@
 /*
  * The launcher: theory of operation.
  *
- * The host starts one of these. It makes sandboxes when told to, and proves their deaths; when it dies, every sandbox dies with it, and when
- * the host dies, it ends them and itself. A small process with one thread, it makes a child far more cheaply than the host could.
+ * The host starts one of these. It makes sandboxes when told to, and proves their deaths; when it dies, every sandbox
+ * dies with it, and when the host dies, it ends them and itself. A small process with one thread, it makes a child
+ * far more cheaply than the host could.
  *
- * Frames come on standard input and go out on standard output (frames.h): SPAWN(id, slot), KILL(id); READY once, DIED(id, what was said).
- * A sandbox's line to the host is a socket that the launcher connects and first writes the id on. What it is made from is in the plan.
+ * Frames come on standard input and go out on standard output (frames.h): SPAWN(id, slot), KILL(id); READY once,
+ * DIED(id, what was said). A sandbox's line to the host is a socket that the launcher connects and first writes the
+ * id on. What it is made from is in the plan.
  *
- * As root ("two" users) the child is process 1 of the sandbox at once, born in its namespaces and, on version 2, in its cgroup; walls.c
- * tells what it does then. The kernel kills everyone else in a process namespace before its process 1 can be waited for: so a sandbox is
- * proven dead when its process 1 has been waited for.
+ * As root ("two" users) the child is process 1 of the sandbox at once, born in its namespaces and, on version 2, in
+ * its cgroup; walls.c tells what it does then. The kernel kills everyone else in a process namespace before its
+ * process 1 can be waited for: so a sandbox is proven dead when its process 1 has been waited for.
  *
- * As any other user ("one" user) the child joins its cgroups and becomes bubblewrap, which builds the walls and starts process 1. It tells
- * us that one's id. A sandbox is proven dead when both have ended: bubblewrap waits for its child, and a child that it leaves behind
- * becomes ours.
+ * As any other user ("one" user) the child joins its cgroups and becomes bubblewrap, which builds the walls and
+ * starts process 1. It tells us that one's id. A sandbox is proven dead when both have ended: bubblewrap waits for
+ * its child, and a child that it leaves behind becomes ours.
  *
- * Arguments: "two" or "one", the socket, the run directory; for "one", bubblewrap and its arguments, of which EVIDENCE stands for what
- * shows a sandbox its cgroups. In the run directory: "plan".
+ * Arguments: "two" or "one", the socket, the run directory; for "one", bubblewrap and its arguments, of which
+ * EVIDENCE stands for what shows a sandbox its cgroups. In the run directory: "plan".
  */
 #include "filter.h"
 #include "frames.h"
@@ -87,8 +89,11 @@ static uint8_t in_bytes[1 << 16], out_bytes[1 << 20];
 static struct inbox in = { .bytes = in_bytes, .capacity = sizeof in_bytes };
 static struct outbox out = { .bytes = out_bytes, .capacity = sizeof out_bytes };
 
-/* The host is gone, however it ended. A bubblewrap that is still setting up has not asked to die with us, and one of its two processes waits
- * for the other for ever; who loses its parent becomes our child. So we end children until there are none. */
+/*
+ * The host is gone, however it ended. A bubblewrap that is still setting up has not asked to die with us, and one of
+ * its two processes waits for the other for ever; who loses its parent becomes our child. So we end children until
+ * there are none.
+ */
 static _Noreturn void follow_host(void) {
     char path[64];
     static char children[1 << 16];
@@ -158,8 +163,8 @@ static int connect_host(uint32_t id) {
     int line = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     uint8_t greeting[4];
     put_number(greeting, id);
-    bool greeted = connect(line, (struct sockaddr *)&host_address, sizeof host_address) == 0 && write_all(line, greeting, 4);
-    if (!greeted) close_one(&line);
+    bool connected = connect(line, (struct sockaddr *)&host_address, sizeof host_address) == 0;
+    if (!connected || !write_all(line, greeting, sizeof greeting)) close_one(&line);
     return line;
 }
 
@@ -230,8 +235,10 @@ static pid_t bear(struct sandbox *sandbox, unsigned slot, int namespace, int lin
     pid_t pid = clone_child(namespaces, cgroup, &sandbox->pidfd);
     if (pid == 0 && users == ONE_USER) become_bwrap(sandbox->id, line, errors, info);
     if (pid == 0) {
-        uid_t uid = first_uid + 2 * slot;
-        walls_become_agent(&(struct birth){ &plan, run_directory, sandbox->id, uid, namespace, line, errors, own_pidfd });
+        const struct birth birth = {
+            &plan, run_directory, sandbox->id, first_uid + 2 * slot, namespace, line, errors, own_pidfd
+        };
+        walls_become_agent(&birth);
     }
     int error = errno;
     close_one(&cgroup);
@@ -325,11 +332,15 @@ static void read_host(void) {
     if (!inbox_fill(&in, STDIN_FILENO)) follow_host();
     struct frame frame;
     enum inbox_state state;
-    while ((state = inbox_next(&in, &frame)) == INBOX_FRAME) take_frame(&frame);
-    if (state == INBOX_BROKEN) follow_host();
+    while ((state = inbox_next(&in, &frame)) != INBOX_PARTIAL) {
+        if (state == INBOX_FRAME) take_frame(&frame);
+    }
 }
 
-/* Kept open, since bubblewrap would die of writing to a pipe that is closed; but what comes after the process id is nothing to us. */
+/*
+ * Kept open, since bubblewrap would die of writing to a pipe that is closed; but what comes after the process id is
+ * nothing to us.
+ */
 static void read_info(struct sandbox *sandbox) {
     size_t room = sizeof sandbox->told - 1 - sandbox->told_length;
     ssize_t n = read(sandbox->info, sandbox->told + sandbox->told_length, room);

@@ -1,4 +1,7 @@
-/* One program for three places: the host's launcher, process 1 of a sandbox, and what watches over a program inside it. */
+/*
+ * One program for three places: the host's launcher, process 1 of a sandbox, and what watches over a program inside
+ * it.
+ */
 #include "guest.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* What the host tells its launcher once, at its start: what sandboxes are limited by, and what they see (LaunchPlan.ts writes it). */
+/*
+ * What the host tells its launcher once, at its start: what sandboxes are limited by, and what they see
+ * (LaunchPlan.ts writes it).
+ */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -23,7 +26,10 @@ struct plan_cgroup {
 
 enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_PROGRAM };
 
-/* Something in the root that all sandboxes see alike. `from` is a link's target, a device's name or a file of the machine's. */
+/*
+ * Something in the root that all sandboxes see alike. `from` is a link's target, a device's name or a file of the
+ * machine's.
+ */
 struct plan_place {
     enum place_kind kind;
     const char *from, *place;

@@ -102,8 +102,9 @@ const char *settings_take(char **environment, struct settings *settings) {
     char *limits = value_of(environment, "LIMITS"), *command = value_of(environment, "COMMAND");
     char *given = value_of(environment, "ENV");
     *settings = (struct settings){
-        .nonce = value_of(environment, "NONCE"), .file = value_of(environment, "FILE"), .code = value_of(environment, "CODE"),
-        .check = value_of(environment, "CHECK"), .output = value_of(environment, "OUTPUT")
+        .nonce = value_of(environment, "NONCE"), .file = value_of(environment, "FILE"),
+        .code = value_of(environment, "CODE"), .check = value_of(environment, "CHECK"),
+        .output = value_of(environment, "OUTPUT")
     };
     if (given == NULL) given = strdup("");
     if (given != NULL) settings->given = variables_parse(given);
@@ -142,9 +143,11 @@ static bool parse_id(const char *text, uint32_t *id) {
 
 static bool parse_account(const char *line, struct account *account) {
     char password[256], uid[16], gid[16], gecos[256];
-    if (!take_field(&line, account->name, sizeof account->name) || !take_field(&line, password, sizeof password)) return false;
-    if (!take_field(&line, uid, sizeof uid) || !take_field(&line, gid, sizeof gid)) return false;
-    if (!take_field(&line, gecos, sizeof gecos) || !take_field(&line, account->home, sizeof account->home)) return false;
+    bool complete = take_field(&line, account->name, sizeof account->name) &&
+        take_field(&line, password, sizeof password) && take_field(&line, uid, sizeof uid) &&
+        take_field(&line, gid, sizeof gid) && take_field(&line, gecos, sizeof gecos) &&
+        take_field(&line, account->home, sizeof account->home);
+    if (!complete) return false;
     return parse_id(uid, &account->uid) && account->uid > 0 && parse_id(gid, &account->gid) && account->home[0] == '/';
 }
 

@@ -1,23 +1,27 @@
 /*
  * The supervisor: theory of operation.
  *
- * Runs one program inside a sandbox and watches over it: wall time, CPU time, memory, processes, disk, output, and what it leaves running.
- * It goes on when nobody listens any more. It is the same on the embedded host and in any E2B image.
+ * Runs one program inside a sandbox and watches over it: wall time, CPU time, memory, processes, disk, output, and
+ * what it leaves running. It goes on when nobody listens any more. It is the same on the embedded host and in any E2B
+ * image.
  *
- * Who it is: root where the sandbox has a root, and the program the sandbox's user, so that the program cannot touch it. Where there is no
- * root it is the program's own user; then it is not dumpable, which keeps its memory its own, but a program can stop or kill it: the core
- * takes the silence for what it is.
+ * Who it is: root where the sandbox has a root, and the program the sandbox's user, so that the program cannot touch
+ * it. Where there is no root it is the program's own user; then it is not dumpable, which keeps its memory its own,
+ * but a program can stop or kill it: the core takes the silence for what it is.
  *
- * What it is told comes in variables that begin with BULKHEAD_ (settings.h). It copies them at once and wipes its environment, so that the
- * nonce is in nothing that /proc shows. What it has to say goes out on its standard error, in lines that begin with the nonce: one before
- * the program runs, and a report in JSON when all is over (SupervisorReport.ts). Between them, and on standard output, is the program's
- * own output: the beginning as it comes, the end when all is over, and what was left out between is counted.
+ * What it is told comes in variables that begin with BULKHEAD_ (settings.h). It copies them at once and wipes its
+ * environment, so that the nonce is in nothing that /proc shows. What it has to say goes out on its standard error,
+ * in lines that begin with the nonce: one before the program runs, and a report in JSON when all is over
+ * (SupervisorReport.ts). Between them, and on standard output, is the program's own output: the beginning as it
+ * comes, the end when all is over, and what was left out between is counted.
  *
- * How it watches: once the program runs, it wakes for output, for a child's end, and every 50 ms to look at what is used. Whatever must end
- * the program asks it with SIGTERM, waits for the grace period, then kills every process of the user. When the program itself has ended, what
- * it left running is counted and killed, until a look finds nobody. Orphans come to it, so their time counts too.
+ * How it watches: once the program runs, it wakes for output, for a child's end, and every 50 ms to look at what is
+ * used. Whatever must end the program asks it with SIGTERM, waits for the grace period, then kills every process of
+ * the user. When the program itself has ended, what it left running is counted and killed, until a look finds nobody.
+ * Orphans come to it, so their time counts too.
  *
- * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it bounds, and nothing else.
+ * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it
+ * bounds, and nothing else.
  */
 #include "evidence.h"
 #include "guest.h"
@@ -160,8 +164,9 @@ static void reap(void) {
 }
 
 /*
- * To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we share its user.
- * The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we send one by one.
+ * To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we
+ * share its user. The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we
+ * send one by one.
  */
 static void signal_all(int signal) {
     pid_t sender = is_root ? fork() : -1;
@@ -184,7 +189,8 @@ static void signal_all(int signal) {
 /* Between looks new ones may be born, so look until there are none. Gives how many are left after all. */
 static int clear(void) {
     int left;
-    for (int64_t until = now_ms() + CLEAR_LIMIT; (left = processes_of(account.uid, NULL, NULL)) > 0 && now_ms() < until;) {
+    const int64_t until = now_ms() + CLEAR_LIMIT;
+    while ((left = processes_of(account.uid, NULL, NULL)) > 0 && now_ms() < until) {
         signal_all(SIGKILL);
         reap();
         poll(NULL, 0, 2);
@@ -311,8 +317,10 @@ static void set_limit(int resource, int64_t soft, int64_t hard) {
     setrlimit(resource, &limit);
 }
 
-/* What a limit of processes refuses leaves no evidence, so it is for where no cgroup counts them. Of a core of one byte nothing is written,
- * and unlike of none nothing is piped to a program of the machine's either. */
+/*
+ * What a limit of processes refuses leaves no evidence, so it is for where no cgroup counts them. Of a core of one
+ * byte nothing is written, and unlike of none nothing is piped to a program of the machine's either.
+ */
 static void limit_program(void) {
     const struct limits *limits = &settings.limits;
     set_limit(RLIMIT_CPU, 1 + limits->cpu / 1000, 2 + (limits->cpu + limits->grace) / 1000);
@@ -392,7 +400,10 @@ static _Noreturn void become_checker(void) {
     _exit(0);
 }
 
-/* A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid programs nothing. */
+/*
+ * A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid
+ * programs nothing.
+ */
 static bool is_invalid(void) {
     pid_t checker = fork();
     if (checker == 0) become_checker();
@@ -519,7 +530,10 @@ struct clearing {
     bool refused_forks, invalid;
 };
 
-/* Whether nobody is in the sandbox's cgroup but its first process and us. Not in one of our own, which whoever may become root can leave. */
+/*
+ * Whether nobody is in the sandbox's cgroup but its first process and us. Not in one of our own, which whoever may
+ * become root can leave.
+ */
 static bool is_alone(void) {
     return evidence.counts_forks && !evidence.own && evidence_processes(&evidence) == 2;
 }
@@ -552,9 +566,10 @@ static void report(const struct clearing *clearing) {
         text, sizeof text,
         "\x1e%s {\"reason\":\"%s\",\"exited\":%s,\"status\":%d,\"wallMs\":%lld,\"cpuMs\":%lld,\"peakBytes\":%lld,"
         "\"oomKills\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,\"leftRunning\":%d,\"survivors\":%d,"
-        "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,\"cpuQuota\":%s,"
-        "\"outputs\":%s,\"cgroup\":\"%s\"}\n",
-        settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)cpu, (long long)peak,
+        "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
+        "\"cpuQuota\":%s,\"outputs\":%s,\"cgroup\":\"%s\"}\n",
+        settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)cpu,
+        (long long)peak,
         (long long)(evidence_oom_kills(&evidence) - before.oom_kills), boolean(clearing->refused_forks),
         boolean(disk_was_full), boolean(clearing->invalid), clearing->left, clearing->survivors,
         (long long)clearing->cleared_ms, sent, (long long)streams[OUT].total, (long long)streams[ERR].total,
@@ -585,7 +600,10 @@ static const char *inherited(const char *name) {
     return "";
 }
 
-/* Without a user to become, the program would run as root, and what we send to all of the user's processes would reach everyone's. */
+/*
+ * Without a user to become, the program would run as root, and what we send to all of the user's processes would
+ * reach everyone's.
+ */
 static bool find_account(void) {
     static char passwd[PIECE];
     is_root = geteuid() == 0;

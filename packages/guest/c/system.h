@@ -1,4 +1,7 @@
-/* Calls of the kernel that the C library does not wrap, under the kernel's own names, and a few small wrappers of what it does. */
+/*
+ * Calls of the kernel that the C library does not wrap, under the kernel's own names, and a few small wrappers of
+ * what it does.
+ */
 #ifndef SYSTEM_H
 #define SYSTEM_H
 
@@ -15,7 +18,10 @@ enum users { TWO_USERS, ONE_USER };
 /* Says why on standard error, with the errno of the moment if there is one, and ends this process with code 127. */
 _Noreturn void die(const char *what, const char *which);
 
-/* Makes a child as fork does, in the namespaces that the flags name, and on version 2 in the cgroup of that descriptor (or -1). */
+/*
+ * Makes a child as fork does, in the namespaces that the flags name, and on version 2 in the cgroup of that
+ * descriptor (or -1).
+ */
 pid_t clone_child(uint64_t flags, int cgroup, int *pidfd);
 int pidfd_open(pid_t pid);
 int pidfd_send_signal(int pidfd, int signal);

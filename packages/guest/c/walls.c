@@ -1,14 +1,15 @@
 /*
  * Walls: theory of operation.
  *
- * The launcher makes once, in a mount namespace of its own, a root that all sandboxes share: a small tmpfs, read-only, with the machine's
- * /usr and a few more directories bound into it. A sandbox's process 1 is born in new process, mount, network, IPC and UTS namespaces.
- * It is still root of the machine and nothing of the sandbox runs, so it can put into its copy of that root what is the sandbox's
- * own: one tmpfs with a budget for everything that may be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that
- * its only root, takes the loopback device up, and joins a user namespace in which two kernel uids are root and user; nothing else on
- * the machine has these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over any of them.
- * Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter refuses, and becomes the
- * agent by execve: with a layout of memory of its own and nothing of ours in it.
+ * The launcher makes once, in a mount namespace of its own, a root that all sandboxes share: a small tmpfs, read-only,
+ * with the machine's /usr and a few more directories bound into it. A sandbox's process 1 is born in new
+ * process, mount, network, IPC and UTS namespaces. It is still root of the machine and nothing of the sandbox runs,
+ * so it can put into its copy of that root what is the sandbox's own: one tmpfs with a budget for everything that may
+ * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that its only root, takes the loopback
+ * device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the machine has
+ * these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over any of
+ * them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
+ * refuses, and becomes the agent by execve: with a layout of memory of its own and nothing of ours in it.
  *
  * Whatever fails is said on standard error, and the process ends: there is no sandbox with a wall missing.
  */
@@ -241,7 +242,10 @@ static void become_guest_root(int users) {
 static void die_with_launcher(int launcher) {
     /* Whoever has become somebody else must ask for it again. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
-    /* Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of it. */
+    /*
+     * Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of
+     * it.
+     */
     struct pollfd gone = { .fd = launcher, .events = POLLIN };
     if (poll(&gone, 1, 0) != 0) _exit(1);
 }
@@ -291,7 +295,9 @@ _Noreturn void walls_become_agent(const struct birth *birth) {
     die_with_launcher(birth->launcher);
     give_up_privileges();
     lay_out_descriptors(birth);
-    char *const words[] = { (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes, NULL };
+    char *const words[] = {
+        (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes, NULL
+    };
     char *const nothing[] = { NULL };
     execve(plan->agent, words, nothing);
     die("agent", plan->agent);

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "4778b1ac9efd6362fa1b52d15ef5b3030a8f211ed8452e38e66b69a3e066fb09",
-  arm64: "dfa667b082506ef8617223efa4ef9a3214563c772f734f25fe6858eb45963f2f"
+  x64: "8f3edb1d3d2803effe9fa290d3ce33ce318c932840e9dc14e710e849a581d711",
+  arm64: "1c6acac6dda135a5169570131672a35d7b7982d629bb5259ce928e37aa8e0ea4"
 } as const

@@ -29,7 +29,8 @@ const runUnder = Effect.fn(function* (commands: ReadonlyArray<string>) {
       "data",
       Frames.decoder((type, id, payload) => {
         if (type !== AgentFrame.ready) heard.push([type, id, payload.toString()])
-        if (type === AgentFrame.exited && --running === 0) line.end()
+        const isOver = type === AgentFrame.exited || type === AgentFrame.startFailed
+        if (isOver && --running === 0) line.end()
       })
     )
     child.on("close", (exitCode) => resume(Effect.succeed({ heard, exitCode })))
@@ -68,20 +69,17 @@ describe("The agent", () => {
     })
   )
 
-  it.live("ends when a frame is longer than any may be", () =>
+  it.live("refuses what is longer than the kernel would take, and goes on", () =>
     Effect.gen(function* () {
-      const { path } = yield* Guest.read(architecture)
-      const exitCode = yield* Effect.async<number | null>((resume) => {
-        const child = spawn(path, ["agent", "one", "0", "0"], {
-          stdio: ["ignore", "ignore", "ignore", "pipe"]
-        })
-        const line = child.stdio[3] as Duplex
-        line.resume()
-        line.on("error", () => undefined)
-        child.on("close", (code) => resume(Effect.succeed(code)))
-        line.write(Buffer.from([0xff, 0xff, 0xff, 0xff, AgentFrame.input, 0, 0, 0, 1]))
-      })
-      assert.strictEqual(exitCode, 1)
+      const { heard } = yield* runUnder(["true", `: ${"x".repeat(3 << 20)}`, "echo on"])
+      const said = heard.flatMap(([type, id, payload]) => (id === 1 ? [[type, payload]] : []))
+      assert.deepStrictEqual(said, [
+        [AgentFrame.startFailed, "resource_exhausted\0the request: Argument list too long"]
+      ])
+      assert.include(
+        heard.map(([, , payload]) => payload),
+        "on\n"
+      )
     })
   )
 })

@@ -7,7 +7,15 @@ import { type ProcessEvent, Subscriber } from "./Subscriber.js"
 /** Credit is given back in pieces of this size, so that small outputs cost no frames. */
 const CREDIT_PIECE = 256 * 1024
 
+/** Input goes to the agent in pieces of this size, which it holds until the process takes them. */
+const INPUT_PIECE = 1024 * 1024
+
 export const SIGKILL = 9
+
+const piecesOf = (bytes: Uint8Array) =>
+  Array.from({ length: Math.ceil(bytes.length / INPUT_PIECE) }, (_, index) =>
+    bytes.subarray(index * INPUT_PIECE, (index + 1) * INPUT_PIECE)
+  )
 
 const lost = () =>
   new RpcRefused({ code: "unavailable", message: "the sandbox was killed or reached its end of life" })
@@ -160,14 +168,14 @@ export const start = (
         Effect.sync(() => fanout.dropStalled())
       )
     )
-    const sendNow = (bytes: Uint8Array) =>
+    const sendPiece = (bytes: Uint8Array) =>
       Effect.suspend(() => {
         if (endedAt !== undefined) return Effect.fail(inputRefused)
-        if (bytes.length === 0) return Effect.void
         pending = Deferred.unsafeMake<void, RpcRefused>(FiberId.none)
         session.input(id, bytes)
         return Deferred.await(pending)
       })
+    const sendNow = (bytes: Uint8Array) => Effect.forEach(piecesOf(bytes), sendPiece, { discard: true })
     // A caller that goes away must not let the next input overtake: the turn lasts until the agent has answered.
     const sendInput = (bytes: Uint8Array) =>
       Effect.flatMap(Effect.forkDaemon(inputTurn.withPermits(1)(sendNow(bytes))), Fiber.join)
