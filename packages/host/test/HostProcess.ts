@@ -5,9 +5,7 @@ import { Console, Effect, Layer, Redacted } from "effect"
 // A host in a process of its own, for the tests that end it.
 const announce = Layer.effectDiscard(
   Effect.flatMap(EmbeddedHost, ({ apiKey, isolation, url }) =>
-    Console.log(
-      JSON.stringify({ url, apiKey: Redacted.value(apiKey), users: isolation.users, caps: isolation.caps })
-    )
+    Console.log(JSON.stringify({ url, apiKey: Redacted.value(apiKey), isolation }))
   )
 )
 
