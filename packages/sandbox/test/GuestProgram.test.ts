@@ -1,10 +1,10 @@
 import { execFile, spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Guest } from "@bulkhead/guest"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import * as GuestProgram from "../src/Supervision/GuestProgram.js"
 import { type SupervisorReport, SupervisorVoice } from "../src/Supervision/GuestReport.js"
 
@@ -183,6 +183,42 @@ describe("The guest program", () => {
         reports[0]?.signals.map(({ signal }) => signal),
         ["SIGTERM", "SIGKILL"]
       )
+    })
+  )
+
+  it.live("runs where there is busybox and nothing else", ({ skip }) =>
+    Effect.gen(function* () {
+      const busybox = (process.env.PATH ?? "")
+        .split(":")
+        .map((directory) => join(directory, "busybox"))
+        .find((path) => existsSync(path))
+      if (busybox === undefined) return skip("there is no busybox on this machine's PATH")
+      const tools = ["sh", "base64", "gzip", "chmod", "echo", "sleep", "uname", "test"]
+      const bare = [
+        ...["bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"],
+        ...[
+          "--tmpfs",
+          "/tmp",
+          "--tmpfs",
+          "/home",
+          "--dir",
+          "/home/user",
+          "--ro-bind",
+          busybox,
+          "/bin/busybox"
+        ],
+        ...tools.flatMap((tool) => ["--symlink", "busybox", `/bin/${tool}`]),
+        ...["--uid", "1000", "--gid", "1000", "--setenv", "HOME", "/home/user", "--setenv", "USER", "user"],
+        ...["--setenv", "PATH", "/bin", "/bin/sh", "-c"]
+      ]
+      const trial = GuestProgram.trial(yield* Guest.packed(architecture))
+      const tried = yield* runShell(trial.line, trial.env, bare)
+      assert.deepStrictEqual(GuestProgram.directoryIn(tried.stdout), Option.some("/tmp"))
+      const { env, line } = GuestProgram.start(yield* sent)
+      const code = "echo here; (sleep 60 &); exit 3"
+      const { stderr, stdout } = yield* runShell(line, { ...settings, ...env, BULKHEAD_CODE: code }, bare)
+      assert.strictEqual(stdout, "here\n")
+      assert.include(understand(stderr).reports[0], { status: 3 << 8, leftRunning: 1, survivors: 0 })
     })
   )
 
