@@ -163,23 +163,50 @@ left_running(cut)`
       })
     )
 
-    it.scoped("says so where there is something and no Perl", () =>
+    /** As in an image without the guest program, into which it can be sent, or cannot. */
+    const withoutProgram = (inside: Context.Tag.Service<Sandbox>, packed: (text: string) => string) =>
+      Sandbox.of({
+        ...inside,
+        run: ({ env, line, ...command }) =>
+          inside.run({
+            ...command,
+            line: line.replaceAll("/opt/bulkhead/", "/opt/nothing/"),
+            env: {
+              ...env,
+              ...(env.BULKHEAD_SUPERVISOR === undefined
+                ? {}
+                : { BULKHEAD_SUPERVISOR: packed(env.BULKHEAD_SUPERVISOR) })
+            }
+          })
+      })
+
+    it.scoped("are listed by a program that is sent along where the image has none", () =>
+      Effect.gen(function* () {
+        const inside = yield* sandbox
+        yield* run(inside, "mkdir -p output/deep; echo a > output/a.txt; ln -s a.txt output/b.txt")
+        const { artifacts, rejected } = yield* collect(withoutProgram(inside, (text) => text))
+        assert.deepStrictEqual(
+          artifacts.map(({ name }) => name),
+          ["a.txt"]
+        )
+        assert.strictEqual(rejected[0]?.name, "b.txt")
+      })
+    )
+
+    it.scoped("says so where there is something and nothing can be executed", () =>
       Effect.gen(function* () {
         const inside = yield* sandbox
         yield* run(inside, "mkdir output")
-        const withoutPerl = Sandbox.of({
-          ...inside,
-          run: (command) =>
-            inside.run({ ...command, line: command.line.replace("command -v perl", "command -v none") })
-        })
-        assert.deepInclude(yield* collect(withoutPerl), { artifacts: [], rejected: [] })
+        const bare = withoutProgram(inside, () => "")
+        assert.deepInclude(yield* collect(bare), { artifacts: [], rejected: [] })
         yield* run(inside, "echo a > output/a.txt")
-        const { artifacts, rejected } = yield* collect(withoutPerl)
+        const { artifacts, rejected } = yield* collect(bare)
         assert.deepStrictEqual(artifacts, [])
         assert.deepStrictEqual(rejected, [
           {
             name: "output",
-            reason: "Artifact validation failed: artifacts cannot be collected where there is no Perl"
+            reason:
+              "Artifact validation failed: artifacts cannot be collected where nothing of ours can be executed"
           }
         ])
       })

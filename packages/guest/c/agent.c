@@ -326,7 +326,7 @@ static void measure_processes(uint64_t *micros, uint64_t *bytes) {
     for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
         struct process_facts facts;
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || !process_facts_of(entry->d_name, &facts)) continue;
-        *micros += (uint64_t)process_cpu_ms(&facts) * 1000;
+        *micros += (uint64_t)process_cpu_us(&facts);
         *bytes += (uint64_t)process_resident_bytes(&facts);
     }
     closedir(processes);

@@ -159,9 +159,9 @@ void evidence_join(const struct evidence *evidence) {
     }
 }
 
-int64_t evidence_cpu_ms(const struct evidence *evidence) {
-    if (evidence->kind == CGROUP_V2) return counted(evidence, CPU, "usage_usec") / 1000;
-    return number_in(evidence, CPU) / 1000000;
+int64_t evidence_cpu_us(const struct evidence *evidence) {
+    if (evidence->kind == CGROUP_V2) return counted(evidence, CPU, "usage_usec");
+    return number_in(evidence, CPU) / 1000;
 }
 
 int64_t evidence_oom_kills(const struct evidence *evidence) { return counted(evidence, OOM, "oom_kill"); }

@@ -26,7 +26,7 @@ const char *evidence_name(const struct evidence *evidence);
 void evidence_join(const struct evidence *evidence);
 
 /* Each gives 0 where nothing is known. */
-int64_t evidence_cpu_ms(const struct evidence *evidence);
+int64_t evidence_cpu_us(const struct evidence *evidence);
 int64_t evidence_oom_kills(const struct evidence *evidence);
 int64_t evidence_refused_forks(const struct evidence *evidence);
 int64_t evidence_memory(const struct evidence *evidence);

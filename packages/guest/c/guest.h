@@ -5,5 +5,6 @@
 int launch(int count, char **words);
 int agent(const char *self, int count, char **words);
 int supervise(char **environment);
+int list(void);
 
 #endif

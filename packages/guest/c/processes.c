@@ -28,8 +28,8 @@ bool process_parse(const char *text, struct process_facts *facts) {
     return true;
 }
 
-int64_t process_cpu_ms(const struct process_facts *facts) {
-    return (int64_t)(facts->cpu_ticks * (1000 / (uint64_t)sysconf(_SC_CLK_TCK)));
+int64_t process_cpu_us(const struct process_facts *facts) {
+    return (int64_t)(facts->cpu_ticks * (1000000 / (uint64_t)sysconf(_SC_CLK_TCK)));
 }
 
 int64_t process_resident_bytes(const struct process_facts *facts) {

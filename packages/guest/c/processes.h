@@ -15,7 +15,7 @@ struct process_facts {
 
 /* What a /proc/PID/stat says. A process may call itself ") Z ". */
 bool process_parse(const char *text, struct process_facts *facts);
-int64_t process_cpu_ms(const struct process_facts *facts);
+int64_t process_cpu_us(const struct process_facts *facts);
 int64_t process_resident_bytes(const struct process_facts *facts);
 bool process_facts_of(const char *pid, struct process_facts *facts);
 /* Calls back for each of the user's processes that lives, but this one and process 1. Gives their number. */

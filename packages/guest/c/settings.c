@@ -151,11 +151,21 @@ static bool parse_account(const char *line, struct account *account) {
     return parse_id(uid, &account->uid) && account->uid > 0 && parse_id(gid, &account->gid) && account->home[0] == '/';
 }
 
-bool account_find(const char *passwd, struct account *account) {
-    static const char name[] = "user:";
-    for (const char *line = passwd; line != NULL; line = strchr(line, '\n')) {
-        if (*line == '\n') line++;
-        if (strncmp(line, name, sizeof name - 1) == 0) return parse_account(line, account);
+static const char *next_line(const char *line) {
+    const char *end = strchr(line, '\n');
+    return end == NULL ? NULL : end + 1;
+}
+
+bool account_named(const char *passwd, const char *name, struct account *account) {
+    for (const char *line = passwd; line != NULL; line = next_line(line)) {
+        if (parse_account(line, account) && strcmp(account->name, name) == 0) return true;
+    }
+    return false;
+}
+
+bool account_of(const char *passwd, uid_t uid, struct account *account) {
+    for (const char *line = passwd; line != NULL; line = next_line(line)) {
+        if (parse_account(line, account) && account->uid == uid) return true;
     }
     return false;
 }

@@ -61,7 +61,8 @@ const char *settings_take(char **environment, struct settings *settings);
 char **variables_parse(char *text);
 /* Nine numbers with one blank between them. */
 bool limits_parse(const char *text, struct limits *limits);
-/* The account "user" in the text of /etc/passwd. */
-bool account_find(const char *passwd, struct account *account);
+/* In the text of /etc/passwd, the account of that name, or of that uid; one that is not root's. */
+bool account_named(const char *passwd, const char *name, struct account *account);
+bool account_of(const char *passwd, uid_t uid, struct account *account);
 
 #endif

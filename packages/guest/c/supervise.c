@@ -97,7 +97,7 @@ static size_t signal_count;
 
 /* What the cgroup counted before the program ran. */
 static struct {
-    int64_t oom_kills, refused_forks, cpu_ms, memory, own_cpu_ms;
+    int64_t oom_kills, refused_forks, cpu_us, memory, own_cpu_us;
 } before;
 
 static void become_sandbox_user(void) {
@@ -108,18 +108,18 @@ static void become_sandbox_user(void) {
     }
 }
 
-/* CPU milliseconds, and the most bytes that one process had. */
+/* CPU microseconds, and the most bytes that one process had. */
 static int64_t usage(int whose, int64_t *most_bytes) {
     struct rusage used;
     if (getrusage(whose, &used) != 0) return 0;
     if (most_bytes != NULL) *most_bytes = (int64_t)used.ru_maxrss * 1024;
     int64_t seconds = used.ru_utime.tv_sec + used.ru_stime.tv_sec;
-    return seconds * 1000 + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+    return seconds * 1000000 + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
 }
 
 static void add_cpu(pid_t pid, const struct process_facts *facts, void *with) {
     (void)pid;
-    *(int64_t *)with += process_cpu_ms(facts);
+    *(int64_t *)with += process_cpu_us(facts);
 }
 
 static void add_resident(pid_t pid, const struct process_facts *facts, void *with) {
@@ -135,8 +135,8 @@ static void send_one(pid_t pid, const struct process_facts *facts, void *with) {
 /* What a cgroup counts, less our own; without one, of those that have been waited for, and of those that run. */
 static int64_t cpu_used(void) {
     if (evidence.kind != CGROUP_NONE) {
-        int64_t own = usage(RUSAGE_SELF, NULL) - before.own_cpu_ms;
-        return evidence_cpu_ms(&evidence) - before.cpu_ms - (evidence.own ? 0 : own);
+        int64_t own = usage(RUSAGE_SELF, NULL) - before.own_cpu_us;
+        return evidence_cpu_us(&evidence) - before.cpu_us - (evidence.own ? 0 : own);
     }
     int64_t used = usage(RUSAGE_CHILDREN, NULL);
     processes_of(account.uid, add_cpu, &used);
@@ -295,7 +295,7 @@ static void listen_until(int64_t until) {
 static void look_around(void) {
     disk_was_full |= is_disk_full();
     if (evidence_refused_forks(&evidence) > before.refused_forks) stop("processes");
-    if (cpu_used() > settings.limits.cpu) stop("cpu");
+    if (cpu_used() > settings.limits.cpu * 1000) stop("cpu");
     if (evidence.kind != CGROUP_NONE) return;
     int64_t resident = 0;
     processes_of(account.uid, add_resident, &resident);
@@ -568,7 +568,7 @@ static void report(const struct clearing *clearing) {
         "\"oomKills\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,\"leftRunning\":%d,\"survivors\":%d,"
         "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
         "\"cpuQuota\":%s,\"outputs\":%s,\"cgroup\":\"%s\"}\n",
-        settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)cpu,
+        settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)(cpu + 999) / 1000,
         (long long)peak,
         (long long)(evidence_oom_kills(&evidence) - before.oom_kills), boolean(clearing->refused_forks),
         boolean(disk_was_full), boolean(clearing->invalid), clearing->left, clearing->survivors,
@@ -607,7 +607,7 @@ static const char *inherited(const char *name) {
 static bool find_account(void) {
     static char passwd[PIECE];
     is_root = geteuid() == 0;
-    if (is_root) return read_file("/etc/passwd", passwd, sizeof passwd) > 0 && account_find(passwd, &account);
+    if (is_root) return read_file("/etc/passwd", passwd, sizeof passwd) > 0 && account_named(passwd, "user", &account);
     account.uid = geteuid();
     account.gid = getegid();
     snprintf(account.name, sizeof account.name, "%s", inherited("USER"));
@@ -619,9 +619,9 @@ static void look_before(void) {
     evidence_find(&evidence, &settings.limits);
     before.oom_kills = evidence_oom_kills(&evidence);
     before.refused_forks = evidence_refused_forks(&evidence);
-    before.cpu_ms = evidence_cpu_ms(&evidence);
+    before.cpu_us = evidence_cpu_us(&evidence);
     before.memory = evidence_memory(&evidence);
-    before.own_cpu_ms = usage(RUSAGE_SELF, NULL);
+    before.own_cpu_us = usage(RUSAGE_SELF, NULL);
 }
 
 int supervise(char **environment) {

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "8f3edb1d3d2803effe9fa290d3ce33ce318c932840e9dc14e710e849a581d711",
-  arm64: "1c6acac6dda135a5169570131672a35d7b7982d629bb5259ce928e37aa8e0ea4"
+  x64: "b88fad77c5316c4725078cf59a6081a2557ba9318604e02e4b9f3640c9786bca",
+  arm64: "e5ef070b771715654990a8ac559f61ef9c5c347749bf97efb80a42e772d397e6"
 } as const

@@ -1,4 +1,5 @@
-import { type Context, Data, Deferred, Duration, Effect, type Scope, type Stream } from "effect"
+import { Guest, GuestShell } from "@bulkhead/guest"
+import { type Context, Data, Deferred, Duration, Effect, Option, type Scope, type Stream } from "effect"
 import * as ArtifactLister from "./ArtifactLister.js"
 import type { CommandExit, Sandbox, SandboxFailure } from "./Sandboxes/SandboxProvider.js"
 
@@ -54,7 +55,9 @@ export class NotListed extends Data.TaggedError("NotListed")<{ readonly reason: 
 
 const notUnderstood = new NotListed({ reason: "the output directory could not be listed" })
 const tookTooLong = new NotListed({ reason: "listing the output directory took too long" })
-const withoutPerl = new NotListed({ reason: "artifacts cannot be collected where there is no Perl" })
+const notExecutable = new NotListed({
+  reason: "artifacts cannot be collected where nothing of ours can be executed"
+})
 
 /** Far more than a thousand entries take. */
 const mostListing = 2_097_152
@@ -88,8 +91,54 @@ const parse = (sandbox: SandboxService, text: string): Effect.Effect<Listing, No
 
 const ofExit = ({ exitCode }: CommandExit): Effect.Effect<string, NotListed> => {
   if (exitCode === ArtifactLister.exitCodes.nothing) return Effect.succeed("pid 1\nend 0\n")
-  return exitCode === ArtifactLister.exitCodes.notLooked ? withoutPerl : notUnderstood
+  return exitCode === ArtifactLister.exitCodes.notLooked ? notExecutable : notUnderstood
 }
+
+const isWhole = (text: string) => /^end [01]\n$/m.test(text.slice(-6))
+
+/** Runs one of the lister's lines until it has said all, or ended; what it holds open it holds as long as the scope. */
+const run = Effect.fnUntraced(function* (
+  sandbox: SandboxService,
+  line: string,
+  env: Readonly<Record<string, string>>,
+  lifetime: Duration.Duration
+) {
+  const said = yield* Deferred.make<{ readonly text: string; readonly exit?: CommandExit }, NotListed>()
+  let text = ""
+  const hear = (stream: "stdout" | "stderr", piece: string) => {
+    if (stream === "stderr" || text.length > mostListing) return
+    text += piece
+    if (text.length > mostListing) Deferred.unsafeDone(said, notUnderstood)
+    else if (isWhole(text)) Deferred.unsafeDone(said, Effect.succeed({ text }))
+  }
+  yield* sandbox.run({ line, env, lifetime, onOutput: hear }).pipe(
+    Effect.mapError((failure) => new NotListed({ reason: lowerCased(failure.message) })),
+    Effect.map((exit) => ({ text, exit })),
+    Effect.intoDeferred(said),
+    Effect.forkScoped
+  )
+  return yield* Effect.timeoutFail(Deferred.await(said), {
+    duration: bounds.listing,
+    onTimeout: () => tookTooLong
+  })
+})
+
+/** With the program in the image, or else with one that is sent along. */
+const runLister = Effect.fnUntraced(function* (
+  sandbox: SandboxService,
+  env: Readonly<Record<string, string>>,
+  lifetime: Duration.Duration
+) {
+  const first = yield* run(sandbox, ArtifactLister.installed, env, lifetime)
+  if (first.exit === undefined || isWhole(first.text)) return first.text
+  if (first.exit.exitCode !== ArtifactLister.exitCodes.notInstalled) return yield* ofExit(first.exit)
+  const packed = yield* Option.match(GuestShell.architectureIn(first.text), {
+    onNone: () => Effect.succeed(""),
+    onSome: (architecture) => Effect.orElseSucceed(Guest.packed(architecture), () => "")
+  })
+  const second = yield* run(sandbox, ArtifactLister.sent, { ...env, [GuestShell.variable]: packed }, lifetime)
+  return second.exit === undefined || isWhole(second.text) ? second.text : yield* ofExit(second.exit)
+})
 
 /**
  * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the sandbox for as long
@@ -101,39 +150,14 @@ export const list = Effect.fn("ArtifactCollector.list")(function* (
   largest: number,
   hold: Duration.Duration
 ): Effect.fn.Return<Listing, NotListed, Scope.Scope> {
-  const listed = yield* Deferred.make<string, NotListed>()
-  let text = ""
-  const hear = (stream: "stdout" | "stderr", piece: string) => {
-    if (stream === "stderr" || text.length > mostListing) return
-    text += piece
-    if (text.length > mostListing) Deferred.unsafeDone(listed, notUnderstood)
-    else if (/^end [01]\n$/m.test(text.slice(-6))) Deferred.unsafeDone(listed, Effect.succeed(text))
-  }
   const [seconds, holdSeconds] = [bounds.listing, hold].map((time) => Math.ceil(Duration.toSeconds(time)))
-  yield* sandbox
-    .run({
-      line: ArtifactLister.line,
-      env: {
-        // Its login shell must not read what the program has put into the user's home.
-        HOME: "/",
-        BULKHEAD_LISTER: ArtifactLister.script,
-        BULKHEAD_OUTPUT: outputDir,
-        BULKHEAD_LIST: [bounds.entries, bounds.depth, largest, seconds, holdSeconds].join(" ")
-      },
-      lifetime: Duration.sum(bounds.listing, hold),
-      onOutput: hear
-    })
-    .pipe(
-      Effect.mapError((failure) => new NotListed({ reason: lowerCased(failure.message) })),
-      Effect.flatMap(ofExit),
-      Effect.intoDeferred(listed),
-      Effect.forkScoped
-    )
-  const answer = yield* Effect.timeoutFail(Deferred.await(listed), {
-    duration: bounds.listing,
-    onTimeout: () => tookTooLong
-  })
-  return yield* parse(sandbox, answer)
+  const env = {
+    // Its login shell must not read what the program has put into the user's home.
+    HOME: "/",
+    BULKHEAD_OUTPUT: outputDir,
+    BULKHEAD_LIST: [bounds.entries, bounds.depth, largest, seconds, holdSeconds].join(" ")
+  }
+  return yield* parse(sandbox, yield* runLister(sandbox, env, Duration.sum(bounds.listing, hold)))
 })
 
 const lowerCased = (message: string) => message.slice(0, 1).toLowerCase() + message.slice(1)

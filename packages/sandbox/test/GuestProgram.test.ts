@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Guest } from "@bulkhead/guest"
+import { Guest, GuestShell } from "@bulkhead/guest"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import * as GuestProgram from "../src/Supervision/GuestProgram.js"
@@ -102,7 +102,7 @@ describe("The guest program", () => {
     Effect.gen(function* () {
       const { stdout } = yield* runShell(GuestProgram.probe, { PATH: "/usr/bin:/bin" })
       assert.deepStrictEqual(
-        GuestProgram.architectureIn(stdout),
+        GuestShell.architectureIn(stdout),
         yield* Effect.option(Effect.succeed(architecture))
       )
     })

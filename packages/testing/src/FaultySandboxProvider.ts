@@ -281,7 +281,7 @@ export class Cloud {
     this.options.time.after(this.self, delay + late, () => {
       if (!line.hears() && !goesOn) return
       if (sandbox.isGone) return line.answer(Exit.fail(goneFailure("start")), answer)
-      if ("BULKHEAD_LISTER" in line.command.env) return line.answer(Exit.succeed(nothingListed), answer)
+      if ("BULKHEAD_LIST" in line.command.env) return line.answer(Exit.succeed(nothingListed), answer)
       if (fault?._tag !== "AnswerLost") return this.start(subject, sandbox, line)
       line.answer(Exit.fail(fault.failure), answer)
       this.start(subject, sandbox, { ...line, hears: () => false, answer: () => {} })

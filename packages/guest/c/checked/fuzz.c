@@ -85,7 +85,8 @@ static void fuzz_settings(char *text) {
     struct limits limits;
     struct account account;
     seen += limits_parse(text, &limits);
-    if (account_find(text, &account)) {
+    if (account_of(text, 1000, &account)) see(account.name), see(account.home);
+    if (account_named(text, "user", &account)) {
         if (account.uid == 0) abort();
         see(account.name), see(account.home);
     }

@@ -1,5 +1,5 @@
 import type { Language } from "@bulkhead/domain"
-import { Guest } from "@bulkhead/guest"
+import { Guest, GuestShell } from "@bulkhead/guest"
 import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
 import * as GuestProgram from "../Supervision/GuestProgram.js"
 import { type Sandbox, type SandboxCommand, SandboxFailure, type SandboxSize } from "./SandboxProvider.js"
@@ -155,7 +155,7 @@ const findSupervisor = Effect.fnUntraced(function* (
   user: "root" | "user",
   said: string
 ) {
-  const architecture = GuestProgram.architectureIn(said)
+  const architecture = GuestShell.architectureIn(said)
   if (Option.isNone(architecture)) return GuestProgram.GuestProgram.Absent()
   const place = GuestProgram.placeIn(said, architecture.value)
   if (Option.isSome(place)) return GuestProgram.GuestProgram.Installed({ user, place: place.value })
