@@ -11,14 +11,14 @@ const startTimeOf = Effect.fn("HostInstance.startTimeOf")(function* (pid: number
   )
 })
 
-/** What this host's belongings are named by: its process id and start time. */
+/** What the directories and cgroups of this host are named by: its process id and start time. */
 export const name = Effect.map(startTimeOf(ThisProcess.pid), (startTime) =>
   [ThisProcess.pid, Option.getOrElse(startTime, () => "0")].join("-")
 )
 
-/** Whether the host lives whose belongings begin with this name. */
-export const isAlive = Effect.fn("HostInstance.isAlive")(function* (belonging: string) {
-  const [pid, startTime] = belonging.split("-")
+/** Whether the host runs whose directories and cgroups are named so. */
+export const isAlive = Effect.fn("HostInstance.isAlive")(function* (instance: string) {
+  const [pid, startTime] = instance.split("-")
   const actual = yield* startTimeOf(Number(pid))
   return Option.isSome(actual) && actual.value === startTime
 })

@@ -12,12 +12,10 @@ export const architecture: string = process.arch
 export const nodePath: string = process.execPath
 /** Processors that this process may use. */
 export const processors: number = OperatingSystem.availableParallelism()
-/** The kernel's version, as a number: 5.14 is 5.14, and 5.4 is 5.04. */
+/** The kernel's version as a number that can be compared: 5.14 is 5.14, 5.4 is 5.04. */
 export const kernel: number = (() => {
   const [major = 0, minor = 0] = OperatingSystem.release()
     .split(".")
     .map((part) => Number.parseInt(part, 10))
   return major + minor / 100
 })()
-/** Memory that this machine has, in MiB. */
-export const memoryMiB: number = Math.floor(OperatingSystem.totalmem() / 1048576)

@@ -120,6 +120,22 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
     })
   )
 
+  it.scoped("starts many commands in one sandbox at once", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const indices = Array.from({ length: 150 }, (_, index) => index)
+      const outputs = yield* Effect.forEach(
+        indices,
+        (index) => Effect.map(run(here, `echo ${index}`), ({ stdout }) => stdout),
+        { concurrency: 30 }
+      )
+      assert.deepEqual(
+        outputs,
+        indices.map((index) => `${index}\n`)
+      )
+    })
+  )
+
   it.scoped("does not wait for daemons that keep the output open", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()

@@ -4,7 +4,7 @@ import { CgroupsUnusable } from "../HostErrors.js"
 import * as HostInstance from "../HostInstance.js"
 import * as Secrets from "../Secrets.js"
 import * as ThisProcess from "../ThisProcess.js"
-import type { Caps, Cgroups, MakeRoom, Surroundings } from "./Cgroups.js"
+import type { Caps, Cgroups, MakeSubtree, Surroundings } from "./Cgroups.js"
 import * as CgroupV1 from "./CgroupV1.js"
 import * as CgroupV2 from "./CgroupV2.js"
 import * as HostSubtree from "./HostSubtree.js"
@@ -21,7 +21,7 @@ const surroundings = Effect.gen(function* () {
 const PROBE = "probe"
 const joinAll = 'for file; do echo 0 > "$file" || exit 1; done'
 
-/** Does once what the launcher does for every sandbox: a kernel that refuses any of it must be known before there is one. */
+/** Does once what the launcher does for every sandbox, to find out whether the kernel lets it. */
 const probe = Effect.fn("CgroupSetup.probe")(function* ({ hierarchies }: Cgroups) {
   const fs = yield* FileSystem.FileSystem
   for (const { parent, settings } of hierarchies) {
@@ -39,11 +39,11 @@ export const makeIn = Effect.fn("CgroupSetup.makeIn")(function* (given: Surround
   const fs = yield* FileSystem.FileSystem
   const namespace = yield* HostSubtree.pidNamespace
   const name = [yield* HostInstance.name, namespace, Secrets.identifier()].join("-")
-  const room: MakeRoom = (directory) =>
+  const makeSubtree: MakeSubtree = (directory) =>
     Effect.provideService(HostSubtree.make(directory, name, namespace), FileSystem.FileSystem, fs)
-  const second = yield* Effect.option(Effect.tap(CgroupV2.make(given, caps, room), probe))
+  const second = yield* Effect.option(Effect.tap(CgroupV2.make(given, caps, makeSubtree), probe))
   if (Option.isSome(second)) return second
-  return yield* Effect.option(Effect.tap(CgroupV1.make(given, caps, room), probe))
+  return yield* Effect.option(Effect.tap(CgroupV1.make(given, caps, makeSubtree), probe))
 })
 
 /** The cgroups for this host's sandboxes, removed with the scope. */

@@ -2,7 +2,7 @@ import { FileSystem } from "@effect/platform"
 import { Effect, type Option, type Scope } from "effect"
 import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
-import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeRoom, Surroundings } from "./Cgroups.js"
+import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
 
 /** Microseconds in which the quota is counted: the kernel's default. */
 const PERIOD = 100_000
@@ -41,21 +41,20 @@ const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
   directory: string,
   carried: ReadonlyArray<Controller>,
   caps: Caps,
-  makeRoom: MakeRoom
+  makeSubtree: MakeSubtree
 ) {
   const fs = yield* FileSystem.FileSystem
-  const { instance, room } = yield* makeRoom(directory)
+  const { own, shared } = yield* makeSubtree(directory)
   const all = settingsOf(caps)
   // Those below take it over from here.
-  if (carried.includes("memory"))
-    yield* Effect.ignore(fs.writeFileString(`${instance}/memory.swappiness`, "0"))
+  if (carried.includes("memory")) yield* Effect.ignore(fs.writeFileString(`${own}/memory.swappiness`, "0"))
   const settings = yield* Effect.filter(
     carried.flatMap((controller) => all[controller]),
-    ([file]) => fs.exists(`${room}/${file}`)
+    ([file]) => fs.exists(`${shared}/${file}`)
   )
   const visible = shown.find((controller) => carried.includes(controller))
   return {
-    parent: instance,
+    parent: own,
     // Unlike cgroup.procs it moves a lone thread without a lock over the whole machine.
     join: "tasks",
     place: visible === undefined ? "" : `/sys/fs/cgroup/${visible}`,
@@ -83,7 +82,7 @@ const usageIn =
 export const make = Effect.fn("CgroupV1.make")(function* (
   given: Surroundings,
   caps: Caps,
-  makeRoom: MakeRoom
+  makeSubtree: MakeSubtree
 ): Effect.fn.Return<Cgroups, unknown, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const found = [...located(given)]
@@ -91,7 +90,7 @@ export const make = Effect.fn("CgroupV1.make")(function* (
   if (!controllers.filter(isEssential).every((name) => carried.includes(name)))
     return yield* new CgroupsUnusable({ reason: "no memory and pids controllers of version 1" })
   const hierarchies = yield* Effect.forEach(found, ([directory, names]) =>
-    makeHierarchy(directory, names, caps, makeRoom)
+    makeHierarchy(directory, names, caps, makeSubtree)
   )
   const parentOf = (controller: Controller) =>
     hierarchies[found.findIndex(([, names]) => names.includes(controller))]?.parent

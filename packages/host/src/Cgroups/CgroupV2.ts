@@ -2,7 +2,7 @@ import { FileSystem } from "@effect/platform"
 import { Effect, type Option, type Scope } from "effect"
 import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
-import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeRoom, Surroundings } from "./Cgroups.js"
+import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
 
 /** Microseconds in which the quota is counted: the kernel's default. */
 const PERIOD = 100_000
@@ -69,7 +69,7 @@ const ownPath = (own: string) => /^0::(\/.*)$/m.exec(own)?.[1] ?? "/"
 const makeHierarchy = Effect.fn("CgroupV2.makeHierarchy")(function* (
   directory: string,
   caps: Caps,
-  makeRoom: MakeRoom
+  makeSubtree: MakeSubtree
 ) {
   const fs = yield* FileSystem.FileSystem
   yield* Effect.catchIf(
@@ -77,11 +77,11 @@ const makeHierarchy = Effect.fn("CgroupV2.makeHierarchy")(function* (
     (error) => error._tag !== "CgroupsUnusable",
     () => Effect.zipRight(makeWay(directory), handOn(directory))
   )
-  const { instance, room } = yield* makeRoom(directory)
-  yield* handOn(room)
-  yield* handOn(instance)
-  const settings = yield* Effect.filter(settingsOf(caps), ([file]) => fs.exists(`${instance}/${file}`))
-  return { parent: instance, join: "cgroup.procs", place: "/sys/fs/cgroup", settings } satisfies Hierarchy
+  const { own, shared } = yield* makeSubtree(directory)
+  yield* handOn(shared)
+  yield* handOn(own)
+  const settings = yield* Effect.filter(settingsOf(caps), ([file]) => fs.exists(`${own}/${file}`))
+  return { parent: own, join: "cgroup.procs", place: "/sys/fs/cgroup", settings } satisfies Hierarchy
 })
 
 const usageIn =
@@ -104,14 +104,14 @@ const usageIn =
 export const make = Effect.fn("CgroupV2.make")(function* (
   given: Surroundings,
   caps: Caps,
-  makeRoom: MakeRoom
+  makeSubtree: MakeSubtree
 ): Effect.fn.Return<Cgroups, unknown, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const mount = CgroupMounts.parse(given.mounts).find(({ version }) => version === 2)
   if (mount === undefined) return yield* new CgroupsUnusable({ reason: "no cgroups of version 2" })
   const places = given.isRoot ? [mount.directory] : yield* delegated(mount.directory, ownPath(given.own))
   const hierarchy = yield* Effect.firstSuccessOf([
-    ...places.map((directory) => makeHierarchy(directory, caps, makeRoom)),
+    ...places.map((directory) => makeHierarchy(directory, caps, makeSubtree)),
     new CgroupsUnusable({ reason: "no cgroup of version 2 that may be written to" })
   ])
   return { kind: "cgroup v2", hierarchies: [hierarchy], usage: usageIn(fs, hierarchy.parent) }

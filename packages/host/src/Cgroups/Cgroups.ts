@@ -4,7 +4,7 @@ import type { Effect, Option, Scope } from "effect"
 export interface Caps {
   /** Bytes; there is no swap beside it. */
   readonly memoryBytes: number
-  /** Processors, in parts of one. */
+  /** Processors; 1.5 is one and a half. */
   readonly processors: number
   /** Processes and threads. */
   readonly processes: number
@@ -13,9 +13,9 @@ export interface Caps {
 /** A directory in which every sandbox gets a cgroup of its own. */
 export interface Hierarchy {
   readonly parent: string
-  /** The file that takes in the process that writes 0 to it. */
+  /** The file that a process writes 0 to in order to join. */
   readonly join: "tasks" | "cgroup.procs"
-  /** Where the sandbox can read its cgroup; empty: nowhere. */
+  /** Where in the sandbox its cgroup can be read; empty: nowhere. */
   readonly place: string
   readonly settings: ReadonlyArray<readonly [file: string, value: string]>
 }
@@ -24,7 +24,7 @@ export interface Hierarchy {
 export interface CgroupUsage {
   readonly cpuMicros: number
   readonly memoryBytes: number
-  /** Of the memory, what the kernel could give back: files it has read. */
+  /** The part of the memory that the kernel could take back: files that were read. */
   readonly cacheBytes: number
 }
 
@@ -32,11 +32,11 @@ export interface CgroupUsage {
 export interface Cgroups {
   readonly kind: "cgroup v1" | "cgroup v2"
   readonly hierarchies: ReadonlyArray<Hierarchy>
-  /** Reads what the sandbox of this number uses. */
+  /** What a sandbox uses, by its number among the launcher's. */
   readonly usage: (id: number) => Effect.Effect<Option.Option<CgroupUsage>>
 }
 
-/** What is known of the machine's cgroups. */
+/** What the kernel says of this machine's cgroups. */
 export interface Surroundings {
   /** The text of /proc/self/mountinfo. */
   readonly mounts: string
@@ -45,7 +45,7 @@ export interface Surroundings {
   readonly isRoot: boolean
 }
 
-/** Makes an instance's room in a directory; gives the room and the instance's directory in it. */
-export type MakeRoom = (
+/** Makes a host's own directory of a hierarchy, in the one that all hosts share. */
+export type MakeSubtree = (
   directory: string
-) => Effect.Effect<{ readonly room: string; readonly instance: string }, unknown, Scope.Scope>
+) => Effect.Effect<{ readonly shared: string; readonly own: string }, unknown, Scope.Scope>

@@ -3,10 +3,10 @@ import { FileSystem } from "@effect/platform"
 import { Effect, Schedule } from "effect"
 import * as HostInstance from "../HostInstance.js"
 
-/** The room below each hierarchy that all hosts share. */
-const ROOM = "bulkhead"
+/** The directory of each hierarchy that all hosts share. */
+const SHARED = "bulkhead"
 
-// A process that is about to end holds its cgroup for some milliseconds more.
+// An ending process keeps its cgroup busy for some milliseconds.
 const removal = Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(100))
 
 /** Removes an empty cgroup. */
@@ -16,7 +16,7 @@ export const remove = (directory: string) =>
     catch: (error) => error as NodeJS.ErrnoException
   }).pipe(Effect.retry({ schedule: removal, while: ({ code }) => code === "EBUSY" }), Effect.ignore)
 
-/** Whatever a host that died has left running in a cgroup. */
+/** Kills what a dead host has left running in a cgroup. */
 const endProcesses = Effect.fn("HostSubtree.endProcesses")(function* (directory: string) {
   const processes = yield* Effect.tryPromise(() => NodeFs.readFile(`${directory}/cgroup.procs`, "utf8")).pipe(
     Effect.orElseSucceed(() => "")
@@ -28,8 +28,8 @@ const endProcesses = Effect.fn("HostSubtree.endProcesses")(function* (directory:
   )
 })
 
-/** Removes an instance's cgroups, with whatever still runs in them. */
-const removeInstance = Effect.fn("HostSubtree.removeInstance")(function* (directory: string) {
+/** Removes a host's cgroups, with whatever still runs in them. */
+const removeHost = Effect.fn("HostSubtree.removeHost")(function* (directory: string) {
   const names = yield* Effect.tryPromise(() => NodeFs.readdir(directory, { withFileTypes: true })).pipe(
     Effect.orElseSucceed(() => [])
   )
@@ -41,36 +41,36 @@ const removeInstance = Effect.fn("HostSubtree.removeInstance")(function* (direct
   yield* remove(directory)
 })
 
-/** Process ids in names are only comparable among those who see the same ones. */
+/** The pid namespace: only hosts in the same one can tell by a pid whether the other runs. */
 export const pidNamespace = Effect.gen(function* () {
   const fs = yield* FileSystem.FileSystem
   const link = yield* Effect.orElseSucceed(fs.readLink("/proc/self/ns/pid"), () => "")
   return link.replaceAll(/\D/g, "")
 })
 
-const reapDead = Effect.fn("HostSubtree.reapDead")(function* (room: string, namespace: string) {
+const reapDead = Effect.fn("HostSubtree.reapDead")(function* (shared: string, namespace: string) {
   const fs = yield* FileSystem.FileSystem
-  const names = yield* Effect.orElseSucceed(fs.readDirectory(room), () => [])
+  const names = yield* Effect.orElseSucceed(fs.readDirectory(shared), () => [])
   const ours = names.filter((name) => /^\d+-\d+-/.test(name) && name.split("-")[2] === namespace)
   const dead = yield* Effect.filter(ours, (name) => Effect.map(HostInstance.isAlive(name), (alive) => !alive))
-  yield* Effect.forEach(dead, (name) => removeInstance(`${room}/${name}`), {
+  yield* Effect.forEach(dead, (name) => removeHost(`${shared}/${name}`), {
     concurrency: "unbounded",
     discard: true
   })
 })
 
-/** The instance's own room in one directory, with the dead instances beside it removed. */
+/** Makes this host's directory of a hierarchy, and removes those of dead hosts beside it. */
 export const make = Effect.fn("HostSubtree.make")(function* (
   directory: string,
   name: string,
   namespace: string
 ) {
   const fs = yield* FileSystem.FileSystem
-  const room = `${directory}/${ROOM}`
-  yield* fs.makeDirectory(room, { recursive: true, mode: 0o755 })
-  yield* reapDead(room, namespace)
-  yield* Effect.acquireRelease(fs.makeDirectory(`${room}/${name}`, { mode: 0o755 }), () =>
-    removeInstance(`${room}/${name}`)
+  const shared = `${directory}/${SHARED}`
+  yield* fs.makeDirectory(shared, { recursive: true, mode: 0o755 })
+  yield* reapDead(shared, namespace)
+  yield* Effect.acquireRelease(fs.makeDirectory(`${shared}/${name}`, { mode: 0o755 }), () =>
+    removeHost(`${shared}/${name}`)
   )
-  return { room, instance: `${room}/${name}` }
+  return { shared, own: `${shared}/${name}` }
 })

@@ -1,20 +1,19 @@
-import type * as Http from "node:http"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { DateTime, Effect, Either, Option, Order, Redacted, Schema } from "effect"
+import { Clock, Effect, Either, Redacted, Schema } from "effect"
 import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
-import { diskBudget, type HostOptions } from "../HostOptions.js"
-import * as DirectRoutes from "../Http/DirectRoutes.js"
+import type { HostOptions } from "../HostOptions.js"
+import * as Answer from "../Http/Answer.js"
+import type { HttpRequest } from "../Http/HttpRequest.js"
+import * as JsonText from "../Http/JsonText.js"
+import type { Route } from "../Http/Routes.js"
 import * as Secrets from "../Secrets.js"
-import * as ThisProcess from "../ThisProcess.js"
+import * as SandboxInfo from "./SandboxInfo.js"
+import * as SandboxList from "./SandboxList.js"
 import type { Sample } from "./SandboxMetrics.js"
-import type { SandboxRecord, SandboxTable } from "./SandboxTable.js"
+import type { SandboxTable } from "./SandboxTable.js"
 
-/** The envd that this host stands in for: the SDK asks less of older ones. */
-export const ENVD_VERSION = "0.6.13"
-const CLIENT_ID = "embedded"
+/** Seconds that a sandbox lives where the client does not say, by the version of the route. */
 const V1_TIMEOUT = 15
 const V2_TIMEOUT = 300
-const MOST_LISTED = 100
 
 const Seconds = Schema.Number.pipe(Schema.finite(), Schema.nonNegative())
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
@@ -31,286 +30,154 @@ const Connection = Schema.Struct({ timeout: Schema.optional(Seconds) })
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 const badKey = refuse(401, "the API key is not valid")
-const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
-
-const time = (milliseconds: number) => DateTime.formatIso(DateTime.unsafeMake(milliseconds))
-
-/** What the SDK needs to reach a sandbox. */
-const connection = (record: SandboxRecord) => ({
-  sandboxID: record.id,
-  templateID: record.template,
-  clientID: CLIENT_ID,
-  envdVersion: ENVD_VERSION,
-  envdAccessToken: record.accessToken
-})
-
-const listed = (record: SandboxRecord, options: HostOptions) => ({
-  sandboxID: record.id,
-  templateID: record.template,
-  clientID: CLIENT_ID,
-  startedAt: time(record.startedAt),
-  endAt: time(record.endAt),
-  state: "running",
-  cpuCount: ThisProcess.processors,
-  memoryMB: Math.floor(options.memoryBytes / 1048576),
-  diskSizeMB: Math.floor(diskBudget(options) / 1048576),
-  envdVersion: ENVD_VERSION,
-  metadata: record.metadata
-})
-
-const unescapeQuery = (text: string) =>
-  Option.liftThrowable(decodeURIComponent)(text.replaceAll("+", " ")).pipe(
-    Effect.mapError(() => refuse(400, "the metadata filter is not well encoded"))
-  )
-
-/** The filter comes encoded twice more inside the query's own encoding: once as a whole, once part by part. */
-const parseMetadata = (given: string) =>
-  Effect.gen(function* () {
-    const whole = yield* unescapeQuery(given)
-    const pairs = whole.split("&").filter((pair) => pair !== "")
-    return yield* Effect.forEach(pairs, (pair) => {
-      const at = pair.indexOf("=")
-      if (at < 0) return refuse(400, "the metadata filter takes key=value pairs")
-      return Effect.all([unescapeQuery(pair.slice(0, at)), unescapeQuery(pair.slice(at + 1))])
-    })
-  })
-
-const newestFirst = Order.combine(
-  Order.reverse(Order.mapInput(Order.number, (record: SandboxRecord) => record.startedAt)),
-  Order.mapInput(Order.string, (record: SandboxRecord) => record.id)
-)
-
-const listLimit = (given: string | null) => {
-  const limit = given === null ? MOST_LISTED : Number(given)
-  return Number.isInteger(limit) && limit >= 1 && limit <= MOST_LISTED
-    ? Effect.succeed(limit)
-    : refuse(400, `limit takes 1 to ${MOST_LISTED}`)
-}
-
-/** The order's key of the last sandbox that a page showed. */
-const pageKey = (record: SandboxRecord) => `${record.startedAt}.${record.id}`
-
-const after = (records: ReadonlyArray<SandboxRecord>, token: string | null) => {
-  if (token === null || token === "") return records
-  const [startedAt, id] = token.split(".")
-  const last = { startedAt: Number(startedAt), id: id ?? "" } as SandboxRecord
-  return records.filter((record) => newestFirst(last, record) < 0)
-}
-
-const query = Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-  const at = request.url.indexOf("?")
-  return new URLSearchParams(at < 0 ? "" : request.url.slice(at + 1))
-})
-
-const selectListed = (sandboxes: SandboxTable, asked: URLSearchParams) =>
-  Effect.gen(function* () {
-    const states = asked.getAll("state").flatMap((text) => text.split(","))
-    if (states.length > 0 && !states.includes("running")) return []
-    const wanted = yield* parseMetadata(asked.get("metadata") ?? "")
-    const template = asked.get("template")
-    return sandboxes
-      .all()
-      .filter((record) => wanted.every(([key, value]) => record.metadata[key] === value))
-      .filter((record) => template === null || record.template === template)
-      .sort(asked.get("order") === "asc" ? Order.reverse(newestFirst) : newestFirst)
-  })
-
-const list = (sandboxes: SandboxTable, options: HostOptions) =>
-  Effect.gen(function* () {
-    const asked = yield* query
-    const limit = yield* listLimit(asked.get("limit"))
-    const rest = after(yield* selectListed(sandboxes, asked), asked.get("nextToken"))
-    const page = rest.slice(0, limit)
-    const last = page[page.length - 1]
-    const more = last !== undefined && rest.length > page.length
-    return HttpServerResponse.unsafeJson(
-      page.map((record) => listed(record, options)),
-      {
-        headers: {
-          "x-total-running": String(sandboxes.all().length),
-          ...(more ? { "x-next-token": pageKey(last) } : {})
-        }
-      }
-    )
-  })
-
-/** Reads the text of a request's body; built once, since that costs far more than its use. */
-const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeEither(Schema.parseJson(schema))
-  return (text: string) =>
-    Either.mapLeft(decode(text === "" ? "{}" : text), (error) =>
-      refuse(400, `invalid request body: ${error.message.replace(/\s+/g, " ")}`)
-    )
-}
-
-const unreadable = refuse(400, "the request body could not be read")
-
-const body = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = decoder(schema)
-  return HttpServerRequest.HttpServerRequest.pipe(
-    Effect.flatMap((request) => Effect.mapError(request.text, () => unreadable)),
-    Effect.flatMap(decode)
-  )
-}
-const newConnection = body(Connection)
-
-/** The same of a direct route. */
-const directBody = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = decoder(schema)
-  return (request: Http.IncomingMessage) =>
-    Effect.flatMap(
-      DirectRoutes.body(request),
-      Option.match({ onNone: () => Either.left(unreadable), onSome: (bytes) => decode(bytes.toString()) })
-    )
-}
-const newSandbox = directBody(NewSandbox)
-const newTimeout = directBody(NewTimeout)
-
-const create =
-  (sandboxes: SandboxTable, defaultTimeout: number): Direct =>
-  (request) =>
-    Effect.gen(function* () {
-      const asked = yield* newSandbox(request)
-      if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
-      const record = yield* sandboxes.create({
-        template: asked.templateID,
-        lifetime: (asked.timeout ?? defaultTimeout) * 1000,
-        metadata: asked.metadata ?? {},
-        envVars: asked.envVars ?? {}
-      })
-      return (response) => DirectRoutes.json(response, 201, connection(record))
-    })
-
-const found = (sandboxes: SandboxTable, id: string) =>
-  Either.fromNullable(sandboxes.find(id), () => missing(id))
-
-const named = (sandboxes: SandboxTable) =>
-  Effect.flatMap(HttpRouter.params, ({ id = "" }) => found(sandboxes, id))
-
-const measured = ({ at, ...sample }: Sample) => ({
-  ...{ timestamp: time(at), timestampUnix: Math.floor(at / 1000) },
-  ...sample
-})
-
-/** Seconds since 1970 that a query names; nothing: no bound. */
-const bound = (asked: URLSearchParams, name: string, none: number) => {
-  const given = asked.get(name)
-  const seconds = given === null || given === "" ? none : Number(given)
-  return Number.isNaN(seconds) ? refuse(400, `${name} takes seconds since 1970`) : Effect.succeed(seconds)
-}
-
-const metrics = (sandboxes: SandboxTable) =>
-  Effect.gen(function* () {
-    const record = yield* named(sandboxes)
-    const asked = yield* query
-    const start = yield* bound(asked, "start", 0)
-    const end = yield* bound(asked, "end", Number.POSITIVE_INFINITY)
-    const all = (yield* record.metrics.read).map(measured)
-    return HttpServerResponse.unsafeJson(
-      all.filter(({ timestampUnix }) => timestampUnix >= start && timestampUnix <= end)
-    )
-  })
-
-const noContent = (response: Http.ServerResponse) => void response.writeHead(204).end()
-
-/** The sandbox that a direct route's path names. */
-const inPath = (path: string) => path.split("/")[2] ?? ""
-
-const setTimeout =
-  (sandboxes: SandboxTable): Direct =>
-  (request, path) =>
-    Effect.gen(function* () {
-      const record = yield* found(sandboxes, inPath(path))
-      const { timeout } = yield* newTimeout(request)
-      yield* sandboxes.setLifetime(record, timeout * 1000)
-      return noContent
-    })
-
-/** Connecting gives a sandbox more time, never less. */
-const connect = (sandboxes: SandboxTable, now: Effect.Effect<number>) =>
-  Effect.gen(function* () {
-    const record = yield* named(sandboxes)
-    const { timeout = V2_TIMEOUT } = yield* newConnection
-    const lifetime = timeout * 1000
-    if ((yield* now) + lifetime > record.endAt) yield* sandboxes.setLifetime(record, lifetime)
-    return HttpServerResponse.unsafeJson(connection(record))
-  })
-
-const kill =
-  (sandboxes: SandboxTable): Direct =>
-  (_, path) =>
-    Effect.flatMap(sandboxes.kill(inPath(path)), (killed) =>
-      killed ? Effect.succeed(noContent) : missing(inPath(path))
-    )
+const unsupported = refuse(501, "the embedded host does not do this")
 
 type Refusal = RequestRefused | NoFreeSlot | LaunchFailed
 
-/** Does what a request asks, and tells how to answer it. */
-type Direct = (
-  request: Http.IncomingMessage,
-  path: string
-) => Effect.Effect<(response: Http.ServerResponse) => void, Refusal>
-
-/** The status and body of a refusal. */
-const describe = (refusal: Refusal): readonly [number, object] => {
-  const status =
-    refusal._tag === "RequestRefused" ? refusal.status : refusal._tag === "NoFreeSlot" ? 429 : 500
-  return [status, { code: status, message: refusal.message }]
+const statusOf = (refusal: Refusal): number => {
+  switch (refusal._tag) {
+    case "RequestRefused":
+      return refusal.status
+    case "NoFreeSlot":
+      return 429
+    case "LaunchFailed":
+      return 500
+  }
 }
 
-type Handler<R> = Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, R>
+const refused = (refusal: Refusal): Answer.Answer =>
+  Answer.json(statusOf(refusal), { code: statusOf(refusal), message: refusal.message })
+
+const bodyReader = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = JsonText.decoder(schema)
+  return (request: HttpRequest) =>
+    request.body.pipe(
+      Effect.mapError(({ message }) => refuse(400, message)),
+      Effect.flatMap((bytes) =>
+        Either.mapLeft(decode(bytes.length === 0 ? "{}" : bytes.toString()), (reason) =>
+          refuse(400, `invalid request body: ${reason}`)
+        )
+      )
+    )
+}
+const readNewSandbox = bodyReader(NewSandbox)
+const readNewTimeout = bodyReader(NewTimeout)
+const readConnection = bodyReader(Connection)
+
+const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
+
+const find = (sandboxes: SandboxTable, id: string) =>
+  Either.fromNullable(sandboxes.find(id), () => missing(id))
+
+const create = (sandboxes: SandboxTable, defaultTimeout: number) =>
+  Effect.fnUntraced(function* (request: HttpRequest) {
+    const asked = yield* readNewSandbox(request)
+    if ((asked.volumeMounts?.length ?? 0) > 0) return yield* refuse(400, "this host has no volumes")
+    const record = yield* sandboxes.create({
+      template: asked.templateID,
+      lifetime: (asked.timeout ?? defaultTimeout) * 1000,
+      metadata: asked.metadata ?? {},
+      envVars: asked.envVars ?? {}
+    })
+    return Answer.json(201, SandboxInfo.connection(record))
+  })
+
+const list = (sandboxes: SandboxTable, options: HostOptions) => (request: HttpRequest) =>
+  Effect.map(SandboxList.page(sandboxes.all(), request.query), ({ next, records }) =>
+    Answer.json(
+      200,
+      records.map((record) => SandboxInfo.listed(record, options)),
+      {
+        "x-total-running": sandboxes.all().length,
+        ...(next === undefined ? {} : { "x-next-token": next })
+      }
+    )
+  )
+
+const show = (sandboxes: SandboxTable, options: HostOptions) => (request: HttpRequest) =>
+  Effect.map(find(sandboxes, request.id), (record) => Answer.json(200, SandboxInfo.listed(record, options)))
+
+const kill = (sandboxes: SandboxTable) => (request: HttpRequest) =>
+  Effect.flatMap(sandboxes.kill(request.id), (killed) =>
+    killed ? Effect.succeed(Answer.empty(204)) : missing(request.id)
+  )
+
+const changeTimeout = (sandboxes: SandboxTable) =>
+  Effect.fnUntraced(function* (request: HttpRequest) {
+    const record = yield* find(sandboxes, request.id)
+    const { timeout } = yield* readNewTimeout(request)
+    yield* sandboxes.setLifetime(record, timeout * 1000)
+    return Answer.empty(204)
+  })
+
+/** Connecting gives a sandbox more time, never less. */
+const connect = (sandboxes: SandboxTable) =>
+  Effect.fnUntraced(function* (request: HttpRequest) {
+    const record = yield* find(sandboxes, request.id)
+    const { timeout = V2_TIMEOUT } = yield* readConnection(request)
+    const now = yield* Clock.currentTimeMillis
+    if (now + timeout * 1000 > record.endAt) yield* sandboxes.setLifetime(record, timeout * 1000)
+    return Answer.json(200, SandboxInfo.connection(record))
+  })
+
+/** A time in seconds since 1970 that a query names, or else `none`. */
+const bound = (query: URLSearchParams, name: string, none: number) => {
+  const given = query.get(name) ?? ""
+  const seconds = given === "" ? none : Number(given)
+  return Number.isNaN(seconds) ? refuse(400, `${name} takes seconds since 1970`) : Effect.succeed(seconds)
+}
+
+const measured = ({ at, ...sample }: Sample) => ({
+  timestamp: SandboxInfo.time(at),
+  timestampUnix: Math.floor(at / 1000),
+  ...sample
+})
+
+const metrics = (sandboxes: SandboxTable) =>
+  Effect.fnUntraced(function* (request: HttpRequest) {
+    const record = yield* find(sandboxes, request.id)
+    const start = yield* bound(request.query, "start", 0)
+    const end = yield* bound(request.query, "end", Number.POSITIVE_INFINITY)
+    const samples = (yield* record.metrics.read).map(measured)
+    return Answer.json(
+      200,
+      samples.filter(({ timestampUnix }) => timestampUnix >= start && timestampUnix <= end)
+    )
+  })
 
 /** E2B's control plane, as far as this host has one. */
-export const make = (sandboxes: SandboxTable, options: HostOptions, apiKey: Redacted.Redacted<string>) => {
-  const isKey = (given: unknown) => Secrets.equal(String(given ?? ""), Redacted.value(apiKey))
-  const authorized = <R>(handler: Handler<R>) =>
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
-      isKey(headers["x-api-key"]) ? handler : badKey
-    ).pipe(
-      Effect.catchAll((refusal) => {
-        const [status, told] = describe(refusal)
-        return Effect.succeed(HttpServerResponse.unsafeJson(told, { status }))
-      })
-    )
-  const direct =
-    (handle: Direct): DirectRoutes.Handler =>
-    (request, response, path) =>
-      Effect.match(isKey(request.headers["x-api-key"]) ? handle(request, path) : badKey, {
-        onFailure: (refusal) => DirectRoutes.json(response, ...describe(refusal)),
-        onSuccess: (answer) => answer(response)
-      })
-  const makers = new Map<string, DirectRoutes.Handler>([
-    ["/v2/sandboxes", direct(create(sandboxes, V2_TIMEOUT))],
-    ["/sandboxes", direct(create(sandboxes, V1_TIMEOUT))]
-  ])
-  const killer = direct(kill(sandboxes))
-  const timer = direct(setTimeout(sandboxes))
-  const find: DirectRoutes.Find = (method, path) => {
-    if (method === "POST")
-      return makers.get(path) ?? (/^\/sandboxes\/[^/]+\/timeout$/.test(path) ? timer : undefined)
-    return method === "DELETE" && /^\/sandboxes\/[^/]+$/.test(path) ? killer : undefined
-  }
-  const now = Effect.clockWith((clock) => clock.currentTimeMillis)
-  const route = {
-    list: authorized(list(sandboxes, options)),
-    show: authorized(
-      Effect.map(named(sandboxes), (record) => HttpServerResponse.unsafeJson(listed(record, options)))
-    ),
-    connect: authorized(connect(sandboxes, now)),
-    metrics: authorized(metrics(sandboxes)),
-    unsupported: authorized(refuse(501, "the embedded host does not do this"))
-  }
-  const router = HttpRouter.empty.pipe(
-    HttpRouter.get("/v2/sandboxes", route.list),
-    HttpRouter.get("/sandboxes", route.list),
-    HttpRouter.get("/sandboxes/:id", route.show),
-    HttpRouter.post("/v2/sandboxes/:id/connect", route.connect),
-    HttpRouter.post("/sandboxes/:id/connect", route.connect),
-    HttpRouter.get("/sandboxes/:id/metrics", route.metrics),
-    HttpRouter.post("/sandboxes/:id/pause", route.unsupported),
-    HttpRouter.post("/sandboxes/:id/fork", route.unsupported),
-    HttpRouter.post("/sandboxes/:id/snapshots", route.unsupported),
-    HttpRouter.put("/sandboxes/:id/network", route.unsupported)
-  )
-  return { router, find }
+export const routes = (
+  sandboxes: SandboxTable,
+  options: HostOptions,
+  apiKey: Redacted.Redacted<string>
+): ReadonlyArray<Route> => {
+  const isKey = (given: string) => Secrets.equal(given, Redacted.value(apiKey))
+  const route = (
+    method: Route["method"],
+    path: string,
+    handle: (request: HttpRequest) => Effect.Effect<Answer.Answer, Refusal>
+  ): Route => ({
+    method,
+    path,
+    handler: (request) =>
+      Effect.catchAll(isKey(request.header("x-api-key")) ? handle(request) : badKey, (refusal) =>
+        Effect.succeed(refused(refusal))
+      )
+  })
+  return [
+    route("POST", "/v2/sandboxes", create(sandboxes, V2_TIMEOUT)),
+    route("POST", "/sandboxes", create(sandboxes, V1_TIMEOUT)),
+    route("GET", "/v2/sandboxes", list(sandboxes, options)),
+    route("GET", "/sandboxes", list(sandboxes, options)),
+    route("GET", "/sandboxes/:id", show(sandboxes, options)),
+    route("DELETE", "/sandboxes/:id", kill(sandboxes)),
+    route("POST", "/sandboxes/:id/timeout", changeTimeout(sandboxes)),
+    route("POST", "/v2/sandboxes/:id/connect", connect(sandboxes)),
+    route("POST", "/sandboxes/:id/connect", connect(sandboxes)),
+    route("GET", "/sandboxes/:id/metrics", metrics(sandboxes)),
+    route("POST", "/sandboxes/:id/pause", () => unsupported),
+    route("POST", "/sandboxes/:id/fork", () => unsupported),
+    route("POST", "/sandboxes/:id/snapshots", () => unsupported),
+    route("PUT", "/sandboxes/:id/network", () => unsupported)
+  ]
 }

@@ -29,7 +29,7 @@ export interface SandboxMetrics {
 export const INTERVAL = 5000
 /** An hour of them. */
 const MOST_KEPT = 720
-/** Milliseconds below which a share of CPU time says little. */
+/** Milliseconds over which a share of CPU time is measured at least. */
 const SHORTEST = 200
 
 interface Mark {
@@ -40,7 +40,7 @@ interface Mark {
 const share = (from: Mark, to: Mark) =>
   (100 * (to.cpuMicros - from.cpuMicros)) / 1000 / Math.max(1, to.at - from.at) / ThisProcess.processors
 
-/** Begins with a sandbox that has used nothing yet. `memoryBytes` is what it may use. */
+/** The samples of a sandbox that has just started. `memoryBytes` is what it may use. */
 export const make = (
   usage: Effect.Effect<Option.Option<GuestUsage>>,
   startedAt: number,

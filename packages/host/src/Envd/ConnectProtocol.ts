@@ -1,10 +1,10 @@
-import type * as Http from "node:http"
-import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Either, Option, Schema } from "effect"
+import { Effect, Either, type Schema } from "effect"
 import { type RpcCode, RpcRefused } from "../HostErrors.js"
-import * as DirectRoutes from "../Http/DirectRoutes.js"
+import * as Answer from "../Http/Answer.js"
+import type { HttpRequest } from "../Http/HttpRequest.js"
+import * as JsonText from "../Http/JsonText.js"
 
-// The Connect protocol with JSON messages. A stream is a row of envelopes: one byte of flags, the length in four, the message.
+// The Connect protocol with JSON messages. A stream is envelopes: one byte of flags, four of length, the message.
 const HEADER = 5
 const COMPRESSED = 1
 const END = 2
@@ -21,9 +21,12 @@ const envelope = (flags: number, json: string): Buffer => {
 /** A message of a stream; `json` is its JSON text. */
 export const message = (json: string): Buffer => envelope(0, json)
 
-const endOfStream = envelope(END, "{}")
-const endWith = (error: RpcRefused) =>
-  envelope(END, JSON.stringify({ error: { code: error.code, message: error.message } }))
+/** The last envelope of a stream that went well. */
+export const end: Buffer = envelope(END, "{}")
+
+/** The last envelope of a stream that is refused, or given up. */
+export const endWith = ({ code, message }: RpcRefused): Buffer =>
+  envelope(END, JSON.stringify({ error: { code, message } }))
 
 const httpStatus: Record<RpcCode, number> = {
   canceled: 499,
@@ -43,69 +46,50 @@ const httpStatus: Record<RpcCode, number> = {
 
 const invalid = (text: string) => new RpcRefused({ code: "invalid_argument", message: text })
 
-const unreadable = invalid("the request could not be read, or is too large")
+/** Reads the message of a request. */
+export type Reader<A> = (request: HttpRequest) => Effect.Effect<A, RpcRefused>
 
-/** Built once for each kind of message, since that costs far more than its use. */
-const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = Schema.decodeEither(Schema.parseJson(schema))
-  return (json: string) =>
-    Either.mapLeft(decode(json), (error) => invalid(`invalid message: ${error.message.replace(/\s+/g, " ")}`))
+const body = (request: HttpRequest) => Effect.mapError(request.body, ({ message }) => invalid(message))
+
+const messageDecoder = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = JsonText.decoder(schema)
+  return (json: string) => Either.mapLeft(decode(json), (reason) => invalid(`invalid message: ${reason}`))
 }
 
-const requestBytes = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-  Effect.mapBoth(request.arrayBuffer, {
-    onFailure: () => unreadable,
-    onSuccess: (bytes) => Buffer.from(bytes)
-  })
-)
-
 /** Reads the message of a unary call. */
-export const unaryRequest = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = decoder(schema)
-  return Effect.flatMap(requestBytes, (bytes) => decode(bytes.length === 0 ? "{}" : bytes.toString()))
+export const unaryReader = <A, I>(schema: Schema.Schema<A, I>): Reader<A> => {
+  const decode = messageDecoder(schema)
+  return (request) =>
+    Effect.flatMap(body(request), (bytes) => decode(bytes.length === 0 ? "{}" : bytes.toString()))
+}
+
+const open = (bytes: Buffer): Either.Either<string, RpcRefused> => {
+  if (bytes.length < HEADER || bytes.length !== HEADER + bytes.readUInt32BE(1))
+    return Either.left(invalid("the request is not one whole envelope"))
+  if ((bytes.readUInt8(0) & COMPRESSED) !== 0)
+    return Either.left(invalid("compressed envelopes are not supported"))
+  return Either.right(bytes.subarray(HEADER).toString())
 }
 
 /** Reads the one message that opens a server stream. */
-export const streamRequest = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = decoder(schema)
-  return (request: Http.IncomingMessage): Effect.Effect<A, RpcRefused> =>
-    Effect.flatMap(DirectRoutes.body(request), (body) => {
-      if (Option.isNone(body)) return unreadable
-      const bytes = body.value
-      if (bytes.length < HEADER || bytes.length !== HEADER + bytes.readUInt32BE(1))
-        return invalid("the request is not one whole envelope")
-      if ((bytes.readUInt8(0) & COMPRESSED) !== 0) return invalid("compressed envelopes are not supported")
-      return decode(bytes.subarray(HEADER).toString())
-    })
+export const streamReader = <A, I>(schema: Schema.Schema<A, I>): Reader<A> => {
+  const decode = messageDecoder(schema)
+  return (request) => Effect.flatMap(body(request), (bytes) => Either.flatMap(open(bytes), decode))
 }
 
 /** The answer to a unary call. */
-export const unaryResponse = (value: unknown) => HttpServerResponse.unsafeJson(value)
+export const unaryAnswer = (value: unknown): Answer.Answer => Answer.json(200, value)
 
 /** The answer to a unary call that is refused. */
-export const errorResponse = (error: RpcRefused) =>
-  HttpServerResponse.unsafeJson(
-    { code: error.code, message: error.message },
-    { status: httpStatus[error.code] }
-  )
+export const refusal = ({ code, message }: RpcRefused): Answer.Answer =>
+  Answer.json(httpStatus[code], { code, message })
 
-/** The answer of a server stream. Its HTTP status is always 200; a refusal is told in the last envelope. */
-export class StreamAnswer {
-  private readonly response: Http.ServerResponse
+const streamHeaders = { "content-type": "application/connect+json" }
 
-  constructor(response: Http.ServerResponse) {
-    this.response = response
-    response.writeHead(200, { "content-type": "application/connect+json" })
-  }
+/** The answer of a server stream, as envelopes. Its HTTP status is always 200. */
+export const streamAnswer = (pieces: Answer.Pieces, keepalive: Answer.Keepalive): Answer.Answer =>
+  Answer.inPieces(200, streamHeaders, pieces, keepalive)
 
-  /** Writes envelopes, and calls back when it can take more: now, or once the client has read on. */
-  write(envelopes: ReadonlyArray<Buffer>, onRoom: () => void): void {
-    if (this.response.write(Buffer.concat(envelopes))) onRoom()
-    else this.response.once("drain", onRoom)
-  }
-
-  /** Writes the last envelopes. */
-  end(envelopes: ReadonlyArray<Buffer>, refusal: RpcRefused | undefined): void {
-    this.response.end(Buffer.concat([...envelopes, refusal === undefined ? endOfStream : endWith(refusal)]))
-  }
-}
+/** The answer of a server stream that is refused. */
+export const streamRefusal = (error: RpcRefused): Answer.Answer =>
+  Answer.whole(200, streamHeaders, endWith(error))

@@ -1,89 +1,63 @@
-import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Data, Effect, Either } from "effect"
+import { Either } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
-import { SandboxGone } from "../HostErrors.js"
+import { EnvdUnauthenticated, SandboxGone } from "../HostErrors.js"
+import * as Answer from "../Http/Answer.js"
+import type { HttpRequest } from "../Http/HttpRequest.js"
 import type { GuestUser } from "../Isolation/GuestUser.js"
 import * as Secrets from "../Secrets.js"
 
-/** The access token or the user of an envd request is not right. */
-export class EnvdUnauthenticated extends Data.TaggedError("EnvdUnauthenticated")<{
-  readonly message: string
-}> {}
-
 const badToken = new EnvdUnauthenticated({ message: "the access token is not valid" })
 
-type Headers = Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+/** The header that names the sandbox; empty when the request has none. */
+export const sandboxId = (request: HttpRequest): string => request.header("e2b-sandbox-id")
 
-/** A header's value; empty when it is not there. */
-export const header = (headers: Headers, name: string): string => String(headers[name] ?? "")
-
-const named = (sandboxes: SandboxTable, headers: Headers) => {
-  const sandboxId = header(headers, "e2b-sandbox-id")
-  return Either.fromNullable(sandboxes.find(sandboxId), () => new SandboxGone({ sandboxId }))
+/** The running sandbox that a request's header names. */
+export const namedSandbox = (
+  sandboxes: SandboxTable,
+  request: HttpRequest
+): Either.Either<SandboxRecord, SandboxGone> => {
+  const id = sandboxId(request)
+  return Either.fromNullable(sandboxes.find(id), () => new SandboxGone({ sandboxId: id }))
 }
 
-/** The sandbox that a request's header names. */
-export const sandboxOf = (sandboxes: SandboxTable) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => named(sandboxes, headers))
+/** Whether a request carries a sandbox's access token. */
+export const hasToken = (request: HttpRequest, { accessToken }: SandboxRecord): boolean =>
+  Secrets.equal(request.header("x-access-token"), accessToken)
 
-/** The sandbox a request names, for which it also has the token. */
-export const authorizedSandbox = (sandboxes: SandboxTable) =>
-  Effect.gen(function* () {
-    const { headers } = yield* HttpServerRequest.HttpServerRequest
-    return yield* authorize(sandboxes, headers)
-  })
-
-/** The sandbox that headers name and have the token for. */
-export const authorize = (
+/** The running sandbox that a request names and has the access token of. */
+export const authorizedSandbox = (
   sandboxes: SandboxTable,
-  headers: Headers
-): Either.Either<SandboxRecord, SandboxGone | EnvdUnauthenticated> => {
-  const record = named(sandboxes, headers)
-  return Either.filterOrLeft(
-    record,
-    (found) => hasToken(headers, found),
+  request: HttpRequest
+): Either.Either<SandboxRecord, SandboxGone | EnvdUnauthenticated> =>
+  Either.filterOrLeft(
+    namedSandbox(sandboxes, request),
+    (record) => hasToken(request, record),
     () => badToken
+  )
+
+/** A user by name; `user`, as on E2B, when the name is empty. */
+export const userNamed = (
+  name: string,
+  users: ReadonlyArray<GuestUser>
+): Either.Either<GuestUser, EnvdUnauthenticated> => {
+  const wanted = name === "" ? "user" : name
+  const message =
+    wanted === "root"
+      ? "this host does not run as root, so sandboxes have no root"
+      : `invalid username: '${wanted}'`
+  return Either.fromNullable(
+    users.find((user) => user === wanted),
+    () => new EnvdUnauthenticated({ message })
   )
 }
 
-/** Whether the request carries the sandbox's access token. */
-export const hasToken = (headers: Headers, record: SandboxRecord) =>
-  Secrets.equal(header(headers, "x-access-token"), record.accessToken)
-
-/** A user by name; E2B's default user when none is named. */
-export const userNamed = (name: string | undefined, users: ReadonlyArray<GuestUser>) => {
-  const wanted = name === undefined || name === "" ? "user" : name
-  const user = users.find((each) => each === wanted)
-  if (user !== undefined) return Effect.succeed(user)
-  return new EnvdUnauthenticated({
-    message:
-      wanted === "root"
-        ? "this host does not run as root, so sandboxes have no root"
-        : `invalid username: '${wanted}'`
-  })
-}
-
 /** The user that a remote call's Basic authorization names. */
-export const basicUser = (users: ReadonlyArray<GuestUser>) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) => userOf(headers, users))
-
-/** The user that headers name. */
-export const userOf = (headers: Headers, users: ReadonlyArray<GuestUser>) => {
-  const [, encoded] = /^basic\s+(.*)$/i.exec(header(headers, "authorization")) ?? []
-  const name = encoded === undefined ? undefined : Buffer.from(encoded, "base64").toString().split(":")[0]
+export const basicUser = (request: HttpRequest, users: ReadonlyArray<GuestUser>) => {
+  const [, encoded = ""] = /^basic\s+(.*)$/i.exec(request.header("authorization")) ?? []
+  const [name = ""] = Buffer.from(encoded, "base64").toString().split(":")
   return userNamed(name, users)
 }
 
-/** The status and body of the answer to a request that never reaches a sandbox. */
-export const describe = (error: SandboxGone | EnvdUnauthenticated): readonly [number, object] =>
-  error._tag === "SandboxGone"
-    ? [502, { sandboxId: error.sandboxId, message: "The sandbox was not found", code: 502 }]
-    : [401, { code: "unauthenticated", message: error.message }]
-
-const respond = (error: SandboxGone | EnvdUnauthenticated) => {
-  const [status, body] = describe(error)
-  return Effect.succeed(HttpServerResponse.unsafeJson(body, { status }))
-}
-
-/** The answers to requests that never reach a sandbox. */
-export const answer = { SandboxGone: respond, EnvdUnauthenticated: respond }
+/** E2B's proxy answers this for a sandbox that does not run; the SDK takes status 502 for "it is gone". */
+export const goneAnswer = ({ sandboxId }: SandboxGone): Answer.Answer =>
+  Answer.json(502, { sandboxId, message: "The sandbox was not found", code: 502 })

@@ -1,11 +1,13 @@
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Chunk, Clock, Effect, Option, Sink, Stream } from "effect"
+import { Chunk, Clock, Effect, Option, type Scope, Sink, Stream } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
 import * as GuestFiles from "../Guest/GuestFiles.js"
-import { GuestFileError, SandboxGone } from "../HostErrors.js"
-import type { Isolation } from "../Isolation/Isolation.js"
-import * as Secrets from "../Secrets.js"
+import { EnvdUnauthenticated, GuestFileError, SandboxGone } from "../HostErrors.js"
+import * as Answer from "../Http/Answer.js"
+import type { HttpRequest } from "../Http/HttpRequest.js"
+import type { Route } from "../Http/Routes.js"
+import type { GuestUser } from "../Isolation/GuestUser.js"
 import * as EnvdRequest from "./EnvdRequest.js"
+import * as FileUrl from "./FileUrl.js"
 
 const statuses: Record<GuestFileError["kind"], number> = {
   not_found: 404,
@@ -18,75 +20,58 @@ const statuses: Record<GuestFileError["kind"], number> = {
   internal: 500
 }
 
-const fail = (kind: GuestFileError["kind"], message: string) => new GuestFileError({ kind, message })
-const unreadable = () => fail("invalid_argument", "the request body could not be read")
+const invalid = (message: string) => new GuestFileError({ kind: "invalid_argument", message })
+const unreadable = ({ message }: { readonly message: string }) => invalid(message)
 
-interface Asked {
-  readonly path: string
-  readonly username: string
-  readonly signature: string | null
-  readonly expiration: string | null
-}
+const badSignature = new EnvdUnauthenticated({ message: "invalid signature" })
+const expired = new EnvdUnauthenticated({ message: "signature is already expired" })
 
-const parseQuery = (url: string): Asked => {
-  const at = url.indexOf("?")
-  const query = new URLSearchParams(at < 0 ? "" : url.slice(at + 1))
-  return {
-    path: query.get("path") ?? "",
-    username: query.get("username") ?? "",
-    signature: query.get("signature"),
-    expiration: query.get("signature_expiration")
-  }
-}
-
-const signatureFor = (asked: Asked, operation: string, record: SandboxRecord) =>
-  Secrets.signature([
-    ...[asked.path, operation, asked.username, record.accessToken],
-    ...(asked.expiration === null ? [] : [asked.expiration])
-  ])
-
-/** The sandbox of a request: named by its header, or, for a signed URL without one, the one whose token signs so. */
-const resolve = (sandboxes: SandboxTable, asked: Asked, operation: "read" | "write") =>
+/** The sandbox whose token a URL is signed with. A URL names no sandbox, so all are tried where no header names one. */
+const signedSandbox = (
+  sandboxes: SandboxTable,
+  request: HttpRequest,
+  url: FileUrl.FileUrl,
+  operation: FileUrl.Operation
+) =>
   Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    if (asked.signature === null) return yield* EnvdRequest.authorizedSandbox(sandboxes)
-    const id = request.headers["e2b-sandbox-id"]
-    const signed = (record: SandboxRecord) =>
-      Secrets.equal(asked.signature ?? "", signatureFor(asked, operation, record))
-    const record = id === undefined ? sandboxes.all().find(signed) : sandboxes.find(id)
-    if (record === undefined)
-      return yield* id === undefined ? badSignature : new SandboxGone({ sandboxId: id })
-    if (EnvdRequest.hasToken(request.headers, record)) return record
-    if (!signed(record)) return yield* badSignature
-    const now = yield* Clock.currentTimeMillis
-    if (asked.expiration !== null && Number(asked.expiration) * 1000 < now)
-      return yield* new EnvdRequest.EnvdUnauthenticated({ message: "signature is already expired" })
+    const sandboxId = EnvdRequest.sandboxId(request)
+    const isSigned = (record: SandboxRecord) => FileUrl.isSigned(url, operation, record.accessToken)
+    const record = sandboxId === "" ? sandboxes.all().find(isSigned) : sandboxes.find(sandboxId)
+    if (record === undefined) return yield* sandboxId === "" ? badSignature : new SandboxGone({ sandboxId })
+    if (EnvdRequest.hasToken(request, record)) return record
+    if (!isSigned(record)) return yield* badSignature
+    if (FileUrl.expiresAt(url) < (yield* Clock.currentTimeMillis)) return yield* expired
     return record
   })
 
-const badSignature = new EnvdRequest.EnvdUnauthenticated({ message: "invalid signature" })
+/** Which file of which sandbox a request is for. */
+interface Target {
+  readonly guest: SandboxRecord["guest"]
+  readonly user: GuestUser
+  readonly path: string
+}
+
+type Transfer = (
+  target: Target,
+  request: HttpRequest
+) => Effect.Effect<Answer.Answer, GuestFileError, Scope.Scope>
 
 const attachment = (path: string) =>
   `inline; filename*=UTF-8''${encodeURIComponent(path.split("/").pop() ?? "")}`
 
-const download = (sandboxes: SandboxTable, isolation: Isolation) =>
+const download: Transfer = ({ guest, path, user }) =>
   Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const asked = parseQuery(request.url)
-    const { guest } = yield* resolve(sandboxes, asked, "read")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
-    const file = yield* GuestFiles.read(guest, user, asked.path)
-    const headers = { "content-disposition": attachment(asked.path) }
-    const contentType = "application/octet-stream"
-    if (file.size > 0)
-      return HttpServerResponse.stream(file.content, { headers, contentType, contentLength: file.size })
+    const file = yield* GuestFiles.read(guest, user, path)
+    const headers = { "content-type": "application/octet-stream", "content-disposition": attachment(path) }
+    if (file.size > 0) {
+      const pull = yield* Stream.toPull(file.content)
+      return Answer.inPieces(200, { ...headers, "content-length": file.size }, Answer.fromPull(pull))
+    }
     // Empty, or one of those that only tell their size when read.
     const [first, rest] = yield* Stream.peel(file.content, Sink.head<Uint8Array>())
-    return Option.match(first, {
-      onNone: () => HttpServerResponse.uint8Array(new Uint8Array(0), { headers, contentType }),
-      onSome: (bytes) =>
-        HttpServerResponse.stream(Stream.concat(Stream.make(bytes), rest), { headers, contentType })
-    })
+    if (Option.isNone(first)) return Answer.whole(200, headers, new Uint8Array(0))
+    const pull = yield* Stream.toPull(Stream.concat(Stream.make(first.value), rest))
+    return Answer.inPieces(200, headers, Answer.fromPull(pull))
   })
 
 interface Upload {
@@ -94,11 +79,8 @@ interface Upload {
   readonly content: Stream.Stream<Uint8Array, GuestFileError>
 }
 
-const parts = (
-  request: HttpServerRequest.HttpServerRequest,
-  path: string
-): Stream.Stream<Upload, GuestFileError> =>
-  request.multipartStream.pipe(
+const parts = (request: HttpRequest, path: string): Stream.Stream<Upload, GuestFileError> =>
+  request.parts.pipe(
     Stream.mapError(unreadable),
     Stream.filterMap((part) =>
       part._tag === "File" && part.key === "file"
@@ -110,65 +92,69 @@ const parts = (
     )
   )
 
-const single = (request: HttpServerRequest.HttpServerRequest, path: string) =>
-  Effect.gen(function* () {
-    if (path === "") return yield* fail("invalid_argument", "the path is missing")
-    const sent = Stream.mapError(request.stream, unreadable)
-    const encoding = request.headers["content-encoding"]
-    if (encoding === undefined || encoding === "identity")
-      return Stream.make<[Upload]>({ path, content: sent })
-    if (encoding === "gzip") return Stream.make<[Upload]>({ path, content: gunzip(sent) })
-    return yield* fail("invalid_argument", `content encoding ${encoding} is not supported`)
-  })
-
 const gunzip = (sent: Stream.Stream<Uint8Array, GuestFileError>): Stream.Stream<Uint8Array, GuestFileError> =>
   Stream.fromReadableStream(
     () => Stream.toReadableStream(sent).pipeThrough(new DecompressionStream("gzip")),
-    unreadable
+    () => invalid("the request body could not be read")
   )
 
-const upload = (sandboxes: SandboxTable, isolation: Isolation) =>
-  Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const asked = parseQuery(request.url)
-    const { guest } = yield* resolve(sandboxes, asked, "write")
-    const user = yield* EnvdRequest.userNamed(asked.username, isolation.users)
-    const isForm = (request.headers["content-type"] ?? "").startsWith("multipart/form-data")
-    const uploads = isForm ? parts(request, asked.path) : yield* single(request, asked.path)
-    const written = yield* Stream.runCollect(
-      Stream.mapEffect(uploads, ({ path, content }) => GuestFiles.write(guest, user, path, content))
-    )
-    return HttpServerResponse.unsafeJson(
-      Chunk.toReadonlyArray(written).map(({ name, path }) => ({ name, path, type: "file" }))
-    )
-  })
+const single = (request: HttpRequest, path: string): Stream.Stream<Upload, GuestFileError> => {
+  if (path === "") return Stream.fail(invalid("the path is missing"))
+  const sent = Stream.mapError(request.bytes, unreadable)
+  const encoding = request.header("content-encoding")
+  if (encoding === "" || encoding === "identity") return Stream.make({ path, content: sent })
+  if (encoding === "gzip") return Stream.make({ path, content: gunzip(sent) })
+  return Stream.fail(invalid(`content encoding ${encoding} is not supported`))
+}
 
-const answerFileError = (error: GuestFileError) =>
-  Effect.succeed(
-    HttpServerResponse.unsafeJson(
-      { code: statuses[error.kind], message: error.message },
-      { status: statuses[error.kind] }
-    )
-  )
-
-const answerUnauthenticated = (error: EnvdRequest.EnvdUnauthenticated) =>
-  Effect.succeed(HttpServerResponse.unsafeJson({ code: 401, message: error.message }, { status: 401 }))
-
-/** envd's plain HTTP routes: files whole, and liveness. */
-export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
-  const answered = {
-    GuestFileError: answerFileError,
-    SandboxGone: EnvdRequest.answer.SandboxGone,
-    EnvdUnauthenticated: answerUnauthenticated
-  }
-  return HttpRouter.empty.pipe(
-    HttpRouter.get("/files", Effect.catchTags(download(sandboxes, isolation), answered)),
-    HttpRouter.post("/files", Effect.catchTags(upload(sandboxes, isolation), answered)),
-    HttpRouter.get(
-      "/health",
-      Effect.as(EnvdRequest.sandboxOf(sandboxes), HttpServerResponse.empty({ status: 204 })).pipe(
-        Effect.catchTags({ SandboxGone: EnvdRequest.answer.SandboxGone })
+const upload: Transfer = ({ guest, path, user }, request) => {
+  const isForm = request.header("content-type").startsWith("multipart/form-data")
+  const uploads = isForm ? parts(request, path) : single(request, path)
+  return Stream.runCollect(
+    Stream.mapEffect(uploads, (each) => GuestFiles.write(guest, user, each.path, each.content))
+  ).pipe(
+    Effect.map((written) =>
+      Answer.json(
+        200,
+        Chunk.toReadonlyArray(written).map((entry) => ({ name: entry.name, path: entry.path, type: "file" }))
       )
     )
   )
+}
+
+const refusal = (code: number, message: string) => Answer.json(code, { code, message })
+
+/** envd's plain HTTP routes: whole files, and liveness. */
+export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>): ReadonlyArray<Route> => {
+  const route = (method: Route["method"], operation: FileUrl.Operation, transfer: Transfer): Route => ({
+    method,
+    path: "/files",
+    handler: (request) =>
+      Effect.gen(function* () {
+        const url = FileUrl.parse(request.query)
+        const { guest } = yield* Option.isNone(url.signature)
+          ? EnvdRequest.authorizedSandbox(sandboxes, request)
+          : signedSandbox(sandboxes, request, url, operation)
+        const user = yield* EnvdRequest.userNamed(url.username, users)
+        return yield* transfer({ guest, user, path: url.path }, request)
+      }).pipe(
+        Effect.catchTags({
+          GuestFileError: ({ kind, message }) => Effect.succeed(refusal(statuses[kind], message)),
+          EnvdUnauthenticated: ({ message }) => Effect.succeed(refusal(401, message)),
+          SandboxGone: (error) => Effect.succeed(EnvdRequest.goneAnswer(error))
+        })
+      )
+  })
+  return [
+    route("GET", "read", download),
+    route("POST", "write", upload),
+    {
+      method: "GET",
+      path: "/health",
+      handler: (request) =>
+        EnvdRequest.namedSandbox(sandboxes, request).pipe(
+          Effect.match({ onFailure: EnvdRequest.goneAnswer, onSuccess: () => Answer.empty(204) })
+        )
+    }
+  ]
 }

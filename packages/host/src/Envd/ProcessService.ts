@@ -1,18 +1,18 @@
-import type * as Http from "node:http"
-import { HttpRouter } from "@effect/platform"
-import { Effect, Either, Schema, type Scope } from "effect"
+import { Chunk, Effect, Option, Schema } from "effect"
 import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
-import type { GuestSandbox, Program } from "../Guest/GuestSandbox.js"
-import type { Batch, ProcessEvent, Subscriber } from "../Guest/Subscriber.js"
+import { type GuestSandbox, type Program, tooLate } from "../Guest/GuestSandbox.js"
+import type { Subscriber } from "../Guest/Subscriber.js"
 import { RpcRefused } from "../HostErrors.js"
-import * as DirectRoutes from "../Http/DirectRoutes.js"
+import type { Pieces } from "../Http/Answer.js"
+import type { HttpRequest } from "../Http/HttpRequest.js"
+import type { Route } from "../Http/Routes.js"
 import type { GuestUser } from "../Isolation/GuestUser.js"
-import type { Isolation } from "../Isolation/Isolation.js"
-import * as Timer from "../Timer.js"
 import * as ConnectProtocol from "./ConnectProtocol.js"
-import * as EnvdRequest from "./EnvdRequest.js"
+import * as ProcessEvents from "./ProcessEvents.js"
+import * as RpcRoute from "./RpcRoute.js"
 
-const DEFAULT_KEEPALIVE = 90_000
+/** Seconds between keepalives where the client does not say: envd's. */
+const KEEPALIVE = 90
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
 const ProcessConfig = Schema.Struct({
@@ -28,6 +28,7 @@ const StartRequest = Schema.Struct({
   pty: Schema.optional(Schema.Unknown)
 })
 const Selector = Schema.Struct({ pid: Schema.optional(Schema.Number), tag: Schema.optional(Schema.String) })
+const ListRequest = Schema.Struct({})
 const ProcessRequest = Schema.Struct({ process: Selector })
 const SignalRequest = Schema.Struct({ process: Selector, signal: Schema.Union(Schema.String, Schema.Number) })
 const InputRequest = Schema.Struct({
@@ -35,207 +36,132 @@ const InputRequest = Schema.Struct({
   input: Schema.Struct({ stdin: Schema.optional(Schema.Uint8ArrayFromBase64) })
 })
 
-const readStart = ConnectProtocol.streamRequest(StartRequest)
-const readConnect = ConnectProtocol.streamRequest(ProcessRequest)
-const readProcess = ConnectProtocol.unaryRequest(ProcessRequest)
-const readInput = ConnectProtocol.unaryRequest(InputRequest)
-const readSignal = ConnectProtocol.unaryRequest(SignalRequest)
-
+/** The signals that clients may send, by envd's names and numbers. */
 const signals: Record<string, number> = { SIGNAL_SIGKILL: 9, SIGNAL_SIGTERM: 15, 9: 9, 15: 15 }
 
-// As Go's os.ProcessState words them, which clients of envd read.
-const signalNames: Record<number, string> = {
-  ...{ 1: "hangup", 2: "interrupt", 3: "quit", 4: "illegal instruction", 5: "trace/breakpoint trap" },
-  ...{ 6: "aborted", 7: "bus error", 8: "floating point exception", 9: "killed" },
-  ...{ 10: "user defined signal 1", 11: "segmentation fault", 12: "user defined signal 2" },
-  ...{ 13: "broken pipe", 14: "alarm clock", 15: "terminated", 16: "stack fault" },
-  ...{ 24: "CPU time limit exceeded", 25: "file size limit exceeded", 26: "virtual timer expired" },
-  ...{ 27: "profiling timer expired", 29: "I/O possible", 30: "power failure", 31: "bad system call" }
-}
-
-const endEvent = (status: number) => {
-  const signal = status & 0x7f
-  const exitCode = status >> 8
-  if (signal === 0) {
-    const text = `exit status ${exitCode}`
-    return { exitCode, exited: true, status: text, ...(exitCode === 0 ? {} : { error: text }) }
-  }
-  const text = `signal: ${signalNames[signal] ?? `signal ${signal}`}`
-  return { exitCode: -1, exited: false, status: text, error: text }
-}
-
-const encode = (event: ProcessEvent): Buffer => {
-  switch (event._tag) {
-    case "Start":
-      return ConnectProtocol.message(`{"event":{"start":{"pid":${event.pid}}}}`)
-    case "Data":
-      return ConnectProtocol.message(
-        `{"event":{"data":{"${event.channel}":"${event.bytes.toString("base64")}"}}}`
-      )
-    case "Keepalive":
-      return ConnectProtocol.message('{"event":{"keepalive":{}}}')
-    case "End":
-      return ConnectProtocol.message(JSON.stringify({ event: { end: endEvent(event.status) } }))
-  }
-}
-
-/** A header that holds a number, in the unit that it is in. */
-const numberHeader = (request: Http.IncomingMessage, name: string) => {
-  const value = Number(request.headers[name])
-  return Number.isFinite(value) && value > 0 ? value : undefined
-}
-
-const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
-
-/** Ends this stream, not the process, when the caller's deadline has passed. */
-const giveUp = (request: Http.IncomingMessage, subscriber: Subscriber) => {
-  const deadline = numberHeader(request, "connect-timeout-ms")
-  if (deadline === undefined) return Effect.void
-  const stop = Timer.after(deadline, () => subscriber.fail(tooLate))
-  return Effect.addFinalizer(() => Effect.sync(stop))
-}
-
-/** Writes a subscriber's events until the last, with keepalives while nothing happens. */
-const write = (answer: ConnectProtocol.StreamAnswer, subscriber: Subscriber, interval: number) =>
-  Effect.async<void>((resume) => {
-    const next = () => subscriber.next(hand)
-    const hand = ({ events, outcome }: Batch) => {
-      const envelopes = events.map(encode)
-      if (outcome === "more") return answer.write(envelopes, next)
-      stop()
-      answer.end(envelopes, outcome === "complete" ? undefined : outcome)
-      resume(Effect.void)
-    }
-    const stop = Timer.every(interval, () => subscriber.offer({ _tag: "Keepalive" }))
-    next()
-    return Effect.sync(stop)
-  })
-
+const noTerminals = new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
 const notFound = new RpcRefused({ code: "not_found", message: "no such process" })
 
-const select = (guest: GuestSandbox, selector: typeof Selector.Type): Effect.Effect<Program, RpcRefused> => {
-  const program =
-    selector.pid !== undefined
-      ? guest.program(selector.pid)
-      : selector.tag === undefined
-        ? undefined
-        : guest.tagged(selector.tag)
-  return program === undefined ? notFound : Effect.succeed(program)
-}
+/** Milliseconds after which the caller stops waiting. */
+const deadlineOf = (request: HttpRequest) => request.numberHeader("connect-timeout-ms")
 
-type Open = (
-  guest: GuestSandbox,
-  request: Http.IncomingMessage
-) => Effect.Effect<Subscriber, RpcRefused | EnvdRequest.EnvdUnauthenticated, Scope.Scope>
-
-const start =
-  (users: ReadonlyArray<GuestUser>): Open =>
-  (guest, request) =>
-    Effect.gen(function* () {
-      const user = yield* EnvdRequest.userOf(request.headers, users)
-      const asked = yield* readStart(request)
-      if (asked.pty !== undefined)
-        return yield* new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
-      const { cwd, ...config } = asked.process
-      const deadline = numberHeader(request, "connect-timeout-ms")
-      const { subscriber } = yield* guest.start({
-        ...config,
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(asked.tag === undefined ? {} : { tag: asked.tag }),
-        ...(deadline === undefined ? {} : { deadline }),
-        // envd 0.5.2 and later leave standard input closed unless it is asked for.
-        ...{ user, stdin: asked.stdin === true }
-      })
-      return subscriber
-    })
-
-const connect: Open = (guest, request) =>
-  Effect.gen(function* () {
-    const asked = yield* readConnect(request)
-    const { process } = yield* select(guest, asked.process)
-    const subscriber = yield* process.subscribe
-    yield* giveUp(request, subscriber)
-    return subscriber
+const pieceOf = (subscriber: Subscriber): Pieces =>
+  Effect.match(subscriber.next, {
+    onFailure: (refused) => ({ bytes: ConnectProtocol.endWith(refused), isLast: true }),
+    onSuccess: ([events, isLast]) => {
+      const envelopes = Chunk.toReadonlyArray(events).map(ProcessEvents.encode)
+      return { bytes: Buffer.concat(isLast ? [...envelopes, ConnectProtocol.end] : envelopes), isLast }
+    }
   })
 
-const list = (guest: GuestSandbox) =>
-  Effect.sync(() => ({
-    processes: guest.running().map(({ config, process }) => ({
-      config: {
-        ...{ cmd: config.cmd, args: config.args, envs: config.envs },
-        ...(config.cwd === undefined ? {} : { cwd: config.cwd })
-      },
-      pid: process.pid,
-      ...(config.tag === undefined ? {} : { tag: config.tag })
-    }))
-  }))
+const secondsBetweenKeepalives = (request: HttpRequest) =>
+  Option.getOrElse(request.numberHeader("keepalive-ping-interval"), () => KEEPALIVE)
 
-const sendInput = (guest: GuestSandbox) =>
+/** The subscriber's events until the last. */
+const follow = (subscriber: Subscriber, request: HttpRequest) =>
+  ConnectProtocol.streamAnswer(pieceOf(subscriber), {
+    interval: secondsBetweenKeepalives(request) * 1000,
+    bytes: ProcessEvents.keepalive
+  })
+
+const start = (asked: typeof StartRequest.Type, { guest, request, user }: RpcRoute.Call) =>
   Effect.gen(function* () {
-    const { input, process } = yield* readInput
+    const runAs = yield* user
+    if (asked.pty !== undefined) return yield* noTerminals
+    const { cwd, ...config } = asked.process
+    const deadline = deadlineOf(request)
+    const { subscriber } = yield* guest.start({
+      ...config,
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(asked.tag === undefined ? {} : { tag: asked.tag }),
+      ...(Option.isNone(deadline) ? {} : { deadline: deadline.value }),
+      user: runAs,
+      // envd 0.5.2 and later leave standard input closed unless it is asked for.
+      stdin: asked.stdin === true
+    })
+    return follow(subscriber, request)
+  })
+
+const select = (
+  guest: GuestSandbox,
+  { pid, tag }: typeof Selector.Type
+): Effect.Effect<Program, RpcRefused> =>
+  Effect.flatMap(guest.programs, (programs) => {
+    const program = programs.find((each) =>
+      pid === undefined ? tag !== undefined && each.config.tag === tag : each.process.pid === pid
+    )
+    return program === undefined ? notFound : Effect.succeed(program)
+  })
+
+/** At the caller's deadline the stream ends; the process goes on. */
+const connect = (asked: typeof ProcessRequest.Type, { guest, request }: RpcRoute.Call) =>
+  Effect.gen(function* () {
+    const { process } = yield* select(guest, asked.process)
+    const subscriber = yield* process.subscribe
+    const deadline = deadlineOf(request)
+    if (Option.isSome(deadline))
+      yield* Effect.forkScoped(
+        Effect.delay(
+          Effect.sync(() => subscriber.fail(tooLate)),
+          deadline.value
+        )
+      )
+    return follow(subscriber, request)
+  })
+
+const listed = ({ config, process }: Program) => ({
+  config: {
+    cmd: config.cmd,
+    args: config.args,
+    envs: config.envs,
+    ...(config.cwd === undefined ? {} : { cwd: config.cwd })
+  },
+  pid: process.pid,
+  ...(config.tag === undefined ? {} : { tag: config.tag })
+})
+
+const list = (_: typeof ListRequest.Type, { guest }: RpcRoute.Call) =>
+  guest.programs.pipe(
+    Effect.flatMap(Effect.filter(({ process }) => process.isRunning)),
+    Effect.map((running) => ({ processes: running.map(listed) }))
+  )
+
+const sendInput = ({ input, process }: typeof InputRequest.Type, { guest }: RpcRoute.Call) =>
+  Effect.gen(function* () {
     const program = yield* select(guest, process)
-    if (input.stdin === undefined)
-      return yield* new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
+    if (input.stdin === undefined) return yield* noTerminals
     yield* program.process.sendInput(input.stdin)
     return {}
   })
 
-const sendSignal = (guest: GuestSandbox) =>
+const sendSignal = (asked: typeof SignalRequest.Type, { guest }: RpcRoute.Call) =>
   Effect.gen(function* () {
-    const asked = yield* readSignal
-    const program = yield* select(guest, asked.process)
+    const { process } = yield* select(guest, asked.process)
     const signal = signals[asked.signal]
     if (signal === undefined)
       return yield* new RpcRefused({ code: "invalid_argument", message: `invalid signal: ${asked.signal}` })
-    // Ended but remembered: to whoever wants to kill it, it is not there any more.
-    if (program.process.endedAt() !== undefined) return yield* notFound
-    program.process.signal(signal)
+    // The end of a process can be read for a while after it, but it cannot be killed any more.
+    if (!(yield* process.isRunning)) return yield* notFound
+    yield* process.signal(signal)
     return {}
   })
 
-const closeStdin = (guest: GuestSandbox) =>
+const closeStdin = (asked: typeof ProcessRequest.Type, { guest }: RpcRoute.Call) =>
   Effect.gen(function* () {
-    const asked = yield* readProcess
-    const program = yield* select(guest, asked.process)
-    yield* program.process.closeInput
+    const { process } = yield* select(guest, asked.process)
+    yield* process.closeInput
     return {}
   })
 
-/** envd's `process.Process`. */
-export const make = (sandboxes: SandboxTable, isolation: Isolation) => {
-  const unary = <R>(handle: (guest: GuestSandbox) => Effect.Effect<unknown, RpcRefused, R>) =>
-    Effect.flatMap(EnvdRequest.authorizedSandbox(sandboxes), ({ guest }) => handle(guest)).pipe(
-      Effect.map(ConnectProtocol.unaryResponse),
-      Effect.catchTag("RpcRefused", (error) => Effect.succeed(ConnectProtocol.errorResponse(error))),
-      Effect.catchTags(EnvdRequest.answer)
-    )
-  const router = HttpRouter.empty.pipe(
-    HttpRouter.post("/process.Process/List", unary(list)),
-    HttpRouter.post("/process.Process/SendInput", unary(sendInput)),
-    HttpRouter.post("/process.Process/SendSignal", unary(sendSignal)),
-    HttpRouter.post("/process.Process/CloseStdin", unary(closeStdin))
-  )
-  const streams = new Map<string, DirectRoutes.Handler>([
-    ["/process.Process/Start", stream(sandboxes, start(isolation.users))],
-    ["/process.Process/Connect", stream(sandboxes, connect)]
-  ])
-  const find: DirectRoutes.Find = (method, path) => (method === "POST" ? streams.get(path) : undefined)
-  return { router, find }
+/** envd's `process.Process`, without terminals. */
+export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>): ReadonlyArray<Route> => {
+  const rpc = RpcRoute.make(sandboxes, users)
+  return [
+    rpc.serverStream("/process.Process/Start", StartRequest, start),
+    rpc.serverStream("/process.Process/Connect", ProcessRequest, connect),
+    rpc.unary("/process.Process/List", ListRequest, list),
+    rpc.unary("/process.Process/SendInput", InputRequest, sendInput),
+    rpc.unary("/process.Process/SendSignal", SignalRequest, sendSignal),
+    rpc.unary("/process.Process/CloseStdin", ProcessRequest, closeStdin)
+  ]
 }
-
-/** Answers with all that a subscriber hears, or with the refusal of one. */
-const stream =
-  (sandboxes: SandboxTable, open: Open): DirectRoutes.Handler =>
-  (request, response) =>
-    Effect.gen(function* () {
-      const record = EnvdRequest.authorize(sandboxes, request.headers)
-      if (Either.isLeft(record)) return DirectRoutes.json(response, ...EnvdRequest.describe(record.left))
-      const opened = yield* Effect.either(open(record.right.guest, request))
-      const answer = new ConnectProtocol.StreamAnswer(response)
-      if (Either.isLeft(opened)) return answer.end([], refusalOf(opened.left))
-      const seconds = numberHeader(request, "keepalive-ping-interval")
-      yield* write(answer, opened.right, seconds === undefined ? DEFAULT_KEEPALIVE : seconds * 1000)
-    }).pipe(Effect.scoped)
-
-const refusalOf = (error: RpcRefused | EnvdRequest.EnvdUnauthenticated) =>
-  error._tag === "RpcRefused" ? error : new RpcRefused({ code: "unauthenticated", message: error.message })

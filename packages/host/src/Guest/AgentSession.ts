@@ -1,49 +1,42 @@
 import type * as Net from "node:net"
+import { Deferred, Effect, Option, Schema } from "effect"
 import * as Frames from "../Frames.js"
+import { LaunchFailed, RpcCode, RpcRefused } from "../HostErrors.js"
+import * as AgentProcess from "./AgentProcess.js"
 
 const { AgentFrame } = Frames
 
-/** What a started process, or a file operation, hears from the agent. Called in the order in which it happened. */
-export interface Listener {
-  readonly onStarted: (pid: number) => void
-  readonly onStartFailed: (kind: string, message: string) => void
-  readonly onOutput: (channel: "stdout" | "stderr", bytes: Buffer) => void
-  /** The wait status: the low seven bits are the signal, the high byte the exit code. */
-  readonly onExited: (status: number) => void
-  /** The input last sent was taken whole, or cannot be. */
-  readonly onInputDone: (taken: boolean) => void
-  /** The sandbox is gone. */
-  readonly onLost: () => void
-}
-
-/** What the agent is told about a process to start. None of the strings may hold a NUL. */
+/** A process to start, or a file operation, which the agent runs as one. None of the strings may hold a NUL. */
 export interface StartRequest {
   readonly kind: "program" | "file"
   readonly user: string
   readonly cwd: string
+  /** Whether it gets a pipe for its standard input. */
   readonly input: boolean
   readonly argv: ReadonlyArray<string>
   readonly env: ReadonlyArray<string>
 }
 
-/** The line to one sandbox's agent. */
+/** What a sandbox uses, in the agent's order: bytes of disk in all and used, CPU microseconds, resident bytes. */
+export type Measured = ReadonlyArray<number>
+
+/** The connection to the agent of one sandbox. */
 export interface AgentSession {
-  /** Calls back when the agent can take requests; at once if it can. */
-  readonly onReady: (callback: () => void) => void
-  /** Asks for a start; the number names the process in what follows. */
-  readonly start: (request: StartRequest, listener: Listener) => number
-  readonly input: (id: number, bytes: Uint8Array) => void
-  readonly closeInput: (id: number) => void
+  /** True when the agent takes requests, false when it has gone away. Fails when it says nothing for too long. */
+  readonly ready: Effect.Effect<boolean, LaunchFailed>
+  /** A number for a process to be started, and what will be heard of it. */
+  readonly register: Effect.Effect<readonly [id: number, process: AgentProcess.AgentProcess]>
+  /** Asks for the start of a process. */
+  readonly start: (id: number, request: StartRequest) => Effect.Effect<void>
+  readonly input: (id: number, bytes: Uint8Array) => Effect.Effect<void>
+  readonly closeInput: (id: number) => Effect.Effect<void>
   /** To the process and its group. */
-  readonly signal: (id: number, signal: number) => void
-  /** Lets the agent send so many bytes more of the process's output. */
-  readonly credit: (id: number, bytes: number) => void
-  /** Asks what is used; `withProcesses` asks for CPU and memory too. The numbers come in the agent's order; none: it is gone. */
-  readonly measure: (
-    withProcesses: boolean,
-    onMeasured: (numbers: ReadonlyArray<number> | undefined) => void
-  ) => void
+  readonly signal: (id: number, signal: number) => Effect.Effect<void>
+  /** What the sandbox uses; CPU and memory only `withProcesses`. None when the agent has gone away. */
+  readonly measure: (withProcesses: boolean) => Effect.Effect<Option.Option<Measured>>
 }
+
+const nothing = new Uint8Array(0)
 
 const encodeStart = (id: number, request: StartRequest) => {
   const fields = [request.user, request.cwd, request.input ? "1" : "", String(request.argv.length)]
@@ -51,84 +44,105 @@ const encodeStart = (id: number, request: StartRequest) => {
   return Frames.encode(request.kind === "program" ? AgentFrame.start : AgentFrame.file, id, payload)
 }
 
-const hear = (listener: Listener, type: number, payload: Buffer) => {
+const isRpcCode = Schema.is(RpcCode)
+
+const startRefusal = (payload: Buffer) => {
+  const [code, message = ""] = payload.toString().split("\0")
+  return new RpcRefused({ code: isRpcCode(code) ? code : "internal", message })
+}
+
+const hear = (process: AgentProcess.AgentProcess, type: number, payload: Buffer): void => {
   switch (type) {
     case AgentFrame.started:
-      return listener.onStarted(payload.readUInt32BE(0))
-    case AgentFrame.startFailed: {
-      const [kind = "internal", message = ""] = payload.toString().split("\0")
-      return listener.onStartFailed(kind, message)
-    }
+      AgentProcess.onStarted(process, payload.readUInt32BE(0))
+      break
+    case AgentFrame.startFailed:
+      AgentProcess.onStartFailed(process, startRefusal(payload))
+      break
     case AgentFrame.stdout:
-      return listener.onOutput("stdout", payload)
+      process.output.publish({ _tag: "Data", channel: "stdout", bytes: payload })
+      break
     case AgentFrame.stderr:
-      return listener.onOutput("stderr", payload)
+      process.output.publish({ _tag: "Data", channel: "stderr", bytes: payload })
+      break
     case AgentFrame.exited:
-      return listener.onExited(payload.readUInt32BE(0))
+      AgentProcess.onExited(process, payload.readUInt32BE(0))
+      break
     case AgentFrame.inputDone:
-      return listener.onInputDone(payload[0] === 0)
+      process.inputAnswers.unsafeOffer(payload[0] === 0)
   }
 }
+
+const silent = (startLimit: number) =>
+  new LaunchFailed({ reason: `the agent said nothing for ${startLimit} ms` })
 
 const isLast = (type: number) => type === AgentFrame.exited || type === AgentFrame.startFailed
 
-/** Speaks with the agent at the other end of the socket. */
-export const make = (socket: Net.Socket): AgentSession => {
-  const listeners = new Map<number, Listener>()
-  const measuring = new Map<number, (numbers: ReadonlyArray<number> | undefined) => void>()
-  let isReady = false
-  let readyCallback = () => {}
-  let lastId = 0
-  let open = true
-  socket.on(
-    "data",
-    Frames.decoder((type, id, payload) => {
-      if (type === AgentFrame.ready) {
-        isReady = true
-        return readyCallback()
-      }
-      if (type === AgentFrame.measured) {
-        measuring.get(id)?.(payload.toString().split(" ").map(Number))
-        measuring.delete(id)
-      }
-      const listener = listeners.get(id)
-      if (listener === undefined) return
-      if (isLast(type)) listeners.delete(id)
-      hear(listener, type, payload)
+/** Speaks with the agent at the other end of a socket. It must be ready within `startLimit` milliseconds. */
+export const make = (socket: Net.Socket, startLimit: number): Effect.Effect<AgentSession> =>
+  Effect.gen(function* () {
+    const ready = yield* Deferred.make<boolean, LaunchFailed>()
+    const processes = new Map<number, AgentProcess.AgentProcess>()
+    const measurements = new Map<number, Deferred.Deferred<Option.Option<Measured>>>()
+    let lastId = 0
+    socket.on(
+      "data",
+      Frames.decoder((type, id, payload) => {
+        if (type === AgentFrame.ready) {
+          socket.setTimeout(0)
+          return Deferred.unsafeDone(ready, Effect.succeed(true))
+        }
+        const measurement = measurements.get(id)
+        if (type === AgentFrame.measured && measurement !== undefined) {
+          measurements.delete(id)
+          const numbers = payload.toString().split(" ").map(Number)
+          Deferred.unsafeDone(measurement, Effect.succeed(Option.some(numbers)))
+        }
+        const process = processes.get(id)
+        if (process === undefined) return
+        if (isLast(type)) processes.delete(id)
+        hear(process, type, payload)
+      })
+    )
+    socket.setTimeout(startLimit, () => Deferred.unsafeDone(ready, silent(startLimit)))
+    const lose = () => {
+      Deferred.unsafeDone(ready, Effect.succeed(false))
+      for (const process of processes.values()) AgentProcess.onLost(process)
+      for (const measurement of measurements.values())
+        Deferred.unsafeDone(measurement, Effect.succeed(Option.none()))
+      processes.clear()
+      measurements.clear()
+    }
+    if (socket.destroyed) lose()
+    else socket.once("close", lose)
+    const send = (frame: Buffer): void => {
+      if (!socket.destroyed) socket.write(frame)
+    }
+    const register = Effect.gen(function* () {
+      const id = ++lastId
+      const process = yield* AgentProcess.make((bytes) =>
+        send(Frames.encodeNumber(AgentFrame.credit, id, bytes))
+      )
+      if (socket.destroyed) AgentProcess.onLost(process)
+      else processes.set(id, process)
+      return [id, process] as const
     })
-  )
-  const lose = () => {
-    open = false
-    for (const listener of listeners.values()) listener.onLost()
-    listeners.clear()
-    for (const onMeasured of measuring.values()) onMeasured(undefined)
-    measuring.clear()
-  }
-  socket.on("close", lose)
-  const send = (frame: Buffer) => {
-    if (open) socket.write(frame)
-  }
-  return {
-    onReady: (callback) => {
-      if (isReady) callback()
-      else readyCallback = callback
-    },
-    start: (request, listener) => {
-      const id = ++lastId
-      if (open) listeners.set(id, listener)
-      else queueMicrotask(listener.onLost)
-      send(encodeStart(id, request))
-      return id
-    },
-    input: (id, bytes) => send(Frames.encode(AgentFrame.input, id, bytes)),
-    closeInput: (id) => send(Frames.encode(AgentFrame.closeInput, id, new Uint8Array(0))),
-    signal: (id, signal) => send(Frames.encodeNumber(AgentFrame.signal, id, signal)),
-    measure: (withProcesses, onMeasured) => {
-      const id = ++lastId
-      if (!open) return queueMicrotask(() => onMeasured(undefined))
-      measuring.set(id, onMeasured)
-      send(Frames.encode(AgentFrame.measure, id, Buffer.from(withProcesses ? "1" : "")))
-    },
-    credit: (id, bytes) => send(Frames.encodeNumber(AgentFrame.credit, id, bytes))
-  }
-}
+    const measure = (withProcesses: boolean) =>
+      Effect.gen(function* () {
+        if (socket.destroyed) return Option.none()
+        const id = ++lastId
+        const measurement = yield* Deferred.make<Option.Option<Measured>>()
+        measurements.set(id, measurement)
+        send(Frames.encode(AgentFrame.measure, id, Buffer.from(withProcesses ? "1" : "")))
+        return yield* Deferred.await(measurement)
+      })
+    return {
+      ready: Deferred.await(ready),
+      register,
+      start: (id, request) => Effect.sync(() => send(encodeStart(id, request))),
+      input: (id, bytes) => Effect.sync(() => send(Frames.encode(AgentFrame.input, id, bytes))),
+      closeInput: (id) => Effect.sync(() => send(Frames.encode(AgentFrame.closeInput, id, nothing))),
+      signal: (id, signal) => Effect.sync(() => send(Frames.encodeNumber(AgentFrame.signal, id, signal))),
+      measure
+    }
+  })

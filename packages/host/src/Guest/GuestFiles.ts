@@ -1,9 +1,9 @@
-import { Chunk, Effect, Option, Ref, type Scope, Stream } from "effect"
-import { GuestFileError, type RpcRefused } from "../HostErrors.js"
+import { Chunk, Effect, Option, Ref, Schema, type Scope, Stream } from "effect"
+import { GuestFileError, GuestFileErrorKind, type RpcRefused } from "../HostErrors.js"
 import type { GuestUser } from "../Isolation/GuestUser.js"
 import * as GuestProcess from "./GuestProcess.js"
 import type { GuestSandbox } from "./GuestSandbox.js"
-import type { ProcessEvent } from "./Subscriber.js"
+import type { ProcessEvent } from "./ProcessEvent.js"
 
 /** A file, directory or link in a sandbox. */
 export interface GuestEntry {
@@ -56,10 +56,12 @@ const fromRpc = (error: RpcRefused) =>
     message: error.message
   })
 
+const isKind = Schema.is(GuestFileErrorKind)
+
 /** The operation's own account of why it failed: "kind NUL message", or what a command said. */
 const failure = (errors: string): GuestFileError => {
   const [kind, message] = errors.split("\0")
-  if (message !== undefined) return new GuestFileError({ kind: kind as GuestFileError["kind"], message })
+  if (message !== undefined) return new GuestFileError({ kind: isKind(kind) ? kind : "internal", message })
   const denied = /permission denied|not permitted|read-only/i.test(errors)
   return new GuestFileError({
     kind: denied ? "permission_denied" : "internal",

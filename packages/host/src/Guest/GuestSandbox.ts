@@ -1,14 +1,12 @@
-import { Effect, Option, type Scope } from "effect"
+import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
 import { LaunchFailed, RpcRefused } from "../HostErrors.js"
-import type { Death } from "../Isolation/Death.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
-import * as Timer from "../Timer.js"
 import * as AgentSession from "./AgentSession.js"
 import * as GuestProcess from "./GuestProcess.js"
 
-/** A program to run, as envd's `ProcessConfig` tells it. */
+/** A program to run, as envd's `ProcessConfig` has it. */
 export interface ProgramConfig {
   readonly user: GuestUser
   readonly cmd: string
@@ -43,17 +41,16 @@ export interface GuestSandbox {
     operation: ReadonlyArray<string>,
     input: boolean
   ) => Effect.Effect<GuestProcess.Started, RpcRefused, Scope.Scope>
-  /** A program by its process id in the sandbox. */
-  readonly program: (pid: number) => Program | undefined
-  /** The program that bears a tag. */
-  readonly tagged: (tag: string) => Program | undefined
-  /** The programs that run now. */
-  readonly running: () => ReadonlyArray<Program>
+  /** The programs that run now, and those that have ended no longer than `keepEnded` ago. */
+  readonly programs: Effect.Effect<ReadonlyArray<Program>>
   /** What it uses now; none when it is gone. */
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
-  /** Done once every process of the sandbox has ended. */
-  readonly death: Death
+  /** Done once the kernel has ended every process of the sandbox. */
+  readonly dead: Effect.Effect<void>
 }
+
+/** The caller's deadline has passed. */
+export const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
 
 const absolute = (cwd: string | undefined, home: string) => {
   if (cwd === undefined || cwd === "" || cwd === "~") return home
@@ -61,101 +58,63 @@ const absolute = (cwd: string | undefined, home: string) => {
   return cwd.startsWith("/") ? cwd : `${home}/${cwd}`
 }
 
-const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
-
-/** Kills a process at its deadline, whether or not anyone still listens. */
-const expire = ({ process, subscriber }: GuestProcess.Started, deadline: number) =>
-  process.onEnd(
-    Timer.after(deadline, () => {
-      process.signal(GuestProcess.SIGKILL)
-      subscriber.fail(tooLate)
-    })
-  )
-
-const untilReady = (session: AgentSession.AgentSession, death: Death, limit: number) =>
-  Effect.async<void, LaunchFailed>((resume) => {
-    const fail = (reason: string) => resume(Effect.failSync(() => new LaunchFailed({ reason })))
-    const stop = Timer.after(limit, () => fail(`the agent said nothing for ${limit} ms`))
-    session.onReady(() => {
-      stop()
-      resume(Effect.void)
-    })
-    death.tell((said) => {
-      stop()
-      fail(said.trim())
-    })
-    return Effect.sync(stop)
-  })
-
-const withoutNul = (strings: ReadonlyArray<string>) =>
+const checkNoNul = (strings: ReadonlyArray<string>) =>
   strings.some((text) => text.includes("\0"))
-    ? Effect.fail(new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" }))
+    ? new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" })
     : Effect.void
 
-/** Starts a sandbox in a free slot; closing the scope kills it, and has waited for the proof when it is done. */
-export const make = Effect.fnUntraced(function* (
-  isolation: Isolation,
+const environment = (
+  path: string,
+  { envs, user }: ProgramConfig,
   envVars: Readonly<Record<string, string>>
-) {
-  const { options } = isolation
-  const slot = yield* isolation.slot
-  const { death, id, socket } = yield* isolation.launcher.launch(slot)
-  const session = AgentSession.make(socket)
-  yield* untilReady(session, death, options.startLimit)
-  const clock = yield* Effect.clock
-  const programs = new Map<number, Program>()
-  const forgetEnded = () => {
-    const now = clock.unsafeCurrentTimeMillis()
-    for (const [pid, { process }] of programs) {
-      const endedAt = process.endedAt()
-      if (endedAt !== undefined && now - endedAt > options.keepEnded) programs.delete(pid)
-    }
-  }
-  const environment = (config: ProgramConfig) => ({
-    PATH: isolation.path,
-    HOME: homes[config.user],
-    USER: config.user,
-    LOGNAME: config.user,
+) =>
+  Object.entries({
+    PATH: path,
+    HOME: homes[user],
+    USER: user,
+    LOGNAME: user,
     E2B_SANDBOX: "true",
     ...envVars,
-    ...config.envs
-  })
-  const start = (config: ProgramConfig) =>
-    Effect.gen(function* () {
-      const request: AgentSession.StartRequest = {
-        kind: "program",
-        user: config.user,
-        cwd: absolute(config.cwd, homes[config.user]),
-        input: config.stdin,
-        argv: [config.cmd, ...config.args],
-        env: Object.entries(environment(config)).map(([name, value]) => `${name}=${value}`)
-      }
-      yield* withoutNul([request.cwd, ...request.argv, ...request.env])
-      const started = yield* GuestProcess.start(session, request, options.stallLimit)
-      forgetEnded()
-      programs.set(started.process.pid, { config, process: started.process })
-      if (config.deadline !== undefined) expire(started, config.deadline)
-      return started
+    ...envs
+  }).map(([name, value]) => `${name}=${value}`)
+
+/** The programs of a sandbox. They are killed at their deadlines, and forgotten some milliseconds after their end. */
+const makePrograms = Effect.fnUntraced(function* (keepEnded: number) {
+  const scope = yield* Effect.scope
+  const programs = new Map<number, Program>()
+  const forget = (program: Program) =>
+    Effect.sync(() => {
+      // The kernel may have given its pid to a later one.
+      if (programs.get(program.process.pid) === program) programs.delete(program.process.pid)
     })
-  const operateOnFiles = (user: GuestUser, operation: ReadonlyArray<string>, input: boolean) =>
-    Effect.zipRight(
-      withoutNul(operation),
-      GuestProcess.start(
-        session,
-        { kind: "file", user, cwd: homes[user], input, argv: operation, env: [] },
-        options.stallLimit
-      )
+  const killAtDeadline = ({ process, subscriber }: GuestProcess.Started, deadline: number) =>
+    GuestProcess.kill(process).pipe(
+      Effect.zipRight(Effect.sync(() => subscriber.fail(tooLate))),
+      Effect.delay(deadline),
+      Effect.forkIn(scope)
     )
-  const measure = (withProcesses: boolean) =>
-    Effect.async<Option.Option<ReadonlyArray<number>>>((resume) =>
-      session.measure(withProcesses, (numbers) => resume(Effect.succeed(Option.fromNullable(numbers))))
+  const add = Effect.fnUntraced(function* (config: ProgramConfig, started: GuestProcess.Started) {
+    const program = { config, process: started.process }
+    programs.set(program.process.pid, program)
+    const { deadline } = config
+    const killer = deadline === undefined ? Fiber.void : yield* killAtDeadline(started, deadline)
+    yield* program.process.ended.pipe(
+      Effect.zipRight(Fiber.interrupt(killer)),
+      Effect.zipRight(Effect.delay(forget(program), keepEnded)),
+      Effect.forkIn(scope)
     )
-  const usage = Effect.gen(function* () {
-    const told = yield* measure(Option.isNone(isolation.cgroups))
+  })
+  return { add, all: Effect.sync(() => [...programs.values()]) }
+})
+
+/** What the agent measures, and what the cgroups count where there are any. */
+const measureUsage = (isolation: Isolation, id: number, session: AgentSession.AgentSession) =>
+  Effect.gen(function* () {
+    const measured = yield* session.measure(Option.isNone(isolation.cgroups))
     const counted = yield* Option.match(isolation.cgroups, {
       onNone: () =>
         Effect.succeed(
-          Option.map(told, ([, , cpuMicros = 0, memoryBytes = 0]) => ({
+          Option.map(measured, ([, , cpuMicros = 0, memoryBytes = 0]) => ({
             cpuMicros,
             memoryBytes,
             cacheBytes: 0
@@ -164,25 +123,51 @@ export const make = Effect.fnUntraced(function* (
       onSome: (cgroups) => cgroups.usage(id)
     })
     return Option.zipWith(
-      told,
+      measured,
       counted,
-      ([diskTotalBytes = 0, diskBytes = 0], used): GuestUsage => ({
-        ...used,
-        diskBytes,
-        diskTotalBytes
-      })
+      ([diskTotalBytes = 0, diskBytes = 0], used): GuestUsage => ({ ...used, diskBytes, diskTotalBytes })
     )
   })
+
+/** Starts a sandbox. Closing the scope kills it, and waits for the proof. */
+export const make = Effect.fnUntraced(function* (
+  isolation: Isolation,
+  envVars: Readonly<Record<string, string>>
+) {
+  const { options } = isolation
+  const { id, lastWords, socket } = yield* isolation.launcher.launch
+  const session = yield* AgentSession.make(socket, options.startLimit)
+  if (!(yield* session.ready)) return yield* new LaunchFailed({ reason: (yield* lastWords).trim() })
+  const programs = yield* makePrograms(options.keepEnded)
+  const start = (config: ProgramConfig) =>
+    Effect.gen(function* () {
+      const request: AgentSession.StartRequest = {
+        kind: "program",
+        user: config.user,
+        cwd: absolute(config.cwd, homes[config.user]),
+        input: config.stdin,
+        argv: [config.cmd, ...config.args],
+        env: environment(isolation.path, config, envVars)
+      }
+      yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
+      const started = yield* GuestProcess.start(session, request, options.stallLimit)
+      yield* programs.add(config, started)
+      return started
+    })
+  const operateOnFiles = (user: GuestUser, operation: ReadonlyArray<string>, input: boolean) =>
+    Effect.zipRight(
+      checkNoNul(operation),
+      GuestProcess.start(
+        session,
+        { kind: "file", user, cwd: homes[user], input, argv: operation, env: [] },
+        options.stallLimit
+      )
+    )
   return {
     start,
     operateOnFiles,
-    usage,
-    program: (pid) => {
-      forgetEnded()
-      return programs.get(pid)
-    },
-    tagged: (tag) => [...programs.values()].find(({ config }) => config.tag === tag),
-    running: () => [...programs.values()].filter(({ process }) => process.endedAt() === undefined),
-    death
+    programs: programs.all,
+    usage: measureUsage(isolation, id, session),
+    dead: Effect.asVoid(lastWords)
   } satisfies GuestSandbox
 })

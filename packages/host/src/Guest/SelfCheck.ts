@@ -30,7 +30,7 @@ const showsLimit = (said: string, memoryBytes: number) => {
   return limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
 }
 
-/** Makes a sandbox as every other will be, and lets a program in it say how it is confined. */
+/** Makes a sandbox like every other, and checks what a program in it says about its confinement. */
 export const run = Effect.fn("SelfCheck.run")(
   function* (isolation: Isolation) {
     const sandbox = yield* GuestSandbox.make(isolation, {})

@@ -5,7 +5,7 @@ export const homes = { root: "/root", user: "/home/user" } as const
 export type GuestUser = keyof typeof homes
 
 /**
- * How many kernel uids stand behind those users. Two, which nothing else on the machine has, where the host is root. Otherwise one, the
- * host's own, and the sandbox has no root.
+ * How many kernel uids stand behind those users. Where the host is root: two, which nothing else on the machine has.
+ * Otherwise one, the host's own, and the sandbox has no root.
  */
 export type KernelUids = "two" | "one"

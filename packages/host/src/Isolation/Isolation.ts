@@ -16,7 +16,6 @@ import * as LaunchPlan from "./LaunchPlan.js"
 import * as Requirements from "./Requirements.js"
 import * as RunDirectory from "./RunDirectory.js"
 import * as SandboxLimits from "./SandboxLimits.js"
-import * as Slots from "./Slots.js"
 import * as Toolchains from "./Toolchains.js"
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,8 +24,6 @@ const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 export interface Isolation {
   readonly options: HostOptions
   readonly launcher: Launcher.Launcher
-  /** A place among the most sandboxes there may be. */
-  readonly slot: Slots.TakeSlot
   /** The users that programs can run as. */
   readonly users: ReadonlyArray<GuestUser>
   /** The PATH that programs start with. */
@@ -63,11 +60,13 @@ export const make = Effect.fn("Isolation.make")(
       program,
       ...Bubblewrap.sandbox(root, options, guest.place, programLimits)
     ])
-    const launcher = yield* Launcher.make({ program: guest.program, uids, runDirectory, bubblewrap })
+    const launcher = yield* Launcher.make({
+      maxSandboxes: Math.min(options.maxSandboxes, MOST_SANDBOXES),
+      ...{ program: guest.program, uids, runDirectory, bubblewrap }
+    })
     return {
       options,
       launcher,
-      slot: yield* Slots.make(Math.min(options.maxSandboxes, MOST_SANDBOXES)),
       users: uids === "two" ? ["user", "root"] : ["user"],
       path: [...toolchains.map((directory) => `${directory}/bin`), SYSTEM_PATH].join(":"),
       cgroups,

@@ -2,7 +2,7 @@ import type { Hierarchy } from "../Cgroups/Cgroups.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
-/** What the launcher needs to know where it is root: a disk for each sandbox, the root that it is put in, and its agent. */
+/** What the launcher needs to know where it is root: each sandbox's disk, its root, its agent, and its programs' limits. */
 export interface RootPlan {
   readonly disk: { readonly bytes: number; readonly inodes: number }
   readonly root: GuestRoot
@@ -67,7 +67,7 @@ const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
   ...settings.map(([file, value]) => `${file}=${value}`)
 ]
 
-/** The text that the launcher reads at its start: what it makes once, and what for each sandbox (plan.c reads it). */
+/** The text that the launcher reads at its start, with plan.c: what it makes once, and what for each sandbox. */
 export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [

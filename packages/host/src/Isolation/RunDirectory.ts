@@ -4,7 +4,7 @@ import { IsolationUnavailable } from "../HostErrors.js"
 import * as HostInstance from "../HostInstance.js"
 import * as ThisProcess from "../ThisProcess.js"
 
-/** Others must not be able to plant anything where sandboxes take their files from. */
+/** No other user may be able to write where sandboxes take their files from. */
 const checkOwner = Effect.fn("RunDirectory.checkOwner")(function* (directory: string) {
   const fs = yield* FileSystem.FileSystem
   const info = yield* fs.stat(directory)
@@ -17,7 +17,7 @@ const checkOwner = Effect.fn("RunDirectory.checkOwner")(function* (directory: st
   })
 })
 
-/** Removes what hosts that died without cleaning up have left. */
+/** Removes the directories of hosts that died without cleaning up. */
 const reapDead = Effect.fn("RunDirectory.reapDead")(function* (parent: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -34,7 +34,7 @@ const reapDead = Effect.fn("RunDirectory.reapDead")(function* (parent: string) {
 })
 
 /**
- * The host's own directory while it runs: what every sandbox is made from, and the socket agents call home on.
+ * The directory of a running host: what every sandbox is made from, and the socket that agents connect to.
  * Removed with the scope; directories of dead hosts are removed at the next start.
  */
 export const make = Effect.fn("RunDirectory.make")(

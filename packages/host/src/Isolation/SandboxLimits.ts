@@ -19,8 +19,8 @@ export const caps = (options: HostOptions, uids: KernelUids): Caps => ({
 })
 
 /**
- * The resource limits of single programs, for hosts without cgroups. Memory is limited as bytes of data: programs such as Node reserve
- * far more address space than they use.
+ * The resource limits of single programs, for hosts without cgroups. Memory is limited as bytes of data, since
+ * programs such as Node reserve far more address space than they use.
  */
 export const ofPrograms = (options: HostOptions, cgroups: Option.Option<Cgroups>): ProgramLimits => {
   if (Option.isSome(cgroups)) return { processes: 0, dataBytes: 0 }
