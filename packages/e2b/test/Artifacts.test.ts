@@ -184,12 +184,13 @@ left_running(cut)`
       Effect.gen(function* () {
         const inside = yield* sandbox
         yield* run(inside, "mkdir -p output/deep; echo a > output/a.txt; ln -s a.txt output/b.txt")
-        const { artifacts, rejected } = yield* collect(withoutProgram(inside, (text) => text))
+        const { artifacts, executionId, rejected } = yield* collect(withoutProgram(inside, (text) => text))
         assert.deepStrictEqual(
           artifacts.map(({ name }) => name),
           ["a.txt"]
         )
         assert.strictEqual(rejected[0]?.name, "b.txt")
+        yield* assertNothingElse(executionId, ["a.txt"])
       })
     )
 
