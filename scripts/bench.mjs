@@ -1,4 +1,4 @@
-// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this very process.
+// `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this process.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleApp, ensureBundle } from "./bundle.mjs"
@@ -7,11 +7,11 @@ import { setup } from "./setup.mjs"
 
 const bench = join(root, "apps/bench/dist/bulkhead-bench.js")
 
-await setup()
+setup()
 await ensureBundle()
 await whenChanged("bench", {
   from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-  make: () => bundleApp("apps/bench", bench, ["apps/bench/src", "packages/host/src"]),
+  make: () => bundleApp("apps/bench", bench, ["apps/bench/src", "packages/guest/bin"]),
   product: bench
 })
 await import(pathToFileURL(bench).href)

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util"
 import { fail } from "./project.mjs"
 
-/** The options as whole numbers. `options` has the least and the default of each; without a default it must be given. */
+/** The options as whole numbers. `options` has the least and the default of each; one without a default is required. */
 export const readNumbers = (usage, options) => {
   const texts = readTexts(usage, Object.keys(options))
   const numberOf = ([name, { least, otherwise }]) => {

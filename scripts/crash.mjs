@@ -1,5 +1,5 @@
-// `pnpm crash [--kills N] [--seed N] [--first-round N]`: kills the real server that often at random moments, starts it again on the same
-// data, and says what it had lost.
+// `npm run crash -- [--kills N] [--seed N] [--first-round N]`: kills the real server that often at random moments,
+// starts it again on the same data, and says what it lost.
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { bundleModule, ensureBundle } from "./bundle.mjs"
@@ -11,13 +11,13 @@ const {
   "first-round": firstRound,
   kills,
   seed
-} = readNumbers("usage: pnpm crash [--kills N] [--seed N] [--first-round N]", {
+} = readNumbers("usage: npm run crash -- [--kills N] [--seed N] [--first-round N]", {
   kills: { least: 1, otherwise: 200 },
   seed: { least: 0, otherwise: 1 },
   "first-round": { least: 0, otherwise: 0 }
 })
 
-await setup()
+setup()
 await ensureBundle()
 
 // Beside the server's own bundle, which it starts.

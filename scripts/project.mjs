@@ -1,4 +1,4 @@
-// What the scripts share: where the project is, how to run a command, and how to know that something is still up to date.
+// What the scripts share: where the project is, how to run a command, and whether something is still up to date.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
@@ -13,10 +13,10 @@ export const fail = (message) => {
   process.exit(1)
 }
 
-/** Runs a command in the project's root; its output is shown only if it fails, unless `show` is set. */
-export const run = (command, args, { show = false, env = process.env } = {}) => {
+/** Runs a command, in the project's root unless told otherwise; its output is shown only if it fails, unless `show` is set. */
+export const run = (command, args, { show = false, env = process.env, cwd = root } = {}) => {
   const { error, status, stderr, stdout } = spawnSync(command, args, {
-    cwd: root,
+    cwd,
     env,
     stdio: show ? "inherit" : "pipe",
     maxBuffer: 2 ** 28
@@ -57,11 +57,21 @@ export const stateOf = (files) => {
   return hash.digest("hex")
 }
 
+const stampOf = (name) => join(root, ".setup", name)
+
+/** Whether something was last made from this. */
+export const isCurrent = (name, from) =>
+  existsSync(stampOf(name)) && readFileSync(stampOf(name), "utf8") === from
+
+/** Remembers what something was made from. */
+export const markCurrent = (name, from) => {
+  mkdirSync(dirname(stampOf(name)), { recursive: true })
+  writeFileSync(stampOf(name), from)
+}
+
 /** Makes a product that is missing or was last made from something else. */
 export const whenChanged = async (name, { from, make, product }) => {
-  const stamp = join(root, ".setup", name)
-  if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, "utf8") === from) return
+  if (existsSync(product) && isCurrent(name, from)) return
   await make()
-  mkdirSync(dirname(stamp), { recursive: true })
-  writeFileSync(stamp, from)
+  markCurrent(name, from)
 }

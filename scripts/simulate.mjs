@@ -1,15 +1,18 @@
-// `pnpm simulate --seeds N [--first-seed N]`: plays that many histories against the real service, and stops at the first that breaks an
-// invariant, with the shortest history it can find.
+// `npm run simulate -- --seeds N [--first-seed N]`: plays that many histories against the real service, and stops at
+// the first that breaks an invariant, with the shortest history it can find.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleModule } from "./bundle.mjs"
 import { readNumbers } from "./commandLine.mjs"
 import { root, sources, stateOf, whenChanged } from "./project.mjs"
+import { setupDependencies } from "./setup.mjs"
 
-const { "first-seed": first, seeds } = readNumbers("usage: pnpm simulate --seeds N [--first-seed N]", {
+const { "first-seed": first, seeds } = readNumbers("usage: npm run simulate -- --seeds N [--first-seed N]", {
   seeds: { least: 1 },
   "first-seed": { least: 0, otherwise: 1 }
 })
+
+setupDependencies()
 
 const bundle = join(root, "packages/testing/dist/bulkhead-simulation.mjs")
 await whenChanged("simulation", {

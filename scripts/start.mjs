@@ -3,6 +3,6 @@ import { pathToFileURL } from "node:url"
 import { bundle, ensureBundle } from "./bundle.mjs"
 import { setup } from "./setup.mjs"
 
-await setup()
+setup()
 await ensureBundle()
 await import(pathToFileURL(bundle).href)

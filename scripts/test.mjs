@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { ensureBundle } from "./bundle.mjs"
+import { pathWithPostgres } from "./postgres.mjs"
 import { root, run } from "./project.mjs"
 import { setupForTests } from "./setup.mjs"
 
@@ -11,14 +12,18 @@ rmSync(report, { force: true })
 const bin = (name) => join(root, "node_modules/.bin", name)
 
 const steps = {
-  "Set up": () => setupForTests().then(() => true),
+  "Set up": () => {
+    setupForTests()
+    return true
+  },
   "Check types": () => run(bin("tsc"), ["-b"], { show: true }),
   "Check the tests' types": () => run(bin("tsc"), ["-p", "tsconfig.test.json"], { show: true }),
   Lint: () => run(bin("biome"), ["check", "--error-on-warnings", "."], { show: true }),
   Bundle: () => ensureBundle().then(() => true),
   Test: () =>
     run(bin("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`], {
-      show: true
+      show: true,
+      env: { ...process.env, PATH: pathWithPostgres() }
     })
 }
 

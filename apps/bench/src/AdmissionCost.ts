@@ -1,22 +1,18 @@
 import { ExecutionId, SystemAtCapacity, UserId } from "@bulkhead/domain"
-import { Admission, KillSwitch, Limits } from "@bulkhead/sandbox"
-import { type Context, Deferred, Effect, Layer, Runtime, Schema } from "effect"
-import { BenchFailure } from "./BenchFailure.js"
-import * as Heap from "./Heap.js"
+import { Admission, Limits } from "@bulkhead/sandbox"
+import { Deferred, Duration, Effect, FiberSet, Layer, Ref, Schema } from "effect"
 import * as Interleave from "./Interleave.js"
+import * as Machine from "./Machine.js"
+import { MeasurementFailure, Spread, spread } from "./Measurement.js"
 import type { Options } from "./Options.js"
-import * as ProcessFacts from "./ProcessFacts.js"
-import * as Statistics from "./Statistics.js"
-
-type Service = Context.Tag.Service<Admission>
 
 /** What it costs to enter the queue, get a turn and leave, while so many wait. */
 const Cost = Schema.Struct({
   waiting: Schema.Number,
   /** Processor time of one such way. */
-  micros: Statistics.Spread,
+  micros: Spread,
   /** Each round's cost over the cost with the fewest waiting in the same round. */
-  ratio: Statistics.Spread
+  ratio: Spread
 })
 
 export const Result = Schema.Array(Cost)
@@ -43,27 +39,28 @@ const onePlace = (waiting: number) =>
 const goAway = new SystemAtCapacity({ executionId, message: "that was all", retryAfter: 1 })
 
 /** Each who has a turn lets another enter the queue, in a fiber of its own, until there were so many turns. */
-const relay = Effect.fnUntraced(function* (admission: Service, users: number, turns: number) {
+const relay = Effect.fnUntraced(function* (users: number, turns: number) {
+  const admission = yield* Admission
+  const fibers = yield* FiberSet.make()
   // Not forked by one another: each would inherit all that its ancestors had.
-  const fork = Runtime.runFork(yield* Effect.runtime())
+  const fork = yield* FiberSet.runtime(fibers)<never>()
+  const asked = yield* Ref.make(0)
+  const taken = yield* Ref.make(0)
   const done = yield* Deferred.make<void>()
-  let asked = 0
-  let waits = 0
-  let gone = 0
-  let taken = 0
-  const onWait = () => void waits++
-  const inPlace = Effect.suspend(() => {
-    taken++
-    if (taken < turns) return enter
-    return taken === turns ? Deferred.succeed(done, undefined) : Effect.void
-  })
-  const enter: Effect.Effect<unknown> = Effect.sync(() => {
-    const userId = UserId.make(`user${asked++ % users}`)
-    fork(
-      Effect.ignore(admission.withPlace({ executionId, userId }, new KillSwitch(), onWait, inPlace))
-    ).addObserver(() => void gone++)
-  })
-  return { enter, done: Deferred.await(done), waits: () => waits, areGone: () => gone === asked }
+  const inPlace = Effect.suspend(() => Ref.updateAndGet(taken, (count) => count + 1)).pipe(
+    Effect.flatMap((count) => {
+      if (count < turns) return enter
+      return count === turns ? Deferred.succeed(done, undefined) : Effect.void
+    })
+  )
+  const enter: Effect.Effect<unknown> = Effect.map(
+    Ref.getAndUpdate(asked, (count) => count + 1),
+    (count) => {
+      const userId = UserId.make(`user${count % users}`)
+      fork(Effect.ignore(admission.withPermit({ executionId, userId }, () => Effect.void, inPlace)))
+    }
+  )
+  return { enter, done: Deferred.await(done), allGone: FiberSet.awaitEmpty(fibers) }
 })
 
 /** Processor microseconds of one turn, with so many waiting all the time. */
@@ -72,21 +69,24 @@ const measureOne = (waiting: number, turns: number) =>
     const admission = yield* Admission
     const holder = UserId.make("holder")
     yield* admission.enterNow({ executionId, userId: holder })
-    const { areGone, done, enter, waits } = yield* relay(admission, waiting / perUser, turns)
+    const { allGone, done, enter } = yield* relay(waiting / perUser, turns)
     yield* Effect.replicateEffect(enter, waiting, { discard: true })
-    yield* Effect.repeat(Effect.yieldNow(), { until: () => waits() === waiting })
-    yield* Heap.collect
-    const before = yield* ProcessFacts.ownCpuMs
+    yield* Effect.repeat(Effect.delay(admission.occupancy, Duration.millis(1)), {
+      until: ({ queued }) => queued === waiting
+    })
+    yield* Machine.collectGarbage
+    const before = yield* Machine.ownCpuMs
     yield* admission.leave(holder)
     yield* done
-    const usedMs = (yield* ProcessFacts.ownCpuMs) - before
+    const usedMs = (yield* Machine.ownCpuMs) - before
     yield* admission.dismiss(() => goAway)
     // Else they would still be leaving while the next queue is measured.
-    yield* Effect.repeat(Effect.yieldNow(), { until: areGone })
+    yield* allGone
     return (usedMs * 1000) / turns
   }).pipe(
+    Effect.scoped,
     Effect.provide(onePlace(waiting)),
-    Effect.catchTag("SystemAtCapacity", ({ message }) => new BenchFailure({ message }))
+    Effect.catchTag("SystemAtCapacity", ({ message }) => new MeasurementFailure({ message }))
   )
 
 /** Measures queues of several lengths in turns. */
@@ -97,11 +97,10 @@ export const measure = Effect.fnUntraced(function* ({ rounds, turns, waiting }: 
   const costs = yield* Effect.forEach(plan, ({ row, round }) =>
     Effect.map(measureOne(row, turns), (micros) => ({ waiting: row, round, micros }))
   )
-  const of = (length: number) => costs.filter((cost) => cost.waiting === length)
-  const least = new Map(of(fewest).map(({ micros, round }) => [round, micros]))
+  const of = (length: number) => costs.filter((cost) => cost.waiting === length).map(({ micros }) => micros)
   return waiting.map((length) => ({
     waiting: length,
-    micros: Statistics.spread(of(length).map(({ micros }) => micros)),
-    ratio: Statistics.spread(of(length).map(({ micros, round }) => micros / (least.get(round) ?? Number.NaN)))
+    micros: spread(of(length)),
+    ratio: spread(Interleave.ratios(of(length), of(fewest)))
   }))
 })

@@ -1,36 +1,147 @@
-import { Console, Effect, Option } from "effect"
-import * as MachineFacts from "./MachineFacts.js"
-import * as Measurements from "./Measurements.js"
-import type { Group, Options } from "./Options.js"
-import * as OwnProcess from "./OwnProcess.js"
-import * as SandboxCosts from "./SandboxCosts.js"
+import { Console, Effect, Option, Schema } from "effect"
+import * as AdmissionCost from "./AdmissionCost.js"
+import * as Checkout from "./Checkout.js"
+import * as Fairness from "./Fairness.js"
+import * as Interleave from "./Interleave.js"
+import * as Machine from "./Machine.js"
+import { MeasurementFailure } from "./Measurement.js"
+import { type Alone, type Group, groups, type Options } from "./Options.js"
+import * as QueueMemory from "./QueueMemory.js"
+import * as RealSandboxes from "./RealSandboxes.js"
+import * as ServiceOnMock from "./ServiceOnMock.js"
+
+/** Why, the process itself has told. */
+const failed = (directory: string, group: Alone) => () =>
+  new MeasurementFailure({ message: `the bench of ${directory} gave no result for --alone ${group}` })
+
+/** Something that is measured in a process of its own, so that no other's heap and compiled code are in it. */
+const alone = <A, I>(
+  group: Alone,
+  what: string,
+  result: Schema.Schema<A, I>,
+  measure: (options: Options) => Effect.Effect<A, MeasurementFailure>
+) => {
+  const Text = Schema.parseJson(result)
+  return {
+    /** Has it measured. */
+    found: Effect.fnUntraced(
+      function* (options: Options) {
+        yield* Console.error(`Measuring ${what} …`)
+        const text = yield* Checkout.measureAlone(Checkout.ours, group, options)
+        return yield* Schema.decode(Text)(text)
+      },
+      Effect.mapError(failed(Checkout.ours, group))
+    ),
+    /** Measures it in that process, and gives the result as text for whoever started that. */
+    tell: (options: Options) =>
+      Effect.flatMap(measure(options), (found) => Effect.orDie(Schema.encode(Text)(found)))
+  }
+}
+
+const measurements = {
+  throughput: alone(
+    "throughput",
+    "the service's throughput on mock sandboxes",
+    ServiceOnMock.Result,
+    ServiceOnMock.throughput
+  ),
+  overhead: alone(
+    "overhead",
+    "what the service adds to one execution",
+    ServiceOnMock.Result,
+    ServiceOnMock.overhead
+  ),
+  queue: alone("queue", "the memory of those who wait", QueueMemory.Result, QueueMemory.measure),
+  admission: alone("admission", "the cost of admission", AdmissionCost.Result, AdmissionCost.measure),
+  fairness: alone("fairness", "a noisy user's neighbour", Fairness.Result, Fairness.measure)
+}
+
+/** Measures one group in this very process, and gives what it found as text. */
+export const tell = (group: Alone, options: Options) => measurements[group].tell(options)
+
+const MockRows = Schema.Array(Interleave.Measured.pick("p50", "perSecond"))
+
+/** A number of the service on the mock that is compared with that of another checkout. */
+interface Comparison {
+  readonly group: Alone
+  readonly what: string
+  /** Of the provider directly and of the whole service. */
+  readonly numberOf: (rows: typeof MockRows.Type) => number
+}
+
+const comparisons: ReadonlyArray<Comparison> = [
+  {
+    group: "throughput",
+    what: "the service on the mock: executions a second",
+    numberOf: ([, service]) => service?.perSecond.median ?? Number.NaN
+  },
+  {
+    group: "overhead",
+    what: "the service adds to the median execution: milliseconds",
+    numberOf: ServiceOnMock.added
+  }
+]
+
+/** Asks the benches of both checkouts in turns. Each turn is a process of its own. */
+const compareOnMock = Effect.fnUntraced(function* (
+  theirs: string,
+  { group, numberOf, what }: Comparison,
+  { quick, rounds }: Options
+) {
+  yield* Console.error(`Measuring ${group}, in turns with ${theirs} …`)
+  const sides = [
+    { isOurs: true, directory: Checkout.ours },
+    { isOurs: false, directory: theirs }
+  ]
+  const found = yield* Effect.forEach(Interleave.plan(sides, [1], rounds), ({ row: { directory, isOurs } }) =>
+    Checkout.measureAlone(directory, group, { quick, rounds: 1 }).pipe(
+      Effect.flatMap(Schema.decode(Schema.parseJson(MockRows))),
+      Effect.mapBoth({
+        onSuccess: (rows) => ({ isOurs, value: numberOf(rows) }),
+        onFailure: failed(directory, group)
+      })
+    )
+  )
+  const numbersOf = (side: boolean) => found.filter(({ isOurs }) => isOurs === side).map(({ value }) => value)
+  return Interleave.versus(what, numbersOf(true), numbersOf(false))
+})
 
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
-  const machine = yield* MachineFacts.read
-  const when = <A, E, R>(group: Group, measure: Effect.Effect<A, E, R>) =>
-    Effect.map(
-      Effect.when(measure, () => Option.getOrElse(options.only, () => group) === group),
-      Option.getOrUndefined
-    )
-  const alone = <A, I>(name: Group, measurement: Measurements.Measurement<A, I>) =>
-    when(
-      name,
-      Effect.zipRight(
-        Console.error(`Measuring ${measurement.what} …`),
-        OwnProcess.measure(name, measurement.result, options)
-      )
-    )
-  const measured = yield* Effect.all({
-    sandboxes: when("sandboxes", SandboxCosts.measure(options)),
-    throughput: alone("throughput", Measurements.all.throughput),
-    overhead: alone("overhead", Measurements.all.overhead),
-    queue: alone("queue", Measurements.all.queue),
-    admission: alone("admission", Measurements.all.admission),
-    fairness: alone("fairness", Measurements.all.fairness)
+  const machine = yield* Machine.facts
+  const wanted = Option.match(options.only, { onNone: () => groups, onSome: (group) => [group] })
+  const isWanted = (group: Group) => wanted.includes(group)
+  const theirs = yield* Effect.transposeMapOption(options.against, (directory) =>
+    Checkout.theirs(directory, wanted)
+  )
+  const when = <A, E, R>(isAsked: boolean, measure: Effect.Effect<A, E, R>) =>
+    isAsked ? measure : Effect.succeed(undefined)
+  const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
+  const isAlone = Option.isNone(theirs)
+  const found = yield* Effect.all({
+    throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
+    overhead: when(isWanted("overhead") && isAlone, measurements.overhead.found(options)),
+    queue: when(isWanted("queue"), measurements.queue.found(options)),
+    admission: when(isWanted("admission"), measurements.admission.found(options)),
+    fairness: when(isWanted("fairness"), measurements.fairness.found(options))
   })
-  return { ...measured, machine, loadAfter: (yield* MachineFacts.read).load }
+  const against = yield* Effect.transposeMapOption(theirs, (directory) =>
+    Effect.map(
+      Effect.forEach(
+        comparisons.filter(({ group }) => isWanted(group)),
+        (comparison) => compareOnMock(directory, comparison, options)
+      ),
+      (onMock) => ({ directory, numbers: [...(sandboxes?.against ?? []), ...onMock] })
+    )
+  )
+  return {
+    sandboxes: sandboxes?.costs,
+    ...found,
+    against: Option.getOrUndefined(against),
+    machine,
+    loadAfter: (yield* Machine.facts).load
+  }
 })
 
-/** What a run found, and nothing of the groups that were not asked for. Every time is in milliseconds unless its name says otherwise. */
+/** What a run found of what was asked for. Every time is in milliseconds unless its name says otherwise. */
 export type Results = Effect.Effect.Success<ReturnType<typeof run>>

@@ -1,29 +1,88 @@
-import { Array as Arr, Duration, Effect } from "effect"
-import type { Block } from "./Row.js"
+import { fileURLToPath } from "node:url"
+import { Command } from "@effect/platform"
+import { Array as Arr, Clock, Duration, Effect, Queue, Schema, Stream } from "effect"
+import { type Block, MeasurementFailure } from "./Measurement.js"
+
+const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /**
- * Runs an effect again and again in so many fibers until the time is up; what has begun by then is waited for and counts. It does little
- * beside, since that would count too.
+ * Runs an effect again and again in so many fibers until the time is up; what has begun by then is waited for.
+ * It does little beside, and is no span, since that would count too.
  */
 export const run = Effect.fnUntraced(function* <E, R>(
   once: Effect.Effect<unknown, E, R>,
   concurrency: number,
   duration: Duration.Duration
 ) {
-  const latencies: Array<number> = []
-  const clock = yield* Effect.clock
-  const now = () => Number(clock.unsafeCurrentTimeNanos()) / 1e6
-  const startedAt = now()
+  const startedAt = yield* now
   const endsAt = startedAt + Duration.toMillis(duration)
-  const timed = Effect.suspend(() => {
-    const askedAt = now()
-    return Effect.map(once, () => latencies.push(now() - askedAt))
+  const worker = Effect.gen(function* () {
+    const latencies: Array<number> = []
+    for (let askedAt = yield* now; askedAt < endsAt; askedAt = yield* now) {
+      yield* once
+      latencies.push((yield* now) - askedAt)
+    }
+    return latencies
   })
-  const worker = Effect.whileLoop({ while: () => now() < endsAt, body: () => timed, step: () => {} })
-  yield* Effect.all(
-    Arr.makeBy(concurrency, () => worker),
-    { concurrency: "unbounded", discard: true }
-  )
-  const block: Block = { latencies, wallMs: now() - startedAt }
+  const workers = Arr.makeBy(concurrency, () => worker)
+  const latencies = yield* Effect.all(workers, { concurrency: "unbounded" })
+  const block: Block = { latencies: latencies.flat(), wallMs: (yield* now) - startedAt }
   return block
 })
+
+/** The same by a small process beside the bench: what a large one costs would count too. */
+export type Client = (
+  concurrency: number,
+  duration: Duration.Duration
+) => Effect.Effect<Block, MeasurementFailure>
+
+const Answer = Schema.parseJson(
+  Schema.Union(
+    Schema.Struct({ latencies: Schema.Array(Schema.Number), wallMs: Schema.Number }),
+    Schema.Struct({ error: Schema.String })
+  )
+)
+
+// Both the sources and the bundle have the scripts beside them.
+const place = (script: string) => fileURLToPath(new URL(`./${script}`, import.meta.url))
+
+/** A line in, a line out. */
+const converse = Effect.fnUntraced(function* (script: string, words: ReadonlyArray<string>) {
+  const orders = yield* Queue.unbounded<string>()
+  const answers = yield* Queue.unbounded<string>()
+  const process = yield* Command.make("/usr/bin/perl", place("loop.pl"), place(script), ...words).pipe(
+    Command.stdin(Stream.encodeText(Stream.fromQueue(orders))),
+    Command.stderr("inherit"),
+    Command.start
+  )
+  yield* process.stdout.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach((line) => Queue.offer(answers, line)),
+    Effect.ensuring(Queue.offer(answers, '{"error":"the process ended"}')),
+    Effect.forkScoped
+  )
+  return (order: string) => Effect.zipRight(Queue.offer(orders, `${order}\n`), Queue.take(answers))
+})
+
+const start = Effect.fnUntraced(function* (name: string, script: string, words: ReadonlyArray<string>) {
+  const failure = ({ message }: { readonly message: string }) =>
+    new MeasurementFailure({ message: `${name}: ${message}` })
+  const ask = yield* Effect.mapError(converse(script, words), failure)
+  const client: Client = (concurrency, duration) =>
+    ask(`${concurrency} ${Duration.toMillis(duration)}`).pipe(
+      Effect.flatMap(Schema.decode(Answer)),
+      Effect.mapError(failure),
+      Effect.flatMap((answer) =>
+        "error" in answer ? failure({ message: answer.error }) : Effect.succeed(answer)
+      )
+    )
+  return client
+})
+
+/** Runs a command that must print `1`, by fork and exec. `name` is for failures. */
+export const spawning = (name: string, command: ReadonlyArray<string>) => start(name, "spawner.pl", command)
+
+/** Posts JSON over connections that are kept open through each block. All that is expected must be in each answer. */
+export const posting = (name: string, url: URL, json: unknown, expected: ReadonlyArray<string>) =>
+  start(name, "poster.pl", [...[url.hostname, url.port, url.pathname, JSON.stringify(json)], ...expected])

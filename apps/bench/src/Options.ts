@@ -1,25 +1,35 @@
 import { parseArgs } from "node:util"
-import { Effect, Option } from "effect"
-import { BenchFailure } from "./BenchFailure.js"
+import { Effect, Option, Schema } from "effect"
 
-/** What can be measured alone. Every group but the first is measured in a process of its own. */
-export const groups = ["sandboxes", "throughput", "overhead", "queue", "admission", "fairness"] as const
+/** The groups that are measured in a process of their own. */
+const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"] as const
+export type Alone = (typeof aloneGroups)[number]
+
+/** What can be measured by itself. */
+export const groups = ["sandboxes", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
+
+/** Those of which two checkouts are compared. */
+const comparable: ReadonlyArray<Group> = ["sandboxes", "throughput", "overhead"]
 
 /** How much is measured. */
 export interface Options {
+  readonly help: boolean
   readonly quick: boolean
   /** All groups unless told. */
   readonly only: Option.Option<Group>
   /** The group for which this very process was started by another bench. */
-  readonly alone: Option.Option<Group>
+  readonly alone: Option.Option<Alone>
+  /** The directory of another checkout that is measured beside this one. */
+  readonly against: Option.Option<string>
   readonly rounds: number
   /** Milliseconds of one row's turn. */
   readonly blockMs: number
   /** Milliseconds for which each row runs before it counts; V8 compiles for about 2,000 executions. */
   readonly warmUpMs: number
   readonly starts: number
-  readonly hellos: number
+  /** Milliseconds of greetings. */
+  readonly helloMs: number
   /** Programs that run into their timeout at once. */
   readonly sleepers: number
   /** Their timeout in seconds. */
@@ -38,16 +48,14 @@ export interface Options {
   readonly json: Option.Option<string>
 }
 
-const usage = `takes --quick (a few seconds, for whether it runs at all), --only ${groups.join("|")}, --rounds N, --json FILE`
-
 const whole = {
   rounds: 5,
   blockMs: 1000,
   warmUpMs: 60_000,
   starts: 3,
-  hellos: 100,
+  helloMs: 2000,
   sleepers: 50,
-  timeout: 4,
+  timeout: 10,
   ownWarmUpMs: 10_000,
   queued: 10_000,
   waiting: [100, 1000, 10_000, 100_000],
@@ -60,9 +68,9 @@ const quick = {
   blockMs: 100,
   warmUpMs: 100,
   starts: 1,
-  hellos: 5,
+  helloMs: 100,
   sleepers: 4,
-  timeout: 1,
+  timeout: 2,
   ownWarmUpMs: 100,
   queued: 1000,
   waiting: [100, 1000],
@@ -71,7 +79,18 @@ const quick = {
   quiet: 5
 }
 
-const refuse = (why: string) => new BenchFailure({ message: `${why}; ${usage}` })
+export const usage = `npm run bench -- [options]
+  --only GROUP    one of ${groups.join(", ")}; all unless told
+  --rounds N      turns of each row; ${whole.rounds} unless told
+  --against DIR   measures the built checkout in DIR (${comparable.join(", ")}) in the same rounds too: ours to theirs
+  --json FILE     writes what was found to FILE too
+  --quick         takes a few seconds, for whether it runs at all
+  --help          tells this`
+
+/** The command line asks for something that there is not. */
+export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", { message: Schema.String }) {}
+
+const refuse = (why: string) => new UsageError({ message: `${why}\n${usage}` })
 
 const roundsOf = (given: string | undefined, usual: number) => {
   const rounds = given === undefined ? usual : Number(given)
@@ -80,11 +99,11 @@ const roundsOf = (given: string | undefined, usual: number) => {
     : refuse(`--rounds: expected a whole number above 0, got '${given}'`)
 }
 
-const groupOf = (option: string, given: string | undefined) => {
+const groupOf = <G extends Group>(option: string, known: ReadonlyArray<G>, given: string | undefined) => {
   if (given === undefined) return Effect.succeedNone
-  const group = groups.find((group) => group === given)
+  const group = known.find((group) => group === given)
   return group === undefined
-    ? refuse(`--${option}: expected one of ${groups.join(", ")}, got '${given}'`)
+    ? refuse(`--${option}: expected one of ${known.join(", ")}, got '${given}'`)
     : Effect.succeedSome(group)
 }
 
@@ -94,9 +113,11 @@ const read = (args: ReadonlyArray<string>) =>
       parseArgs({
         args: [...args],
         options: {
+          help: { type: "boolean" },
           quick: { type: "boolean" },
           only: { type: "string" },
           alone: { type: "string" },
+          against: { type: "string" },
           rounds: { type: "string" },
           json: { type: "string" }
         }
@@ -104,17 +125,29 @@ const read = (args: ReadonlyArray<string>) =>
     catch: (error) => refuse(error instanceof Error ? error.message : String(error))
   })
 
+const againstOf = (given: string | undefined, only: Option.Option<Group>) => {
+  const isComparable = Option.match(only, {
+    onNone: () => true,
+    onSome: (group) => comparable.includes(group)
+  })
+  return given === undefined || isComparable
+    ? Effect.succeed(Option.fromNullable(given))
+    : refuse(`--against compares ${comparable.join(", ")} alone`)
+}
+
 /** What a command line asks for. */
-export const parse = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
+export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<string>) {
   const given = yield* read(args)
   const usual = given.quick === true ? quick : whole
-  const rounds = yield* roundsOf(given.rounds, usual.rounds)
+  const only = yield* groupOf("only", groups, given.only)
   const options: Options = {
     ...usual,
+    help: given.help === true,
     quick: given.quick === true,
-    only: yield* groupOf("only", given.only),
-    alone: yield* groupOf("alone", given.alone),
-    rounds,
+    only,
+    alone: yield* groupOf("alone", aloneGroups, given.alone),
+    against: yield* againstOf(given.against, only),
+    rounds: yield* roundsOf(given.rounds, usual.rounds),
     json: Option.fromNullable(given.json)
   }
   return options

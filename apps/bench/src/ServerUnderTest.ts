@@ -1,7 +1,8 @@
-import { Command, FileSystem } from "@effect/platform"
-import { Deferred, Effect, Stream } from "effect"
-import { BenchFailure } from "./BenchFailure.js"
-import * as Places from "./Places.js"
+import { ExecutionResult } from "@bulkhead/domain"
+import { Command, FileSystem, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
+import { Deferred, Effect, Fiber, Stream } from "effect"
+import * as ClosedLoop from "./ClosedLoop.js"
+import { MeasurementFailure } from "./Measurement.js"
 
 /** A server in a process of its own, which ends with the scope. */
 export interface ServerUnderTest {
@@ -13,9 +14,9 @@ export interface ServerUnderTest {
 export const gracePeriod = 1
 
 /** Executions that may run at once, one user's or not: the load is the bench's choice. */
-export const places = 64
+const places = 64
 
-const environment = (directory: string) => ({
+const environment = (data: string) => ({
   PORT: "0",
   HOST: "127.0.0.1",
   SANDBOX_BACKEND: "embedded",
@@ -23,42 +24,70 @@ const environment = (directory: string) => ({
   SANDBOX_MAX_CONCURRENT_SANDBOXES: String(places),
   SANDBOX_MAX_SANDBOXES_PER_USER: String(places),
   SANDBOX_KILL_GRACE_PERIOD: String(gracePeriod),
-  SANDBOX_DATA_DIR: directory,
+  SANDBOX_DATA_DIR: data,
   SANDBOX_EVENT_LOG: "off"
 })
 
 const lines = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
   bytes.pipe(Stream.decodeText(), Stream.splitLines, Stream.orDie)
 
-const notStarted = (why: string) => new BenchFailure({ message: `the server did not start: ${why}` })
-
-/** Starts the server the way `npm start` does, on a free port; done when it says where it listens. */
-export const start = Effect.gen(function* () {
-  const listening = yield* Deferred.make<string, BenchFailure>()
-  const directory = yield* Effect.orDie(
-    Effect.flatMap(FileSystem.FileSystem, (files) =>
-      files.makeTempDirectoryScoped({ prefix: "bulkhead-bench-" })
-    )
-  )
-  const child = yield* Command.make(Places.node, "scripts/start.mjs").pipe(
-    Command.workingDirectory(Places.root),
-    Command.env(environment(directory)),
+/** Starts a server on a free port by a script of a checkout; done when it says where it listens. */
+export const start = Effect.fn("ServerUnderTest.start")(function* (directory: string, script: string) {
+  const failure = (why: string) =>
+    new MeasurementFailure({ message: `the server in ${directory} did not start: ${why}` })
+  const listening = yield* Deferred.make<string, MeasurementFailure>()
+  const fs = yield* FileSystem.FileSystem
+  const data = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "bulkhead-bench-" }))
+  const child = yield* Command.make(process.execPath, script).pipe(
+    Command.workingDirectory(directory),
+    Command.env(environment(data)),
     Command.start,
-    Effect.mapError(({ message }) => notStarted(message))
+    Effect.mapError(({ message }) => failure(message))
   )
-  const said: Array<string> = []
-  yield* lines(child.stderr).pipe(
-    Stream.runForEach((line) => Effect.sync(() => said.push(line))),
-    Effect.zipRight(Effect.suspend(() => Deferred.fail(listening, notStarted(said.join(" "))))),
-    Effect.forkScoped
-  )
+  const complaints = yield* Effect.forkScoped(Stream.mkString(Stream.intersperse(lines(child.stderr), " ")))
   yield* lines(child.stdout).pipe(
     Stream.runForEach((line) => {
       const [, url] = /listening on (http:\S+)/.exec(line) ?? []
       return url === undefined ? Effect.void : Deferred.succeed(listening, url)
     }),
+    Effect.zipRight(Fiber.join(complaints)),
+    Effect.flatMap((why) => Deferred.fail(listening, failure(why))),
     Effect.forkScoped
   )
   const server: ServerUnderTest = { url: yield* Deferred.await(listening), pid: child.pid }
   return server
 })
+
+const noAnswer =
+  (route: string) =>
+  ({ message }: { readonly message: string }) =>
+    new MeasurementFailure({ message: `${route}: ${message}` })
+
+/** Waits until the server says that it is well. */
+export const health = Effect.fn("ServerUnderTest.health")(({ url }: ServerUnderTest) =>
+  HttpClient.get(`${url}/health`).pipe(
+    Effect.flatMap(HttpClientResponse.filterStatusOk),
+    Effect.mapError(noAnswer("/health"))
+  )
+)
+
+const route = "/api/execute"
+
+/** Has a Python program run; whatever comes of it. `timeout` is in seconds of wall time. */
+export const execute = Effect.fn("ServerUnderTest.execute")(
+  ({ url }: ServerUnderTest, code: string, timeout?: number) =>
+    HttpClientRequest.post(`${url}${route}`).pipe(
+      HttpClientRequest.bodyJson({ code, timeout }),
+      Effect.orDie,
+      Effect.flatMap(HttpClient.execute),
+      Effect.flatMap(HttpClientResponse.schemaBodyJson(ExecutionResult)),
+      Effect.mapError(noAnswer(route))
+    )
+)
+
+/** Has a Python program run again and again, which must complete with this output. `name` is for failures. */
+export const load = (name: string, { url }: ServerUnderTest, code: string, stdout: string) =>
+  ClosedLoop.posting(name, new URL(route, url), { code }, [
+    '"verdict":"Completed"',
+    `"stdout":${JSON.stringify(stdout)}`
+  ])

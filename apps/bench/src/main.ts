@@ -3,7 +3,6 @@ import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Logger, LogLevel, Option } from "effect"
 import * as Bench from "./Bench.js"
 import * as Options from "./Options.js"
-import * as OwnProcess from "./OwnProcess.js"
 import * as Report from "./Report.js"
 
 const save = (file: string, results: Bench.Results) =>
@@ -17,15 +16,15 @@ const bench = Effect.fnUntraced(function* (options: Options.Options) {
   if (Option.isSome(options.json)) yield* save(options.json.value, results)
 })
 
+/** The result has the output to itself. */
+const tell = (group: Options.Alone, options: Options.Options) =>
+  Effect.flatMap(Bench.tell(group, options), Console.log).pipe(Logger.withMinimumLogLevel(LogLevel.None))
+
 const main = Effect.gen(function* () {
   const options = yield* Options.parse(process.argv.slice(2))
-  const { alone } = options
-  if (Option.isNone(alone)) return yield* bench(options)
-  yield* OwnProcess.run(alone.value, options).pipe(
-    Effect.flatMap(Console.log),
-    // The result has the output to itself.
-    Logger.withMinimumLogLevel(LogLevel.None)
-  )
+  if (options.help) return yield* Console.log(Options.usage)
+  if (Option.isSome(options.alone)) return yield* tell(options.alone.value, options)
+  yield* bench(options)
 })
 
 main.pipe(

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
-import * as Comparison from "../src/Comparison.js"
 import * as Interleave from "../src/Interleave.js"
-import type { Row } from "../src/Row.js"
+import type { Row } from "../src/Measurement.js"
 
 const rows = ["a", "b", "c"]
 
@@ -48,7 +47,7 @@ describe("Interleave", () => {
       const turns: Array<string> = []
       const both = [row("bare", 40, turns), row("other", 10, turns)]
       const samples = yield* Interleave.run(both, [1, 8], 2, Duration.millis(1))
-      const measured = Comparison.compare(samples, "bare")
+      const measured = Interleave.compare(samples, "bare")
       assert.deepStrictEqual(
         measured.map(({ row, concurrency }) => `${row}${concurrency}`),
         ["bare1", "other1", "bare8", "other8"]
@@ -60,4 +59,11 @@ describe("Interleave", () => {
       assert.closeTo(other?.cpuMs ?? 0, 100 / 30, 1e-9)
     })
   )
+
+  it("tells ours to theirs by the rounds, not by the medians", () => {
+    const versus = Interleave.versus("runs", [10, 20, 90], [10, 40, 30])
+    assert.deepStrictEqual(versus.ours, { median: 20, least: 10, most: 90 })
+    assert.deepStrictEqual(versus.theirs, { median: 30, least: 10, most: 40 })
+    assert.deepStrictEqual(versus.ratio, { median: 1, least: 0.5, most: 3 })
+  })
 })

@@ -1,11 +1,12 @@
+import { join } from "node:path"
 import { Command, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import * as Places from "../src/Places.js"
+import { Effect, Stream } from "effect"
+import * as Checkout from "../src/Checkout.js"
 
 const bench = (...args: ReadonlyArray<string>) =>
-  Command.make("node", "scripts/bench.mjs", ...args).pipe(Command.workingDirectory(Places.root))
+  Command.make("node", "scripts/bench.mjs", ...args).pipe(Command.workingDirectory(Checkout.ours))
 
 describe("The bench", () => {
   it.scopedLive(
@@ -44,6 +45,62 @@ describe("The bench", () => {
         assert.deepStrictEqual(Object.keys(found), ["admission", "machine", "loadAfter"])
         assert.include(report, "with 1000 waiting")
       }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.scopedLive(
+    "compares sandboxes and the service with those of another checkout",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const file = yield* fs.makeTempFileScoped()
+        const theirs = yield* fs.makeTempDirectoryScoped()
+        const other = join(theirs, "checkout")
+        yield* fs.symlink(Checkout.ours, other)
+        yield* bench("--quick", "--against", other, "--json", file).pipe(Command.string)
+        const { against, sandboxes, throughput } = JSON.parse(yield* fs.readFileString(file))
+        assert.strictEqual(against.directory, other)
+        assert.strictEqual(sandboxes.measured.length, 4 * 5)
+        assert.isUndefined(throughput)
+        assert.strictEqual(against.numbers.length, 4 + 2)
+        for (const { ours, ratio, theirs, what } of against.numbers) {
+          assert.isAbove(ours.median, 0, what)
+          assert.closeTo(ratio.median, ours.median / theirs.median, 1e-9, what)
+        }
+      }).pipe(Effect.provide(NodeContext.layer)),
+    240_000
+  )
+
+  it.scopedLive(
+    "says at once what another checkout lacks",
+    () =>
+      Effect.gen(function* () {
+        const fs = yield* FileSystem.FileSystem
+        const other = yield* fs.makeTempDirectoryScoped()
+        const child = yield* Command.start(bench("--quick", "--against", other))
+        const said = yield* Stream.mkString(Stream.decodeText(child.stderr))
+        assert.notStrictEqual(yield* child.exitCode, 0)
+        assert.include(said, "no apps/server/dist/bulkhead.js and no apps/bench/dist/bulkhead-bench.js there")
+        assert.notInclude(said, "Starting the server")
+      }).pipe(Effect.provide(NodeContext.layer)),
+    60_000
+  )
+
+  it.live(
+    "tells its options",
+    () =>
+      Effect.map(Command.string(bench("--help")), (said) => assert.include(said, "--against DIR")).pipe(
+        Effect.provide(NodeContext.layer)
+      ),
+    60_000
+  )
+
+  it.live(
+    "refuses to compare what it cannot",
+    () =>
+      Effect.map(Command.exitCode(bench("--only", "queue", "--against", Checkout.ours)), (code) =>
+        assert.notStrictEqual(code, 0)
+      ).pipe(Effect.provide(NodeContext.layer)),
     60_000
   )
 

@@ -1,28 +1,29 @@
-import type { LimitValues } from "@bulkhead/domain"
-import { E2BSandboxProvider } from "@bulkhead/e2b"
+import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Instance, Limits, SupervisorScript } from "@bulkhead/sandbox"
-import { Context, Effect, Layer, Option } from "effect"
-import { type BackendChoice, type E2BSettings, ServerConfig } from "./ServerConfig.js"
+import { InstanceName, Limits } from "@bulkhead/sandbox"
+import { Context, Effect, Layer } from "effect"
+import { ServerConfig } from "./settings/ServerConfig.js"
 
-/** Where the sandboxes run, told to people. */
+/** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
   Backend,
   { readonly isolation: string }
 >() {}
 
-const e2b = ({ apiKey, domain, template }: E2BSettings) =>
+const e2b = (options: E2BOptions) =>
   Layer.merge(
-    E2BSandboxProvider.layer({
-      apiKey,
-      ...(Option.isSome(template) && { template: template.value }),
-      ...(Option.isSome(domain) && { domain: domain.value })
-    }),
+    E2BSandboxProvider.layer(options),
     Layer.succeed(Backend, { isolation: "E2B's cloud, a virtual machine for each execution" })
   )
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
-  `${mechanism} with its own ${namespaces.join(", ")} namespaces, ${users}, seccomp (${seccomp}), network: ${network}, caps: ${caps}`
+  [
+    `${mechanism === "bubblewrap" ? "bubblewrap with " : ""}its own ${namespaces.join(", ")} namespaces`,
+    users,
+    `seccomp (${seccomp})`,
+    `network: ${network}`,
+    `caps: ${caps}`
+  ].join(", ")
 
 const megabyte = 1_048_576
 
@@ -32,8 +33,7 @@ const hostLayer = Layer.unwrapEffect(
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
-      diskBytes: maxDiskMB * megabyte,
-      programs: [{ place: SupervisorScript.place, text: SupervisorScript.whole }]
+      diskBytes: maxDiskMB * megabyte
     })
   )
 )
@@ -47,20 +47,12 @@ const embedded = Layer.unwrapEffect(
   )
 ).pipe(Layer.provide(hostLayer))
 
-/** The sandboxes' provider that the settings choose. */
+/** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
   Effect.map(ServerConfig, ({ backend, instance }) =>
-    Layer.merge(backend._tag === "E2B" ? e2b(backend.settings) : embedded, Layer.succeed(Instance, instance))
+    Layer.merge(
+      backend._tag === "E2B" ? e2b(backend.options) : embedded,
+      Layer.succeed(InstanceName, instance)
+    )
   )
-)
-
-/** E2B counts creates and bills whatever lives; the embedded host has neither price nor rate, so a few sandboxes wait ready. */
-const defaults: Record<BackendChoice["_tag"], Partial<LimitValues>> = {
-  E2B: { maxCreatesPerSecond: 5 },
-  Embedded: { poolMax: 4 }
-}
-
-/** The limits from the environment, over defaults that suit the provider. */
-export const limits = Layer.unwrapEffect(
-  Effect.map(ServerConfig, ({ backend }) => Limits.layerFromEnvOver(defaults[backend._tag]))
 )

@@ -2,7 +2,7 @@ import { SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
 import { Backend } from "./Backend.js"
-import { ServerConfig } from "./ServerConfig.js"
+import { ServerConfig } from "./settings/ServerConfig.js"
 
 const loopbackOf = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host)
 
@@ -26,19 +26,22 @@ const languages = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pip
 
 const line = (name: string, value: string) => Console.log(`  ${name.padEnd(12)}${value}`)
 
-/** Tells whoever started the server where it listens and how to use it. */
+/** Says where the server listens and how to use it. A token that nobody chose is printed here, this once. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
+    const { adminTokenIsRandom, credentials, host } = yield* ServerConfig
     const { address } = yield* HttpServer.HttpServer
     const { isolation } = yield* Backend
     const url = urlOf(loopbackOf(host), address)
     yield* Console.log(`Bulkhead is listening on ${urlOf(host, address)}`)
-    yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "ADMIN_API_TOKEN")
+    yield* line(
+      "admin token",
+      adminTokenIsRandom ? Redacted.value(credentials.adminToken) : "ADMIN_API_TOKEN"
+    )
     yield* line("isolation", isolation)
     yield* line("docs", `${url}/docs`)
-    yield* line("try", curl(url, callerKeys.length > 0))
-    // Looked up in a sandbox, which may take a while in the cloud.
+    yield* line("try", curl(url, credentials.callerKeys.length > 0))
+    // Found out in a sandbox, which may take a while in the cloud.
     yield* Effect.forkScoped(Effect.flatMap(languages, (found) => line("languages", found)))
   })
 )

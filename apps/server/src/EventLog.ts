@@ -1,6 +1,6 @@
 import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
-import { StoreConfig } from "./StoreConfig.js"
+import { StoreConfig } from "./settings/StoreConfig.js"
 
 const lineOf = (entry: Entry) => (entry._tag === "Happened" ? `${JSON.stringify(entry.event)}\n` : "")
 
@@ -9,17 +9,18 @@ const print = (entries: ReadonlyArray<Entry>) => {
   if (lines !== "") process.stdout.write(lines)
 }
 
-/** Books that also write every event to stdout, a line of JSON each, where the settings ask for that. */
+/** The store of executions, which also writes every event to stdout as a line of JSON if the settings ask for that. */
 export const layer = Layer.effect(
   ExecutionStore,
   Effect.map(Effect.all([ExecutionStore, StoreConfig]), ([store, { logsEvents }]) =>
     logsEvents
       ? {
           ...store,
-          write: (entries: ReadonlyArray<Entry>) => {
-            store.write(entries)
-            print(entries)
-          }
+          append: (entries: ReadonlyArray<Entry>) =>
+            Effect.zipRight(
+              store.append(entries),
+              Effect.sync(() => print(entries))
+            )
         }
       : store
   )

@@ -1,11 +1,13 @@
 import { createServer, type Server } from "node:http"
 import { HttpServer, type HttpServerError } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Data, Effect, Layer, Predicate, Schedule } from "effect"
-import { ServerConfig } from "./ServerConfig.js"
+import { Effect, Layer, Predicate, Schedule, Schema } from "effect"
+import { ServerConfig } from "./settings/ServerConfig.js"
 
 /** The server cannot listen where the settings say. */
-export class ListenFailure extends Data.TaggedError("ListenFailure")<{ readonly message: string }> {}
+export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFailure", {
+  message: Schema.String
+}) {}
 
 const listenFailure = (host: string, port: number) => (error: HttpServerError.ServeError) => {
   const code = Predicate.hasProperty(error.cause, "code") ? String(error.cause.code) : String(error.cause)
@@ -17,10 +19,10 @@ const listenFailure = (host: string, port: number) => (error: HttpServerError.Se
   })
 }
 
-/** How long connections may take to receive what is already answered. */
+/** How long connections may take to receive responses that are under way. */
 const closingTime = "2 seconds"
 
-// A keep-alive connection becomes idle some time after its last answer.
+// A keep-alive connection becomes idle some time after its last response.
 const closeIdle = (server: Server) =>
   Effect.repeat(
     Effect.sync(() => server.closeIdleConnections()),
@@ -32,7 +34,7 @@ const closed = (server: Server) =>
     server.close(() => resume(Effect.void))
   })
 
-/** Takes no new connection and lets the open ones end; the busy ones by force once the closing time is over. */
+/** Accepts no new connection and closes idle ones; when the closing time is over, also those that are busy. */
 const close = (server: Server) =>
   Effect.raceFirst(Effect.interruptible(closed(server)), Effect.interruptible(closeIdle(server))).pipe(
     Effect.timeoutOption(closingTime),

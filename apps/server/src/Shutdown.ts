@@ -1,7 +1,7 @@
 import { SandboxService } from "@bulkhead/sandbox"
 import { Effect, Layer, Queue } from "effect"
 
-/** When the server is told to stop: refuses new work and ends what runs, while the HTTP server still answers. */
+/** On shutdown: refuses new work and ends what runs, while the HTTP server still answers. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const service = yield* SandboxService
@@ -9,13 +9,13 @@ export const layer = Layer.scopedDiscard(
   })
 )
 
-// npm passes on the Ctrl-C that the terminal has already sent.
+// npm passes on a Ctrl-C, which the terminal has sent already: both are one signal.
 const sameSignal = "1 second"
 
 const exitCodes = { SIGINT: 130, SIGTERM: 143 }
 type Signal = keyof typeof exitCodes
 
-/** Lets a second signal end the process at once, while the first is still being obeyed. */
+/** A second signal ends the process at once, while the first still shuts it down. */
 export const onSecondSignal = Effect.gen(function* () {
   const signals = yield* Queue.unbounded<Signal>()
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -12,7 +12,7 @@ export const describeFailure = (error: unknown): string => {
   return text.replaceAll(/\s*\n\s*/g, " ")
 }
 
-/** Says in one line why the server did not start; only a mistake of ours gets a whole trace. */
+/** Says in one line why the server did not start; only a defect gets a stack trace. */
 export const report = <E>(cause: Cause.Cause<E>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   return Option.match(Cause.failureOption(cause), {

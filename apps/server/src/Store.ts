@@ -1,12 +1,18 @@
 import { join } from "node:path"
+import {
+  ArtifactScanner,
+  ArtifactStore,
+  FileArtifactStore,
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
-import { ArtifactGate, ArtifactStore, FileArtifactStore, Prices } from "@bulkhead/sandbox"
+import { Prices } from "@bulkhead/sandbox"
 import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { Effect, Layer, Option } from "effect"
 import * as EventLog from "./EventLog.js"
-import { ServerConfig } from "./ServerConfig.js"
-import { StoreConfig, type StoreSettings } from "./StoreConfig.js"
+import { ServerConfig } from "./settings/ServerConfig.js"
+import { StoreConfig, type StoreSettings } from "./settings/StoreConfig.js"
 
 const megabyte = 1_048_576
 
@@ -27,7 +33,13 @@ const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
     )
   )
 
-const books = Layer.unwrapEffect(
+const scanner = ({ clamavAddress }: StoreSettings) =>
+  Option.match(clamavAddress, {
+    onNone: () => ArtifactScanner.layerOff,
+    onSome: (address) => ClamavScanner.layer({ address })
+  })
+
+const executions = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     Layer.mergeAll(
       Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
@@ -39,14 +51,14 @@ const books = Layer.unwrapEffect(
 )
 
 const artifacts = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([{ directory }, { instance }]) =>
-    ArtifactGate.layer().pipe(
-      // One server's alone; the words before the name keep a name like ".." from meaning another place.
-      Layer.provideMerge(FileArtifactStore.layer(join(directory, `artifacts of ${instance}`))),
-      Layer.provide(ClamavScanner.layerFromEnv)
+  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
+    ValidatingArtifactCollector.layer().pipe(
+      // Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere.
+      Layer.provideMerge(FileArtifactStore.layer(join(settings.directory, `artifacts of ${instance}`))),
+      Layer.provide(scanner(settings))
     )
   )
 )
 
-/** Where executions, what happened to them and their artifacts are kept, as the settings say. */
-export const layer = books.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))
+/** Where executions, their events and their artifacts are kept, as the settings say. */
+export const layer = executions.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))

@@ -209,7 +209,7 @@ layer(
         )
         const [launcher = "", ...others] = descendantsOf(pid)
         assert.deepStrictEqual(others, [])
-        assert.include(readFileSync(`/proc/${launcher}/cmdline`, "utf8"), "launcher.pl")
+        assert.include(readFileSync(`/proc/${launcher}/cmdline`, "utf8"), "launch")
         assert.strictEqual(
           readFileSync(`/proc/${pid}/mounts`, "utf8"),
           readFileSync("/proc/self/mounts", "utf8")

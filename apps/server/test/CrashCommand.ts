@@ -15,7 +15,7 @@ const report = ({ moment, round, violations }: Crash.Round, summary: Crash.Summa
     if ((round - firstRound) % 10 === 9) yield* Console.log(`round ${round}: ${describe(summary)}`)
     if (violations.length === 0) return
     // What is found may have been done two rounds before: a server that is killed while it starts finds nothing.
-    const replay = `pnpm crash --seed ${seed} --first-round ${Math.max(0, round - 2)} --kills 3`
+    const replay = `npm run crash -- --seed ${seed} --first-round ${Math.max(0, round - 2)} --kills 3`
     yield* Console.error(`round ${round}, ${Moment.describe(moment)}; to replay: ${replay}`)
     for (const violation of violations) yield* Console.error(`  ${violation}`)
   })

@@ -2,8 +2,6 @@ import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { ExecutionResult } from "@bulkhead/domain"
-import { defaultLimits } from "@bulkhead/domain"
-import { variableName } from "@bulkhead/sandbox"
 import { assert, describe, it, layer, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import * as ServerProcess from "./ServerProcess.js"
@@ -97,11 +95,5 @@ describe("the README", () => {
     assert.include(printed, "Completed")
     assert.include(printed, "42")
     assert.match(printed, /user\n/)
-  })
-
-  it("names every limit with its default", () => {
-    for (const [name, value] of Object.entries(defaultLimits)) {
-      assert.include(readme, `| \`${variableName(name)}\` | ${value} |`)
-    }
   })
 })

@@ -1,7 +1,7 @@
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
 import { Sandbox, SandboxService } from "@bulkhead/sandbox"
-import { Duration, Effect, Layer } from "effect"
+import { Console, Duration, Effect, Layer } from "effect"
 
 const Provider = Layer.unwrapEffect(
   Effect.map(EmbeddedHost, ({ apiKey, url }) =>
@@ -24,13 +24,8 @@ await Effect.runPromise(Effect.provide(program, Sandboxes))
 // A bare sandbox, of whose programs nobody takes care, is a scoped layer: however the scope ends, the sandbox is destroyed.
 const One = Sandbox.layer({ metadata: { purpose: "a look" }, lifetime: Duration.minutes(1) })
 
-const look = Effect.flatMap(Sandbox, ({ run }) =>
-  run({
-    line: "id -un",
-    env: {},
-    lifetime: Duration.seconds(10),
-    onOutput: (_stream, text) => console.log(text)
-  })
+const look = Sandbox.output({ line: "id -un", env: {}, lifetime: Duration.seconds(10) }).pipe(
+  Effect.flatMap(({ stdout }) => Console.log(stdout))
 )
 
 await Effect.runPromise(look.pipe(Effect.provide(One), Effect.provide(Provider)))

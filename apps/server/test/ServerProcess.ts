@@ -10,7 +10,7 @@ const entry = fileURLToPath(new URL("../dist/bulkhead.js", import.meta.url))
 
 export const adminToken = "the-admin-token-of-the-test"
 
-/** Nothing of the test's own environment but what a program needs to be found. Sandboxes that wait ready would look like leaks. */
+/** Of the test's own environment only what a program needs to be found. A pool's idle sandboxes would look like leaks. */
 const environment = (settings: Readonly<Record<string, string>>) => ({
   PATH: process.env.PATH ?? "",
   HOME: process.env.HOME ?? "/",
@@ -108,6 +108,8 @@ export const launch = (settings: Readonly<Record<string, string>> = {}) =>
     /** Its address, once it listens. */
     listening: listening(server),
     kill: (signal: NodeJS.Signals) => Effect.sync(() => server.child.kill(signal)),
+    /** Stops reading: what the server writes there from now on fails with EPIPE. */
+    shut: (stream: "stdout" | "stderr") => Effect.sync(() => server.child[stream]?.destroy()),
     ended: server.ended
   }))
 

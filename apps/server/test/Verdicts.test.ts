@@ -102,9 +102,12 @@ const running = (request: ReturnType<typeof sleeper>) =>
     yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
     const [program = ""] = (yield* HostProcesses.marked(mark)).toSorted((a, b) => Number(a) - Number(b))
     const supervisor = parentOf(program)
-    // The one that the embedded host has installed, where it is root.
+    // The one that the embedded host has installed.
     if (process.getuid?.() === 0)
-      assert.match(readFileSync(`/proc/${supervisor}/cmdline`, "utf8"), /^\/opt\/bulkhead\/supervise-/)
+      assert.match(
+        readFileSync(`/proc/${supervisor}/cmdline`, "utf8"),
+        /^\/opt\/bulkhead\/guest-[0-9a-f]{16}\0supervise\0/
+      )
     return { fiber, executionId, supervisor }
   })
 

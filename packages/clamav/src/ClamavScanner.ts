@@ -1,11 +1,12 @@
 import { createConnection, type Socket } from "node:net"
-import { ArtifactScanner, ScanFailure, type ScanVerdict } from "@bulkhead/sandbox"
+import { ArtifactScanner, ScanFailure, type ScanVerdict } from "@bulkhead/artifacts"
 import {
   Config,
-  type ConfigError,
+  ConfigError,
   Deferred,
   type Duration,
   Effect,
+  Either,
   Layer,
   Option,
   type Scope,
@@ -101,9 +102,16 @@ const scan = ({ address, timeout = "60 seconds" }: ClamavOptions) =>
 export const layer = (options: ClamavOptions): Layer.Layer<ArtifactScanner> =>
   Layer.succeed(ArtifactScanner, { scan: scan(options) })
 
-const addressFromEnv = Config.string("CLAMAV_ADDRESS").pipe(Config.mapOrFail(parseAddress), Config.option)
+/** A variable that is set to nothing counts as absent. */
+const addressFromEnv = Config.primitive("the address of clamd", (text) =>
+  text.trim() === "" ? Either.left(ConfigError.MissingData([], "expected an address")) : parseAddress(text)
+).pipe(
+  Config.nested("CLAMAV_ADDRESS"),
+  Config.withDescription("where clamd listens: unix:/path or tcp:host:port"),
+  Config.option
+)
 
-/** Scans where `CLAMAV_ADDRESS` says that clamd listens; takes every file for clean where it is absent. */
+/** Scans where `CLAMAV_ADDRESS` says that clamd listens; without it, no file is scanned. */
 export const layerFromEnv: Layer.Layer<ArtifactScanner, ConfigError.ConfigError> = Layer.unwrapEffect(
   Effect.map(
     addressFromEnv,

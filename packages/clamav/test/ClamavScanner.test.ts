@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { ArtifactScanner, type ScanVerdict } from "@bulkhead/artifacts"
 import { ClamavScanner, parseAddress } from "@bulkhead/clamav"
-import { ArtifactScanner, type ScanVerdict } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Deferred, type Duration, Effect, Either, Exit, Fiber, Stream } from "effect"
 import * as FakeClamd from "./FakeClamd.js"
@@ -195,6 +195,12 @@ describe("settings", () => {
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map()))
       ),
       (verdict) => assert.deepStrictEqual(verdict, { _tag: "Clean" })
+    )
+  )
+
+  it.effect("scans nothing when told nothing", () =>
+    Effect.map(scanned.pipe(Effect.provide(ClamavScanner.layerFromEnv), withAddress(" ")), (verdict) =>
+      assert.deepStrictEqual(verdict, { _tag: "Clean" })
     )
   )
 

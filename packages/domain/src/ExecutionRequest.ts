@@ -42,6 +42,9 @@ const EnvironmentVariables = Schema.Record({
   })
 )
 
+/** Where a program leaves its artifacts unless its request says otherwise; relative to its home. */
+export const defaultOutputDir = "output"
+
 /** What a caller asks to have run. */
 export const ExecutionRequest = Schema.Struct({
   code: Schema.String.pipe(Schema.minLength(1, { message: () => "expected a program, got an empty string" })),

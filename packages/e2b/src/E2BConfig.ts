@@ -4,9 +4,9 @@ export interface E2BOptions {
   readonly apiKey: Redacted.Redacted
   /** For people; `E2B` unless told. */
   readonly name?: string
-  /** Where the control plane is; E2B's cloud unless told. */
+  /** E2B's API; `https://api.` and the domain unless told. */
   readonly apiUrl?: string
-  /** Where the sandboxes' own daemon is; E2B's cloud unless told. */
+  /** Where the daemon in the sandboxes is reached; by the domain unless told. */
   readonly sandboxUrl?: string
   /** E2B's domain, for self-hosted clusters; `e2b.app` unless told. */
   readonly domain?: string
@@ -21,15 +21,19 @@ export interface E2BOptions {
 /** How to reach E2B, or a host that speaks its API. */
 export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
   E2BConfig,
-  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess">> &
-    Pick<E2BOptions, "apiUrl" | "sandboxUrl" | "domain" | "template"> & {
+  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess" | "apiUrl" | "domain">> &
+    Pick<E2BOptions, "sandboxUrl" | "template"> & {
       readonly requestTimeout: Duration.Duration
     }
 >() {
   static layer(options: E2BOptions): Layer.Layer<E2BConfig> {
+    const { domain = "e2b.app" } = options
     return Layer.succeed(E2BConfig, {
       name: "E2B",
       internetAccess: true,
+      // The SDK would read these from the environment.
+      domain,
+      apiUrl: `https://api.${domain}`,
       ...options,
       requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
     })

@@ -1,4 +1,5 @@
 import {
+  CommandEvent,
   type CommandExit,
   Sandbox,
   type SandboxCommand,
@@ -8,7 +9,7 @@ import {
   type SandboxSize
 } from "@bulkhead/sandbox"
 import { CommandExitError, type CommandHandle, SandboxError, Sandbox as SdkSandbox } from "e2b"
-import { type Context, Duration, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { type Context, Duration, Effect, Fiber, Layer, Mailbox, Redacted, Schedule, Stream } from "effect"
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
 import * as Signals from "./Signals.js"
@@ -19,8 +20,9 @@ const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), S
 
 type Phase = SandboxFailure["phase"]
 
-const attempt = <A>(phase: Phase, call: () => Promise<A>) =>
-  Effect.tryPromise({ try: call, catch: classify(phase) })
+/** A call whose request ends when nobody waits for its answer any more. */
+const attempt = <A>(phase: Phase, call: (signal: AbortSignal) => Promise<A>) =>
+  Effect.tryPromise({ try: (signal) => call(signal), catch: classify(phase) })
 
 /** Knows more of a failure than the SDK tells, by watching the call's requests. */
 const watched = <A>(phase: Phase, mark: Wire.Mark, call: () => Promise<A>) =>
@@ -47,9 +49,11 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
   const { apiUrl, sandboxUrl, domain } = config
   return {
     apiKey: Redacted.value(config.apiKey),
-    ...(apiUrl === undefined ? {} : { apiUrl }),
+    apiUrl,
+    domain,
     ...(sandboxUrl === undefined ? {} : { sandboxUrl }),
-    ...(domain === undefined ? {} : { domain }),
+    // With E2B_DEBUG in the environment, the SDK would only pretend to kill.
+    debug: false,
     requestTimeoutMs: Duration.toMillis(config.requestTimeout),
     // Whoever calls us retries; the SDK beneath must not do so too.
     retries: 0
@@ -102,33 +106,56 @@ const waitFor = (handle: CommandHandle) =>
     Effect.map(exitOf),
     Effect.catchAll((error) =>
       error instanceof CommandExitError ? Effect.succeed(exitOf(error)) : Effect.fail(classify("run")(error))
-    ),
-    Effect.onInterrupt(() => Effect.ignore(attempt("run", () => handle.disconnect())))
+    )
   )
 
-const run = (sdk: SdkSandbox) =>
-  Effect.fn("E2BSandbox.run")(function* (command: SandboxCommand) {
-    const handle = yield* attemptStart(sdk, () =>
+/** A request's signal, which ends the request with the scope, answered or not. */
+const scopedSignal = Effect.acquireRelease(
+  Effect.sync(() => new AbortController()),
+  (request) => Effect.sync(() => request.abort())
+).pipe(Effect.map(({ signal }) => signal))
+
+/** Starts a command. What it writes is told as the SDK hears of it, so into a queue. */
+const start = (sdk: SdkSandbox, command: SandboxCommand, events: Mailbox.Mailbox<CommandEvent>) => {
+  const tell = (stream: "stdout" | "stderr") => (text: string) =>
+    void events.unsafeOffer(CommandEvent.Output({ stream, text }))
+  return Effect.flatMap(scopedSignal, (signal) =>
+    attemptStart(sdk, () =>
       sdk.commands.run(command.line, {
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
         envs: { ...command.env },
         timeoutMs: Duration.toMillis(command.lifetime),
-        onStdout: (text) => command.onOutput("stdout", text),
-        onStderr: (text) => command.onOutput("stderr", text)
+        onStdout: tell("stdout"),
+        onStderr: tell("stderr"),
+        signal
       })
     )
-    command.onStart?.(handle.pid)
-    return yield* waitFor(handle)
-  })
+  )
+}
+
+const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
+  Effect.gen(function* () {
+    const events = yield* Mailbox.make<CommandEvent>()
+    const handle = yield* start(sdk, command, events)
+    const ended = waitFor(handle).pipe(
+      Effect.map((exit) => CommandEvent.Ended({ exit })),
+      Effect.ensuring(events.end)
+    )
+    const ending = yield* Effect.forkScoped(ended)
+    return Stream.make(CommandEvent.Started({ pid: handle.pid })).pipe(
+      Stream.concat(Mailbox.toStream(events)),
+      Stream.concat(Stream.fromEffect(Fiber.join(ending)))
+    )
+  }).pipe(Effect.withSpan("E2BSandbox.run"), Stream.unwrapScoped)
 
 /** The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the first. */
 const signal = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.signal")((name: "SIGTERM" | "SIGKILL") =>
     // Its login shell must not read what the program has put into the user's home.
     Effect.asVoid(
-      attempt("signal", () =>
-        sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" } })
+      attempt("signal", (signal) =>
+        sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" }, signal })
       )
     )
   )
@@ -136,9 +163,10 @@ const signal = (sdk: SdkSandbox) =>
 const write = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.write")((files: ReadonlyArray<SandboxFile>) =>
     Effect.asVoid(
-      attempt("files", () =>
+      attempt("files", (signal) =>
         sdk.files.write(
-          files.map(({ path, content }) => ({ path, data: new Blob([new Uint8Array(content)]) }))
+          files.map(({ path, content }) => ({ path, data: new Blob([new Uint8Array(content)]) })),
+          { signal }
         )
       )
     )
@@ -146,11 +174,8 @@ const write = (sdk: SdkSandbox) =>
 
 /** Whatever ends the stream ends its request too, since all sandboxes share ten connections for files. */
 const read = (sdk: SdkSandbox) => (path: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => new AbortController()),
-    (request) => Effect.sync(() => request.abort())
-  ).pipe(
-    Effect.flatMap(({ signal }) =>
+  scopedSignal.pipe(
+    Effect.flatMap((signal) =>
       attempt("files", () => sdk.files.read(path, { format: "stream", signal })).pipe(
         Effect.withSpan("E2BSandbox.read")
       )

@@ -1,22 +1,22 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ExecutionId } from "@bulkhead/domain"
-import { E2BSandbox } from "@bulkhead/e2b"
 import {
-  ArtifactGate,
   ArtifactScanner,
   ArtifactStore,
-  type CollectOptions,
   FileArtifactStore,
-  Sandbox
-} from "@bulkhead/sandbox"
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
+import { ExecutionId } from "@bulkhead/domain"
+import { E2BSandbox } from "@bulkhead/e2b"
+import { ArtifactCollector, type CollectOptions, Sandbox } from "@bulkhead/sandbox"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Ref, Schedule, Stream } from "effect"
 import { type HostileCase, hostileCases, prelude } from "./ArtifactPrograms.js"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
+import * as Transcript from "./Transcript.js"
 
 /** A directory outside the sandbox: what we keep, and beside it a file that nobody may read. */
 class Outside extends Context.Tag("Outside")<Outside, { readonly root: string; readonly canary: string }>() {
@@ -33,7 +33,7 @@ class Outside extends Context.Tag("Outside")<Outside, { readonly root: string; r
   )
 }
 
-const services = ArtifactGate.layer().pipe(
+const services = ValidatingArtifactCollector.layer().pipe(
   Layer.provideMerge(
     Layer.unwrapEffect(Effect.map(Outside, ({ root }) => FileArtifactStore.layer(join(root, "store"))))
   ),
@@ -50,21 +50,18 @@ const nextExecution = Effect.sync(() => ExecutionId.make(`exec_${++executions}`)
 
 /** Runs a program in the sandbox to its end. */
 const run = Effect.fnUntraced(function* (inside: Context.Tag.Service<Sandbox>, line: string, env = {}) {
-  let said = ""
-  const onOutput = (_: string, text: string) => {
-    said += text
-  }
-  const exit = yield* inside.run({ line, env, lifetime: Duration.seconds(60), onOutput })
-  assert.deepStrictEqual(exit, { exitCode: 0 }, said)
+  const command = inside.run({ line, env, lifetime: Duration.seconds(60) })
+  const { exit, stderr, stdout } = yield* Transcript.of(command)
+  assert.deepStrictEqual(exit, { exitCode: 0 }, stdout + stderr)
 })
 
 const collect = Effect.fnUntraced(function* (
   inside: Context.Tag.Service<Sandbox>,
   limits: Partial<CollectOptions["limits"]> = {}
 ) {
-  const gate = yield* ArtifactGate
+  const collector = yield* ArtifactCollector
   const executionId = yield* nextExecution
-  const collected = yield* gate.collect({
+  const collected = yield* collector.collect({
     executionId,
     sandbox: inside,
     limits: { maxArtifactSizeMB: 100, maxArtifactsPerExecution: 20, ...limits },
@@ -163,23 +160,51 @@ left_running(cut)`
       })
     )
 
-    it.scoped("says so where there is something and no Perl", () =>
+    /** As in an image without the guest program, into which it can be sent, or cannot. */
+    const withoutProgram = (inside: Context.Tag.Service<Sandbox>, packed: (text: string) => string) =>
+      Sandbox.of({
+        ...inside,
+        run: ({ env, line, ...command }) =>
+          inside.run({
+            ...command,
+            line: line.replaceAll("/opt/bulkhead/", "/opt/nothing/"),
+            env: {
+              ...env,
+              ...(env.BULKHEAD_SUPERVISOR === undefined
+                ? {}
+                : { BULKHEAD_SUPERVISOR: packed(env.BULKHEAD_SUPERVISOR) })
+            }
+          })
+      })
+
+    it.scoped("are listed by a program that is sent along where the image has none", () =>
+      Effect.gen(function* () {
+        const inside = yield* sandbox
+        yield* run(inside, "mkdir -p output/deep; echo a > output/a.txt; ln -s a.txt output/b.txt")
+        const { artifacts, executionId, rejected } = yield* collect(withoutProgram(inside, (text) => text))
+        assert.deepStrictEqual(
+          artifacts.map(({ name }) => name),
+          ["a.txt"]
+        )
+        assert.strictEqual(rejected[0]?.name, "b.txt")
+        yield* assertNothingElse(executionId, ["a.txt"])
+      })
+    )
+
+    it.scoped("says so where there is something and nothing can be executed", () =>
       Effect.gen(function* () {
         const inside = yield* sandbox
         yield* run(inside, "mkdir output")
-        const withoutPerl = Sandbox.of({
-          ...inside,
-          run: (command) =>
-            inside.run({ ...command, line: command.line.replace("command -v perl", "command -v none") })
-        })
-        assert.deepInclude(yield* collect(withoutPerl), { artifacts: [], rejected: [] })
+        const bare = withoutProgram(inside, () => "")
+        assert.deepInclude(yield* collect(bare), { artifacts: [], rejected: [] })
         yield* run(inside, "echo a > output/a.txt")
-        const { artifacts, rejected } = yield* collect(withoutPerl)
+        const { artifacts, rejected } = yield* collect(bare)
         assert.deepStrictEqual(artifacts, [])
         assert.deepStrictEqual(rejected, [
           {
             name: "output",
-            reason: "Artifact validation failed: artifacts cannot be collected where there is no Perl"
+            reason:
+              "Artifact validation failed: artifacts cannot be collected where nothing of ours can be executed"
           }
         ])
       })

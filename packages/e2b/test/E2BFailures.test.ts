@@ -4,9 +4,10 @@ import { E2BErrors, E2BSandboxProvider } from "@bulkhead/e2b"
 import { Sandbox, type SandboxCommand, type SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import * as E2B from "e2b"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Stream } from "effect"
 import type { Seen } from "../src/Wire.js"
 import * as Misbehaving from "./Misbehaving.js"
+import * as Transcript from "./Transcript.js"
 import * as Unused from "./Unused.js"
 
 type Phase = SandboxFailure["phase"]
@@ -29,8 +30,7 @@ const options = { metadata: { executionId: "exec_test" }, lifetime: Duration.sec
 const command = (lifetime: Duration.DurationInput): SandboxCommand => ({
   line: "true",
   env: {},
-  lifetime: Duration.decode(lifetime),
-  onOutput: () => {}
+  lifetime: Duration.decode(lifetime)
 })
 
 const providerAt = (url: string, { sandboxUrl = url, requestTimeout = Duration.seconds(20) } = {}) =>
@@ -60,7 +60,7 @@ const doing = (phase: Phase, lifetime: Duration.DurationInput = "60 seconds") =>
     if (phase === "renew") return yield* sandbox.renew(Duration.seconds(60))
     if (phase === "files") return yield* sandbox.write([{ path: "f", content: new Uint8Array(1) }])
     if (phase === "signal") return yield* sandbox.signal("SIGTERM")
-    return yield* Effect.asVoid(sandbox.run(command(lifetime)))
+    return yield* Stream.runDrain(sandbox.run(command(lifetime)))
   })
 
 const told = ({ code, phase, retryable }: SandboxFailure) => [
@@ -333,7 +333,8 @@ describe("a stream", () => {
   it.live("cut off after the end event still has its exit", () =>
     Effect.gen(function* () {
       const { url } = yield* Misbehaving.make({ start: stream([started, ended, finish()]) })
-      yield* doing("run")(yield* providerAt(url))
+      const sandbox = yield* build(yield* providerAt(url))
+      assert.deepStrictEqual((yield* Transcript.of(sandbox.run(command("60 seconds")))).exit, { exitCode: 0 })
     }).pipe(Effect.scoped)
   )
 })

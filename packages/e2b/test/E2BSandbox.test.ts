@@ -1,33 +1,23 @@
 import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
-import { Sandbox, type SandboxCommand } from "@bulkhead/sandbox"
+import { CommandEvent, Sandbox, type SandboxCommand } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Sandbox as SdkSandbox } from "e2b"
-import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Redacted } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Mailbox, Option, Redacted, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
+import * as Transcript from "./Transcript.js"
 import * as Unused from "./Unused.js"
 
 const sandbox = Effect.map(Layer.build(E2BSandbox.layer(EmbeddedE2B.options)), Context.get(Sandbox))
 
-/** Runs a line and keeps what it writes. */
-const command = (line: string, more: Partial<SandboxCommand> = {}) => {
-  const output = { stdout: "", stderr: "" }
-  const run: SandboxCommand = {
-    line,
-    env: {},
-    lifetime: Duration.seconds(30),
-    onOutput: (stream, text) => {
-      output[stream] += text
-    },
-    ...more
-  }
-  return { output, run }
-}
-
-const runLine = Effect.fnUntraced(function* (line: string, more: Partial<SandboxCommand> = {}) {
-  const { output, run } = command(line, more)
-  const exit = yield* (yield* sandbox).run(run)
-  return { ...output, exit }
+const command = (line: string, more: Partial<SandboxCommand> = {}): SandboxCommand => ({
+  line,
+  env: {},
+  lifetime: Duration.seconds(30),
+  ...more
 })
+
+const runLine = (line: string, more: Partial<SandboxCommand> = {}) =>
+  Effect.flatMap(sandbox, ({ run }) => Transcript.of(run(command(line, more))))
 
 /** The ids of the sandboxes that the provider has. */
 const listed = Effect.flatMap(E2BConfig, ({ apiKey, apiUrl }) =>
@@ -66,43 +56,44 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     it.scoped("keeps the order and every byte of a large output", () =>
       Effect.gen(function* () {
         const { stdout } = yield* runLine("seq 1 200000")
-        const lines = stdout.trimEnd().split("\n")
-        assert.strictEqual(lines.length, 200_000)
-        assert.strictEqual(lines.at(-1), "200000")
+        const lines = Array.from({ length: 200_000 }, (_, index) => `${index + 1}\n`)
+        assert.isTrue(stdout === lines.join(""), "it is not what was written")
       })
     )
 
     it.scoped("tells when the command has started, and its output as it comes", () =>
       Effect.gen(function* () {
         const { run, signal } = yield* sandbox
-        const started = yield* Deferred.make<number>()
-        const spoke = yield* Deferred.make<string>()
-        const fiber = yield* Effect.fork(
-          run({
-            line: "echo ready; exec sleep 60",
-            env: {},
-            lifetime: Duration.seconds(30),
-            onStart: (pid) => Deferred.unsafeDone(started, Exit.succeed(pid)),
-            onOutput: (_, text) => Deferred.unsafeDone(spoke, Exit.succeed(text))
-          })
-        )
-        assert.isAbove(yield* Deferred.await(started), 1)
-        assert.strictEqual(yield* Deferred.await(spoke), "ready\n")
+        const events = yield* Mailbox.fromStream(run(command("echo ready; exec sleep 60")))
+        const started = yield* events.take
+        assert(started._tag === "Started")
+        assert.isAbove(started.pid, 1)
+        assert.deepStrictEqual(yield* events.take, CommandEvent.Output({ stream: "stdout", text: "ready\n" }))
         yield* signal("SIGTERM")
-        assert.deepStrictEqual(yield* Fiber.join(fiber), { signal: "SIGTERM" })
+        assert.deepStrictEqual(yield* events.take, CommandEvent.Ended({ exit: { signal: "SIGTERM" } }))
+        assert.strictEqual((yield* Effect.flip(events.take))._tag, "NoSuchElementException")
+      })
+    )
+
+    it.scoped("goes on when nobody follows it any more", () =>
+      Effect.gen(function* () {
+        const { run } = yield* sandbox
+        const writing = run(command("until [ -e asked ]; do sleep 0.02; done; echo done > answer"))
+        assert.strictEqual((yield* Stream.runHead(writing)).pipe(Option.getOrThrow)._tag, "Started")
+        const asking = run(command("touch asked; until [ -s answer ]; do sleep 0.02; done; cat answer"))
+        assert.strictEqual((yield* Transcript.of(asking)).stdout, "done\n")
       })
     )
 
     it.scoped("gives a failure of the run when the sandbox is gone under it", () =>
       Effect.gen(function* () {
         const { run, destroy } = yield* sandbox
-        const started = yield* Deferred.make<void>()
-        const onStart = () => Deferred.unsafeDone(started, Exit.void)
-        const fiber = yield* Effect.fork(Effect.flip(run(command("sleep 60", { onStart }).run)))
-        yield* Deferred.await(started)
+        const events = yield* Mailbox.fromStream(run(command("sleep 60")))
+        assert.strictEqual((yield* events.take)._tag, "Started")
         yield* destroy
-        const failure = yield* Fiber.join(fiber)
-        assert.include(failure, { _tag: "SandboxFailure", phase: "run", code: "ECONNRESET", retryable: true })
+        const failure = yield* Effect.flip(events.take)
+        assert(failure._tag === "SandboxFailure")
+        assert.include(failure, { phase: "run", code: "ECONNRESET", retryable: true })
         assert.isTrue(failure.mayHaveRun)
       })
     )
@@ -111,7 +102,7 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
       Effect.gen(function* () {
         const { run, destroy } = yield* sandbox
         yield* destroy
-        const failure = yield* Effect.flip(run(command("true").run))
+        const failure = yield* Effect.flip(Stream.runDrain(run(command("true"))))
         assert.include(failure, { phase: "start" })
         assert.isFalse(failure.mayHaveRun)
       })
@@ -122,17 +113,13 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     it.scoped("reaches every process of the user, in whatever session", () =>
       Effect.gen(function* () {
         const { run, signal } = yield* sandbox
-        const ready = yield* Deferred.make<void>()
         const line = "setsid sleep 61 & (setsid sleep 62 &) & echo ready; exec sleep 63"
-        const fiber = yield* Effect.fork(
-          run(command(line, { onOutput: () => Deferred.unsafeDone(ready, Exit.void) }).run)
-        )
-        yield* Deferred.await(ready)
+        const events = yield* Mailbox.fromStream(run(command(line)))
+        assert.deepStrictEqual([(yield* events.take)._tag, (yield* events.take)._tag], ["Started", "Output"])
         yield* signal("SIGKILL")
-        assert.deepStrictEqual(yield* Fiber.join(fiber), { signal: "SIGKILL" })
-        const { output, run: look } = command("while pgrep -f 'sleep 6[123]'; do :; done; echo gone")
-        yield* run(look)
-        assert.match(output.stdout, /gone\n$/)
+        assert.deepStrictEqual(yield* events.take, CommandEvent.Ended({ exit: { signal: "SIGKILL" } }))
+        const look = run(command("while pgrep -f 'sleep 6[123]'; do :; done; echo gone"))
+        assert.match((yield* Transcript.of(look)).stdout, /gone\n$/)
       })
     )
   })
@@ -147,11 +134,9 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
           { path: "data/deep/blob.bin", content: bytes },
           { path: "empty", content: new Uint8Array(0) }
         ])
-        const { output, run: look } = command(
-          "cat main.py; wc -c < data/deep/blob.bin; wc -c < empty; stat -c %U main.py"
-        )
-        yield* run(look)
-        assert.strictEqual(output.stdout, "print(1)70000\n0\nuser\n")
+        const look = command("cat main.py; wc -c < data/deep/blob.bin; wc -c < empty; stat -c %U main.py")
+        const { stdout } = yield* Transcript.of(run(look))
+        assert.strictEqual(stdout, "print(1)70000\n0\nuser\n")
       })
     )
   })

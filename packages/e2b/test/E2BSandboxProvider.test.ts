@@ -4,6 +4,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
+import * as Transcript from "./Transcript.js"
 
 const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(
   Layer.provide(EmbeddedE2B.layer)
@@ -20,18 +21,11 @@ const listed = (metadata: Record<string, string>) =>
 const idsOf = (found: ReadonlyArray<{ readonly id: string }>) => found.map(({ id }) => id).sort()
 
 /** The output of a line that the sandbox must live long enough to run. */
-const outputOf = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbox>, line: string) {
-  let output = ""
-  yield* sandbox.run({
-    line,
-    env: {},
-    lifetime: Duration.seconds(20),
-    onOutput: (_, text) => {
-      output += text
-    }
-  })
-  return output
-})
+const outputOf = (sandbox: Context.Tag.Service<Sandbox>, line: string) =>
+  Effect.map(
+    Transcript.of(sandbox.run({ line, env: {}, lifetime: Duration.seconds(20) })),
+    ({ stdout }) => stdout
+  )
 
 layer(embedded, { timeout: "30 seconds", excludeTestServices: true })(
   "E2BSandboxProvider on the embedded host",

@@ -1,7 +1,7 @@
 import type { ExecutionRequestInput } from "@bulkhead/domain"
 import { E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost } from "@bulkhead/host"
-import { Instance, Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
+import { InstanceName, Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import * as FaultProxy from "./FaultProxy.js"
@@ -253,7 +253,7 @@ layer(stage, { timeout: "60 seconds", excludeTestServices: true })(
           const life = (at: string) =>
             Layer.build(
               SandboxService.layer(limits).pipe(
-                Layer.provide(Layer.merge(providerAt(at), Layer.succeed(Instance, "ours")))
+                Layer.provide(Layer.merge(providerAt(at), Layer.succeed(InstanceName, "ours")))
               )
             ).pipe(Effect.map(Context.get(SandboxService)))
           const left = Effect.map(host.list({ instance: "ours" }), ({ length }) => length)

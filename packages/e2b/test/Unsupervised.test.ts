@@ -1,12 +1,12 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
 import {
   Admission,
-  ArtifactGate,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
-  Sandboxes,
   SandboxService,
+  SandboxSupply,
   Toolchain
 } from "@bulkhead/sandbox"
 import { assert, layer } from "@effect/vitest"
@@ -15,20 +15,23 @@ import * as EmbeddedE2B from "./EmbeddedE2B.js"
 
 const bash = { language: "bash", version: "bash 5", file: "main.sh", command: "bash main.sh" } as const
 
-/** The service on real sandboxes, as it is where an image has no Perl. */
+/** The service on real sandboxes, as it is where nothing of ours can be executed. */
 const withoutSupervisor = SandboxService.layerBare.pipe(
   Layer.provide(
     Layer.mergeAll(
       Admission.layer,
-      Sandboxes.layer,
+      SandboxSupply.layer,
       MemoryExecutionStore.layer(),
-      IdempotencyKeys.layerMemory(),
-      ArtifactGate.layerMemory
+      IdempotencyKeys.layerMemory()
     )
   ),
   Layer.provide(Limits.layer({ maxDiskMB: 1, maxProcesses: 16, killGracePeriod: 1 })),
   Layer.provide(
-    Toolchain.layerTest({ supervisor: "none", size: { vcpus: 2, memoryMB: 512 }, runtimes: [bash] })
+    Toolchain.layerTest({
+      supervisor: GuestProgram.Absent(),
+      size: { vcpus: 2, memoryMB: 512 },
+      runtimes: [bash]
+    })
   ),
   Layer.provide(Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer))),
   Layer.provide(EmbeddedE2B.layer)

@@ -1,7 +1,7 @@
-/** Between the host and launcher.pl. */
+/** The types of frames between the host and the launcher. Below 20 the host sends them. */
 export const LauncherFrame = { spawn: 1, kill: 2, ready: 20, died: 21 } as const
 
-/** Between the host and agent.pl. */
+/** The types of frames between the host and a sandbox's agent. Below 20 the host sends them. */
 export const AgentFrame = {
   start: 1,
   input: 2,
@@ -42,7 +42,7 @@ export const encodeNumber = (type: number, id: number, value: number): Buffer =>
   return frame
 }
 
-/** Takes bytes as they come and hands on whole frames; payloads are views of those bytes. */
+/** Takes bytes as they come and hands on whole frames. A payload is a view of those bytes. */
 export const decoder = (onFrame: (type: number, id: number, payload: Buffer) => void) => {
   let pending: Buffer | undefined
   return (bytes: Buffer): void => {

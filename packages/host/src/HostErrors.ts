@@ -1,10 +1,10 @@
-import { Data, Schema } from "effect"
+import { Schema } from "effect"
 
-/** Sandboxes cannot be isolated on this machine, so nothing runs. The message is one line: what is missing and the remedy. */
+/** Sandboxes cannot be isolated on this machine. The message says in one line what is missing and how to fix it. */
 export class IsolationUnavailable extends Schema.TaggedError<IsolationUnavailable>()("IsolationUnavailable", {
   /** What is missing or refused. */
   reason: Schema.String,
-  /** The exact command or step that mends it. */
+  /** The command or step that fixes it. */
   remedy: Schema.String
 }) {
   override get message(): string {
@@ -23,63 +23,86 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
 }
 
 /** A sandbox did not start; `reason` is what bubblewrap or the agent said. */
-export class LaunchFailed extends Data.TaggedError("LaunchFailed")<{ readonly reason: string }> {
+export class LaunchFailed extends Schema.TaggedError<LaunchFailed>()("LaunchFailed", {
+  reason: Schema.String
+}) {
   override get message(): string {
     return `The sandbox did not start: ${this.reason}`
   }
 }
 
 /** As many sandboxes run as the host may have. */
-export class NoFreeSlot extends Data.TaggedError("NoFreeSlot")<{ readonly limit: number }> {
+export class NoFreeSlot extends Schema.TaggedError<NoFreeSlot>()("NoFreeSlot", { limit: Schema.Number }) {
   override get message(): string {
     return `All ${this.limit} sandboxes of this host are in use`
   }
 }
 
-/** A kind of cgroup does not serve here; another may, or none. */
-export class CgroupsUnusable extends Data.TaggedError("CgroupsUnusable")<{ readonly reason: string }> {}
+/** A version of cgroups cannot be used here; the other may, or none. */
+export class CgroupsUnusable extends Schema.TaggedError<CgroupsUnusable>()("CgroupsUnusable", {
+  reason: Schema.String
+}) {}
+
+/** The body of a request did not arrive whole, or is too large. */
+export class BodyUnreadable extends Schema.TaggedError<BodyUnreadable>()("BodyUnreadable", {
+  message: Schema.String
+}) {}
 
 /** The control plane refuses a request with an HTTP status. */
-export class RequestRefused extends Data.TaggedError("RequestRefused")<{
-  readonly status: number
-  readonly message: string
-}> {}
+export class RequestRefused extends Schema.TaggedError<RequestRefused>()("RequestRefused", {
+  status: Schema.Number,
+  message: Schema.String
+}) {}
 
 /** The Connect protocol's error codes. */
-export type RpcCode =
-  | "canceled"
-  | "unknown"
-  | "invalid_argument"
-  | "deadline_exceeded"
-  | "not_found"
-  | "already_exists"
-  | "permission_denied"
-  | "resource_exhausted"
-  | "failed_precondition"
-  | "unimplemented"
-  | "internal"
-  | "unavailable"
-  | "unauthenticated"
+export const RpcCode = Schema.Literal(
+  "canceled",
+  "unknown",
+  "invalid_argument",
+  "deadline_exceeded",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "resource_exhausted",
+  "failed_precondition",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "unauthenticated"
+)
+export type RpcCode = typeof RpcCode.Type
 
 /** envd refuses or gives up a remote call. */
-export class RpcRefused extends Data.TaggedError("RpcRefused")<{
-  readonly code: RpcCode
-  readonly message: string
-}> {}
+export class RpcRefused extends Schema.TaggedError<RpcRefused>()("RpcRefused", {
+  code: RpcCode,
+  message: Schema.String
+}) {}
 
-/** No such running sandbox: E2B's proxy answers 502, which the SDK reads as "it is gone". */
-export class SandboxGone extends Data.TaggedError("SandboxGone")<{ readonly sandboxId: string }> {}
+/** The access token or the user of an envd request is not right. */
+export class EnvdUnauthenticated extends Schema.TaggedError<EnvdUnauthenticated>()("EnvdUnauthenticated", {
+  message: Schema.String
+}) {}
+
+/** No such running sandbox. */
+export class SandboxGone extends Schema.TaggedError<SandboxGone>()("SandboxGone", {
+  sandboxId: Schema.String
+}) {}
+
+/** Why a file operation can fail. */
+export const GuestFileErrorKind = Schema.Literal(
+  "not_found",
+  "already_exists",
+  "invalid_argument",
+  "permission_denied",
+  "no_space",
+  "too_large",
+  "unavailable",
+  "internal"
+)
+export type GuestFileErrorKind = typeof GuestFileErrorKind.Type
 
 /** A file operation inside the sandbox failed. */
-export class GuestFileError extends Data.TaggedError("GuestFileError")<{
-  readonly kind:
-    | "not_found"
-    | "already_exists"
-    | "invalid_argument"
-    | "permission_denied"
-    | "no_space"
-    | "too_large"
-    | "unavailable"
-    | "internal"
-  readonly message: string
-}> {}
+export class GuestFileError extends Schema.TaggedError<GuestFileError>()("GuestFileError", {
+  kind: GuestFileErrorKind,
+  message: Schema.String
+}) {}

@@ -2,23 +2,17 @@ import type { Redacted } from "effect"
 
 /** How an embedded host is set up. Every size is in bytes, every time in milliseconds. */
 export interface HostOptions {
-  /** Address to listen on. Default 127.0.0.1: whoever holds the API key may run code. */
+  /** Address to listen on. Default 127.0.0.1: anyone who holds the API key can run code. */
   readonly address: string
   /** TCP port; 0 (the default) takes a free one. */
   readonly port: number
   /** The key that clients must send. Default: a random one, found in `EmbeddedHost.apiKey`. */
   readonly apiKey?: Redacted.Redacted<string>
-  /** Directories that programs need beside /usr, bound read-only at the same path; their `bin` leads PATH. Default none. */
+  /** Directories beside /usr that programs need, bound read-only; their `bin` comes first in PATH. Default none. */
   readonly toolchains: ReadonlyArray<string>
-  /**
-   * Programs in Perl that every sandbox has; none by default. `place` is an absolute path without blanks, outside /usr, /etc and the
-   * toolchains. Where the host is root, `text` is compiled once, as the body of a sub and by root (so it must be the host's own, without
-   * `__END__`), and what root starts in a sandbox by just `exec PLACE` costs a fork.
-   */
-  readonly programs: ReadonlyArray<{ readonly place: string; readonly text: string }>
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number
-  /** Longest life a sandbox may ask for. Default 24 hours. */
+  /** Longest that a sandbox may live. Default 24 hours. */
   readonly maxLifetime: number
   /** Memory of a sandbox, all that it writes to disk included, without swap beside it. Default 2 GiB. */
   readonly memoryBytes: number
@@ -26,7 +20,7 @@ export interface HostOptions {
   readonly cpuPercent: number
   /** Processes and threads that a program may have at once. Default 128; the few that serve it are not counted. */
   readonly processes: number
-  /** What a sandbox may write: home, /tmp and /dev/shm together. Default 5 GiB, but never more than half its memory, which holds it. */
+  /** What a sandbox may write to home, /tmp and /dev/shm. It lies in memory: default 5 GiB, at most half of that. */
   readonly diskBytes: number
   /** Files and directories that it may write. Default 200,000, but never more than one for each 8 KiB of its memory. */
   readonly inodes: number
@@ -38,12 +32,11 @@ export interface HostOptions {
   readonly startLimit: number
 }
 
-/** The defaults that the fields' comments tell. */
+/** The defaults that are documented above. */
 export const defaults: HostOptions = {
   address: "127.0.0.1",
   port: 0,
   toolchains: [],
-  programs: [],
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
   memoryBytes: 2048 * 1024 * 1024,
@@ -64,5 +57,5 @@ export const diskBudget = ({ diskBytes, memoryBytes }: HostOptions) =>
 export const inodeBudget = ({ inodes, memoryBytes }: HostOptions) =>
   Math.min(inodes, Math.floor(memoryBytes / 8192))
 
-/** More slots than this would leave the launcher's range of uids. */
+/** Most sandboxes that the launcher's range of uids has room for. */
 export const MOST_SANDBOXES = 2048

@@ -1,5 +1,4 @@
 import * as OperatingSystem from "node:os"
-import { fileURLToPath } from "node:url"
 
 /** This process's id. */
 export const pid: number = process.pid
@@ -13,16 +12,10 @@ export const architecture: string = process.arch
 export const nodePath: string = process.execPath
 /** Processors that this process may use. */
 export const processors: number = OperatingSystem.availableParallelism()
-/** The kernel's version, as a number: 5.14 is 5.14, and 5.4 is 5.04. */
+/** The kernel's version as a number that can be compared: 5.14 is 5.14, 5.4 is 5.04. */
 export const kernel: number = (() => {
   const [major = 0, minor = 0] = OperatingSystem.release()
     .split(".")
     .map((part) => Number.parseInt(part, 10))
   return major + minor / 100
 })()
-/** Memory that this machine has, in MiB. */
-export const memoryMiB: number = Math.floor(OperatingSystem.totalmem() / 1048576)
-
-/** Places where a file shipped with this package may lie: beside the code, or in the sources beside the compiled code. */
-export const shippedFile = (name: string): ReadonlyArray<string> =>
-  [`./${name}`, `../src/${name}`].map((relative) => fileURLToPath(new URL(relative, import.meta.url)))

@@ -14,9 +14,9 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import * as CgroupSetup from "../src/CgroupSetup.js"
-import type * as Cgroups from "../src/Cgroups.js"
-import * as LaunchPlan from "../src/LaunchPlan.js"
+import * as CgroupSetup from "../src/Cgroups/CgroupSetup.js"
+import type * as Cgroups from "../src/Cgroups/Cgroups.js"
+import * as LaunchPlan from "../src/Isolation/LaunchPlan.js"
 
 const caps: Cgroups.Caps = { memoryBytes: 1000, processors: 1.6, processes: 132 }
 

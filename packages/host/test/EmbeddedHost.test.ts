@@ -1,14 +1,15 @@
 import { EmbeddedHost } from "@bulkhead/host"
-import { assert, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import {
   AuthenticationError,
   FileNotFoundError,
   InvalidArgumentError,
   Sandbox,
   SandboxNotFoundError,
+  type SandboxOpts,
   TimeoutError
 } from "e2b"
-import { Effect, Redacted } from "effect"
+import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { connection, processesMarked, rejection, run, sandbox, until } from "./Fixtures.js"
 
 const bytes = (length: number) => new Uint8Array(length).map((_, index) => (index * 31) % 251)
@@ -117,6 +118,22 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
       )
       assert.instanceOf(error, TimeoutError)
       yield* until("the sleepers end", () => processesMarked("sleep 86381").length === 0)
+    })
+  )
+
+  it.scoped("starts many commands in one sandbox at once", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const indices = Array.from({ length: 150 }, (_, index) => index)
+      const outputs = yield* Effect.forEach(
+        indices,
+        (index) => Effect.map(run(here, `echo ${index}`), ({ stdout }) => stdout),
+        { concurrency: 30 }
+      )
+      assert.deepEqual(
+        outputs,
+        indices.map((index) => `${index}\n`)
+      )
     })
   )
 
@@ -245,6 +262,87 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
     })
   )
 
+  it.scoped("lists page by page, oldest first", () =>
+    Effect.gen(function* () {
+      const made = yield* Effect.forEach([1, 2, 3], () => sandbox({ metadata: { pages: "ascending" } }))
+      const where = yield* connection
+      const query = { metadata: { pages: "ascending" } }
+      const pages = Sandbox.list({ ...where, limit: 2, order: "asc", query })
+      const first = yield* Effect.promise(() => pages.nextItems())
+      const second = yield* Effect.promise(() => pages.nextItems())
+      assert.deepEqual(
+        [...first, ...second].map(({ sandboxId }) => sandboxId),
+        made.map(({ sandboxId }) => sandboxId)
+      )
+    })
+  )
+
+  it.scoped("lists those that started at or after a time", () =>
+    Effect.gen(function* () {
+      const metadata = { started: "after" }
+      const early = yield* sandbox({ metadata })
+      const late = yield* sandbox({ metadata })
+      const where = yield* connection
+      const { startedAt } = yield* Effect.promise(() => late.getInfo())
+      const startedAfter = (time: Date) =>
+        Effect.promise(async () => {
+          const found = await Sandbox.list({ ...where, query: { metadata, startedAfter: time } }).nextItems()
+          return found.map(({ sandboxId }) => sandboxId)
+        })
+      assert.deepEqual(yield* startedAfter(startedAt), [late.sandboxId])
+      assert.deepEqual(yield* startedAfter(new Date(startedAt.getTime() + 1)), [])
+      assert.deepEqual(yield* startedAfter(new Date(0)), [late.sandboxId, early.sandboxId])
+    })
+  )
+
+  it.scoped("refuses to make what it does not have, and says so", () =>
+    Effect.gen(function* () {
+      const where = yield* connection
+      const host = yield* EmbeddedHost
+      const before = yield* host.sandboxes
+      const options: ReadonlyArray<readonly [SandboxOpts, string]> = [
+        [{ template: "code-interpreter-v1" }, 'template "code-interpreter-v1" not found'],
+        [{ lifecycle: { onTimeout: "pause" } }, "cannot pause"],
+        [{ network: { allowOut: ["example.com"] } }, "no network"],
+        [{ network: { allowPublicTraffic: true } }, "no network"],
+        [{ template: "base", mcp: {} }, "no MCP gateway"],
+        [{ volumeMounts: { "/data": "data" } }, "no volumes"],
+        [{ timeoutMs: 25 * 60 * 60 * 1000 }, "timeout must not be greater than 86400 seconds"]
+      ]
+      for (const [asked, message] of options)
+        assert.include((yield* rejection(() => Sandbox.create({ ...where, ...asked }))).message, message)
+      assert.strictEqual(yield* host.sandboxes, before)
+    })
+  )
+
+  it.scoped("takes what asks for nothing that it lacks", () =>
+    Effect.gen(function* () {
+      for (const options of [
+        { allowInternetAccess: true },
+        { allowInternetAccess: false },
+        { lifecycle: { onTimeout: "kill" } },
+        { network: {} },
+        { network: { denyOut: ["0.0.0.0/0"], allowPublicTraffic: false } },
+        { template: "base", volumeMounts: {}, timeoutMs: 24 * 60 * 60 * 1000 }
+      ] satisfies ReadonlyArray<SandboxOpts>)
+        assert.strictEqual((yield* run(yield* sandbox(options), "echo made")).stdout, "made\n")
+    })
+  )
+
+  it.scoped("refuses more time than any sandbox may have", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const where = yield* connection
+      const tooLong = 25 * 60 * 60 * 1000
+      for (const start of [
+        () => here.setTimeout(tooLong),
+        () => Sandbox.connect(here.sandboxId, { ...where, timeoutMs: tooLong })
+      ])
+        assert.include((yield* rejection(start)).message, "timeout must not be greater than 86400 seconds")
+      yield* Effect.promise(() => here.setTimeout(24 * 60 * 60 * 1000))
+    })
+  )
+
   it.scoped("ends a sandbox when its time is up, and not before it is given more", () =>
     Effect.gen(function* () {
       const short = yield* sandbox({ timeoutMs: 60_000 })
@@ -324,3 +422,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
     })
   )
 })
+
+it.live("closes its sandboxes at once, though it was made where nothing interrupts", () =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const context = yield* Effect.uninterruptible(Layer.buildWithScope(EmbeddedHost.layer(), scope))
+    const { apiKey, url } = Context.get(context, EmbeddedHost)
+    const where = { apiKey: Redacted.value(apiKey), apiUrl: url, sandboxUrl: url }
+    const here = yield* Effect.promise(() => Sandbox.create({ ...where, timeoutMs: 60_000 }))
+    assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    const handle = yield* Effect.promise(() => here.commands.run("sleep 86387", { background: true }))
+    handle.wait().catch(() => undefined)
+    yield* Scope.close(scope, Exit.void).pipe(
+      Effect.disconnect,
+      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => "it does not close" })
+    )
+    assert.deepEqual(processesMarked("sleep 86387"), [])
+  })
+)

@@ -1,21 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process"
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { spawn } from "node:child_process"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { Sandbox } from "e2b"
-import { Effect, Fiber, type Scope } from "effect"
-import { build } from "esbuild"
+import { Effect, Fiber } from "effect"
 import {
   assertBetween,
   cgroupsOf,
@@ -29,70 +16,9 @@ import {
   run,
   until
 } from "./Fixtures.js"
+import { bundled, connectionTo, exited, type RunningHost, startHost } from "./HostBundle.js"
 
-const source = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
-
-/** The host and its Perl parts as they are shipped: one bundle, the scripts beside it. */
-const bundled = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const directory = mkdtempSync(join(tmpdir(), "host-bundle-"))
-    chmodSync(directory, 0o755)
-    await build({
-      entryPoints: [source("test/HostProcess.ts")],
-      outfile: join(directory, "host.mjs"),
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      conditions: ["bulkhead-source"],
-      banner: {
-        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)'
-      },
-      logLevel: "error"
-    })
-    for (const name of ["agent.pl", "agentRarely.pl", "launcher.pl", "launcherWalls.pl"])
-      copyFileSync(source(`src/${name}`), join(directory, name))
-    return directory
-  }),
-  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
-)
-
-interface Running {
-  readonly child: ChildProcess
-  readonly url: string
-  readonly apiKey: string
-  readonly users: string
-  readonly caps: string
-}
-
-const startHost = (directory: string, uid?: number): Effect.Effect<Running, string, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.async<Running, string>((resume) => {
-      const child = spawn(process.execPath, [join(directory, "host.mjs")], {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: { E2B_API_KEY: "secret-in-the-environment" },
-        ...(uid === undefined ? {} : { uid, gid: uid })
-      })
-      let said = ""
-      child.stderr?.on("data", (bytes: Buffer) => {
-        said += bytes.toString()
-      })
-      child.stdout?.once("data", (bytes: Buffer) =>
-        resume(Effect.succeed({ child, ...JSON.parse(bytes.toString()) }))
-      )
-      child.once("exit", () => resume(Effect.fail(`the host ended: ${said}`)))
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
-
-const exited = (child: ChildProcess) =>
-  Effect.async<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-  })
-
-const connectionTo = ({ apiKey, url }: Running) => ({ apiKey, apiUrl: url, sandboxUrl: url })
-
-const createIn = (host: Running) => Effect.promise(() => Sandbox.create(connectionTo(host)))
+const createIn = (host: RunningHost) => Effect.promise(() => Sandbox.create(connectionTo(host)))
 
 for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
   it.scopedLive(`a host that ends by ${signal} takes every process along`, () =>
@@ -109,7 +35,7 @@ for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
       const family = descendantsOf(hostPid)
       // The launcher, two agents, and what runs under them.
       assert.isAtLeast(family.length, 5)
-      if (host.caps !== "rlimits only") assert.isAtLeast(cgroupsOf(hostPid).length, 2)
+      if (host.isolation.caps !== "rlimits only") assert.isAtLeast(cgroupsOf(hostPid).length, 2)
       host.child.kill(signal)
       yield* exited(host.child)
       yield* until("all of its processes end", () => !family.some(isAlive))
@@ -196,7 +122,7 @@ it.scopedLive(
 it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxes after it", () =>
   Effect.gen(function* () {
     const host = yield* startHost(yield* bundled)
-    if (process.getuid?.() !== 0 || host.caps === "rlimits only") return
+    if (process.getuid?.() !== 0 || host.isolation.caps === "rlimits only") return
     const held = [yield* createIn(host), yield* createIn(host), yield* createIn(host)]
     const guests = yield* Effect.acquireRelease(
       Effect.sync(() =>
@@ -221,7 +147,7 @@ it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxe
     for (const word of ["one", "two", "three", "four"])
       assert.strictEqual((yield* run(next, `echo ${word}`)).stdout, `${word}\n`)
     yield* Effect.promise(() => Promise.all(readers.map((reader) => reader.kill())))
-    // Its inputs and outputs, the host, /dev/null: what Perl takes for another's file stays open.
+    // Its inputs and outputs, the host, /dev/null.
     yield* until("only the agent is left, with these", () => {
       const [agent, ...others] = inhabitantsOf(launcher)
       return others.length === 0 && readdirSync(`/proc/${agent}/fd`).length === 5
@@ -245,7 +171,7 @@ it.scopedLive("a host that is not root isolates too, without a root in the sandb
     if (process.getuid?.() !== 0 || !existsSync("/proc/sys/user/max_user_namespaces")) return
     const directory = yield* bundled
     const host = yield* startHost(directory, 65534)
-    assert.strictEqual(host.users, "shared uid")
+    assert.strictEqual(host.isolation.users, "shared uid")
     const here = yield* createIn(host)
     const { stdout } = yield* run(
       here,
@@ -255,8 +181,7 @@ it.scopedLive("a host that is not root isolates too, without a root in the sandb
     yield* Effect.promise(() => here.files.write("a/b", "x"))
     assert.strictEqual((yield* run(here, "cat a/b; kill -9 1; kill -9 -1")).stdout, "x")
     assert.strictEqual((yield* run(here, "echo on")).stdout, "on\n")
-    assert.strictEqual((yield* run(here, "exec /opt/test/greet")).stdout, "hello")
-    if (host.caps === "rlimits only") {
+    if (host.isolation.caps === "rlimits only") {
       const limits = (yield* run(here, "grep -E 'Max (processes|data size)' /proc/self/limits")).stdout
       assert.match(limits, /Max processes +128 +128/)
       assert.match(limits, /Max data size +2147483648 +2147483648/)

@@ -2,10 +2,18 @@ import { readFileSync, statSync } from "node:fs"
 import { createServer } from "node:net"
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, type Layer } from "effect"
 import { processesMarked, python, rejection, run, sandbox, uidOf, until } from "./Fixtures.js"
+import { unprivileged } from "./HostBundle.js"
 
-const root = process.getuid?.() === 0
+const isRoot = process.getuid?.() === 0
+
+/** One suite judges both: walls that the launcher builds, and those that bubblewrap does. */
+const hosts: ReadonlyArray<readonly [what: string, host: Layer.Layer<EmbeddedHost, unknown>, root: boolean]> =
+  [
+    ["A sandbox", EmbeddedHost.layer(), isRoot],
+    ...(isRoot ? [["A sandbox of a host that is not root", unprivileged, false] as const] : [])
+  ]
 
 /** A TCP server of the host's own, on its loopback. */
 const listener = Effect.acquireRelease(
@@ -26,178 +34,185 @@ const listener = Effect.acquireRelease(
   ({ close }) => Effect.sync(close)
 )
 
-layer(EmbeddedHost.layer(), { excludeTestServices: true })("A sandbox", (it) => {
-  it.scoped("sees none of the host's accounts, names or files", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      for (const user of ["user", "root"]) {
-        for (const path of [
-          "/etc/shadow",
-          "/etc/ssh",
-          "/etc/hostname.host",
-          "/sys/kernel",
-          "/work",
-          "/run/bulkhead-host"
-        ])
-          assert.notStrictEqual((yield* run(here, `ls ${path}`, { user })).exitCode, 0, path)
-        const names = (yield* run(here, "cut -d: -f1 /etc/passwd", { user })).stdout
-        assert.strictEqual(names, "root\nuser\nnobody\n")
-        assert.strictEqual((yield* run(here, "hostname", { user })).stdout, "sandbox\n")
-      }
-      const host = readFileSync("/proc/sys/kernel/hostname", "utf8").trim()
-      assert.notInclude((yield* run(here, "cat /etc/hosts /proc/sys/kernel/hostname")).stdout, host)
-      assert.strictEqual(
-        (yield* run(here, "ls /home /opt /mnt /srv 2>/dev/null | sort | tr '\\n' ' '")).stdout.includes(
-          "root"
-        ),
-        true
-      )
-    })
-  )
+for (const [what, host, root] of hosts)
+  layer(host, { excludeTestServices: true, timeout: "30 seconds" })(what, (it) => {
+    const users = root ? ["user", "root"] : ["user"]
 
-  it.scoped("sees no process but its own", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      yield* sandbox()
-      const { stdout } = yield* run(here, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
-      assert.notInclude(stdout, "vitest")
-      assert.notInclude(stdout, "launcher.pl")
-      const pids = (yield* run(here, "ls /proc | grep -c '^[0-9]'")).stdout
-      assert.isBelow(Number(pids), 10)
-    })
-  )
+    it.scoped("sees none of the host's accounts, names or files", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        for (const user of users) {
+          for (const path of [
+            "/etc/shadow",
+            "/etc/ssh",
+            "/etc/hostname.host",
+            "/sys/kernel",
+            "/work",
+            "/run/bulkhead-host"
+          ])
+            assert.notStrictEqual((yield* run(here, `ls ${path}`, { user })).exitCode, 0, path)
+          const names = (yield* run(here, "cut -d: -f1 /etc/passwd", { user })).stdout
+          assert.strictEqual(names, "root\nuser\nnobody\n")
+          assert.strictEqual((yield* run(here, "hostname", { user })).stdout, "sandbox\n")
+        }
+        const host = readFileSync("/proc/sys/kernel/hostname", "utf8").trim()
+        assert.notInclude((yield* run(here, "cat /etc/hosts /proc/sys/kernel/hostname")).stdout, host)
+        assert.strictEqual(
+          (yield* run(here, "ls /home /opt /mnt /srv 2>/dev/null | sort | tr '\\n' ' '")).stdout.includes(
+            "root"
+          ),
+          true
+        )
+      })
+    )
 
-  it.scoped("reaches no network, not even the host's loopback", () =>
-    Effect.gen(function* () {
-      const { port, visits } = yield* listener
-      const here = yield* sandbox()
-      const { stdout } = yield* python(
-        here,
-        `import socket
+    it.scoped("sees no process but its own", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        yield* sandbox()
+        const { stdout } = yield* run(here, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        assert.notInclude(stdout, "vitest")
+        assert.notInclude(stdout, "launch")
+        const pids = (yield* run(here, "ls /proc | grep -c '^[0-9]'")).stdout
+        assert.isBelow(Number(pids), 10)
+      })
+    )
+
+    it.scoped("reaches no network, not even the host's loopback", () =>
+      Effect.gen(function* () {
+        const { port, visits } = yield* listener
+        const here = yield* sandbox()
+        const { stdout } = yield* python(
+          here,
+          `import socket
 for address in ("127.0.0.1", "10.0.2.2", "169.254.169.254", "8.8.8.8"):
     s = socket.socket(); s.settimeout(2)
     try: s.connect((address, ${port})); print("reached", address)
     except OSError as e: print("no")
 print(sorted(open("/proc/net/dev").read().split("\\n")[2:3]))`
-      )
-      assert.notInclude(stdout, "reached")
-      assert.strictEqual(stdout.split("\n").filter((line) => line === "no").length, 4)
-      assert.strictEqual(visits(), 0)
-      assert.include(stdout, "lo:")
-    })
-  )
-
-  it.scoped("finds no secret of the host in any environment it can read", () =>
-    Effect.gen(function* () {
-      process.env.HOST_TEST_SECRET = "s3cr3t-of-the-host"
-      const here = yield* sandbox()
-      for (const user of ["user", "root"]) {
-        const { stdout } = yield* run(
-          here,
-          "cat /proc/*/environ /proc/*/task/*/environ 2>/dev/null | tr '\\0' '\\n'; env; cat /proc/1/cmdline",
-          { user }
         )
-        assert.notInclude(stdout, "s3cr3t-of-the-host")
-        assert.notInclude(stdout, "E2B_API_KEY")
-      }
-    })
-  )
+        assert.notInclude(stdout, "reached")
+        assert.strictEqual(stdout.split("\n").filter((line) => line === "no").length, 4)
+        assert.strictEqual(visits(), 0)
+        assert.include(stdout, "lo:")
+      })
+    )
 
-  it.scoped("writes nowhere but to its home, /tmp and /dev/shm", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      const places = "/ /usr /usr/bin /usr/local /etc /run /dev /proc /var /home /bin /lib"
-      for (const user of root ? ["user", "root"] : ["user"]) {
-        const { stdout } = yield* run(
+    it.scoped("finds no secret of the host in any environment it can read", () =>
+      Effect.gen(function* () {
+        process.env.HOST_TEST_SECRET = "s3cr3t-of-the-host"
+        const here = yield* sandbox()
+        for (const user of users) {
+          const { stdout } = yield* run(
+            here,
+            "cat /proc/*/environ /proc/*/task/*/environ 2>/dev/null | tr '\\0' '\\n'; env; cat /proc/1/cmdline",
+            { user }
+          )
+          assert.notInclude(stdout, "s3cr3t-of-the-host")
+          assert.notInclude(stdout, "E2B_API_KEY")
+        }
+      })
+    )
+
+    it.scoped("writes nowhere but to its home, /tmp and /dev/shm", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        // Above the user's own home there is nobody else's where there is one user.
+        const owner = root ? "root" : "user"
+        const places = "/ /usr /usr/bin /usr/local /etc /run /dev /proc /var /home /bin /lib"
+        for (const user of users) {
+          const { stdout } = yield* run(
+            here,
+            `for d in ${places}; do (echo x > $d/planted) 2>/dev/null && echo "wrote $d"; done; echo x > /etc/passwd; echo x > /usr/bin/env; true`,
+            { user }
+          )
+          assert.strictEqual(stdout, user === owner ? "wrote /home\n" : "")
+        }
+        for (const place of ["/home/user", "/tmp", "/dev/shm"])
+          assert.strictEqual((yield* run(here, `echo x > ${place}/f && cat ${place}/f`)).stdout, "x\n")
+        assert.throws(() => statSync("/usr/planted"))
+        const mounts = (yield* run(here, "awk '$4 ~ /^rw/ {print $2}' /proc/mounts")).stdout
+          .trim()
+          .split("\n")
+        const known = ["/proc", "/tmp", "/home", "/dev/shm", "/dev/pts"]
+        const devices = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`)
+        for (const mount of mounts) assert.include([...known, ...devices], mount)
+      })
+    )
+
+    it.scoped("holds no capability, and cannot gain one", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const { stdout } = yield* run(here, "cat /proc/self/status")
+        for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+          assert.match(stdout, new RegExp(`${set}:\\t0{16}\\n`))
+        // CHOWN, KILL, SETGID and SETUID over the sandbox's own users, and none that could ever be more.
+        if (root) {
+          const ofRoot = (yield* run(here, "cat /proc/self/status", { user: "root" })).stdout
+          for (const set of ["CapPrm", "CapEff", "CapBnd"])
+            assert.match(ofRoot, new RegExp(`${set}:\\t0{14}e1\\n`))
+        }
+        assert.match(stdout, /NoNewPrivs:\t1\n/)
+        assert.match(stdout, /Seccomp:\t2\n/)
+        const gained = yield* run(
           here,
-          `for d in ${places}; do (echo x > $d/planted) 2>/dev/null && echo "wrote $d"; done; echo x > /etc/passwd; echo x > /usr/bin/env; true`,
-          { user }
+          "cp /usr/bin/id /tmp/id; chmod u+s /tmp/id; /tmp/id -u; su -c id root </dev/null 2>&1; true"
         )
-        assert.strictEqual(stdout, user === "root" ? "wrote /home\n" : "")
-      }
-      for (const place of ["/home/user", "/tmp", "/dev/shm"])
-        assert.strictEqual((yield* run(here, `echo x > ${place}/f && cat ${place}/f`)).stdout, "x\n")
-      assert.throws(() => statSync("/usr/planted"))
-      const mounts = (yield* run(here, "awk '$4 ~ /^rw/ {print $2}' /proc/mounts")).stdout.trim().split("\n")
-      const known = ["/proc", "/tmp", "/home", "/dev/shm", "/dev/pts"]
-      const devices = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`)
-      for (const mount of mounts) assert.include([...known, ...devices], mount)
-    })
-  )
+        assert.notMatch(gained.stdout, /uid=0|^0$/m)
+      })
+    )
 
-  it.scoped("holds no capability, and cannot gain one", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      const { stdout } = yield* run(here, "cat /proc/self/status")
-      for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
-        assert.match(stdout, new RegExp(`${set}:\\t0{16}\\n`))
-      // CHOWN, KILL, SETGID and SETUID over the sandbox's own users, and none that could ever be more.
-      if (root) {
-        const ofRoot = (yield* run(here, "cat /proc/self/status", { user: "root" })).stdout
-        for (const set of ["CapPrm", "CapEff", "CapBnd"])
-          assert.match(ofRoot, new RegExp(`${set}:\\t0{14}e1\\n`))
-      }
-      assert.match(stdout, /NoNewPrivs:\t1\n/)
-      assert.match(stdout, /Seccomp:\t2\n/)
-      const gained = yield* run(
-        here,
-        "cp /usr/bin/id /tmp/id; chmod u+s /tmp/id; /tmp/id -u; su -c id root </dev/null 2>&1; true"
-      )
-      assert.notMatch(gained.stdout, /uid=0|^0$/m)
-    })
-  )
-
-  it.scoped("runs as uids that nothing else on the host has", () =>
-    Effect.gen(function* () {
-      if (!root) return
-      const [one, other] = [yield* sandbox(), yield* sandbox()]
-      const handles = yield* Effect.promise(() =>
-        Promise.all(
-          [one, other].map((each, index) =>
-            each.commands.run(`exec sleep 8639${index}`, { background: true })
+    it.scoped("runs as uids that nothing else on the host has", () =>
+      Effect.gen(function* () {
+        if (!root) return
+        const [one, other] = [yield* sandbox(), yield* sandbox()]
+        const handles = yield* Effect.promise(() =>
+          Promise.all(
+            [one, other].map((each, index) =>
+              each.commands.run(`exec sleep 8639${index}`, { background: true })
+            )
           )
         )
-      )
-      assert.strictEqual(handles.length, 2)
-      const marks = ["sleep 86390", "sleep 86391"]
-      // A shell has to become them first.
-      yield* until("both sleep", () => marks.every((mark) => uidOf(mark) !== undefined))
-      const uids = marks.map(uidOf)
-      assert.notStrictEqual(uids[0], uids[1])
-      for (const uid of uids) assert.isAtLeast(uid ?? 0, 0x70000000)
-    })
-  )
+        assert.strictEqual(handles.length, 2)
+        const marks = ["sleep 86390", "sleep 86391"]
+        // A shell has to become them first.
+        yield* until("both sleep", () => marks.every((mark) => uidOf(mark) !== undefined))
+        const uids = marks.map(uidOf)
+        assert.notStrictEqual(uids[0], uids[1])
+        for (const uid of uids) assert.isAtLeast(uid ?? 0, 0x70000000)
+      })
+    )
 
-  it.scoped("is refused the system calls that Docker refuses", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      const arm = process.arch === "arm64"
-      const calls = {
-        mount: arm ? 40 : 165,
-        umount2: arm ? 39 : 166,
-        pivot_root: arm ? 41 : 155,
-        chroot: arm ? 51 : 161,
-        unshare: arm ? 97 : 272,
-        setns: arm ? 268 : 308,
-        bpf: arm ? 280 : 321,
-        keyctl: arm ? 219 : 250,
-        add_key: arm ? 217 : 248,
-        userfaultfd: arm ? 282 : 323,
-        perf_event_open: arm ? 241 : 298,
-        kexec_load: arm ? 104 : 246,
-        reboot: arm ? 142 : 169,
-        init_module: arm ? 105 : 175,
-        io_uring_setup: 425,
-        open_by_handle_at: arm ? 265 : 304,
-        fsopen: 430,
-        move_mount: 429,
-        sethostname: arm ? 161 : 170,
-        settimeofday: arm ? 170 : 164,
-        swapon: arm ? 224 : 167,
-        quotactl: arm ? 60 : 179,
-        syslog: arm ? 116 : 103
-      }
-      const code = `import ctypes, os
+    it.scoped("is refused the system calls that Docker refuses", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const arm = process.arch === "arm64"
+        const calls = {
+          mount: arm ? 40 : 165,
+          umount2: arm ? 39 : 166,
+          pivot_root: arm ? 41 : 155,
+          chroot: arm ? 51 : 161,
+          unshare: arm ? 97 : 272,
+          setns: arm ? 268 : 308,
+          bpf: arm ? 280 : 321,
+          keyctl: arm ? 219 : 250,
+          add_key: arm ? 217 : 248,
+          userfaultfd: arm ? 282 : 323,
+          perf_event_open: arm ? 241 : 298,
+          kexec_load: arm ? 104 : 246,
+          reboot: arm ? 142 : 169,
+          init_module: arm ? 105 : 175,
+          io_uring_setup: 425,
+          open_by_handle_at: arm ? 265 : 304,
+          fsopen: 430,
+          move_mount: 429,
+          sethostname: arm ? 161 : 170,
+          settimeofday: arm ? 170 : 164,
+          swapon: arm ? 224 : 167,
+          quotactl: arm ? 60 : 179,
+          syslog: arm ? 116 : 103
+        }
+        const code = `import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 for name, number in ${JSON.stringify(Object.entries(calls))}:
     ctypes.set_errno(0)
@@ -211,101 +226,109 @@ print("clone", r, ctypes.get_errno())
 ctypes.set_errno(0); r = libc.syscall(${arm ? 92 : 135}, 0x0400000); print("personality", r, ctypes.get_errno())
 ctypes.set_errno(0); r = libc.socket(40, 1, 0); print("vsock", r, ctypes.get_errno())
 ctypes.set_errno(0); r = libc.ioctl(0, 0x5412, b"x"); print("tiocsti", r, ctypes.get_errno())`
-      for (const user of root ? ["user", "root"] : ["user"]) {
-        const { stdout } = yield* python(here, code, { user })
-        const answers = Object.fromEntries(
-          stdout
-            .trim()
-            .split("\n")
-            .map((line) => [line.split(" ")[0], line.split(" ").slice(1).join(" ")])
-        )
-        for (const name of [...Object.keys(calls), "clone", "personality", "vsock", "tiocsti"])
-          assert.strictEqual(answers[name], "-1 1", `${user}: ${name}`)
-        assert.strictEqual(answers.clone3, "-1 38")
-        assert.strictEqual(answers.future, "-1 38")
-      }
-    })
-  )
+        for (const user of users) {
+          const { stdout } = yield* python(here, code, { user })
+          const answers = Object.fromEntries(
+            stdout
+              .trim()
+              .split("\n")
+              .map((line) => [line.split(" ")[0], line.split(" ").slice(1).join(" ")])
+          )
+          for (const name of [...Object.keys(calls), "clone", "personality", "vsock", "tiocsti"])
+            assert.strictEqual(answers[name], "-1 1", `${user}: ${name}`)
+          assert.strictEqual(answers.clone3, "-1 38")
+          assert.strictEqual(answers.future, "-1 38")
+        }
+      })
+    )
 
-  it.scoped("refuses the other ABI of the processor", () =>
-    Effect.gen(function* () {
-      if (process.arch !== "x64") return
-      const here = yield* sandbox()
-      const { stdout } = yield* python(
-        here,
-        `import ctypes
+    it.scoped("refuses the other ABI of the processor", () =>
+      Effect.gen(function* () {
+        if (process.arch !== "x64") return
+        const here = yield* sandbox()
+        const { stdout } = yield* python(
+          here,
+          `import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 r = libc.syscall(0x40000000 | 39); print(r, ctypes.get_errno())`
-      )
-      assert.strictEqual(stdout, "-1 1\n")
-      // int 0x80 enters by the 32-bit table: the filter ends the process.
-      const killed = yield* python(
-        here,
-        `import ctypes, mmap
+        )
+        assert.strictEqual(stdout, "-1 1\n")
+        // int 0x80 enters by the 32-bit table: the filter ends the process.
+        const killed = yield* python(
+          here,
+          `import ctypes, mmap
 code = mmap.mmap(-1, 4096, prot=7)
 code.write(b"\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3")
 ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
 print("alive")`
-      )
-      assert.notInclude(killed.stdout, "alive")
-      assert.notStrictEqual(killed.exitCode, 0)
-    })
-  )
-
-  it.scoped("cannot touch its agent", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      for (const user of root ? ["user", "root"] : ["user"]) {
-        const { stdout } = yield* run(
-          here,
-          `kill -9 1; kill -STOP 1; cat /proc/1/environ /proc/1/mem /proc/1/fd/3; readlink /proc/1/fd/3 /proc/1/exe; echo x > /proc/1/fd/3;
-           python3 -c 'import ctypes; print("ptrace", ctypes.CDLL(None).ptrace(16, 1, 0, 0))'; true`,
-          { user }
         )
-        assert.strictEqual(stdout, "ptrace -1\n")
-      }
-      assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
-      yield* run(here, "kill -9 -1; true").pipe(Effect.ignore)
-      assert.strictEqual((yield* run(here, "echo still")).stdout, "still\n")
-    })
-  )
+        assert.notInclude(killed.stdout, "alive")
+        assert.notStrictEqual(killed.exitCode, 0)
+      })
+    )
 
-  it.scoped("leads no file operation astray with links, pipes or devices", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      const { files } = here
-      yield* run(
-        here,
-        `mkfifo fifo; ln -s fifo to-fifo; ln -s /dev/zero zero; ln -s loop loop; ln -s /etc/passwd passwd; mkdir sub; ln -s / sub/up;
+    it.scoped("cannot touch its agent", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        for (const user of users) {
+          const { stdout } = yield* run(
+            here,
+            `kill -9 1; kill -STOP 1; cat /proc/1/environ /proc/1/mem /proc/1/fd/3; readlink /proc/1/fd/3 /proc/1/exe; echo x > /proc/1/fd/3;
+           python3 -c 'import ctypes; print("ptrace", ctypes.CDLL(None).ptrace(16, 1, 0, 0))'; true`,
+            { user }
+          )
+          assert.strictEqual(stdout, "ptrace -1\n")
+        }
+        assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+        yield* run(here, "kill -9 -1; true").pipe(Effect.ignore)
+        assert.strictEqual((yield* run(here, "echo still")).stdout, "still\n")
+      })
+    )
+
+    it.scoped("leads no file operation astray with links, pipes or devices", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const { files } = here
+        yield* run(
+          here,
+          `mkfifo fifo; ln -s fifo to-fifo; ln -s /dev/zero zero; ln -s loop loop; ln -s /etc/passwd passwd; mkdir sub; ln -s / sub/up;
          ln -s /proc/1/environ agent; ln -s /home/root/secret secret`
-      )
-      if (root) yield* run(here, "echo hidden > ~/secret", { user: "root" })
-      for (const path of ["fifo", "to-fifo", "zero", "loop", "agent", "secret", "sub/up"]) {
-        const read = yield* rejection(() => files.read(path))
-        assert.notInclude(read.message, "hidden")
-        yield* rejection(() => files.write(path, "x"))
-      }
-      yield* rejection(() => files.write("passwd", "x"))
-      assert.strictEqual(
-        yield* Effect.promise(() => files.read("passwd")),
-        yield* Effect.promise(() => files.read("/etc/passwd"))
-      )
-      yield* Effect.promise(() => files.remove("sub"))
-      assert.isTrue(yield* Effect.promise(() => files.exists("/usr/bin/env")))
-      const listed = yield* Effect.promise(() => files.list("/home/user"))
-      assert.include(
-        listed.map(({ name }) => name),
-        "loop"
-      )
-    })
-  )
+        )
+        if (root) yield* run(here, "echo hidden > ~/secret", { user: "root" })
+        for (const path of [
+          "fifo",
+          "to-fifo",
+          "zero",
+          "loop",
+          "agent",
+          "sub/up",
+          ...(root ? ["secret"] : [])
+        ]) {
+          const read = yield* rejection(() => files.read(path))
+          assert.notInclude(read.message, "hidden")
+          yield* rejection(() => files.write(path, "x"))
+        }
+        yield* rejection(() => files.write("passwd", "x"))
+        assert.strictEqual(
+          yield* Effect.promise(() => files.read("passwd")),
+          yield* Effect.promise(() => files.read("/etc/passwd"))
+        )
+        yield* Effect.promise(() => files.remove("sub"))
+        assert.isTrue(yield* Effect.promise(() => files.exists("/usr/bin/env")))
+        const listed = yield* Effect.promise(() => files.list("/home/user"))
+        assert.include(
+          listed.map(({ name }) => name),
+          "loop"
+        )
+      })
+    )
 
-  it.scoped("leaves nothing behind when it is killed, however its programs hide", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      yield* python(
-        here,
-        `import os, signal, sys
+    it.scoped("leaves nothing behind when it is killed, however its programs hide", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        yield* python(
+          here,
+          `import os, signal, sys
 def daemon(mark):
     if os.fork(): return
     os.setsid()
@@ -316,20 +339,20 @@ def daemon(mark):
 for n in range(5): daemon("8640" + str(n))
 import time
 time.sleep(0.3)`
-      )
-      yield* run(here, "(setsid sh -c 'trap \"\" TERM; kill -STOP $$; sleep 86405' &) ; true")
-      assert.isAtLeast(processesMarked("sleep 8640").length, 5)
-      yield* Effect.promise(() => here.kill())
-      assert.deepEqual(processesMarked("sleep 8640"), [])
-    })
-  )
+        )
+        yield* run(here, "(setsid sh -c 'trap \"\" TERM; kill -STOP $$; sleep 86405' &) ; true")
+        assert.isAtLeast(processesMarked("sleep 8640").length, 5)
+        yield* Effect.promise(() => here.kill())
+        assert.deepEqual(processesMarked("sleep 8640"), [])
+      })
+    )
 
-  it.scoped("lets many orphans and zombies be reaped", () =>
-    Effect.gen(function* () {
-      const here = yield* sandbox()
-      yield* run(here, "for i in $(seq 200); do (setsid true &); done; sleep 0.3")
-      const { stdout } = yield* run(here, "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l")
-      assert.strictEqual(stdout, "0\n")
-    })
-  )
-})
+    it.scoped("lets many orphans and zombies be reaped", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        yield* run(here, "for i in $(seq 200); do (setsid true &); done; sleep 0.3")
+        const { stdout } = yield* run(here, "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l")
+        assert.strictEqual(stdout, "0\n")
+      })
+    )
+  })

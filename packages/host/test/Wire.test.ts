@@ -1,25 +1,8 @@
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
-import { connection, run, sandbox } from "./Fixtures.js"
-
-const request = (path: string, init: RequestInit = {}) =>
-  Effect.flatMap(EmbeddedHost, (host) =>
-    Effect.promise(async () => {
-      const response = await fetch(`${host.url}${path}`, init)
-      const text = await response.text()
-      return { status: response.status, headers: response.headers, text }
-    })
-  )
-
-const keyed = (init: RequestInit = {}) =>
-  Effect.map(EmbeddedHost, (host) => ({
-    ...init,
-    headers: { "x-api-key": Redacted.value(host.apiKey), "content-type": "application/json" }
-  }))
-
-const control = (path: string, init: RequestInit = {}) =>
-  Effect.flatMap(keyed(init), (with_) => request(path, with_))
+import { Effect } from "effect"
+import { connection, rejection, run, sandbox } from "./Fixtures.js"
+import { accessTo, control, request } from "./RawHttp.js"
 
 interface Created {
   readonly sandboxID: string
@@ -110,6 +93,77 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
       assert.strictEqual((yield* control("/v2/sandboxes?metadata=%25E0%25A4%25A")).status, 400)
       assert.strictEqual((yield* control("/v2/sandboxes?limit=0")).status, 400)
       assert.strictEqual((yield* control("/nowhere")).status, 404)
+    })
+  )
+
+  it.scoped("says in a few words what is wrong with a body", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const said = ({ text }: { readonly text: string }) => JSON.parse(text).message
+      const create = (body: string) => Effect.map(control("/v2/sandboxes", { method: "POST", body }), said)
+      const call = (method: string, body: string) =>
+        Effect.map(
+          request(method, {
+            method: "POST",
+            headers: { "content-type": "application/json", ...accessTo(here) },
+            body
+          }),
+          said
+        )
+      for (const [body, wrong] of [
+        ["{", "it is not JSON"],
+        ["null", "it must be an object"],
+        ["{}", "templateID must be given"],
+        ['{"templateID":1}', "templateID must be a string"],
+        ['{"templateID":"base","timeout":-1}', "timeout must be a number of seconds, 0 or more"],
+        ['{"templateID":"base","timeout":"1"}', "timeout must be a number"],
+        ['{"templateID":"base","metadata":{"a":1}}', "metadata.a must be a string"],
+        ['{"templateID":"base","volumeMounts":{}}', "volumeMounts must be a list or null"]
+      ] as const)
+        assert.strictEqual(yield* create(body), `invalid request body: ${wrong}`)
+      assert.strictEqual(
+        yield* call("/process.Process/SendSignal", '{"process":{},"signal":true}'),
+        "invalid message: signal must be a string or a number"
+      )
+      assert.match(
+        yield* call("/process.Process/SendInput", '{"process":{},"input":{"stdin":"?"}}'),
+        /^invalid message: input.stdin must be [^{]{1,60}$/
+      )
+    })
+  )
+
+  it.scoped("answers unimplemented to the methods that it does not have", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const call = (method: string, contentType: string) =>
+        request(method, {
+          method: "POST",
+          headers: { "content-type": contentType, ...accessTo(here) },
+          body: envelope({})
+        })
+      for (const method of [
+        "/process.Process/Update",
+        "/process.Process/None",
+        "/filesystem.Filesystem/CreateWatcher"
+      ]) {
+        const unary = yield* call(method, "application/json")
+        assert.strictEqual(unary.status, 501, method)
+        assert.strictEqual(JSON.parse(unary.text).code, "unimplemented")
+        const streamed = yield* call(method, "application/connect+json")
+        assert.strictEqual(streamed.status, 200, method)
+        const [only] = envelopes(Buffer.from(streamed.text))
+        assert.strictEqual(only?.message.error.code, "unimplemented")
+        assert.include(only?.message.error.message, method.slice(1))
+      }
+      const error = yield* rejection(() => here.files.watchDir("/tmp", () => {}))
+      assert.include(error.message, "unimplemented")
+      const strangers = { "e2b-sandbox-id": here.sandboxId, "x-access-token": "none" }
+      const refused = yield* request("/process.Process/None", {
+        method: "POST",
+        headers: strangers,
+        body: "{}"
+      })
+      assert.strictEqual(refused.status, 401)
     })
   )
 
@@ -224,13 +278,9 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
       )
       const where = yield* connection
       assert.strictEqual(where.apiUrl, host.url)
-      const token = (here as unknown as { envdAccessToken: string }).envdAccessToken
       const signalled = yield* request("/process.Process/SendSignal", {
         method: "POST",
-        headers: {
-          "content-type": "application/json",
-          ...envdHeaders({ sandboxID: here.sandboxId, envdAccessToken: token })
-        },
+        headers: { "content-type": "application/json", ...accessTo(here) },
         body: JSON.stringify({ process: { pid: handle.pid }, signal: "SIGNAL_SIGTERM" })
       })
       assert.strictEqual(signalled.status, 200)

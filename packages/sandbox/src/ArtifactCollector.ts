@@ -1,139 +1,48 @@
-import { type Context, Data, Deferred, Duration, Effect, type Scope, type Stream } from "effect"
-import * as ArtifactLister from "./ArtifactLister.js"
-import type { CommandExit, Sandbox, SandboxFailure } from "./Sandboxes/SandboxProvider.js"
+import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
+import { Context, Effect } from "effect"
+import type { LimitValues } from "./Limits.js"
+import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
 
-type SandboxService = Context.Tag.Service<Sandbox>
-
-/** Bounds of what is looked at. */
-export const bounds = {
-  /** Entries of the output directory, directories too. */
-  entries: 1000,
-  /** Directories within each other. */
-  depth: 8,
-  /** How long listing may take. */
-  listing: Duration.seconds(20)
+export interface CollectOptions {
+  readonly executionId: ExecutionId
+  readonly sandbox: Context.Tag.Service<Sandbox>
+  readonly limits: Pick<LimitValues, "maxArtifactSizeMB" | "maxArtifactsPerExecution">
+  /** Relative to the home of the sandbox's user. */
+  readonly outputDir: string
 }
 
-/** The kinds of entries; the first is the one that can be read. */
-const kinds = [
-  "file",
-  "symlink",
-  "fifo",
-  "socket",
-  "device",
-  "mount",
-  "linked",
-  "deep",
-  "unreadable",
-  "unknown",
-  "replaced"
-] as const
-
-/** An entry of the output directory. */
-export interface ListedEntry {
-  readonly kind: (typeof kinds)[number]
-  /** Its path within the directory, cut after 300 bytes. */
-  readonly path: Uint8Array
-  /** Bytes of the whole path. */
-  readonly pathBytes: number
-  readonly size: number
-  /** Bytes that are really there; the rest are holes. */
-  readonly allocated: number
-  /** Absent: it is no file, or was found too large to be opened. */
-  readonly content?: Stream.Stream<Uint8Array, SandboxFailure>
+/** What came of the files in an output directory. */
+export interface CollectedArtifacts {
+  readonly artifacts: ReadonlyArray<Artifact>
+  /** The first hundred, and then how many more. */
+  readonly rejected: ReadonlyArray<RejectedArtifact>
 }
 
-export interface Listing {
-  readonly entries: ReadonlyArray<ListedEntry>
-  /** Whether there were more than are looked at. */
-  readonly more: boolean
-}
-
-/** Nothing can be collected, and why. */
-export class NotListed extends Data.TaggedError("NotListed")<{ readonly reason: string }> {}
-
-const notUnderstood = new NotListed({ reason: "the output directory could not be listed" })
-const tookTooLong = new NotListed({ reason: "listing the output directory took too long" })
-const withoutPerl = new NotListed({ reason: "artifacts cannot be collected where there is no Perl" })
-
-/** Far more than a thousand entries take. */
-const mostListing = 2_097_152
-/** What the program has put in the way of the tools that we need may be anything: nothing in a line is trusted. */
-const linePattern = /^([a-z]+) (-1|\d{1,9}) (\d{1,16}) (\d{1,16}) (\d{1,9}) ((?:[0-9a-f]{2}){0,300})$/
-
-const parseEntry =
-  (sandbox: SandboxService, pid: string) =>
-  (line: string): ListedEntry | undefined => {
-    const [, word, fd, size, blocks, pathBytes, hex] = linePattern.exec(line) ?? []
-    const kind = kinds.find((kind) => kind === word)
-    if (kind === undefined || hex === undefined) return undefined
-    return {
-      kind,
-      path: new Uint8Array(Buffer.from(hex, "hex")),
-      pathBytes: Number(pathBytes),
-      size: Number(size),
-      allocated: Number(blocks) * 512,
-      ...(fd === "-1" ? {} : { content: sandbox.read(`/proc/${pid}/fd/${fd}`) })
-    }
-  }
-
-const parse = (sandbox: SandboxService, text: string): Effect.Effect<Listing, NotListed> => {
-  const [first = "", ...lines] = text.trimEnd().split("\n")
-  const [, pid] = /^pid (\d{1,9})$/.exec(first) ?? []
-  const [, more] = /^end ([01])$/.exec(lines.pop() ?? "") ?? []
-  if (pid === undefined || more === undefined || lines.length > bounds.entries) return notUnderstood
-  const entries = lines.map(parseEntry(sandbox, pid)).filter((entry) => entry !== undefined)
-  return entries.length < lines.length ? notUnderstood : Effect.succeed({ entries, more: more === "1" })
-}
-
-const ofExit = ({ exitCode }: CommandExit): Effect.Effect<string, NotListed> => {
-  if (exitCode === ArtifactLister.exitCodes.nothing) return Effect.succeed("pid 1\nend 0\n")
-  return exitCode === ArtifactLister.exitCodes.notLooked ? withoutPerl : notUnderstood
-}
-
-/**
- * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the sandbox for as long
- * as `hold` says. Files larger than `largest` bytes are listed, not opened.
- */
-export const list = Effect.fn("ArtifactCollector.list")(function* (
-  sandbox: SandboxService,
-  outputDir: string,
-  largest: number,
-  hold: Duration.Duration
-): Effect.fn.Return<Listing, NotListed, Scope.Scope> {
-  const listed = yield* Deferred.make<string, NotListed>()
-  let text = ""
-  const hear = (stream: "stdout" | "stderr", piece: string) => {
-    if (stream === "stderr" || text.length > mostListing) return
-    text += piece
-    if (text.length > mostListing) Deferred.unsafeDone(listed, notUnderstood)
-    else if (/^end [01]\n$/m.test(text.slice(-6))) Deferred.unsafeDone(listed, Effect.succeed(text))
-  }
-  const [seconds, holdSeconds] = [bounds.listing, hold].map((time) => Math.ceil(Duration.toSeconds(time)))
-  yield* sandbox
-    .run({
-      line: ArtifactLister.line,
-      env: {
-        // Its login shell must not read what the program has put into the user's home.
-        HOME: "/",
-        BULKHEAD_LISTER: ArtifactLister.script,
-        BULKHEAD_OUTPUT: outputDir,
-        BULKHEAD_LIST: [bounds.entries, bounds.depth, largest, seconds, holdSeconds].join(" ")
-      },
-      lifetime: Duration.sum(bounds.listing, hold),
-      onOutput: hear
-    })
-    .pipe(
-      Effect.mapError((failure) => new NotListed({ reason: lowerCased(failure.message) })),
-      Effect.flatMap(ofExit),
-      Effect.intoDeferred(listed),
-      Effect.forkScoped
-    )
-  const answer = yield* Effect.timeoutFail(Deferred.await(listed), {
-    duration: bounds.listing,
-    onTimeout: () => tookTooLong
-  })
-  return yield* parse(sandbox, answer)
+/** None of the files in an output directory is kept, for this reason. */
+export const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
+  artifacts: [],
+  rejected: [{ name: outputDir, reason: `Artifact validation failed: ${why}` }]
 })
 
-const lowerCased = (message: string) => message.slice(0, 1).toLowerCase() + message.slice(1)
+/**
+ * Decides which of the files that a program leaves become artifacts of its execution.
+ * Default: one that keeps nothing, and says so in the result.
+ */
+export class ArtifactCollector extends Context.Reference<ArtifactCollector>()(
+  "@bulkhead/sandbox/ArtifactCollector",
+  {
+    defaultValue: (): {
+      /**
+       * Collects what is in the output directory. Call it when all of the program's processes are dead, and before
+       * the sandbox is destroyed; what fails is a rejected entry. May let the sandbox live two and a half minutes
+       * from now, to read what there is.
+       */
+      readonly collect: (options: CollectOptions) => Effect.Effect<CollectedArtifacts>
+      /** Removes what was collected for an execution whose result nobody will ever see. */
+      readonly forget: (executionId: ExecutionId) => Effect.Effect<void>
+    } => ({
+      collect: ({ outputDir }) => Effect.succeed(notCollected(outputDir, "no artifacts are kept here")),
+      forget: () => Effect.void
+    })
+  }
+) {}

@@ -23,15 +23,17 @@ import {
   type UserMetrics,
   type UserUsage
 } from "@bulkhead/domain"
-import { type ConfigError, Context, Duration, Effect, Fiber, Layer, Option, Stream } from "effect"
+import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission/Admission.js"
-import { ArtifactGate } from "./ArtifactGate.js"
-import * as Idempotency from "./Execution/Idempotency.js"
-import * as ExecutionRegistry from "./Execution/LiveExecutions.js"
-import { execute } from "./Execution/Submission.js"
+import { ArtifactCollector } from "./ArtifactCollector.js"
+import { Idempotency } from "./Execution/Idempotency.js"
+import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
+import * as Recovery from "./Execution/Recovery.js"
+import { submit } from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
 import { change, Limits } from "./Limits.js"
-import * as Books from "./Record/ExecutionLog.js"
+import { LimitsInForce } from "./LimitsInForce.js"
+import { ExecutionLog } from "./Record/ExecutionLog.js"
 import {
   type EventQuery,
   type ExecutionQuery,
@@ -43,10 +45,8 @@ import { IdempotencyKeys } from "./Record/IdempotencyKeys.js"
 import * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
 import { Prices } from "./Record/Prices.js"
 import type { SandboxFailure, SandboxProvider } from "./Sandboxes/SandboxProvider.js"
-import { Sandboxes } from "./Sandboxes/SandboxSupply.js"
+import { SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
-import { type Shared, shuttingDown } from "./Shared.js"
-import * as Timers from "./Timers.js"
 
 export interface ExecuteOptions {
   /** Who asks, whatever the request says. */
@@ -58,32 +58,47 @@ const shutdownBound = Duration.seconds(15)
 
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
+/** What the way of an execution uses. */
+const parts = [
+  Admission,
+  ExecutionLog,
+  ExecutionStore,
+  Idempotency,
+  LimitsInForce,
+  LiveExecutions,
+  SandboxSupply,
+  Toolchain
+] as const
+
+type Parts = Context.Tag.Identifier<(typeof parts)[number]>
+
+/** Without what else is there, such as the span in which the service was made. */
+const ownContext = Effect.map(
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices]),
+  ([context, artifacts, prices]) =>
+    Context.pick(...parts)(context).pipe(
+      Context.add(ArtifactCollector, artifacts),
+      Context.add(Prices, prices)
+    )
+)
+
 const make = Effect.gen(function* () {
-  const shared: Shared = {
-    registry: yield* ExecutionRegistry.make,
-    books: yield* Books.make,
-    prices: yield* Prices,
-    admission: yield* Admission,
-    sandboxes: yield* Sandboxes,
-    toolchain: yield* Toolchain,
-    gate: yield* ArtifactGate,
-    store: yield* ExecutionStore,
-    idempotency: yield* Idempotency.make,
-    timers: yield* Timers.make,
-    clock: yield* Effect.clock,
-    limits: yield* Limits,
-    isClosing: false
-  }
-  const { admission, registry, sandboxes, store, toolchain } = shared
-  const tracked = yield* TrackedWork.make(shared)
-  yield* Effect.orDie(Books.closeUnfinished(shared.books))
+  const context = yield* ownContext
+  const admission = yield* Admission
+  const inForce = yield* LimitsInForce
+  const live = yield* LiveExecutions
+  const store = yield* ExecutionStore
+  const supply = yield* SandboxSupply
+  const toolchain = yield* Toolchain
+  const tracked = yield* TrackedWork.make
+  yield* Effect.orDie(Recovery.closeUnfinished)
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)
 
   const find = Effect.fnUntraced(function* (executionId: ExecutionId) {
-    const live = registry.find(executionId)
-    if (live !== undefined) return live
+    const running = yield* live.find(executionId)
+    if (running !== undefined) return running
     yield* upToDate
     const kept = yield* store.find(executionId)
     return Option.isSome(kept) ? kept.value : yield* new ExecutionNotFound({ executionId })
@@ -96,76 +111,11 @@ const make = Effect.gen(function* () {
     return events
   })
 
-  const listLive = ({ from, state, to, userId }: ExecutionQuery) =>
-    Effect.sync(() => ({
-      items: registry
-        .list()
-        .filter(
-          (execution) =>
-            execution.state === state &&
-            (userId === undefined || execution.userId === userId) &&
-            (from === undefined || execution.startedAt >= from) &&
-            (to === undefined || execution.startedAt < to)
-        )
-    }))
-
-  const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
-    if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
-    yield* upToDate
-    const page = yield* store.list(query)
-    // The store knows when an execution began and ended; what it does between is known here.
-    return { ...page, items: page.items.map((kept) => registry.find(kept.executionId) ?? kept) }
-  })
-
-  const killExecution = Effect.fn("SandboxService.killExecution")(function* (
+  const getLogs = Effect.fnUntraced(function* (
     executionId: ExecutionId,
-    reason = "user_request"
+    filter: Omit<EventQuery, keyof PageRequest> = {}
   ) {
-    if (registry.kill(executionId, { reason, graceful: true })) return
-    yield* find(executionId)
-    return yield* new ExecutionEnded({ executionId })
-  })
-
-  const drain = Effect.gen(function* () {
-    shared.isClosing = true
-    yield* admission.dismiss(({ executionId }) => shuttingDown(executionId))
-    const reason = "the service is shutting down"
-    registry.killAll(["tracked"], { reason, graceful: false })
-    const finished = yield* registry.idle.pipe(
-      Effect.timeoutOption(Duration.seconds(shared.limits.killGracePeriod))
-    )
-    if (Option.isSome(finished)) return
-    registry.killAll(["queued", "starting", "running"], { reason, graceful: false })
-    yield* registry.idle.pipe(Effect.timeoutOption(shutdownBound))
-  }).pipe(Effect.withSpan("SandboxService.shutdown"))
-  // In a fiber of its own: within a finalizer nothing can be interrupted, and so no wait would ever be bounded.
-  const shutdown = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(drain)), Fiber.join)
-  yield* Effect.addFinalizer(() => shutdown)
-
-  return SandboxService.of({
-    execute: (request, options) => execute(shared, request, options?.userId),
-    canStartExecution: admission.canStart,
-    startExecution: tracked.start,
-    endExecution: tracked.end,
-    killExecution,
-    getSystemMetrics: Effect.zipWith(
-      admission.occupancy,
-      sandboxes.metrics,
-      ({ active, queued, users }, provider) => ({
-        activeExecutions: active,
-        queuedExecutions: queued,
-        totalUsers: users,
-        utilizationPercent: percent(active, shared.limits.maxConcurrentSandboxes),
-        ...provider
-      })
-    ),
-    getUserMetrics: (userId) =>
-      Effect.map(admission.occupancyOf(userId), ({ active, queued }) => ({
-        activeExecutions: active,
-        queuedExecutions: queued,
-        utilizationPercent: percent(active, shared.limits.maxSandboxesPerUser)
-      })),
-    getLogs: (executionId, filter = {}) =>
+    const pages = yield* Stream.runCollect(
       Stream.paginateEffect<
         string | undefined,
         ReadonlyArray<ExecutionEvent>,
@@ -176,25 +126,111 @@ const make = Effect.gen(function* () {
           getEvents(executionId, { ...filter, limit: largestPage, ...(cursor ? { cursor } : {}) }),
           (page) => [page.items, Option.fromNullable(page.nextCursor)]
         )
-      ).pipe(
-        Stream.runCollect,
-        Effect.map((pages) => [...pages].flat())
-      ),
+      )
+    )
+    return [...pages].flat()
+  })
+
+  /** What waits or runs has no verdict yet. */
+  const listLive = ({ from, state, to, userId, verdict }: ExecutionQuery) =>
+    Effect.map(live.list, (executions) => ({
+      items: executions.filter(
+        (execution) =>
+          verdict === undefined &&
+          execution.state === state &&
+          (userId === undefined || execution.userId === userId) &&
+          (from === undefined || execution.startedAt >= from) &&
+          (to === undefined || execution.startedAt < to)
+      )
+    }))
+
+  const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
+    if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
+    yield* upToDate
+    const page = yield* store.list(query)
+    // The store knows when an execution began and ended; what it does between is known here.
+    const items = yield* Effect.forEach(page.items, (kept) =>
+      Effect.map(live.find(kept.executionId), (running) => running ?? kept)
+    )
+    return { ...page, items }
+  })
+
+  const killExecution = Effect.fn("SandboxService.killExecution")(function* (
+    executionId: ExecutionId,
+    reason = "user_request"
+  ) {
+    if (yield* live.kill(executionId, { reason, graceful: true })) return
+    yield* find(executionId)
+    return yield* new ExecutionEnded({ executionId })
+  })
+
+  const changeLimits = Effect.fn("SandboxService.changeLimits")(function* (changes: LimitChanges) {
+    const limits = yield* change(yield* Ref.get(inForce), changes)
+    yield* Ref.set(inForce, limits)
+    yield* admission.adjust(limits)
+    return limits
+  })
+
+  /** Whether nothing is left in time. */
+  const idleWithin = (bound: Duration.Duration) =>
+    live.idle.pipe(Effect.interruptible, Effect.timeoutOption(bound), Effect.map(Option.isSome))
+
+  const shutdown = Effect.gen(function* () {
+    const { killGracePeriod } = yield* Ref.get(inForce)
+    yield* live.close
+    yield* admission.dismiss(shuttingDown)
+    const request = { reason: "the service is shutting down", graceful: false }
+    yield* live.killAll(["tracked"], request)
+    if (yield* idleWithin(Duration.seconds(killGracePeriod))) return
+    yield* live.killAll(["queued", "starting", "running"], request)
+    yield* idleWithin(shutdownBound)
+  }).pipe(Effect.withSpan("SandboxService.shutdown"))
+  yield* Effect.addFinalizer(() => shutdown)
+
+  return SandboxService.of({
+    execute: Effect.fn("SandboxService.execute")(
+      (request: ExecutionRequestInput, options?: ExecuteOptions) => submit(request, options?.userId),
+      Effect.provide(context)
+    ),
+    canStartExecution: admission.canStart,
+    startExecution: tracked.start,
+    endExecution: tracked.end,
+    killExecution,
+    getSystemMetrics: Effect.gen(function* () {
+      const { active, queued, users } = yield* admission.occupancy
+      const { maxConcurrentSandboxes } = yield* Ref.get(inForce)
+      return {
+        activeExecutions: active,
+        queuedExecutions: queued,
+        totalUsers: users,
+        utilizationPercent: percent(active, maxConcurrentSandboxes),
+        ...(yield* supply.metrics)
+      }
+    }),
+    getUserMetrics: Effect.fnUntraced(function* (userId) {
+      const { active, queued } = yield* admission.occupancyOf(userId)
+      const { maxSandboxesPerUser } = yield* Ref.get(inForce)
+      return {
+        activeExecutions: active,
+        queuedExecutions: queued,
+        utilizationPercent: percent(active, maxSandboxesPerUser)
+      }
+    }),
+    getLogs,
     getEvents,
     listExecutions,
     getExecution: find,
     getUsage: (query = {}) => Effect.zipRight(upToDate, store.usage(query)),
     verifyAudit: Effect.zipRight(upToDate, store.verify),
-    limits: Effect.sync(() => shared.limits),
-    changeLimits: Effect.fn("SandboxService.changeLimits")(function* (changes) {
-      shared.limits = yield* change(shared.limits, changes)
-      yield* admission.adjust(shared.limits)
-      return shared.limits
-    }),
-    readiness: Effect.zipWith(sandboxes.metrics, Effect.isSuccess(store.ready), ({ circuit }, canRecord) => {
-      if (shared.isClosing) return { ready: false, reason: "The service is shutting down" }
+    limits: Ref.get(inForce),
+    changeLimits,
+    readiness: Effect.gen(function* () {
+      if (yield* live.isClosed) return { ready: false, reason: "The service is shutting down" }
+      const { circuit } = yield* supply.metrics
       if (circuit === "open") return { ready: false, reason: "The sandbox provider is down" }
-      if (!canRecord) return { ready: false, reason: "What happens cannot be recorded" }
+      if (!(yield* Effect.isSuccess(store.ready))) {
+        return { ready: false, reason: "What happens cannot be recorded" }
+      }
       return { ready: true }
     }),
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
@@ -278,36 +314,37 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
   static readonly layerBare: Layer.Layer<
     SandboxService,
     never,
-    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | Toolchain | Admission | Sandboxes
-  > = Layer.scoped(SandboxService, make)
-
-  /** With whatever limits and books are provided. */
-  static readonly layerOver: Layer.Layer<
-    SandboxService,
-    never,
-    Limits | ExecutionStore | IdempotencyKeys | ArtifactGate | SandboxProvider
-  > = Layer.suspend(() =>
-    SandboxService.layerBare.pipe(
-      Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
-      Layer.provide(Sandboxes.layer)
+    Limits | ExecutionStore | IdempotencyKeys | Toolchain | Admission | SandboxSupply
+  > = Layer.scoped(SandboxService, make).pipe(
+    Layer.provide(
+      Layer.mergeAll(LimitsInForce.layer, LiveExecutions.layer, ExecutionLog.layer, Idempotency.layer)
     )
   )
 
-  /** With whatever limits are provided; executions, keys and artifacts are kept in memory. */
+  /** With whatever limits and record are provided. */
+  static readonly layerOver: Layer.Layer<
+    SandboxService,
+    never,
+    Limits | ExecutionStore | IdempotencyKeys | SandboxProvider
+  > = Layer.suspend(() =>
+    SandboxService.layerBare.pipe(
+      Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
+      Layer.provide(SandboxSupply.layer)
+    )
+  )
+
+  /** With whatever limits are provided; executions and keys are kept in memory. */
   static readonly layerMemory: Layer.Layer<SandboxService, never, Limits | SandboxProvider> = Layer.suspend(
     () =>
       SandboxService.layerOver.pipe(
-        Layer.provide(
-          Layer.mergeAll(
-            MemoryExecutionStore.layer(),
-            IdempotencyKeys.layerMemory(),
-            ArtifactGate.layerMemory
-          )
-        )
+        Layer.provide(Layer.merge(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory()))
       )
   )
 
-  /** With the specification's limits, some of them set otherwise; everything is kept in memory. */
+  /**
+   * With the specification's limits, some of them set otherwise; everything is kept in memory. What a program leaves in its output
+   * directory is refused unless an `ArtifactCollector` is provided too.
+   */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<SandboxService, never, SandboxProvider> {
     return Layer.provide(SandboxService.layerMemory, Limits.layer(limits))
   }

@@ -1,21 +1,5 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
-export {
-  ArtifactGate,
-  type CollectedArtifacts,
-  type CollectOptions,
-  defaultOutputDir
-} from "./ArtifactGate.js"
-export { type ArtifactKind, defaultWhitelist, mediaTypeOf, type Whitelist } from "./ArtifactPolicy.js"
-export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
-export {
-  type ArtifactRange,
-  ArtifactStore,
-  ArtifactStoreFailure,
-  type StagedArtifact,
-  type StoredArtifact
-} from "./ArtifactStore.js"
-export { type KillRequest, KillSwitch } from "./Execution/KillSwitch.js"
-export * as FileArtifactStore from "./FileArtifactStore.js"
+export { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "./ArtifactCollector.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export {
   type EndedExecution,
@@ -29,10 +13,11 @@ export {
 export { type Claim, IdempotencyKeys } from "./Record/IdempotencyKeys.js"
 export * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
 export { Prices, type PriceValues } from "./Record/Prices.js"
-export type { HeldSandbox } from "./Sandboxes/HeldSandbox.js"
-export { Instance } from "./Sandboxes/InstanceName.js"
+export { InstanceName } from "./Sandboxes/InstanceName.js"
 export {
+  CommandEvent,
   type CommandExit,
+  type CommandOutput,
   type ListedSandbox,
   Sandbox,
   type SandboxCommand,
@@ -42,9 +27,8 @@ export {
   SandboxProvider,
   type SandboxSize
 } from "./Sandboxes/SandboxProvider.js"
-export { Sandboxes } from "./Sandboxes/SandboxSupply.js"
-export { type Facts, type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
+export { type SandboxObserver, SandboxSupply } from "./Sandboxes/SandboxSupply.js"
+export { type Runtime, Toolchain, type ToolchainFacts } from "./Sandboxes/Toolchain.js"
 export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
-export type { SupervisorReport } from "./Supervision/GuestReport.js"
-export * as SupervisorScript from "./Supervision/GuestScript.js"
-export * as Timers from "./Timers.js"
+export { GuestProgram } from "./Supervision/GuestProgram.js"
+export type { GuestReport } from "./Supervision/GuestReport.js"

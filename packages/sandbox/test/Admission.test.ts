@@ -14,20 +14,18 @@ import {
   TestClock
 } from "effect"
 import { Admission } from "../src/Admission/Admission.js"
-import { type KilledEarly, KillSwitch } from "../src/Execution/KillSwitch.js"
 import { defaultLimits, Limits, type LimitValues } from "../src/Limits.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 
-type Ended = Exit.Exit<void, Refusal | KilledEarly>
+type Ended = Exit.Exit<void, Refusal>
 
 /** One execution that asked for a place. */
 interface Guest {
   readonly userId: UserId
   readonly order: number
-  readonly killSwitch: KillSwitch
   readonly gate: Deferred.Deferred<void>
-  readonly fiber: Fiber.RuntimeFiber<void, Refusal | KilledEarly>
+  readonly fiber: Fiber.RuntimeFiber<void, Refusal>
   /** What it was told that may go before, if it had to wait. */
   ahead: number | undefined
   state: "waits" | "inside" | "gone"
@@ -46,7 +44,7 @@ const makeHouse = Effect.fnUntraced(function* (initial: Partial<LimitValues>) {
   const context = yield* Layer.build(Admission.layer.pipe(Layer.provide(Limits.layer(limits))))
   const admission = Context.get(context, Admission)
   const guests: Array<Guest> = []
-  const entered: Array<Guest> = []
+  const entered: Array<Omit<Guest, "fiber">> = []
   const inside = (user?: string) =>
     guests.filter(({ state, userId }) => state === "inside" && (user ?? userId) === userId).length
   // One that is interrupted before its first step never learns that it is gone.
@@ -54,34 +52,35 @@ const makeHouse = Effect.fnUntraced(function* (initial: Partial<LimitValues>) {
 
   const arrive = Effect.fnUntraced(function* (user: string, scheduler?: Scheduler.Scheduler) {
     const userId = UserId.make(user)
-    const killSwitch = new KillSwitch()
     const gate = yield* Deferred.make<void>()
     const order = guests.length
+    const person: Omit<Guest, "fiber"> = { userId, order, gate, ahead: undefined, state: "waits" }
     const visit = Effect.acquireUseRelease(
       Effect.sync(() => {
-        guest.state = "inside"
-        entered.push(guest)
+        person.state = "inside"
+        entered.push(person)
       }),
       () => Deferred.await(gate),
       () =>
         Effect.sync(() => {
-          guest.state = "gone"
+          person.state = "gone"
         })
     )
-    const onWait = (ahead: number) => {
-      guest.ahead = ahead
-    }
+    const onWait = (ahead: number) =>
+      Effect.sync(() => {
+        person.ahead = ahead
+      })
     const executionId = ExecutionId.make(`exec_${order}`)
-    const fiber = yield* admission.withPlace({ executionId, userId }, killSwitch, onWait, visit).pipe(
+    const fiber = yield* admission.withPermit({ executionId, userId }, onWait, visit).pipe(
       Effect.onExit(() =>
         Effect.sync(() => {
-          guest.state = "gone"
+          person.state = "gone"
         })
       ),
       (effect) => (scheduler ? Effect.withScheduler(effect, scheduler) : effect),
       Effect.fork
     )
-    const guest: Guest = { userId, order, killSwitch, gate, fiber, ahead: undefined, state: "waits" }
+    const guest: Guest = Object.assign(person, { fiber })
     guests.push(guest)
     return guest
   })
@@ -115,8 +114,6 @@ const refusalOf = ({ fiber }: Guest) =>
     return failure.value
   })
 
-const kill = ({ killSwitch }: Guest) => killSwitch.press({ reason: "user_request", graceful: true })
-
 const steps = Array.from({ length: 60 }, (_, index) => index + 1)
 
 const users = ["a", "b", "c"]
@@ -131,14 +128,13 @@ const action = FastCheck.oneof(
     })
   },
   { weight: 3, arbitrary: FastCheck.record({ do: FastCheck.constant("letGo" as const), which }) },
-  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("kill" as const), which }) },
-  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("interrupt" as const), which }) }
+  { weight: 4, arbitrary: FastCheck.record({ do: FastCheck.constant("interrupt" as const), which }) }
 )
 const adjustment = FastCheck.record({ do: FastCheck.constant("adjust" as const), all: small, each: small })
 const pause = FastCheck.constant({ do: "settle" as const })
 type Action =
   | { readonly do: "come"; readonly user: string }
-  | { readonly do: "letGo" | "kill" | "interrupt"; readonly which: number }
+  | { readonly do: "letGo" | "interrupt"; readonly which: number }
   | { readonly do: "adjust"; readonly all: number; readonly each: number }
   | { readonly do: "settle" }
 
@@ -150,8 +146,6 @@ const perform = (house: House, action: Action, limits: LimitValues) =>
     const guest = house.guests[action.which % Math.max(1, house.guests.length)]
     if (guest === undefined) return
     if (action.do === "letGo") yield* Deferred.succeed(guest.gate, undefined)
-    // A guest who is inside minds its kill switch itself.
-    else if (action.do === "kill" && guest.state === "waits") kill(guest)
     else guest.fiber.unsafeInterruptAsFork(FiberId.none)
   })
 
@@ -191,7 +185,7 @@ const assertOrder = (house: House) => {
   }
 }
 
-describe("whatever comes, goes, is killed or interrupted", () => {
+describe("whatever comes, goes or is interrupted", () => {
   it.scoped.prop(
     "after each step the caps hold, also changed ones, and nobody waits for nothing",
     [
@@ -420,28 +414,23 @@ describe("the queue", () => {
     })
   )
 
-  for (const [way, leave] of [
-    ["a kill", kill],
-    ["an interrupt", ({ fiber }: Guest) => fiber.unsafeInterruptAsFork(FiberId.none)]
-  ] as const) {
-    it.scoped(`${way} takes one who waits out at once`, () =>
-      Effect.gen(function* () {
-        const house = yield* makeHouse({ maxConcurrentSandboxes: 1, maxQueued: 2 })
-        const first = yield* house.come("a")
-        const second = yield* house.come("b")
-        const third = yield* house.come("c")
-        assert.strictEqual((yield* house.admission.canStart(UserId.make("d"))).ahead, 2)
-        leave(second)
-        yield* settle
-        assert.strictEqual(second.state, "gone")
-        assert.strictEqual((yield* house.admission.canStart(UserId.make("d"))).ahead, 1)
-        const fourth = yield* house.come("d")
-        assert.strictEqual(fourth.state, "waits")
-        yield* house.letGo(first)
-        assert.strictEqual(third.state, "inside")
-      })
-    )
-  }
+  it.scoped("an interrupt takes one who waits out at once", () =>
+    Effect.gen(function* () {
+      const house = yield* makeHouse({ maxConcurrentSandboxes: 1, maxQueued: 2 })
+      const first = yield* house.come("a")
+      const second = yield* house.come("b")
+      const third = yield* house.come("c")
+      assert.strictEqual((yield* house.admission.canStart(UserId.make("d"))).ahead, 2)
+      yield* Fiber.interruptFork(second.fiber)
+      yield* settle
+      assert.strictEqual(second.state, "gone")
+      assert.strictEqual((yield* house.admission.canStart(UserId.make("d"))).ahead, 1)
+      const fourth = yield* house.come("d")
+      assert.strictEqual(fourth.state, "waits")
+      yield* house.letGo(first)
+      assert.strictEqual(third.state, "inside")
+    })
+  )
 
   it.scoped("gives the turn of one who leaves in the same moment to the next", () =>
     Effect.gen(function* () {
@@ -465,7 +454,7 @@ describe("the queue", () => {
       yield* house.come("b")
       waiting.push(yield* house.come("c"))
       yield* house.admission.dismiss(
-        ({ executionId }) => new ShuttingDown({ executionId, message: "bye", retryAfter: 1 })
+        (executionId) => new ShuttingDown({ executionId, message: "bye", retryAfter: 1 })
       )
       for (const guest of waiting) {
         const executionId = ExecutionId.make(`exec_${guest.order}`)
@@ -530,7 +519,7 @@ describe("canStart", () => {
     ([arrivals, leavers, maxConcurrentSandboxes, maxSandboxesPerUser]) =>
       Effect.gen(function* () {
         const house = yield* makeHouse({ maxConcurrentSandboxes, maxSandboxesPerUser })
-        const before = new Map<Guest, ReadonlyArray<Guest>>()
+        const before = new Map<Omit<Guest, "fiber">, ReadonlyArray<Guest>>()
         for (const [index, user] of arrivals.entries()) {
           const others = house.waiting()
           before.set(yield* house.come(user), others)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, FiberId, TestClock } from "effect"
 import * as CircuitBreaker from "../src/Sandboxes/CircuitBreaker.js"
 import { SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
+import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 
@@ -38,6 +39,13 @@ const isSpared = (breaker: CircuitBreaker.CircuitBreaker) =>
     )
     return !asked
   })
+
+/** Runs an effect after somebody has set the wall clock to this. Time goes on as before. */
+const withWallClockAt = (millis: number) =>
+  withChangedClock(() => ({
+    currentTimeMillis: Effect.succeed(millis),
+    unsafeCurrentTimeMillis: () => millis
+  }))
 
 const opened = Effect.tap(make(), (breaker) => fail(breaker, 3))
 
@@ -110,6 +118,25 @@ describe("CircuitBreaker", () => {
     })
   )
 
+  for (const [where, millis] of [
+    ["back", 0],
+    ["forward", Number.MAX_SAFE_INTEGER]
+  ] as const) {
+    it.effect(`a wall clock that is set ${where} neither ends the cooldown nor draws it out`, () =>
+      Effect.gen(function* () {
+        yield* TestClock.adjust("1 days")
+        const breaker = yield* opened
+        const asked = withWallClockAt(millis)
+        yield* TestClock.adjust("9999 millis")
+        assert.strictEqual(yield* asked(breaker.state), "open")
+        assert.isTrue(yield* asked(isSpared(breaker)))
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual(yield* asked(breaker.state), "half-open")
+        assert.isFalse(yield* asked(isSpared(breaker)))
+      })
+    )
+  }
+
   it.effect("a try that fails opens it for another cooldown", () =>
     Effect.gen(function* () {
       const breaker = yield* opened
@@ -151,20 +178,24 @@ describe("CircuitBreaker", () => {
   )
 
   it.effect("a try that is interrupted, at whatever step, lets the next one try", () =>
-    Effect.forEach(
-      Array.from({ length: 40 }, (_, index) => index + 1),
-      (step) =>
-        Effect.gen(function* () {
-          const breaker = yield* opened
-          yield* TestClock.adjust("10 seconds")
-          const interrupt = () => fiber.unsafeInterruptAsFork(FiberId.none)
-          const fiber: Fiber.RuntimeFiber<never, SandboxFailure> = yield* breaker
-            .guard(Effect.never)
-            .pipe(Effect.withScheduler(yieldAt(step, interrupt)), Effect.fork)
-          yield* settle
-          yield* Fiber.interrupt(fiber)
-          assert.isFalse(yield* isSpared(breaker), `interrupted at step ${step}`)
-        })
-    )
+    Effect.gen(function* () {
+      const interrupted: Array<number> = []
+      for (let step = 1; step <= 60; step++) {
+        const breaker = yield* opened
+        yield* TestClock.adjust("10 seconds")
+        const interrupt = () => {
+          interrupted.push(step)
+          fiber.unsafeInterruptAsFork(FiberId.none)
+        }
+        const fiber: Fiber.RuntimeFiber<never, SandboxFailure> = yield* breaker
+          .guard(Effect.never)
+          .pipe(Effect.withScheduler(yieldAt(step, interrupt)), Effect.fork)
+        yield* settle
+        yield* Fiber.interrupt(fiber)
+        assert.isFalse(yield* isSpared(breaker), `interrupted at step ${step}`)
+      }
+      assert.isAbove(interrupted.length, 15)
+      assert.notInclude(interrupted, 60, "a try has more steps than were tried")
+    })
   )
 })

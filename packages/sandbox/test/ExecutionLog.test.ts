@@ -1,20 +1,20 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   type Entry,
   ExecutionStore,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
-  Sandboxes,
   SandboxService,
+  SandboxSupply,
   StoreFailure,
   Toolchain
 } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Ref, TestClock } from "effect"
+import { Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
 import { settle } from "./Fixture.js"
 
 const { MockSandboxes, sleeper } = MockSandboxProvider
@@ -34,16 +34,16 @@ const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {}
 ) =>
   SandboxService.layerBare.pipe(
-    Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
+    Layer.provide(Layer.merge(Admission.layer, SandboxSupply.layer)),
     Layer.provide(Limits.layer(limits)),
     Layer.provide(
       Toolchain.layerTest({
-        supervisor: "none",
+        supervisor: GuestProgram.Absent(),
         size: { vcpus: 2, memoryMB: 1024 },
         runtimes: [python]
       })
     ),
-    Layer.provide(Layer.mergeAll(IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
+    Layer.provide(IdempotencyKeys.layerMemory()),
     Layer.provideMerge(MockSandboxProvider.layer(behaviour)),
     Layer.provideMerge(books)
   )
@@ -97,35 +97,27 @@ describe("books that cannot be written", () => {
 
   it.effect("are waited for before an execution is answered", () =>
     Effect.gen(function* () {
+      const taken = yield* Ref.make<ReadonlyArray<string>>([])
       const kept = yield* Ref.make<ReadonlyArray<string>>([])
       const slow = Layer.effect(
         ExecutionStore,
-        Effect.map(ExecutionStore, (store) => {
-          let taken: ReadonlyArray<Entry> = []
-          return {
-            ...store,
-            write: (entries: ReadonlyArray<Entry>) => {
-              taken = [...taken, ...entries]
-              return store.write(entries)
-            },
-            commit: Effect.delay(
-              Effect.suspend(() =>
-                Ref.set(
-                  kept,
-                  taken.map(({ _tag }) => _tag)
-                )
-              ),
-              "1 second"
-            )
-          }
-        })
+        Effect.map(ExecutionStore, (store) => ({
+          ...store,
+          append: (entries: ReadonlyArray<Entry>) =>
+            Effect.zipRight(
+              Ref.update(taken, (tags) => [...tags, ...entries.map(({ _tag }) => _tag)]),
+              store.append(entries)
+            ),
+          commit: Effect.delay(
+            Effect.flatMap(Ref.get(taken), (tags) => Ref.set(kept, tags)),
+            "1 second"
+          )
+        }))
       ).pipe(Layer.provide(MemoryExecutionStore.layer()))
       yield* Effect.gen(function* () {
         const answered = yield* Effect.fork(execute())
         yield* TestClock.adjust("999 millis")
-        assert.isNull(
-          yield* Fiber.poll(answered).pipe(Effect.map((exit) => (exit._tag === "Some" ? exit : null)))
-        )
+        assert.isTrue(Option.isNone(yield* Fiber.poll(answered)))
         yield* TestClock.adjust("1 millis")
         yield* Fiber.join(answered)
         assert.deepStrictEqual((yield* Ref.get(kept)).slice(-2), ["Happened", "Ended"])
@@ -143,7 +135,7 @@ describe("what an earlier life left unfinished", () => {
         ExecutionStore,
         Effect.gen(function* () {
           const store = yield* ExecutionStore
-          store.write([{ _tag: "Began", execution: left }])
+          yield* store.append([{ _tag: "Began", execution: left }])
           return { ...store, unfinished: Effect.succeed([left]) }
         })
       ).pipe(Layer.provide(MemoryExecutionStore.layer()))

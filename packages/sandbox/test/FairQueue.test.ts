@@ -7,7 +7,7 @@ type Key = (typeof keys)[number]
 
 interface NaiveLine {
   readonly key: Key
-  held: boolean
+  isSuspended: boolean
   values: Array<number>
 }
 
@@ -33,12 +33,12 @@ class NaiveQueue {
     return this.lines.reduce((sum, { values }) => sum + values.length, 0)
   }
 
-  push(key: Key, value: number, held: boolean) {
+  push(key: Key, value: number, isSuspended: boolean) {
     const known = this.lineOf(key)
     if (known) return void known.values.push(value)
-    const line: NaiveLine = { key, held, values: [value] }
+    const line: NaiveLine = { key, isSuspended, values: [value] }
     this.lines.push(line)
-    if (!held) this.round.push(line)
+    if (!isSuspended) this.round.push(line)
   }
 
   remove(value: number) {
@@ -57,16 +57,16 @@ class NaiveQueue {
     return value
   }
 
-  hold(key: Key) {
+  suspend(key: Key) {
     const line = this.lineOf(key)
-    if (line) line.held = true
+    if (line) line.isSuspended = true
     this.round = this.round.filter((other) => other !== line)
   }
 
-  release(key: Key) {
+  resume(key: Key) {
     const line = this.lineOf(key)
-    if (!line?.held) return
-    line.held = false
+    if (!line?.isSuspended) return
+    line.isSuspended = false
     this.round.push(line)
   }
 
@@ -76,7 +76,7 @@ class NaiveQueue {
       for (let value = this.shift(); value !== undefined; value = this.shift()) all.push(value)
     }
     shiftAll()
-    for (const { key } of this.lines) this.release(key)
+    for (const { key } of this.lines) this.resume(key)
     shiftAll()
     return all
   }
@@ -86,15 +86,19 @@ const key = FastCheck.constantFrom(...keys)
 const step = FastCheck.oneof(
   {
     weight: 6,
-    arbitrary: FastCheck.record({ do: FastCheck.constant("push" as const), key, held: FastCheck.boolean() })
+    arbitrary: FastCheck.record({
+      do: FastCheck.constant("push" as const),
+      key,
+      isSuspended: FastCheck.boolean()
+    })
   },
   {
     weight: 3,
     arbitrary: FastCheck.record({ do: FastCheck.constant("remove" as const), which: FastCheck.nat(40) })
   },
   { weight: 4, arbitrary: FastCheck.record({ do: FastCheck.constant("shift" as const) }) },
-  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("hold" as const), key }) },
-  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("release" as const), key }) },
+  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("suspend" as const), key }) },
+  { weight: 2, arbitrary: FastCheck.record({ do: FastCheck.constant("resume" as const), key }) },
   { weight: 1, arbitrary: FastCheck.record({ do: FastCheck.constant("drain" as const) }) }
 )
 
@@ -109,8 +113,8 @@ describe("FairQueue", () => {
       for (const step of steps) {
         if (step.do === "push") {
           const value = places.length
-          places.push(queue.push(step.key, value, step.held))
-          naive.push(step.key, value, step.held)
+          places.push(queue.push(step.key, value, step.isSuspended))
+          naive.push(step.key, value, step.isSuspended)
         } else if (step.do === "remove") {
           const place = places[step.which]
           if (place) assert.strictEqual(queue.remove(place), naive.remove(place.value))
@@ -144,21 +148,21 @@ describe("FairQueue", () => {
     assert.deepStrictEqual([queue.shift(), queue.shift(), queue.shift()], ["noisy 0", "other", "noisy 1"])
   })
 
-  it("gives a held key no turns until it is released, and then after everyone who has one", () => {
+  it("gives a suspended key no turns until they are resumed, and then after everyone who has one", () => {
     const queue = new FairQueue<string, string>()
     queue.push("a", "a1", false)
     queue.push("b", "b1", false)
     queue.push("c", "c1", true)
-    queue.hold("a")
+    queue.suspend("a")
     assert.strictEqual(queue.shift(), "b1")
     assert.isUndefined(queue.shift())
     assert.strictEqual(queue.size, 2)
-    queue.release("c")
-    queue.release("a")
+    queue.resume("c")
+    queue.resume("a")
     assert.deepStrictEqual([queue.shift(), queue.shift()], ["c1", "a1"])
   })
 
-  it("keeps nothing of a key whose line is empty, not even that it was held", () => {
+  it("keeps nothing of a key whose line is empty, not even that it was suspended", () => {
     const queue = new FairQueue<string, string>()
     assert.isTrue(queue.remove(queue.push("a", "a1", true)))
     assert.strictEqual(queue.lineCount, 0)
@@ -167,7 +171,7 @@ describe("FairQueue", () => {
     assert.strictEqual(queue.lineCount, 0)
   })
 
-  it("drains any number of held keys", () => {
+  it("drains any number of suspended keys", () => {
     const queue = new FairQueue<number, number>()
     for (let index = 0; index < 20_000; index++) queue.push(index, index, true)
     let drained = 0

@@ -1,15 +1,14 @@
 import type { LimitValues } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   type ExecutionStore,
-  type Facts,
+  GuestProgram,
   IdempotencyKeys,
   Limits,
   MemoryExecutionStore,
   type Runtime,
-  Sandboxes,
   SandboxService,
+  SandboxSupply,
   Toolchain
 } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
@@ -22,17 +21,20 @@ const python: Runtime = {
   command: "python3 -u main.py"
 }
 
+/** A guest program that is sent along, of which the mock takes no notice. */
+export const sentAsRoot = GuestProgram.Sent({ user: "root", directory: "/tmp", packed: "" })
+
 /** The real service on mock sandboxes that know python and bash, by default without a supervisor in them. */
 export const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
   limits: Partial<LimitValues> = {},
-  supervisor: Facts["supervisor"] = "none",
+  supervisor: GuestProgram = GuestProgram.Absent(),
   store: Layer.Layer<ExecutionStore> = MemoryExecutionStore.layer()
 ) =>
   SandboxService.layerBare.pipe(
-    Layer.provide(Layer.mergeAll(Admission.layer, Sandboxes.layer)),
+    Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
     Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(Layer.mergeAll(store, IdempotencyKeys.layerMemory(), ArtifactGate.layerMemory)),
+    Layer.provideMerge(Layer.merge(store, IdempotencyKeys.layerMemory())),
     Layer.provideMerge(
       Toolchain.layerTest({
         supervisor,

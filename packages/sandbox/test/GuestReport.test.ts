@@ -1,21 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
-import { type SupervisorReport, SupervisorVoice } from "../src/Supervision/GuestReport.js"
+import { GuestVoice } from "../src/Supervision/GuestReport.js"
 
 const nonce = "c0ffee"
 
 const listen = (pieces: ReadonlyArray<string>) => {
-  const heard = { text: "", started: [] as Array<string>, reports: [] as Array<SupervisorReport> }
-  const voice = new SupervisorVoice(nonce, {
-    onStarted: (cgroup) => heard.started.push(cgroup),
-    onReport: (report) => heard.reports.push(report),
-    onText: (text) => {
-      heard.text += text
-    }
-  })
-  for (const piece of pieces) voice.hear(piece)
-  voice.end()
-  return heard
+  const voice = new GuestVoice(nonce)
+  const all = [...pieces.flatMap((piece) => voice.hear(piece)), ...voice.end()]
+  return {
+    text: all.map((heard) => (heard._tag === "Text" ? heard.text : "")).join(""),
+    started: all.flatMap((heard) => (heard._tag === "Started" ? [heard.cgroup] : [])),
+    reports: all.flatMap((heard) => (heard._tag === "Reported" ? [heard.report] : []))
+  }
 }
 
 /** The text in pieces that end where the cuts say. */
@@ -24,7 +20,7 @@ const cut = (text: string, cuts: ReadonlyArray<number>) => {
   return places.slice(1).map((place, index) => text.slice(places[index], place))
 }
 
-describe("SupervisorVoice", () => {
+describe("GuestVoice", () => {
   it.prop(
     "tells the supervisor from the program, however the stream is cut",
     [

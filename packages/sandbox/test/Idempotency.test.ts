@@ -31,11 +31,13 @@ describe("an idempotency key", () => {
       assert.notStrictEqual(executionId, theirs)
       yield* claim({ userId, key: "one", fingerprint, executionId: theirs })
       const execution = { executionId: theirs, userId, state: "running", startedAt: 0 } as const
-      store.write([{ _tag: "Began", execution }])
+      yield* store.append([{ _tag: "Began", execution }])
       const underWay = yield* Effect.flip(execute("one"))
       assert.include(underWay, { _tag: "RecordUnavailable", retryAfter: 1 })
       assert.match(underWay.message, /under way on another server/)
-      store.write([{ _tag: "Ended", end: { executionId: theirs, endedAt: 1, verdict: "InternalError" } }])
+      yield* store.append([
+        { _tag: "Ended", end: { executionId: theirs, endedAt: 1, verdict: "InternalError" } }
+      ])
       const ended = yield* Effect.flip(execute("one"))
       assert.strictEqual(ended._tag, "IdempotencyConflict")
       assert.match(ended.message, /not kept here any more$/)

@@ -28,7 +28,6 @@ describe("Limits", () => {
 
   for (const [variable, value] of [
     ["SANDBOX_MAX_TIMEOUT", "soon"],
-    ["SANDBOX_MAX_TIMEOUT", ""],
     ["SANDBOX_MAX_MEMORY_MB", "-1"],
     ["SANDBOX_MAX_CPU_PERCENT", "180"],
     ["SANDBOX_MAX_RETRIES", "1.5"],
@@ -42,6 +41,13 @@ describe("Limits", () => {
       })
     )
   }
+
+  it.effect("are not set by a variable that is set to nothing", () =>
+    Effect.gen(function* () {
+      const limits = yield* read({ SANDBOX_MAX_TIMEOUT: "", SANDBOX_MAX_RETRIES: " " })
+      assert.deepStrictEqual(limits, defaultLimits)
+    })
+  )
 
   it.effect("set through options beat the defaults", () =>
     Effect.gen(function* () {

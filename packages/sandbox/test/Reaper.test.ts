@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { Effect, Exit, Fiber, Option, Scope, TestClock } from "effect"
 import * as Reaper from "../src/Sandboxes/Reaper.js"
 import { type ListedSandbox, SandboxFailure, SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
 import { settle } from "./Fixture.js"
@@ -7,12 +7,12 @@ import { settle } from "./Fixture.js"
 const down = new SandboxFailure({ code: "ECONNRESET", phase: "list", message: "down", retryable: true })
 const gone = Effect.void as Effect.Effect<void, SandboxFailure>
 
-/** A reaper, and a provider that holds what it is told to. */
+/** A reaper, and a provider with these sandboxes, of which those in `owned` have an owner. */
 const makeReaper = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const alive = new Set(ids)
-  const held = new Set<string>()
-  const world = { lists: 0, kills: 0, list: gone, kill: gone }
-  const sandboxes = () => [...alive].map((id): ListedSandbox => ({ id, metadata: { hold: id } }))
+  const owned = new Set<string>()
+  const world = { lists: 0, kills: 0, list: gone, kill: gone, afterAnswer: Effect.void }
+  const sandboxes = () => [...alive].map((id): ListedSandbox => ({ id, metadata: { ownership: id } }))
   const provider = SandboxProvider.of({
     name: "test",
     create: () => Effect.dieMessage("none is asked for"),
@@ -31,22 +31,22 @@ const makeReaper = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const reaper = yield* Reaper.make({
     provider,
     tags: {},
-    holder: () => {
-      const now = new Set(held)
-      return ({ id }) => now.has(id)
-    },
+    owned: Effect.sync(() => {
+      const now = new Set(owned)
+      return ({ id }: ListedSandbox) => now.has(id)
+    }).pipe(Effect.tap(() => world.afterAnswer)),
     interval: 60
   })
-  return { reaper, world, alive, held }
+  return { reaper, world, alive, owned }
 })
 
 describe("Reaper", () => {
-  it.scoped("ends at its start what nobody holds, and counts it", () =>
+  it.scoped("ends at its start what has no owner, and counts it", () =>
     Effect.gen(function* () {
-      const { alive, held, reaper, world } = yield* makeReaper(["held", "orphan"])
-      held.add("held")
+      const { alive, owned, reaper, world } = yield* makeReaper(["owned", "orphan"])
+      owned.add("owned")
       yield* settle
-      assert.deepStrictEqual([...alive], ["held"])
+      assert.deepStrictEqual([...alive], ["owned"])
       assert.strictEqual(yield* reaper.reaped, 1)
       assert.strictEqual(world.lists, 1)
     })
@@ -61,7 +61,7 @@ describe("Reaper", () => {
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(world.lists, 2)
       alive.add("orphan")
-      for (let wakes = 0; wakes < 5; wakes++) reaper.wake()
+      yield* Effect.replicateEffect(reaper.wake, 5)
       yield* TestClock.adjust("999 millis")
       assert.strictEqual(world.lists, 2)
       yield* TestClock.adjust("1 millis")
@@ -69,26 +69,26 @@ describe("Reaper", () => {
     })
   )
 
-  it.scoped("leaves alone what was held when it asked, and does not count its ordinary end", () =>
+  it.scoped("leaves alone what had an owner when it asked, and does not count its ordinary end", () =>
     Effect.gen(function* () {
-      const { alive, held, reaper, world } = yield* makeReaper(["ends"])
-      held.add("ends")
+      const { alive, owned, reaper, world } = yield* makeReaper(["ends"])
+      owned.add("ends")
       world.list = Effect.sleep("1 seconds")
       yield* settle
       alive.delete("ends")
-      held.delete("ends")
+      owned.delete("ends")
       yield* TestClock.adjust("1 seconds")
       assert.strictEqual(world.kills, 0)
       assert.strictEqual(yield* reaper.reaped, 0)
     })
   )
 
-  it.scoped("leaves alone what is held by the time it is listed", () =>
+  it.scoped("leaves alone what has an owner by the time it is listed", () =>
     Effect.gen(function* () {
-      const { alive, held, world } = yield* makeReaper(["new"])
+      const { alive, owned, world } = yield* makeReaper(["new"])
       world.list = Effect.sleep("1 seconds")
       yield* settle
-      held.add("new")
+      owned.add("new")
       yield* TestClock.adjust("1 seconds")
       assert.strictEqual(alive.size, 1)
     })
@@ -134,6 +134,53 @@ describe("Reaper", () => {
       })
     )
   }
+
+  it.effect("looks a last time at its end if it was woken since it looked, and not otherwise", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { alive, reaper, world } = yield* Scope.extend(makeReaper([]), scope)
+      yield* settle
+      alive.add("orphan")
+      yield* reaper.wake
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(alive.size, 0)
+      assert.strictEqual(world.lists, 2)
+      const { world: calm } = yield* Effect.scoped(Effect.zipLeft(makeReaper([]), settle))
+      assert.strictEqual(calm.lists, 1)
+    })
+  )
+
+  it.effect("looks a last time also if it was woken while it asked who has an owner", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { alive, owned, reaper, world } = yield* Scope.extend(makeReaper(["left"]), scope)
+      owned.add("left")
+      world.afterAnswer = Effect.suspend(() => {
+        world.afterAnswer = Effect.void
+        owned.delete("left")
+        return reaper.wake
+      })
+      yield* settle
+      assert.strictEqual(alive.size, 1)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(alive.size, 0)
+    })
+  )
+
+  it.effect("gives up its last look after five seconds", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { reaper, world } = yield* Scope.extend(makeReaper([]), scope)
+      yield* settle
+      world.list = Effect.never
+      yield* reaper.wake
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("4999 millis")
+      assert.isTrue(Option.isNone(yield* Fiber.poll(closing)))
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(closing)
+    })
+  )
 
   it.scoped("does not ask again within a look for what will not get better", () =>
     Effect.gen(function* () {

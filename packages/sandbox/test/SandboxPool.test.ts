@@ -1,9 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Exit, FastCheck, Fiber, FiberId, Option, Scope, TestClock } from "effect"
-import type { HeldSandbox } from "../src/Sandboxes/HeldSandbox.js"
+import {
+  Clock,
+  Duration,
+  Effect,
+  Exit,
+  FastCheck,
+  Fiber,
+  FiberId,
+  Option,
+  Scheduler,
+  Scope,
+  Stream,
+  TestClock
+} from "effect"
+import type { OwnedSandbox } from "../src/Sandboxes/OwnedSandbox.js"
 import * as SandboxPool from "../src/Sandboxes/SandboxPool.js"
 import { SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
-import * as Timers from "../src/Timers.js"
+import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
 
@@ -12,6 +25,11 @@ const dead = new SandboxFailure({ code: "SANDBOX_BUSY", phase: "renew", message:
 
 const minute = Duration.minutes(1)
 const lifetimeOf = (seconds: number) => Duration.seconds(seconds)
+
+/** The test's clock, whose own steps cannot be interrupted at will without harm to it. */
+const steadyClock = withChangedClock((clock) => ({
+  sleep: (duration) => Effect.withScheduler(clock.sleep(duration), Scheduler.defaultScheduler)
+}))
 
 /** A pool, and a provider of which everything can be seen. */
 const makePool = Effect.fnUntraced(function* (
@@ -37,6 +55,7 @@ const makePool = Effect.fnUntraced(function* (
       diesAt.set(id, (yield* Clock.currentTimeMillis) + Duration.toMillis(lifetime))
       return {
         id,
+        ownership: id,
         renew: (lifetime) =>
           Effect.zipRight(
             Effect.sync(() => renewed.push([id, Duration.toSeconds(lifetime)])),
@@ -45,49 +64,43 @@ const makePool = Effect.fnUntraced(function* (
         size: Effect.die("not asked"),
         write: () => Effect.void,
         read: () => Effect.die("not read") as never,
-        run: () => Effect.never,
+        run: () => Stream.never,
         signal: () => Effect.void,
-        destroy: Effect.die("not asked"),
-        release: Effect.sync(() => alive.delete(id))
-      } satisfies HeldSandbox
+        destroy: Effect.die("not asked")
+      } satisfies OwnedSandbox
     })
+  const close = ({ id }: OwnedSandbox) => Effect.sync(() => void alive.delete(id))
   const scope = yield* Scope.make()
   yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
   const pool = yield* SandboxPool.make({
     limits: { poolMin: 0, poolMax: 3, poolMaxAge: 300, ...limits },
     create: make,
-    timers: yield* Timers.make,
+    close,
     usualLifetime: options.usualLifetime ?? Duration.zero,
     whenCalm: options.whenCalm ?? Effect.void
-  }).pipe(Scope.extend(scope))
+  }).pipe(steadyClock, Scope.extend(scope))
   yield* settle
   const idle = Effect.map(pool.metrics, ({ idle }) => idle)
-  return { pool, provider, alive, diesAt, renewed, scope, idle }
+
+  const closeTaken = Option.match({ onNone: () => Effect.void, onSome: close })
+  /** Takes one, and closes it at once. */
+  const borrow = Effect.acquireUseRelease(pool.take(minute), () => Effect.void, closeTaken)
+  /** Takes one for a while. */
+  const take = (lifetime = minute) =>
+    Effect.map(pool.take(lifetime), (sandbox) => ({
+      id: Option.map(sandbox, ({ id }) => id),
+      close: closeTaken(sandbox)
+    }))
+  return { pool, provider, alive, diesAt, renewed, scope, idle, borrow, take }
 })
-
-const releaseOf = Option.match({
-  onNone: () => Effect.void,
-  onSome: ({ release }: HeldSandbox) => Effect.asVoid(release)
-})
-
-/** Takes one, and lets go of it at once. */
-const borrow = (pool: SandboxPool.SandboxPool) =>
-  Effect.acquireUseRelease(pool.take(minute), () => Effect.void, releaseOf)
-
-/** Takes one for a while. */
-const take = (pool: SandboxPool.SandboxPool, lifetime = minute) =>
-  Effect.gen(function* () {
-    const sandbox = yield* pool.take(lifetime)
-    return { id: Option.map(sandbox, ({ id }) => id), release: releaseOf(sandbox) }
-  })
 
 describe("SandboxPool", () => {
   it.scoped("keeps the least at once, and counts hits and misses", () =>
     Effect.gen(function* () {
-      const { pool, renewed } = yield* makePool({ poolMin: 2 })
+      const { pool, renewed, take } = yield* makePool({ poolMin: 2 })
       assert.deepStrictEqual(yield* pool.metrics, { idle: 2, target: 2, hits: 0, misses: 0 })
-      const first = yield* take(pool, lifetimeOf(77))
-      const second = yield* take(pool, lifetimeOf(78))
+      const first = yield* take(lifetimeOf(77))
+      const second = yield* take(lifetimeOf(78))
       assert.deepStrictEqual([first.id, second.id], [Option.some("sandbox-1"), Option.some("sandbox-2")])
       assert.deepStrictEqual(renewed, [
         ["sandbox-1", 77],
@@ -101,10 +114,10 @@ describe("SandboxPool", () => {
   it.scoped("asks none that was made a moment ago for what is usual, and every other", () =>
     Effect.gen(function* () {
       const usualLifetime = lifetimeOf(370)
-      const { diesAt, pool, provider, renewed } = yield* makePool({ poolMin: 1 }, { usualLifetime })
+      const { diesAt, provider, renewed, take } = yield* makePool({ poolMin: 1 }, { usualLifetime })
       provider.renew = dead
       yield* TestClock.adjust("999 millis")
-      const { id } = yield* take(pool, usualLifetime)
+      const { id } = yield* take(usualLifetime)
       assert.deepStrictEqual(id, Option.some("sandbox-1"))
       const now = yield* Clock.currentTimeMillis
       assert.isAtLeast((diesAt.get("sandbox-1") ?? 0) - now, Duration.toMillis(usualLifetime))
@@ -118,7 +131,7 @@ describe("SandboxPool", () => {
         yield* settle
         yield* TestClock.adjust(waits)
         const asked = renewed.length
-        yield* take(pool, lifetime)
+        yield* take(lifetime)
         assert.isAbove(renewed.length, asked)
       }
     })
@@ -126,9 +139,9 @@ describe("SandboxPool", () => {
 
   it.scoped("makes one more after each miss, up to the most", () =>
     Effect.gen(function* () {
-      const { pool, provider } = yield* makePool({ poolMax: 2 })
+      const { pool, provider, take } = yield* makePool({ poolMax: 2 })
       provider.fails = true
-      for (let miss = 0; miss < 4; miss++) assert.isTrue(Option.isNone((yield* take(pool)).id))
+      for (let miss = 0; miss < 4; miss++) assert.isTrue(Option.isNone((yield* take()).id))
       assert.deepStrictEqual(yield* pool.metrics, { idle: 0, target: 2, hits: 0, misses: 4 })
       provider.fails = false
       yield* TestClock.adjust("30 seconds")
@@ -138,10 +151,10 @@ describe("SandboxPool", () => {
 
   it.scoped("destroys those that grew old, and keeps fewer then", () =>
     Effect.gen(function* () {
-      const { alive, pool, provider } = yield* makePool()
+      const { alive, pool, provider, take } = yield* makePool()
       provider.fails = true
-      yield* take(pool)
-      yield* take(pool)
+      yield* take()
+      yield* take()
       yield* settle
       provider.fails = false
       yield* TestClock.adjust("500 millis")
@@ -157,9 +170,9 @@ describe("SandboxPool", () => {
 
   it.scoped("keeps none so long that its provider ends it", () =>
     Effect.gen(function* () {
-      const { alive, diesAt, pool } = yield* makePool({ poolMin: 2 })
+      const { alive, diesAt, take } = yield* makePool({ poolMin: 2 })
       yield* TestClock.adjust("50 seconds")
-      yield* (yield* take(pool)).release
+      yield* (yield* take()).close
       for (let second = 0; second < 400; second += 10) {
         yield* TestClock.adjust("10 seconds")
         const now = yield* Clock.currentTimeMillis
@@ -170,9 +183,9 @@ describe("SandboxPool", () => {
 
   it.scoped("destroys those that grew old also while no new ones can be made", () =>
     Effect.gen(function* () {
-      const { alive, pool, provider } = yield* makePool({ poolMin: 2 })
+      const { alive, provider, take } = yield* makePool({ poolMin: 2 })
       provider.fails = true
-      yield* (yield* take(pool)).release
+      yield* (yield* take()).close
       assert.strictEqual(alive.size, 1)
       yield* TestClock.adjust("300 seconds")
       yield* settle
@@ -182,9 +195,9 @@ describe("SandboxPool", () => {
 
   it.scoped("looks at each one once, however fast new ones come that are dead too", () =>
     Effect.gen(function* () {
-      const { pool, provider, renewed } = yield* makePool({ poolMin: 2 })
+      const { provider, renewed, take } = yield* makePool({ poolMin: 2 })
       provider.renew = Effect.never
-      const taking = yield* Effect.fork(take(pool))
+      const taking = yield* Effect.fork(take())
       for (let second = 0; second < 4; second++) yield* TestClock.adjust("1 seconds")
       assert.isTrue(Option.isNone((yield* Fiber.join(taking)).id))
       assert.strictEqual(renewed.length, 2)
@@ -193,9 +206,9 @@ describe("SandboxPool", () => {
 
   it.scoped("does not keep one who goes away waiting for a sandbox's answer", () =>
     Effect.gen(function* () {
-      const { alive, pool, provider } = yield* makePool({ poolMin: 1 })
+      const { alive, borrow, pool, provider } = yield* makePool({ poolMin: 1 })
       provider.renew = Effect.never
-      const taking = yield* Effect.fork(borrow(pool))
+      const taking = yield* Effect.fork(borrow)
       yield* settle
       yield* Fiber.interrupt(taking)
       yield* settle
@@ -205,10 +218,10 @@ describe("SandboxPool", () => {
 
   it.scoped("skips a dead one and one that does not answer, and destroys them at once", () =>
     Effect.gen(function* () {
-      const { alive, pool, provider } = yield* makePool({ poolMin: 1 })
+      const { alive, pool, provider, take } = yield* makePool({ poolMin: 1 })
       provider.renew = dead
       provider.fails = true
-      assert.isTrue(Option.isNone((yield* take(pool)).id))
+      assert.isTrue(Option.isNone((yield* take()).id))
       yield* settle
       assert.strictEqual(alive.size, 0)
       assert.include(yield* pool.metrics, { hits: 0, misses: 1 })
@@ -217,7 +230,7 @@ describe("SandboxPool", () => {
       yield* TestClock.adjust("30 seconds")
       provider.fails = true
       provider.renew = Effect.never
-      const taking = yield* Effect.fork(take(pool))
+      const taking = yield* Effect.fork(take())
       for (let second = 0; second < 4; second++) yield* TestClock.adjust("1 seconds")
       assert.isTrue(Option.isNone((yield* Fiber.join(taking)).id))
       yield* settle
@@ -238,9 +251,9 @@ describe("SandboxPool", () => {
 
   it.scoped("waits ever longer after each failure to make one, and recovers", () =>
     Effect.gen(function* () {
-      const { idle, pool, provider } = yield* makePool({ poolMax: 1 })
+      const { idle, provider, take } = yield* makePool({ poolMax: 1 })
       provider.fails = true
-      yield* take(pool)
+      yield* take()
       yield* settle
       const triesAfter = Effect.fnUntraced(function* (millis: number) {
         yield* TestClock.adjust(millis)
@@ -262,21 +275,21 @@ describe("SandboxPool", () => {
 
   it.scoped("ends all that are idle with its scope, and none that is taken", () =>
     Effect.gen(function* () {
-      const { alive, pool, scope } = yield* makePool({ poolMin: 3 })
-      const taken = yield* take(pool)
+      const { alive, scope, take } = yield* makePool({ poolMin: 3 })
+      const taken = yield* take()
       yield* settle
       assert.strictEqual(alive.size, 4)
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual([...alive], ["sandbox-1"])
-      yield* taken.release
+      yield* taken.close
       assert.strictEqual(alive.size, 0)
     })
   )
 
   it.scoped("with room for none does nothing", () =>
     Effect.gen(function* () {
-      const { pool, provider } = yield* makePool({ poolMax: 0 })
-      assert.isTrue(Option.isNone((yield* take(pool)).id))
+      const { pool, provider, take } = yield* makePool({ poolMax: 0 })
+      assert.isTrue(Option.isNone((yield* take()).id))
       yield* TestClock.adjust("1 hours")
       assert.strictEqual(provider.tries, 0)
       assert.deepStrictEqual(yield* pool.metrics, { idle: 0, target: 0, hits: 0, misses: 0 })
@@ -285,24 +298,24 @@ describe("SandboxPool", () => {
 
   it.scoped.prop(
     "gives no sandbox twice, and keeps no more than its most",
-    [FastCheck.array(FastCheck.constantFrom("take", "release", "wait", "break"), { maxLength: 25 })],
+    [FastCheck.array(FastCheck.constantFrom("take", "close", "wait", "break"), { maxLength: 25 })],
     ([actions]) =>
       Effect.gen(function* () {
-        const { alive, pool, provider } = yield* makePool({ poolMin: 1 })
+        const { alive, pool, provider, take } = yield* makePool({ poolMin: 1 })
         const given: Array<string> = []
-        const held: Array<Effect.Effect.Success<ReturnType<typeof take>>> = []
+        const inUse: Array<Effect.Effect.Success<ReturnType<typeof take>>> = []
         for (const action of actions) {
           if (action === "take") {
-            const taken = yield* take(pool)
+            const taken = yield* take()
             if (Option.isSome(taken.id)) given.push(taken.id.value)
-            held.push(taken)
-          } else if (action === "release") yield* held.shift()?.release ?? Effect.void
+            inUse.push(taken)
+          } else if (action === "close") yield* inUse.shift()?.close ?? Effect.void
           else if (action === "wait") yield* TestClock.adjust("100 seconds")
           else provider.renew = provider.renew === Effect.void ? dead : Effect.void
           assert.isAtMost((yield* pool.metrics).idle, 3)
         }
         assert.strictEqual(new Set(given).size, given.length)
-        for (const { release } of held) yield* release
+        for (const { close } of inUse) yield* close
         yield* settle
         assert.strictEqual(alive.size, (yield* pool.metrics).idle)
       }),
@@ -310,13 +323,17 @@ describe("SandboxPool", () => {
   )
 
   it.scoped("loses none when a take is interrupted, at whatever step", () =>
-    Effect.forEach(
-      Array.from({ length: 60 }, (_, index) => index + 1),
-      (step) =>
-        Effect.gen(function* () {
-          const { alive, pool } = yield* makePool({ poolMin: 1, poolMax: 1 })
-          const fiber: Fiber.RuntimeFiber<void> = yield* borrow(pool).pipe(
-            Effect.withScheduler(yieldAt(step, () => fiber.unsafeInterruptAsFork(FiberId.none))),
+    Effect.gen(function* () {
+      const interrupted: Array<number> = []
+      for (let step = 1; step <= 240; step++) {
+        yield* Effect.gen(function* () {
+          const { alive, borrow, pool } = yield* makePool({ poolMin: 1, poolMax: 1 })
+          const interrupt = () => {
+            interrupted.push(step)
+            fiber.unsafeInterruptAsFork(FiberId.none)
+          }
+          const fiber: Fiber.RuntimeFiber<void> = yield* borrow.pipe(
+            Effect.withScheduler(yieldAt(step, interrupt)),
             Effect.asVoid,
             Effect.fork
           )
@@ -324,27 +341,40 @@ describe("SandboxPool", () => {
           yield* settle
           assert.strictEqual(alive.size, (yield* pool.metrics).idle, `interrupted at step ${step}`)
         }).pipe(Effect.scoped)
-    )
+      }
+      assert.isAbove(interrupted.length, 100)
+      assert.notInclude(interrupted, 240, "a take has more steps than were tried")
+    })
   )
 
   it.scoped("leaves none when its scope ends while it fills or retires, at whatever step", () =>
-    Effect.forEach(
-      Array.from({ length: 50 }, (_, index) => index * 4 + 1),
-      (step) =>
-        Effect.gen(function* () {
-          const outer = yield* Scope.make()
-          const closing: Array<() => void> = []
-          const house = yield* makePool({ poolMin: 2 }).pipe(
-            Effect.withScheduler(yieldAt(step, () => closing.pop()?.())),
-            Scope.extend(outer)
-          )
-          closing.push(() => Effect.runFork(Scope.close(house.scope, Exit.void)))
-          yield* TestClock.adjust("300 seconds")
-          yield* settle
-          yield* Scope.close(outer, Exit.void)
-          yield* settle
-          assert.strictEqual(house.alive.size, 0, `closed at step ${step}`)
-        })
-    )
+    Effect.gen(function* () {
+      const closed: Array<number> = []
+      for (let step = 1; step <= 501; step += 4) {
+        const outer = yield* Scope.make()
+        let close: (() => void) | undefined
+        const house = yield* makePool({ poolMin: 2 }).pipe(
+          Effect.withScheduler(
+            yieldAt(
+              step,
+              () => close?.(),
+              () => close !== undefined
+            )
+          ),
+          Scope.extend(outer)
+        )
+        close = () => {
+          closed.push(step)
+          Effect.runFork(Scope.close(house.scope, Exit.void))
+        }
+        yield* TestClock.adjust("300 seconds")
+        yield* settle
+        yield* Scope.close(outer, Exit.void)
+        yield* settle
+        assert.strictEqual(house.alive.size, 0, `closed at step ${step}`)
+      }
+      assert.isAbove(closed.length, 50)
+      assert.notInclude(closed, 501, "there are more steps than were tried")
+    })
   )
 })

@@ -1,5 +1,5 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
-import { ExecutionStore, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
+import { ExecutionStore, GuestProgram, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope, TestClock, Tracer } from "effect"
@@ -586,7 +586,10 @@ describe("shutdown", () => {
         })
       )
       const scope = yield* Scope.make()
-      const context = yield* Layer.buildWithScope(service({ program: stubborn }, {}, "none", slow), scope)
+      const context = yield* Layer.buildWithScope(
+        service({ program: stubborn }, {}, GuestProgram.Absent(), slow),
+        scope
+      )
       const running = yield* Effect.provide(begin("loop"), context)
       yield* Scope.close(scope, Exit.void)
       yield* isReady.open
@@ -623,6 +626,21 @@ describe("shutdown", () => {
   }
 })
 
+it.effect("what still runs has no verdict, and is in no list of those that have one", () =>
+  Effect.gen(function* () {
+    const sandboxes = yield* SandboxService
+    const fiber = yield* begin("loop")
+    const ids = (verdict?: "Completed") =>
+      Effect.map(
+        sandboxes.listExecutions({ state: "running", ...(verdict ? { verdict } : {}) }),
+        ({ items }) => items.map(({ executionId }) => executionId)
+      )
+    assert.strictEqual((yield* ids()).length, 1)
+    assert.deepStrictEqual(yield* ids("Completed"), [])
+    yield* Fiber.interrupt(fiber)
+  }).pipe(Effect.provide(service({ program: stubborn })))
+)
+
 describe("spans", () => {
   const spans: Array<Tracer.Span> = []
   const native = Effect.runSync(Effect.tracer)
@@ -637,23 +655,35 @@ describe("spans", () => {
   const parentOf = ({ parent }: Tracer.Span) =>
     Option.match(parent, { onNone: () => "", onSome: (span) => ("name" in span ? span.name : "") })
 
-  it.effect("are one for each request, refused or not, above what its execution does", () =>
-    Effect.gen(function* () {
-      const { execute } = yield* SandboxService
-      const program: MockSandboxProvider.MockProgram = (process) => Effect.withSpan(hello(process), "program")
-      yield* (yield* MockSandboxes).behave({ program })
-      spans.length = 0
-      yield* Effect.exit(execute({ code: "" }))
-      yield* Effect.withSpan(execute({ code: "print(1)" }), "caller")
-      const own = spans.filter(({ name }) => name === "SandboxService.execute")
-      assert.deepStrictEqual(own.map(parentOf), ["", "caller"])
-      assert.deepStrictEqual(
-        own.map(({ status }) => status._tag),
-        ["Ended", "Ended"]
-      )
-      assert.deepStrictEqual(spans.filter(({ name }) => name === "program").map(parentOf), [
-        "SandboxService.execute"
-      ])
-    }).pipe(Effect.provide(service()), Effect.withTracer(remembering))
+  it.effect(
+    "are one for each request, refused or not, above all that its execution does, from before it is admitted",
+    () =>
+      Effect.gen(function* () {
+        const { execute } = yield* SandboxService
+        const program: MockSandboxProvider.MockProgram = (process) =>
+          Effect.withSpan(hello(process), "program")
+        yield* (yield* MockSandboxes).behave({ program })
+        spans.length = 0
+        yield* Effect.exit(execute({ code: "" }))
+        yield* Effect.withSpan(execute({ code: "print(1)" }), "caller")
+        const own = spans.filter(({ name }) => name === "SandboxService.execute")
+        assert.deepStrictEqual(own.map(parentOf), ["", "caller"])
+        assert.deepStrictEqual(
+          own.map(({ status }) => status._tag),
+          ["Ended", "Ended"]
+        )
+        const parents = spans.slice(spans.findIndex(({ name }) => name === "caller")).map(parentOf)
+        assert.deepStrictEqual(
+          spans.slice(-parents.length).map(({ name }, index) => `${name} in ${parents[index]}`),
+          [
+            "caller in ",
+            "SandboxService.execute in caller",
+            "Budget.check in SandboxService.execute",
+            "Execution.attempt in SandboxService.execute",
+            "Supervision.supervise in Execution.attempt",
+            "program in Supervision.supervise"
+          ]
+        )
+      }).pipe(Effect.provide(service()), Effect.withTracer(remembering))
   )
 })

@@ -3,9 +3,9 @@ import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { Limits, type LimitValues } from "../src/Limits.js"
-import { Instance } from "../src/Sandboxes/InstanceName.js"
-import { SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
-import { Sandboxes } from "../src/Sandboxes/SandboxSupply.js"
+import { InstanceName } from "../src/Sandboxes/InstanceName.js"
+import { Sandbox, SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
+import { SandboxSupply } from "../src/Sandboxes/SandboxSupply.js"
 import { settle } from "./Fixture.js"
 
 const { failure, MockSandboxes } = MockSandboxProvider
@@ -16,16 +16,16 @@ const purpose = { executionId: ExecutionId.make("exec_1") }
 const live = (limits: Partial<LimitValues> = {}, instance?: string) =>
   Effect.map(
     Layer.build(
-      Sandboxes.layer.pipe(
+      SandboxSupply.layer.pipe(
         Layer.provide(Limits.layer(limits)),
-        Layer.provide(Layer.succeed(Instance, instance))
+        Layer.provide(Layer.succeed(InstanceName, instance))
       )
     ),
     (context) => {
-      const sandboxes = Context.get(context, Sandboxes)
+      const supply = Context.get(context, SandboxSupply)
       return {
-        ...sandboxes,
-        acquire: Effect.acquireRelease(sandboxes.create(purpose, minute), ({ release }) => release)
+        ...supply,
+        acquire: Effect.map(Layer.build(supply.sandbox(purpose, minute)), Context.get(Sandbox))
       }
     }
   )
@@ -64,9 +64,9 @@ const losesAnswers = Layer.effect(
 describe("at its start", () => {
   it.scoped("it ends what an earlier life of its own left behind, and nothing else", () =>
     Effect.gen(function* () {
-      yield* leaveBehind({ service: "bulkhead", instance: "blue", life: "earlier", hold: "1" })
+      yield* leaveBehind({ service: "bulkhead", instance: "blue", life: "earlier", ownership: "1" })
       yield* leaveBehind({ service: "bulkhead", instance: "blue", life: "earlier", purpose: "pool" })
-      yield* leaveBehind({ service: "bulkhead", instance: "green", life: "earlier", hold: "1" })
+      yield* leaveBehind({ service: "bulkhead", instance: "green", life: "earlier", ownership: "1" })
       yield* leaveBehind({ service: "another", instance: "blue" })
       yield* leaveBehind({})
       const { metrics } = yield* live({}, "blue")
@@ -76,7 +76,7 @@ describe("at its start", () => {
     }).pipe(Effect.provide(MockSandboxProvider.layer()))
   )
 
-  it.scoped("without an instance it ends nothing of any other life", () =>
+  it.scoped("without an instance name it ends nothing of any other life", () =>
     Effect.gen(function* () {
       const earlier = yield* Scope.make()
       yield* Effect.flatMap(live(), ({ acquire }) => acquire).pipe(Scope.extend(earlier))
@@ -89,7 +89,7 @@ describe("at its start", () => {
   )
 })
 
-describe("what is held", () => {
+describe("what has an owner", () => {
   it.scoped("is left alone: in the making, in use, in the pool", () =>
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live({ reaperInterval: 1, poolMin: 2, poolMax: 2 }, "blue")
@@ -127,7 +127,35 @@ describe("what is held", () => {
   )
 })
 
-describe("what nobody holds any more is ended soon", () => {
+it.scoped("whoever watches is told of a sandbox's creation, and whether it is gone once it is closed", () =>
+  Effect.gen(function* () {
+    const told: Array<unknown> = []
+    const { sandbox } = yield* live()
+    const mock = yield* MockSandboxes
+    const watched = sandbox(purpose, minute, {
+      onCreated: (sandboxId) => Effect.sync(() => told.push(["created", sandboxId])),
+      onClosed: (sandboxId, isGone) => Effect.sync(() => told.push(["closed", sandboxId, isGone]))
+    })
+    const use = Effect.provide(
+      Effect.flatMap(Sandbox, ({ id }) => Effect.sync(() => told.push(["used", id]))),
+      watched
+    )
+    yield* use
+    yield* mock.behave({ destroy: failure("ECONNRESET", "destroy") })
+    yield* use
+    yield* mock.behave({ destroy: Effect.void })
+    assert.deepStrictEqual(told, [
+      ["created", "mock-1"],
+      ["used", "mock-1"],
+      ["closed", "mock-1", true],
+      ["created", "mock-2"],
+      ["used", "mock-2"],
+      ["closed", "mock-2", false]
+    ])
+  }).pipe(Effect.provide(MockSandboxProvider.layer()))
+)
+
+describe("what has no owner any more is ended soon", () => {
   it.scoped("after a create whose answer was lost", () =>
     Effect.gen(function* () {
       const { acquire, metrics } = yield* live()

@@ -1,23 +1,22 @@
 import type { SentSignal } from "@bulkhead/domain"
-import type { SupervisorReport } from "@bulkhead/sandbox"
+import type { GuestReport } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, TestClock } from "effect"
-import { KillSwitch } from "../src/Execution/KillSwitch.js"
+import { Deferred, Duration, Effect, Fiber, Mailbox, Stream, TestClock } from "effect"
 import { defaultLimits } from "../src/Limits.js"
 import {
+  CommandEvent,
   type CommandExit,
   Sandbox,
-  type SandboxCommand,
   type SandboxFailure
 } from "../src/Sandboxes/SandboxProvider.js"
+import * as KillSwitch from "../src/Supervision/KillSwitch.js"
 import type { Program } from "../src/Supervision/Program.js"
 import { supervise } from "../src/Supervision/Supervision.js"
-import * as Timers from "../src/Timers.js"
 import { settle } from "./Fixture.js"
 
 const nonce = "11111111-2222-3333-4444-555555555555"
 const started = `\x1e${nonce} started cgroup v2\n`
-const report: SupervisorReport = {
+const report: GuestReport = {
   reason: "",
   exited: true,
   status: 0,
@@ -40,29 +39,30 @@ const report: SupervisorReport = {
   cgroup: "cgroup v2"
 }
 
+type Commanding = Stream.Stream<CommandEvent, SandboxFailure>
+
 /** Supervises one command of which the test decides everything. */
 const begin = Effect.fnUntraced(function* (
   supervisor: "root" | "none",
   hardOutputBytes = 1000,
-  running: (waiting: Effect.Effect<CommandExit, SandboxFailure>) => typeof waiting = (waiting) => waiting
+  following: (events: Commanding) => Commanding = (events) => events
 ) {
+  const events = yield* Mailbox.make<CommandEvent>()
   const end = yield* Deferred.make<CommandExit, SandboxFailure>()
   const signals: Array<string> = []
   const told: Array<string> = []
-  const killSwitch = new KillSwitch()
-  const timers = yield* Timers.make
-  let command: SandboxCommand | undefined
+  const killSwitch = yield* KillSwitch.make
+  const ended = Deferred.await(end).pipe(
+    Effect.map((exit) => CommandEvent.Ended({ exit })),
+    Effect.ensuring(events.end)
+  )
   const sandbox = Sandbox.of({
     id: "sandbox",
     renew: () => Effect.void,
     size: Effect.die("not asked"),
     write: () => Effect.void,
     read: () => Effect.die("not read") as never,
-    run: (given) =>
-      Effect.suspend(() => {
-        command = given
-        return running(Deferred.await(end))
-      }),
+    run: () => following(Stream.merge(Mailbox.toStream(events), Stream.fromEffect(ended))),
     signal: (signal) => Effect.sync(() => void signals.push(signal)),
     destroy: Effect.void
   })
@@ -73,22 +73,19 @@ const begin = Effect.fnUntraced(function* (
     env: {},
     ...(supervisor === "root" ? { nonce } : {})
   }
-  const fiber = yield* Effect.fork(
-    supervise({
-      prepare: Effect.succeed(sandbox),
-      program,
-      limits: { ...defaultLimits, hardOutputBytes },
-      timeout: Duration.seconds(60),
-      killSwitch,
-      timers,
-      onStart: () => void told.push("start"),
-      onSignal: ({ signal }: SentSignal) => void told.push(signal)
-    }).pipe(Effect.uninterruptible)
-  )
+  const fiber = yield* supervise({
+    program,
+    limits: { ...defaultLimits, hardOutputBytes },
+    timeout: Duration.seconds(60),
+    killed: killSwitch.pressed,
+    onStart: Effect.sync(() => void told.push("start")),
+    onSignal: ({ signal }: SentSignal) => Effect.sync(() => void told.push(signal))
+  }).pipe(Effect.provideService(Sandbox, sandbox), Effect.fork)
   yield* settle
-  assert(command)
-  const { onOutput, onStart } = command
-  return { fiber, end, signals, told, killSwitch, onOutput, onStart }
+  const output = (stream: "stdout" | "stderr", text: string) =>
+    events.offer(CommandEvent.Output({ stream, text }))
+  const start = events.offer(CommandEvent.Started({ pid: 1 }))
+  return { fiber, end, signals, told, killSwitch, output, start }
 })
 
 describe("a command that does not say that it runs", () => {
@@ -100,8 +97,8 @@ describe("a command that does not say that it runs", () => {
         assert.isNull(fiber.unsafePoll())
         yield* TestClock.adjust("1 millis")
         const outcome = yield* Fiber.join(fiber)
-        assert(outcome.ending._tag === "Lost")
-        assert.include(outcome.ending.failure, {
+        assert(outcome.end._tag === "Lost")
+        assert.include(outcome.end.failure, {
           code: "ETIMEDOUT",
           phase: "start",
           retryable: true,
@@ -116,12 +113,12 @@ describe("a command that does not say that it runs", () => {
     it.scoped(`is stopped when it is killed, within its grace (supervisor: ${supervisor})`, () =>
       Effect.gen(function* () {
         const { end, fiber, killSwitch, signals } = yield* begin(supervisor)
-        killSwitch.press({ reason: "user_request", graceful: true })
+        yield* killSwitch.press({ reason: "user_request", graceful: true })
         yield* settle
         assert.deepStrictEqual(signals, ["SIGTERM"])
         yield* Deferred.succeed(end, { signal: "SIGTERM" })
         const outcome = yield* Fiber.join(fiber)
-        assert.deepInclude(outcome.ending, {
+        assert.deepInclude(outcome.end, {
           _tag: "Stopped",
           reason: { _tag: "Killed", reason: "user_request", graceful: true },
           exit: { signal: "SIGTERM" }
@@ -133,16 +130,16 @@ describe("a command that does not say that it runs", () => {
 
     it.scoped(`is stopped when it floods (supervisor: ${supervisor})`, () =>
       Effect.gen(function* () {
-        const { end, fiber, onOutput, signals } = yield* begin(supervisor)
-        onOutput("stderr", "x".repeat(1001))
-        onOutput("stdout", "more")
+        const { end, fiber, output, signals } = yield* begin(supervisor)
+        yield* output("stderr", "x".repeat(1001))
+        yield* output("stdout", "more")
         yield* settle
         assert.deepStrictEqual(signals, ["SIGTERM"])
         yield* Deferred.succeed(end, { signal: "SIGTERM" })
-        const { ending, output } = yield* Fiber.join(fiber)
-        assert(ending._tag === "Stopped")
-        assert.strictEqual(ending.reason._tag, "OutputLimit")
-        assert.strictEqual(output.stderrBytes, 1001)
+        const { end: programEnd, output: collected } = yield* Fiber.join(fiber)
+        assert(programEnd._tag === "Stopped")
+        assert.strictEqual(programEnd.reason._tag, "OutputLimit")
+        assert.strictEqual(collected.stderrBytes, 1001)
       })
     )
   }
@@ -150,12 +147,12 @@ describe("a command that does not say that it runs", () => {
 
 it.scoped("a program that begins, speaks and ends in one piece of output has begun and ended", () =>
   Effect.gen(function* () {
-    const { end, fiber, onOutput, told } = yield* begin("root")
-    onOutput("stderr", `${started}err\x1e${nonce} ${JSON.stringify(report)}\n`)
+    const { end, fiber, output, told } = yield* begin("root")
+    yield* output("stderr", `${started}err\x1e${nonce} ${JSON.stringify(report)}\n`)
     yield* Deferred.succeed(end, { exitCode: 0 })
     const outcome = yield* Fiber.join(fiber)
     assert.deepInclude(outcome, {
-      ending: { _tag: "Exited", exit: { exitCode: 0 } },
+      end: { _tag: "Exited", exit: { exitCode: 0 } },
       stderr: "err",
       cgroup: "cgroup v2",
       report,
@@ -170,16 +167,16 @@ it.scoped("without a supervisor, one that ends before it is said to run has run"
     const { end, fiber } = yield* begin("none")
     yield* Deferred.succeed(end, { exitCode: 3 })
     const outcome = yield* Fiber.join(fiber)
-    assert.deepInclude(outcome, { ending: { _tag: "Exited", exit: { exitCode: 3 } }, executionTimeMs: 0 })
+    assert.deepInclude(outcome, { end: { _tag: "Exited", exit: { exitCode: 3 } }, executionTimeMs: 0 })
   })
 )
 
 it.scoped("one that begins while it is stopped has begun before the next signal", () =>
   Effect.gen(function* () {
-    const { fiber, killSwitch, onStart, told } = yield* begin("none")
-    killSwitch.press({ reason: "user_request", graceful: true })
+    const { fiber, killSwitch, start, told } = yield* begin("none")
+    yield* killSwitch.press({ reason: "user_request", graceful: true })
     yield* settle
-    onStart?.(1)
+    yield* start
     yield* TestClock.adjust(Duration.seconds(defaultLimits.killGracePeriod))
     assert.deepStrictEqual(told, ["SIGTERM", "start", "SIGKILL"])
     yield* Fiber.interrupt(fiber)
@@ -188,28 +185,28 @@ it.scoped("one that begins while it is stopped has begun before the next signal"
 
 it.scoped("a command that fails in a way that nobody foresaw is lost, and not waited for", () =>
   Effect.gen(function* () {
-    const { end, fiber, onStart } = yield* begin("none")
-    onStart?.(1)
+    const { end, fiber, start } = yield* begin("none")
+    yield* start
     yield* Deferred.die(end, new Error("a mistake of the provider's"))
-    const { ending } = yield* Fiber.join(fiber)
-    assert(ending._tag === "Lost")
-    assert.include(ending.failure, { code: "INTERNAL_ERROR", phase: "run", retryable: false })
+    const { end: programEnd } = yield* Fiber.join(fiber)
+    assert(programEnd._tag === "Lost")
+    assert.include(programEnd.failure, { code: "INTERNAL_ERROR", phase: "run", retryable: false })
   })
 )
 
 it.scoped("a command that never returns, not even after SIGKILL, is given up after two seconds", () =>
   Effect.gen(function* () {
-    const { fiber, killSwitch, onStart, signals, told } = yield* begin("none")
-    onStart?.(1)
+    const { fiber, killSwitch, start, signals, told } = yield* begin("none")
+    yield* start
     yield* TestClock.adjust("1 seconds")
-    killSwitch.press({ reason: "user_request", graceful: false })
+    yield* killSwitch.press({ reason: "user_request", graceful: false })
     yield* settle
     assert.deepStrictEqual(signals, ["SIGKILL"])
     yield* TestClock.adjust("1999 millis")
     assert.isNull(fiber.unsafePoll())
     yield* TestClock.adjust("1 millis")
     const outcome = yield* Fiber.join(fiber)
-    assert.deepInclude(outcome.ending, { _tag: "Stopped", exit: {} })
+    assert.deepInclude(outcome.end, { _tag: "Stopped", exit: {} })
     assert.strictEqual(outcome.executionTimeMs, 3000)
     assert.deepStrictEqual(outcome.signals, [{ signal: "SIGKILL", atMs: 1000 }])
     assert.deepStrictEqual(told, ["start", "SIGKILL"])
@@ -218,24 +215,28 @@ it.scoped("a command that never returns, not even after SIGKILL, is given up aft
 
 it.scoped("a command that nothing can interrupt holds up nobody once it is given up", () =>
   Effect.gen(function* () {
-    const { fiber, killSwitch, onStart } = yield* begin("none", 1000, Effect.uninterruptible)
-    onStart?.(1)
-    killSwitch.press({ reason: "user_request", graceful: false })
+    const stuck = Stream.fromEffect(Effect.uninterruptible(Effect.never))
+    const { fiber, killSwitch, start } = yield* begin("none", 1000, (events) =>
+      Stream.concat(Stream.take(events, 1), stuck)
+    )
+    yield* start
+    yield* killSwitch.press({ reason: "user_request", graceful: false })
     yield* TestClock.adjust("2 seconds")
-    assert.deepInclude((yield* Fiber.join(fiber)).ending, { _tag: "Stopped", exit: {} })
+    assert.deepInclude((yield* Fiber.join(fiber)).end, { _tag: "Stopped", exit: {} })
   })
 )
 
 it.scoped("the first reason to stop is the reason", () =>
   Effect.gen(function* () {
-    const { end, fiber, killSwitch, onOutput, onStart } = yield* begin("none")
-    onStart?.(1)
-    onOutput("stdout", "x".repeat(1001))
-    killSwitch.press({ reason: "user_request", graceful: true })
+    const { end, fiber, killSwitch, output, start } = yield* begin("none")
+    yield* start
+    yield* output("stdout", "x".repeat(1001))
+    yield* settle
+    yield* killSwitch.press({ reason: "user_request", graceful: true })
     yield* settle
     yield* Deferred.succeed(end, { signal: "SIGTERM" })
-    const { ending } = yield* Fiber.join(fiber)
-    assert(ending._tag === "Stopped")
-    assert.strictEqual(ending.reason._tag, "OutputLimit")
+    const { end: programEnd } = yield* Fiber.join(fiber)
+    assert(programEnd._tag === "Stopped")
+    assert.strictEqual(programEnd.reason._tag, "OutputLimit")
   })
 )

@@ -1,4 +1,5 @@
-import { Limits, Sandboxes, SandboxService, SupervisorScript, Toolchain } from "@bulkhead/sandbox"
+import { Guest } from "@bulkhead/guest"
+import { Limits, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -11,13 +12,14 @@ const finding = (output: string) => ({
 
 const toolchain = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
   Toolchain.layer.pipe(
-    Layer.provide(Sandboxes.layer),
+    Layer.provide(SandboxSupply.layer),
     Layer.provide(Limits.layer()),
     Layer.provideMerge(MockSandboxProvider.layer(behaviour))
   )
 
 const debian =
-  "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\nperl This is perl 5, version 36, subversion 0 (v5.36.0)\n"
+  "python3 Python 3.11.2\nnode v20.20.2\nbash GNU bash, version 5.2.15(1)-release\nmachine x86_64\n"
+const runsThere = "guest in /tmp\n"
 
 describe("Toolchain", () => {
   it.effect("finds what the sandbox has, once", () =>
@@ -25,7 +27,7 @@ describe("Toolchain", () => {
       const { facts } = yield* Toolchain
       const { runtimes: found, supervisor } = yield* facts
       yield* facts
-      assert.strictEqual(supervisor, "root")
+      assert.include(supervisor, { _tag: "Sent", user: "root", directory: "/tmp" })
       assert.deepStrictEqual(
         found.map(({ language, version }) => [language, version]),
         [
@@ -37,7 +39,7 @@ describe("Toolchain", () => {
       const mock = yield* MockSandboxes
       assert.strictEqual((yield* mock.created).length, 1)
       assert.strictEqual(yield* mock.alive, 0)
-    }).pipe(Effect.provide(toolchain(finding(debian))))
+    }).pipe(Effect.provide(toolchain(finding(debian + runsThere))))
   )
 
   for (const [tools, command] of [
@@ -55,26 +57,47 @@ describe("Toolchain", () => {
     )
   }
 
-  const installed = `${SupervisorScript.place}\n`
+  const installed = `guest at ${Guest.places.x64}\n`
 
   for (const [what, output, supervisor] of [
-    ["the one in the image, where it is just this one", debian + installed, "installed"],
+    [
+      "the one in the image, where it is just this one",
+      debian + installed,
+      { _tag: "Installed", user: "root" }
+    ],
     [
       "the one that is sent along, where the image has another",
-      debian + installed.replace(/.\n$/, "x\n"),
-      "root"
+      debian + installed.replace(/.\n$/, "x\n") + runsThere,
+      { _tag: "Sent", user: "root", directory: "/tmp" }
     ],
-    ["none where nothing can run it", debian.replace(/perl.*\n/, "") + installed, "none"]
+    [
+      "one in the home, where nothing can be executed in /tmp",
+      `${debian}guest in $HOME\n`,
+      { _tag: "Sent", user: "root", directory: "$HOME" }
+    ],
+    ["none where nothing can be executed", debian, { _tag: "Absent" }],
+    [
+      "none for a machine that there is none for",
+      `${debian.replace("x86_64", "riscv64")}${runsThere}`,
+      { _tag: "Absent" }
+    ]
   ] as const)
     it.effect(`takes as its supervisor ${what}`, () =>
       Effect.gen(function* () {
-        assert.strictEqual((yield* (yield* Toolchain).facts).supervisor, supervisor)
+        assert.deepInclude((yield* (yield* Toolchain).facts).supervisor, supervisor)
       }).pipe(Effect.provide(toolchain(finding(output))))
     )
 
-  it.effect("sends its supervisor along where there is no root to run the one in the image", () =>
+  it.effect("sends the program for the sandbox's machine", () =>
     Effect.gen(function* () {
-      assert.strictEqual((yield* (yield* Toolchain).facts).supervisor, "user")
+      const { supervisor } = yield* (yield* Toolchain).facts
+      assert.deepInclude(supervisor, { _tag: "Sent", packed: yield* Guest.packed("arm64") })
+    }).pipe(Effect.provide(toolchain(finding(debian.replace("x86_64", "aarch64") + runsThere))))
+  )
+
+  it.effect("runs the one in the image as the user, where there is no root", () =>
+    Effect.gen(function* () {
+      assert.include((yield* (yield* Toolchain).facts).supervisor, { _tag: "Installed", user: "user" })
     }).pipe(
       Effect.provide(
         toolchain({
@@ -104,9 +127,7 @@ describe("Toolchain", () => {
       assert.strictEqual((yield* (yield* MockSandboxes).created).length, 2)
     }).pipe(
       Effect.provide(
-        SandboxService.layer().pipe(
-          Layer.provideMerge(MockSandboxProvider.layer(finding(debian.replace(/perl.*/, ""))))
-        )
+        SandboxService.layer().pipe(Layer.provideMerge(MockSandboxProvider.layer(finding(debian))))
       )
     )
   )

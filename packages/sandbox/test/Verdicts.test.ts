@@ -1,14 +1,14 @@
-import { SandboxService, type SupervisorReport } from "@bulkhead/sandbox"
+import { type GuestReport, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
-import { begin, service } from "./Fixture.js"
+import { begin, sentAsRoot, service } from "./Fixture.js"
 
 const { failure, sleeper, stubborn } = MockSandboxProvider
 const { reporting } = MockSupervisor
 
-const supervised = (report: Partial<SupervisorReport>, program?: MockSandboxProvider.MockProgram) =>
-  service({ program: reporting(report, program) }, {}, "root")
+const supervised = (report: Partial<GuestReport>, program?: MockSandboxProvider.MockProgram) =>
+  service({ program: reporting(report, program) }, {}, sentAsRoot)
 
 const run = Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)" }))
 
@@ -16,7 +16,7 @@ const run = Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ co
 const exited = (code: number) => code << 8
 
 describe("each report of the supervisor is one verdict", () => {
-  const rows: ReadonlyArray<readonly [string, Partial<SupervisorReport>, string, string | undefined]> = [
+  const rows: ReadonlyArray<readonly [string, Partial<GuestReport>, string, string | undefined]> = [
     ["an end in peace", {}, "Completed", undefined],
     ["an exit code", { status: exited(3) }, "NonZeroExit", "RUNTIME_ERROR"],
     [
@@ -105,7 +105,7 @@ describe("under the supervisor", () => {
               })
           },
           {},
-          "root"
+          sentAsRoot
         )
       )
     )
@@ -116,7 +116,7 @@ describe("under the supervisor", () => {
       const result = yield* run
       assert.strictEqual(result.verdict, "InternalError")
       assert.isUndefined(result.metrics.executionTimeMs)
-    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, "root")))
+    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, sentAsRoot)))
   )
 
   it.effect("one that never says anything is given up, and counted as possibly run", () =>
@@ -126,7 +126,7 @@ describe("under the supervisor", () => {
       const result = yield* Fiber.join(fiber)
       assert.strictEqual(result.error?.code, "ETIMEDOUT")
       assert.strictEqual(result.metrics.retries, 0)
-    }).pipe(Effect.provide(service({ program: stubborn }, {}, "root")))
+    }).pipe(Effect.provide(service({ program: stubborn }, {}, sentAsRoot)))
   )
 
   it.effect("the service's wall holds when the supervisor's does not", () =>

@@ -1,16 +1,17 @@
 import { ExecutionId } from "@bulkhead/domain"
 import type { StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
-import { Clock, type Duration, Effect, Layer } from "effect"
-import { asStoreFailure } from "./Failures.js"
-import * as Group from "./Group.js"
+import { Clock, type Duration, Effect, Layer, Schedule } from "effect"
+import { asStoreFailure } from "./Database/Failures.js"
+import * as GroupRows from "./Executions/GroupRows.js"
 
 export interface RetentionOptions {
   /** Days that an ended execution is kept, with its events and its result. Absent: forever. */
   readonly maxAge?: number
   /**
-   * Bytes of executions, events and results, indexes included, as the store counts them. When there are more, the oldest that ended are removed.
-   * The space is used again; SQLite's file also shrinks, PostgreSQL's tables do when it vacuums them. Absent: no bound.
+   * Bytes of executions, events and results with their indexes, as the store counts them. Beyond it, the executions
+   * that ended first are removed. SQLite's file shrinks then; PostgreSQL's tables do when they are vacuumed.
+   * Absent: no bound.
    */
   readonly maxBytes?: number
   /** Days that usage is kept, since bills may be due when the executions are long gone. Default 400. */
@@ -18,15 +19,15 @@ export interface RetentionOptions {
   /** Days that idempotency keys are kept. Default 1. */
   readonly maxKeyAge?: number
   /**
-   * Removes what else is kept of executions, before they are forgotten: their artifacts' bytes. Called again for those that it has
-   * failed for.
+   * Removes an execution's artifacts from where their bytes are. Called before the execution is removed, and again
+   * in the next run when it failed.
    */
   readonly removeArtifacts?: (executionId: ExecutionId) => Effect.Effect<void, unknown>
   /** How often to look. Default 1 minute. */
   readonly interval?: Duration.DurationInput
-  /** Executions removed in one transaction, and four times as many events. Default 500. */
+  /** Executions removed in one transaction at most; of events, four times as many. Default 500. */
   readonly step?: number
-  /** How long others have their turn between two steps. Default 50 ms. */
+  /** Time between two transactions, for everybody else who writes. Default 50 ms. */
   readonly pause?: Duration.DurationInput
 }
 
@@ -38,6 +39,7 @@ export interface Removed {
 
 const day = 86_400_000
 
+/** The beginning of a chain, which is to be removed: where it ends, and how much it is. */
 interface Prefix {
   readonly sequence: number
   readonly hash: string
@@ -77,16 +79,19 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     })
     yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
     yield* sql`DELETE FROM executions WHERE execution_id IN ${ids}`
-    // Their keys stay taken for as long as keys are kept: that the books do not know them any more must not let them run again.
+    // Nobody may release their keys: a request whose execution is forgotten must not run again.
     yield* sql`UPDATE idempotency_keys SET instance = '' WHERE execution_id IN ${ids}`
     const bytes = new Map<string, number>()
     for (const row of rows)
-      bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + Number(row.bytes) + Group.executionOverhead)
+      bytes.set(
+        row.instance,
+        (bytes.get(row.instance) ?? 0) + Number(row.bytes) + GroupRows.executionOverhead
+      )
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
     return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
   })
 
-  /** The beginning of a chain up to the first event that is too young or belongs to an execution that is still there. */
+  /** The beginning of a chain, up to the first event that is too young or whose execution is still there. */
   const prefixOf = Effect.fnUntraced(function* (instance: string, until: number) {
     const rows = yield* sql<EventRow>`
       SELECT e.sequence, e.hash, OCTET_LENGTH(e.event) AS bytes,
@@ -100,13 +105,13 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
         sequence: Number(row.sequence),
         hash: row.hash,
         count: (prefix?.count ?? 0) + 1,
-        bytes: (prefix?.bytes ?? 0) + Number(row.bytes) + Group.eventOverhead
+        bytes: (prefix?.bytes ?? 0) + Number(row.bytes) + GroupRows.eventOverhead
       }
     }
     return prefix
   })
 
-  /** Moves the beginning of a chain on, and remembers where it is, so that what is left still verifies. */
+  /** Removes the beginning of a chain, and writes down where the rest begins, so that it still verifies. */
   const removeEvents = Effect.fnUntraced(function* (instance: string, until: number) {
     const prefix = yield* prefixOf(instance, until)
     if (prefix === undefined) return 0
@@ -182,21 +187,22 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   })
 }
 
-/** Removes what is due, oldest first, in small steps. An execution that has not ended is never removed, nor any event after its first. */
+/**
+ * Removes what is due, oldest first, in small transactions. An execution that has not ended is never removed, nor any
+ * event after its first one.
+ */
 export const run = (options: RetentionOptions): Effect.Effect<Removed, StoreFailure, SqlClient.SqlClient> =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => make(sql, options)).pipe(
     asStoreFailure("Old executions could not be removed"),
     Effect.withSpan("Retention.run")
   )
 
-/** Removes what is due every now and then, in the background. A failure is logged, and the next run tries again. */
+/** Removes what is due in the background, every `interval`. A failure is logged, and the next run tries again. */
 export const layer = (options: RetentionOptions): Layer.Layer<never, never, SqlClient.SqlClient> =>
   Layer.scopedDiscard(
     run(options).pipe(
-      Effect.tapError((failure) => Effect.logError("Retention failed", failure)),
-      Effect.ignore,
-      Effect.zipRight(Effect.sleep(options.interval ?? "1 minute")),
-      Effect.forever,
+      Effect.catchAll((failure) => Effect.logError("Retention failed", failure)),
+      Effect.repeat(Schedule.spaced(options.interval ?? "1 minute")),
       Effect.interruptible,
       Effect.forkScoped
     )

@@ -2,7 +2,7 @@ import { ExecutionId } from "@bulkhead/domain"
 import { type Claim, IdempotencyKeys } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, Effect, Layer } from "effect"
-import { asStoreFailure } from "./Failures.js"
+import { asStoreFailure } from "./Database/Failures.js"
 
 export interface SqlIdempotencyKeysOptions {
   /** The name of this server, as in `SqlExecutionStoreOptions`. Default `main`. */
@@ -33,12 +33,12 @@ const make = Effect.fnUntraced(function* ({ instance = "main" }: SqlIdempotencyK
       }
       return holder
     },
-    // On its own connection's turn: SQLite has one writer.
+    // SQLite has one writer, and only transactions take turns with it.
     (effect) => sql.withTransaction(effect),
-    asStoreFailure("The idempotency key could not be kept")
+    asStoreFailure("The idempotency key could not be claimed")
   )
 
-  // Whoever finds no execution in the books must not take a key from a server that is about to begin it.
+  // An execution that is not in the store may be one that its server is about to begin.
   const released = sql.or([
     sql`instance = ${instance}`,
     sql`life < (SELECT c.life FROM chains c WHERE c.instance = idempotency_keys.instance)`,
@@ -60,9 +60,10 @@ const make = Effect.fnUntraced(function* ({ instance = "main" }: SqlIdempotencyK
 })
 
 /**
- * Keys in the tables that `SqliteStore` and `PostgresStore` make. `Retention` removes the old ones. What another instance claimed is released only
- * when it was refused, or when that instance has been started again since: until then it may be about to run. Nobody releases a key
- * whose execution `Retention` has removed, or that was claimed by a version that did not write down by whom.
+ * Idempotency keys in the tables that `SqliteStore` and `PostgresStore` create. `Retention` removes the old ones.
+ * A key of another instance is released only when its execution was refused, or when that instance has been started
+ * again since: until then it may be about to run. Two kinds of keys are never released: those whose execution
+ * `Retention` has removed, and those of an early version that did not write down which instance claimed them.
  */
 export const layer = (
   options: SqlIdempotencyKeysOptions = {}

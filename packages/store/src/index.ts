@@ -1,5 +1,5 @@
-export * as PostgresStore from "./PostgresStore.js"
+export * as PostgresStore from "./Database/PostgresStore.js"
+export * as SqliteStore from "./Database/SqliteStore.js"
+export * as SqlExecutionStore from "./Executions/SqlExecutionStore.js"
 export * as Retention from "./Retention.js"
-export * as SqlExecutionStore from "./SqlExecutionStore.js"
 export * as SqlIdempotencyKeys from "./SqlIdempotencyKeys.js"
-export * as SqliteStore from "./SqliteStore.js"

@@ -2,7 +2,7 @@ import { ExecutionStore } from "@bulkhead/sandbox"
 import { SqlClient, SqlError } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Effect, FastCheck } from "effect"
-import * as Chain from "../src/Chain.js"
+import * as Chain from "../src/Audit/Chain.js"
 import { onEach, storeIn } from "./Databases.js"
 import { began, happened, put } from "./StoreSuite.js"
 

@@ -39,7 +39,7 @@ const bundled = Effect.gen(function* () {
   return outfile
 })
 
-/** Lets a process write until it has committed so many, kills it in the middle of whatever it does, and gives what it said was committed. */
+/** Kills a process that writes once it has committed so many, and gives what it said was committed. */
 const killedAfter = (script: string, place: string, life: string, commits: number) =>
   Effect.async<ReadonlyArray<string>, string>((resume) => {
     const child = spawn(process.execPath, [script, place, life], { stdio: ["ignore", "pipe", "pipe"] })
@@ -110,7 +110,7 @@ onEach("The death of the process", (kind) => {
                 "an earlier life's was ended already"
               )
               assert.isAtLeast((yield* store.events(executionId, {})).items.length, 1)
-              store.write(terminal(executionId))
+              yield* store.append(terminal(executionId))
             }
             yield* store.commit
             assert.deepStrictEqual(yield* store.unfinished, [])

@@ -18,7 +18,7 @@ const fill = Effect.gen(function* () {
   const store = yield* ExecutionStore
   const kept: Array<string> = []
   for (let index = 0; index < 1000; index++) {
-    store.write(execution(`n${index}`))
+    yield* store.append(execution(`n${index}`))
     const committed = yield* Effect.isSuccess(store.commit)
     if (!committed) return { kept, failed: `n${index}` }
     kept.push(`n${index}`)
@@ -35,7 +35,7 @@ const assertRefusesThenRecovers = <E>(makeRoom: Effect.Effect<unknown, E, SqlCli
     assert.strictEqual((yield* store.list({ limit: 1000 })).items.length, kept.length)
     assert.deepInclude(yield* store.verify, { intact: true, checked: kept.length })
     assert.strictEqual((yield* Effect.flip(store.commit))._tag, "StoreFailure")
-    store.write(execution("later"))
+    yield* store.append(execution("later"))
     yield* makeRoom
     yield* Effect.eventually(Effect.zipRight(Effect.sleep(20), store.commit))
     for (const name of [...kept, failed, "later"])
@@ -95,10 +95,11 @@ describe.runIf("url" in server)("A lost connection", () => {
         const names = Array.from({ length: 200 }, (_, index) => `n${index}`)
         const write = Effect.forEach(
           names,
-          (name) => {
-            store.write([began(name), happened(name), ended(name)])
-            return Effect.eventually(Effect.zipRight(Effect.sleep(1), store.commit))
-          },
+          (name) =>
+            Effect.zipRight(
+              store.append([began(name), happened(name), ended(name)]),
+              Effect.eventually(Effect.zipRight(Effect.sleep(1), store.commit))
+            ),
           { concurrency: 4, discard: true }
         )
         yield* Effect.raceFirst(write, Effect.zipRight(cutting, Effect.never))

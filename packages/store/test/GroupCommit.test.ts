@@ -1,10 +1,11 @@
 import { type Entry, StoreFailure } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Queue, Scope, TestClock } from "effect"
-import * as GroupCommit from "../src/GroupCommit.js"
+import { Deferred, Effect, Exit, Fiber, Queue, Ref, Scope, TestClock } from "effect"
+import { yieldAt } from "../../sandbox/test/YieldAt.js"
+import * as GroupCommit from "../src/Executions/GroupCommit.js"
 import { began, happened } from "./StoreSuite.js"
 
-/** One try to keep a group, which the test answers. */
+/** One try to write a group, which the test answers. */
 interface Try {
   readonly entries: ReadonlyArray<Entry>
   readonly answer: Deferred.Deferred<void, StoreFailure>
@@ -15,91 +16,87 @@ const fixture = Effect.fnUntraced(function* (
   answersAtEnd = true
 ) {
   const tries = yield* Queue.unbounded<Try>()
-  const commits = yield* GroupCommit.make(
-    {
-      prepare: (entries) => entries,
-      keep: (entries: ReadonlyArray<Entry>) =>
-        Effect.gen(function* () {
-          const answer = yield* Deferred.make<void, StoreFailure>()
-          yield* Queue.offer(tries, { entries, answer })
-          yield* Deferred.await(answer)
-        })
-    },
+  const groupCommit = yield* GroupCommit.make(
+    Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
+      const answer = yield* Deferred.make<void, StoreFailure>()
+      yield* Queue.offer(tries, { entries, answer })
+      yield* Deferred.await(answer)
+    }),
     options
   )
-  const kept = ({ answer }: Try) => Deferred.succeed(answer, undefined)
-  const answerAll = Effect.forkDaemon(Effect.forever(Effect.flatMap(Queue.take(tries), kept)))
+  const succeed = ({ answer }: Try) => Deferred.succeed(answer, undefined)
+  const fail = ({ answer }: Try) => Deferred.fail(answer, new StoreFailure({ message: "disk full" }))
+  const answerAll = Effect.forkDaemon(Effect.forever(Effect.flatMap(Queue.take(tries), succeed)))
   if (answersAtEnd) yield* Effect.addFinalizer(() => answerAll)
-  const fails = ({ answer }: Try) => Deferred.fail(answer, new StoreFailure({ message: "disk full" }))
-  return { ...commits, next: Queue.take(tries), tries, kept, fails }
+  return { ...groupCommit, next: Queue.take(tries), tries, succeed, fail }
 })
 
 const isPending = <A, E>(fiber: Fiber.RuntimeFiber<A, E>) =>
   Effect.map(Fiber.poll(fiber), (exit) => exit._tag === "None")
 
 describe("GroupCommit", () => {
-  it.scoped("keeps nobody waiting when there is nothing to keep", () =>
+  it.scoped("does not wait when there is nothing to write", () =>
     Effect.gen(function* () {
-      const { commit, write } = yield* fixture()
+      const { append, commit } = yield* fixture()
       yield* commit
-      write([])
+      yield* append([])
       yield* commit
     })
   )
 
-  it.scoped("lets a commit wait for the group with everything before it, and for no more", () =>
+  it.scoped("lets a commit wait for the group with everything before it, and no longer", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, write } = yield* fixture()
-      write([began("a")])
+      const { append, commit, next, succeed } = yield* fixture()
+      yield* append([began("a")])
       const first = yield* Effect.fork(commit)
       const one = yield* next
-      write([began("b")])
-      write([began("c"), happened("c")])
+      yield* append([began("b")])
+      yield* append([began("c"), happened("c")])
       const second = yield* Effect.fork(commit)
       const third = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
       assert.isTrue(yield* isPending(first))
-      yield* kept(one)
+      yield* succeed(one)
       yield* Fiber.join(first)
       const two = yield* next
       assert.deepStrictEqual(two.entries, [began("b"), began("c"), happened("c")])
       assert.isTrue(yield* isPending(second))
-      yield* kept(two)
+      yield* succeed(two)
       yield* Fiber.join(second)
       yield* Fiber.join(third)
     })
   )
 
-  it.scoped("keeps what nobody waits for together, once the first of it has lingered", () =>
+  it.scoped("writes what nobody waits for as one group, once the linger time is over", () =>
     Effect.gen(function* () {
-      const { kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { append, next, succeed, tries } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       yield* TestClock.adjust("15 millis")
-      write([happened("a")])
+      yield* append([happened("a")])
       yield* TestClock.adjust("4 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
-      yield* kept(group)
+      yield* succeed(group)
       yield* TestClock.adjust("1 minute")
       assert.strictEqual(yield* Queue.size(tries), 0)
     })
   )
 
-  it.scoped("takes what lingers along with a commit, and lets the next entry linger as long", () =>
+  it.scoped("writes what lingers at once when somebody commits, and lets the next group linger as long", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("1 second")
-      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { append, commit, next, succeed, tries } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       yield* TestClock.adjust("15 millis")
-      write([happened("a")])
+      yield* append([happened("a")])
       const waiting = yield* Effect.fork(commit)
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a"), happened("a")])
-      yield* kept(group)
+      yield* succeed(group)
       yield* Fiber.join(waiting)
-      write([began("b")])
+      yield* append([began("b")])
       yield* TestClock.adjust("19 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -107,16 +104,16 @@ describe("GroupCommit", () => {
     })
   )
 
-  it.scoped("hurries nothing for a commit that waits for the group that is being kept", () =>
+  it.scoped("lets new entries linger while a commit waits for the group in flight", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, tries, write } = yield* fixture({ linger: "20 millis" })
-      write([began("a")])
+      const { append, commit, next, succeed, tries } = yield* fixture({ linger: "20 millis" })
+      yield* append([began("a")])
       const first = yield* Effect.fork(commit)
       const group = yield* next
       const second = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
-      write([began("b")])
-      yield* kept(group)
+      yield* append([began("b")])
+      yield* succeed(group)
       yield* Fiber.join(first)
       yield* Fiber.join(second)
       yield* TestClock.adjust("19 millis")
@@ -126,13 +123,13 @@ describe("GroupCommit", () => {
     })
   )
 
-  it.scoped("keeps a full group at once, and lets what is left over linger", () =>
+  it.scoped("writes a full group at once, and lets the rest linger", () =>
     Effect.gen(function* () {
-      const { kept, next, tries, write } = yield* fixture({ groupSize: 2, linger: "20 millis" })
-      for (const name of ["a", "b", "c"]) write([began(name)])
+      const { append, next, succeed, tries } = yield* fixture({ groupSize: 2, linger: "20 millis" })
+      for (const name of ["a", "b", "c"]) yield* append([began(name)])
       const full = yield* next
       assert.deepStrictEqual(full.entries, [began("a"), began("b")])
-      yield* kept(full)
+      yield* succeed(full)
       yield* TestClock.adjust("19 millis")
       assert.strictEqual(yield* Queue.size(tries), 0)
       yield* TestClock.adjust("1 millis")
@@ -140,46 +137,46 @@ describe("GroupCommit", () => {
     })
   )
 
-  it.scoped("keeps what is left over at once when somebody waits for it", () =>
+  it.scoped("writes the rest at once when somebody waits for it", () =>
     Effect.gen(function* () {
-      const { commit, kept, next, write } = yield* fixture({ groupSize: 2 })
-      write([began("before")])
+      const { append, commit, next, succeed } = yield* fixture({ groupSize: 2 })
+      yield* append([began("before")])
       yield* Effect.fork(commit)
       const before = yield* next
-      for (const name of ["a", "b", "c"]) write([began(name)])
+      for (const name of ["a", "b", "c"]) yield* append([began(name)])
       const waiting = yield* Effect.fork(commit)
       yield* Effect.yieldNow()
-      yield* kept(before)
-      yield* kept(yield* next)
+      yield* succeed(before)
+      yield* succeed(yield* next)
       const rest = yield* next
       assert.deepStrictEqual(rest.entries, [began("c")])
-      yield* kept(rest)
+      yield* succeed(rest)
       yield* Fiber.join(waiting)
     })
   )
 
-  it.scoped("notices that nothing can be kept also when nobody waits", () =>
+  it.scoped("notices also when nobody waits that nothing can be written", () =>
     Effect.gen(function* () {
-      const { fails, next, ready, write } = yield* fixture()
-      write([began("a")])
+      const { append, fail, next, ready } = yield* fixture()
+      yield* append([began("a")])
       yield* TestClock.adjust("50 millis")
-      yield* fails(yield* next)
-      yield* Effect.yieldNow()
-      assert.strictEqual((yield* Effect.flip(ready)).message, "disk full")
+      yield* fail(yield* next)
+      const failure = yield* Effect.eventually(Effect.flip(ready))
+      assert.strictEqual(failure.message, "disk full")
     })
   )
 
-  it.scoped("never splits what is written together", () =>
+  it.scoped("never splits what is appended together", () =>
     Effect.gen(function* () {
-      const { kept, next, write } = yield* fixture({ groupSize: 3 })
-      write([began("a"), happened("a")])
-      write([began("b"), happened("b")])
-      write([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
+      const { append, next, succeed } = yield* fixture({ groupSize: 3 })
+      yield* append([began("a"), happened("a")])
+      yield* append([began("b"), happened("b")])
+      yield* append([began("c"), happened("c"), happened("c"), happened("c"), happened("c")])
       const sizes: Array<number> = []
       for (let index = 0; index < 3; index++) {
         const group = yield* next
         sizes.push(group.entries.length)
-        yield* kept(group)
+        yield* succeed(group)
       }
       assert.deepStrictEqual(sizes, [2, 2, 5])
     })
@@ -189,14 +186,14 @@ describe("GroupCommit", () => {
     "fails all commits from the first failure on, tries the same group again, and recovers by itself",
     () =>
       Effect.gen(function* () {
-        const { commit, fails, kept, next, tries, write } = yield* fixture()
-        write([began("a")])
+        const { append, commit, fail, next, succeed, tries } = yield* fixture()
+        yield* append([began("a")])
         const waiting = yield* Effect.fork(commit)
         const first = yield* next
-        write([began("b")])
+        yield* append([began("b")])
         const alsoWaiting = yield* Effect.fork(commit)
         yield* Effect.yieldNow()
-        yield* fails(first)
+        yield* fail(first)
         assert.strictEqual((yield* Effect.flip(Fiber.join(waiting))).message, "disk full")
         assert.strictEqual((yield* Effect.flip(Fiber.join(alsoWaiting))).message, "disk full")
         assert.strictEqual((yield* Effect.flip(commit)).message, "disk full")
@@ -204,50 +201,52 @@ describe("GroupCommit", () => {
         yield* TestClock.adjust("50 millis")
         const again = yield* next
         assert.strictEqual(again.entries, first.entries)
-        yield* fails(again)
+        yield* fail(again)
         yield* TestClock.adjust("100 millis")
-        yield* kept(yield* next)
+        yield* succeed(yield* next)
+        yield* TestClock.adjust("50 millis")
         const rest = yield* next
         assert.deepStrictEqual(rest.entries, [began("b")])
         const recovered = yield* Effect.fork(commit)
-        yield* kept(rest)
+        yield* succeed(rest)
         yield* Fiber.join(recovered)
       })
   )
 
-  it.scoped("holds so much while it fails, and lets no commit succeed before the rest is kept", () =>
+  it.scoped("buffers so much while writes fail, and lets no commit succeed before all of it is written", () =>
     Effect.gen(function* () {
-      const { commit, fails, kept, next, write } = yield* fixture({ maxHeld: 3 * 512 })
-      write([began("a")])
+      const { append, commit, fail, next, succeed } = yield* fixture({ maxBuffered: 3 * 512 })
+      yield* append([began("a")])
       const waiting = yield* Effect.fork(commit)
-      yield* fails(yield* next)
+      yield* fail(yield* next)
       yield* Effect.flip(Fiber.join(waiting))
-      write([began("b"), began("c")])
-      write([began("lost")])
+      yield* append([began("b"), began("c")])
+      yield* append([began("lost")])
       yield* TestClock.adjust("50 millis")
-      yield* kept(yield* next)
+      yield* succeed(yield* next)
+      yield* TestClock.adjust("50 millis")
       const rest = yield* next
       assert.deepStrictEqual(rest.entries, [began("b"), began("c")])
       assert.strictEqual((yield* Effect.flip(commit)).message, "disk full")
-      yield* kept(rest)
+      yield* succeed(rest)
       yield* Effect.eventually(commit)
-      write([began("d")])
+      yield* append([began("d")])
       yield* TestClock.adjust("50 millis")
       assert.deepStrictEqual((yield* next).entries, [began("d")])
     })
   )
 
-  it.effect("keeps what is left when the scope ends, and fails every commit from then on", () =>
+  it.effect("writes the rest when the scope ends, and fails every commit from then on", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { commit, kept, next, write } = yield* Scope.extend(fixture({ groupSize: 1 }, false), scope)
-      write([began("a")])
+      const { append, commit, next, succeed } = yield* Scope.extend(fixture({ groupSize: 1 }, false), scope)
+      yield* append([began("a")])
       yield* next
-      write([began("b")])
+      yield* append([began("b")])
       const seen: Array<Entry> = []
       const answer = (attempt: Try) => {
         seen.push(...attempt.entries)
-        return kept(attempt)
+        return succeed(attempt)
       }
       yield* Effect.fork(Effect.forever(Effect.flatMap(next, answer)))
       yield* Scope.close(scope, Exit.void)
@@ -256,24 +255,24 @@ describe("GroupCommit", () => {
     })
   )
 
-  it.effect("keeps what lingers when the scope ends, without waiting any longer", () =>
+  it.effect("writes what lingers when the scope ends, without waiting any longer", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { kept, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      write([began("a")])
+      const { append, next, succeed } = yield* Scope.extend(fixture({}, false), scope)
+      yield* append([began("a")])
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       const group = yield* next
       assert.deepStrictEqual(group.entries, [began("a")])
-      yield* kept(group)
+      yield* succeed(group)
       yield* Fiber.join(closing)
     })
   )
 
-  it.effect("ends in bounded time, with an answer to everybody, when nothing can be kept", () =>
+  it.effect("closes in bounded time, with an answer to everybody, when nothing can be written", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { commit, next, write } = yield* Scope.extend(fixture({}, false), scope)
-      write([began("a")])
+      const { append, commit, next } = yield* Scope.extend(fixture({}, false), scope)
+      yield* append([began("a")])
       const waiting = yield* Effect.fork(commit)
       yield* next
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
@@ -284,15 +283,79 @@ describe("GroupCommit", () => {
     })
   )
 
-  it.scoped("says so when its writer cannot go on", () =>
+  it.effect("fails a write that takes longer than 30 seconds, and tries it again", () =>
     Effect.gen(function* () {
-      const { commit, write } = yield* GroupCommit.make({
-        prepare: (): never => {
-          throw new Error("defect")
-        },
-        keep: () => Effect.void
+      const scope = yield* Scope.make()
+      const tries = yield* Ref.make(0)
+      const hangsOnce = Effect.flatMap(
+        Ref.updateAndGet(tries, (count) => count + 1),
+        (count) => (count === 1 ? Effect.never : Effect.void)
+      )
+      const { append, commit, ready } = yield* Scope.extend(
+        GroupCommit.make(() => Effect.uninterruptible(hangsOnce)),
+        scope
+      )
+      yield* append([began("a")])
+      const waiting = yield* Effect.fork(commit)
+      yield* TestClock.adjust("29 seconds")
+      assert.isTrue(yield* isPending(waiting))
+      yield* TestClock.adjust("1 second")
+      const { cause, message } = yield* Effect.flip(Fiber.join(waiting))
+      assert.strictEqual(message, "The store could not be written")
+      assert.deepStrictEqual(cause, new Error("no answer within 30s"))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(ready)))
+      yield* TestClock.adjust("50 millis")
+      yield* Effect.eventually(commit)
+      assert.strictEqual(yield* Ref.get(tries), 2)
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
+  it.effect("closes in bounded time also when a write cannot be interrupted", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const hangs = Effect.uninterruptible(Effect.never)
+      const { append, commit } = yield* Scope.extend(
+        GroupCommit.make(() => hangs),
+        scope
+      )
+      yield* append([began("a")])
+      const waiting = yield* Effect.fork(commit)
+      yield* TestClock.adjust("1 second")
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(closing)
+      assert.strictEqual((yield* Effect.flip(Fiber.join(waiting))).message, "The store is closed")
+    })
+  )
+
+  it.effect("writes what was appended wherever the fiber that appends is interrupted", () =>
+    Effect.gen(function* () {
+      for (let step = 1; step <= 25; step++) {
+        const written = yield* Ref.make(0)
+        const scope = yield* Scope.make()
+        const { append, commit } = yield* Scope.extend(
+          GroupCommit.make((entries) => Ref.set(written, entries.length)),
+          scope
+        )
+        const appending = yield* Effect.fork(Effect.withScheduler(append([began("a")]), yieldAt(step)))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(appending)
+        yield* TestClock.adjust("50 millis")
+        const lingered = yield* Ref.get(written)
+        yield* commit
+        assert.strictEqual(yield* Ref.get(written), lingered, `interrupted after ${step} steps`)
+        yield* Scope.close(scope, Exit.void)
+      }
+    })
+  )
+
+  it.scoped("fails commits when its writer has stopped", () =>
+    Effect.gen(function* () {
+      const { append, commit } = yield* GroupCommit.make((): never => {
+        throw new Error("defect")
       })
-      write([began("a")])
+      yield* append([began("a")])
       assert.strictEqual((yield* Effect.flip(commit)).message, "The store's writer has stopped")
     })
   )

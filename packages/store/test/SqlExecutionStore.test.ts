@@ -29,11 +29,11 @@ onEach("SqlExecutionStore", (kind) => {
     })
   )
 
-  it.scopedLive("keeps at the scope's end what nobody committed", () =>
+  it.scopedLive("writes at the scope's end what nobody committed", () =>
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)
       const entries = Array.from({ length: 2000 }, (_, index) => [began(`n${index}`), happened(`n${index}`)])
-      yield* Effect.map(ExecutionStore, ({ write }) => entries.forEach(write)).pipe(
+      yield* Effect.flatMap(ExecutionStore, ({ append }) => Effect.forEach(entries, append)).pipe(
         Effect.provide(storeIn(database))
       )
       const verdict = yield* Effect.flatMap(ExecutionStore, (store) => store.verify).pipe(
@@ -163,7 +163,8 @@ onEach("SqlExecutionStore", (kind) => {
         assert.include(events, "events_by_execution")
         assert.notInclude(events, "TEMP B-TREE")
         const list = yield* plan(
-          "SELECT * FROM executions WHERE (started_at, execution_id) < (9, 'a') ORDER BY started_at DESC, execution_id DESC LIMIT 9"
+          `SELECT * FROM executions WHERE (started_at, execution_id) < (9, 'a')
+            ORDER BY started_at DESC, execution_id DESC LIMIT 9`
         )
         assert.include(list, "executions_by_start")
         assert.notInclude(list, "TEMP B-TREE")

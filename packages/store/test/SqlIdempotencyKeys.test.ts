@@ -21,7 +21,7 @@ const started = (database: Database, instance: string) =>
     ),
     (context) => {
       const { claim, release } = Context.get(context, IdempotencyKeys)
-      /** What a server does that finds nothing of the holder in the books. */
+      /** What a server does when it does not find the holder's execution in the store. */
       const takeOver = (holder: string, execution: string) =>
         Effect.zipRight(release(request(holder)), claim(request(execution)))
       return { claim, release, takeOver, refuse: (name: string) => Effect.provide(refused(name), context) }

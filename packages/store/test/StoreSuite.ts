@@ -79,10 +79,10 @@ export const ended = (
   rest: { endedAt?: number; verdict?: Verdict; result?: ExecutionResult; usage?: Usage } = {}
 ): Entry => ({ _tag: "Ended", end: { executionId: id(name), endedAt: 2000, verdict: "Completed", ...rest } })
 
-/** Writes, and waits until it is kept. */
+/** Appends, and waits until it is written. */
 export const put = Effect.fnUntraced(function* (...entries: ReadonlyArray<Entry>) {
   const store = yield* ExecutionStore
-  store.write(entries)
+  yield* store.append(entries)
   yield* store.commit
 })
 
@@ -348,8 +348,11 @@ export const storeSuite = <E>(title: string, layer: () => Layer.Layer<ExecutionS
         const one = (index: number) =>
           Effect.gen(function* () {
             const name = `n${String(index).padStart(4, "0")}`
-            store.write([began(name), happened(name)])
-            store.write([happened(name, "execution_completed"), ended(name, { result: result(name) })])
+            yield* store.append([began(name), happened(name)])
+            yield* store.append([
+              happened(name, "execution_completed"),
+              ended(name, { result: result(name) })
+            ])
             yield* store.commit
             const found = Option.getOrThrow(yield* store.find(id(name)))
             assert.strictEqual(found.state, "ended")

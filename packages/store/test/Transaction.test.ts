@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
-import * as Transaction from "../src/Transaction.js"
+import * as Transaction from "../src/Database/Transaction.js"
 import { onEach } from "./Databases.js"
 
 const insert = (name: string) =>

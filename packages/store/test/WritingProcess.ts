@@ -24,17 +24,17 @@ const event = (executionId: never, event: "execution_started" | "signal_sent" | 
 const one = Effect.fnUntraced(function* (number: number) {
   const store = yield* ExecutionStore
   const executionId = `exec_${life}-${number}` as never
-  store.write([
+  yield* store.append([
     { _tag: "Began", execution: { executionId, userId: user, state: "running", startedAt: 1 } },
     event(executionId, "execution_started")
   ])
   yield* store.commit
   // So that not all are always at the same point.
   if (number % 2 === 1) {
-    store.write([event(executionId, "signal_sent")])
+    yield* store.append([event(executionId, "signal_sent")])
     yield* store.commit
   }
-  store.write([
+  yield* store.append([
     event(executionId, "execution_completed"),
     { _tag: "Ended", end: { executionId, endedAt: 2, verdict: "Completed" } }
   ])

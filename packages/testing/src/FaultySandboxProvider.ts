@@ -1,11 +1,12 @@
 import {
+  CommandEvent,
   type CommandExit,
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream } from "effect"
+import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream, type StreamEmit } from "effect"
 import { type Call, type Fate, type Faults, failureOf } from "./Faults.js"
 import * as MockSupervisor from "./MockSupervisor.js"
 import { SimulatedProcess, type SimulationTime } from "./SimulationTime.js"
@@ -84,15 +85,18 @@ export interface CloudOptions {
 
 type Answer<A> = Exit.Exit<A, SandboxFailure>
 
-/** What joins a command to whoever waits for it. */
+type Emit = StreamEmit.EmitOpsPush<SandboxFailure, CommandEvent>
+
+/** What joins a command to whoever follows it. */
 interface Line {
   readonly command: SandboxCommand
   readonly hears: () => boolean
+  readonly emit: (event: CommandEvent) => void
   readonly answer: (exit: Answer<CommandExit>, delay: number) => void
 }
 
-const tell = ({ command, hears }: Line, text: string) => {
-  if (text !== "" && hears()) command.onOutput("stderr", text)
+const tell = ({ emit, hears }: Line, text: string, stream: "stdout" | "stderr" = "stderr") => {
+  if (text !== "" && hears()) emit(CommandEvent.Output({ stream, text }))
 }
 
 /** The provider's side of the simulation: what is true, whatever the service was told. It outlives every life of the service. */
@@ -242,34 +246,39 @@ export class Cloud {
     })
   }
 
-  /** A command that runs until it ends, or its sandbox does. Interrupting the wait does not end it. */
+  /** A command that runs until it ends, or its sandbox does. Leaving the stream does not end it. */
   private run(
     owner: SimulatedProcess,
     sandbox: CloudSandbox,
     command: SandboxCommand
-  ): Effect.Effect<CommandExit, SandboxFailure> {
-    return Effect.flatMap(FiberRef.get(currentSubject), (subject) =>
-      Effect.async<CommandExit, SandboxFailure>((resume) => {
-        const { faults, time } = this.options
-        const fate = faults.next(subject, "start", time.now)
-        let isWaitedFor = true
-        const line: Line = {
-          command,
-          hears: () => isWaitedFor && owner.isAlive,
-          answer: (exit, delay) => {
-            time.after(this.self, delay, () => {
-              if (line.hears()) resume(exit)
-              isWaitedFor = false
-            })
-          }
+  ): Stream.Stream<CommandEvent, SandboxFailure> {
+    const follow = (subject: string, emit: Emit) => {
+      const { faults, time } = this.options
+      const fate = faults.next(subject, "start", time.now)
+      let isFollowed = true
+      const line: Line = {
+        command,
+        hears: () => isFollowed && owner.isAlive,
+        emit: (event) => void emit.single(event),
+        answer: (exit, delay) => {
+          time.after(this.self, delay, () => {
+            if (line.hears()) emit.done(Exit.map(exit, (ended) => CommandEvent.Ended({ exit: ended })))
+            isFollowed = false
+          })
         }
-        if (fate.fault !== undefined) sandbox.excuse = fate.key
-        this.asked(subject, sandbox, line, fate)
-        return Effect.sync(() => {
-          isWaitedFor = false
-          if (fate.goesOn) sandbox.excuse = "a start that was given up"
-        })
-      })
+      }
+      if (fate.fault !== undefined) sandbox.excuse = fate.key
+      this.asked(subject, sandbox, line, fate)
+      return () => {
+        if (isFollowed && fate.goesOn) sandbox.excuse = "a start that was given up"
+        isFollowed = false
+      }
+    }
+    return Stream.asyncPush<CommandEvent, SandboxFailure>((emit) =>
+      Effect.acquireRelease(
+        Effect.map(FiberRef.get(currentSubject), (subject) => follow(subject, emit)),
+        (leave) => Effect.sync(leave)
+      )
     )
   }
 
@@ -281,7 +290,7 @@ export class Cloud {
     this.options.time.after(this.self, delay + late, () => {
       if (!line.hears() && !goesOn) return
       if (sandbox.isGone) return line.answer(Exit.fail(goneFailure("start")), answer)
-      if ("BULKHEAD_LISTER" in line.command.env) return line.answer(Exit.succeed(nothingListed), answer)
+      if ("BULKHEAD_LIST" in line.command.env) return line.answer(Exit.succeed(nothingListed), answer)
       if (fault?._tag !== "AnswerLost") return this.start(subject, sandbox, line)
       line.answer(Exit.fail(fault.failure), answer)
       this.start(subject, sandbox, { ...line, hears: () => false, answer: () => {} })
@@ -316,7 +325,7 @@ export class Cloud {
     sandbox.programs.add(program)
     this.runs.push(run)
     events.onProgramStart(run)
-    if (line.hears()) line.command.onStart?.(4711)
+    if (line.hears()) line.emit(CommandEvent.Started({ pid: 4711 }))
     tell(line, voice.started())
     this.behave(program, line)
     this.watchOver(program, voice)
@@ -328,9 +337,7 @@ export class Cloud {
     if (behaviour._tag === "Ends") later(behaviour.after, () => end({ exitCode: behaviour.exitCode }))
     if (behaviour._tag === "Crashes") later(behaviour.after, () => end({ signal: "SIGSEGV" }))
     if (behaviour._tag === "Floods") {
-      later(behaviour.after, () => {
-        if (line.hears()) line.command.onOutput("stdout", flood)
-      })
+      later(behaviour.after, () => tell(line, flood, "stdout"))
     }
   }
 

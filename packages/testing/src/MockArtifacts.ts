@@ -24,7 +24,7 @@ export const leaving = (
   const listed: MockProgram = (process) =>
     Effect.zipRight(process.stdout(listing(Object.keys(files), sizes)), Effect.never)
   return {
-    program: (process) => ("BULKHEAD_LISTER" in process.command.env ? listed : program)(process),
+    program: (process) => ("BULKHEAD_LIST" in process.command.env ? listed : program)(process),
     read: (path) => {
       const content = contents[Number(/^\/proc\/7\/fd\/(\d+)$/.exec(path)?.[1]) - 3]
       return content === undefined

@@ -1,4 +1,5 @@
 import {
+  CommandEvent,
   type CommandExit,
   Sandbox,
   type SandboxCommand,
@@ -7,7 +8,7 @@ import {
   type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Context, Deferred, Effect, Exit, type Fiber, FiberId, Layer, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Mailbox, Stream } from "effect"
 
 /** What a mock program can do while it runs. */
 export interface MockProcess {
@@ -18,10 +19,7 @@ export interface MockProcess {
   readonly signalled: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void>
 }
 
-/**
- * How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. One that gives an `Exit` is over at once, and
- * needs no fiber to run in.
- */
+/** How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. */
 export type MockProgram = (process: MockProcess) => Effect.Effect<CommandExit, SandboxFailure>
 
 export interface MockBehaviour {
@@ -96,96 +94,76 @@ export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes"
 type Signal = "SIGTERM" | "SIGKILL"
 
 /** A program that runs. */
-class Running {
-  private readonly signals = new Map<Signal, Deferred.Deferred<void>>()
-  private exit: Exit.Exit<CommandExit, SandboxFailure> | undefined
-  private fiber: Fiber.RuntimeFiber<CommandExit, SandboxFailure> | undefined
-  private onEnd: ((exit: Exit.Exit<CommandExit, SandboxFailure>) => void) | undefined
-
-  readonly ended = Effect.async<CommandExit, SandboxFailure>((resume) => {
-    if (this.exit === undefined) this.onEnd = resume
-    else resume(this.exit)
-  })
-
-  /** Says in which fiber it runs: that ends with it. */
-  runsIn(fiber: Fiber.RuntimeFiber<CommandExit, SandboxFailure>): void {
-    this.fiber = fiber
-    fiber.addObserver((exit) => this.end(exit))
-    if (this.exit !== undefined) this.interrupt()
-  }
-
-  /** Only the first end counts. */
-  end(exit: Exit.Exit<CommandExit, SandboxFailure>): void {
-    if (this.exit !== undefined) return
-    this.exit = exit
-    this.interrupt()
-    this.onEnd?.(exit)
-  }
-
-  signalled(signal: Signal): Deferred.Deferred<void> {
-    const known = this.signals.get(signal)
-    if (known !== undefined) return known
-    const signalled = Deferred.unsafeMake<void>(FiberId.none)
-    this.signals.set(signal, signalled)
-    return signalled
-  }
-
-  private interrupt(): void {
-    this.fiber?.unsafeInterruptAsFork(this.fiber.id())
-  }
+interface Running {
+  readonly signals: Readonly<Record<Signal, Deferred.Deferred<void>>>
+  /** Fails when the sandbox is gone. */
+  readonly lost: Deferred.Deferred<never, SandboxFailure>
 }
 
-const processOf = (command: SandboxCommand, running: Running): MockProcess => {
+const makeRunning: Effect.Effect<Running> = Effect.all({
+  signals: Effect.all({ SIGTERM: Deferred.make<void>(), SIGKILL: Deferred.make<void>() }),
+  lost: Deferred.make<never, SandboxFailure>()
+})
+
+const processOf = (
+  command: SandboxCommand,
+  { signals }: Running,
+  tell: (event: CommandEvent) => Effect.Effect<unknown>
+): MockProcess => {
   const output = (stream: "stdout" | "stderr") => (text: string) =>
-    Effect.sync(() => command.onOutput(stream, text))
+    Effect.asVoid(tell(CommandEvent.Output({ stream, text })))
   return {
     command,
     stdout: output("stdout"),
     stderr: output("stderr"),
-    signalled: (signal) => Effect.suspend(() => Deferred.await(running.signalled(signal)))
+    signalled: (signal) => Deferred.await(signals[signal])
   }
 }
+
+/** Runs a program to its end, its SIGKILL or the end of its sandbox, whichever comes first. */
+const live = (program: Effect.Effect<CommandExit, SandboxFailure>, { lost, signals }: Running) =>
+  Effect.disconnect(program).pipe(
+    Effect.raceFirst(Effect.as(Deferred.await(signals.SIGKILL), { signal: "SIGKILL" })),
+    Effect.raceFirst(Deferred.await(lost))
+  )
 
 const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDestroy: () => void) => {
   let destroyed = false
   const programs = new Set<Running>()
 
   const run = (command: SandboxCommand) =>
-    Effect.suspend(() => {
-      if (destroyed) return failure("ECONNREFUSED", "start")
-      const running = new Running()
+    Effect.gen(function* () {
+      if (destroyed) return yield* failure("ECONNREFUSED", "start")
+      const events = yield* Mailbox.make<CommandEvent, SandboxFailure>()
+      const running = yield* makeRunning
       record.commands.push(command)
-      command.onStart?.(1000 + record.commands.length)
-      const program = behaviour().program(processOf(command, running))
-      if (Exit.isExit(program)) return program
       programs.add(running)
-      return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(program)), (fiber) => {
-        fiber.addObserver(() => programs.delete(running))
-        running.runsIn(fiber)
-        return running.ended
-      })
-    })
+      yield* events.offer(CommandEvent.Started({ pid: 1000 + record.commands.length }))
+      const program = behaviour().program(processOf(command, running, (event) => events.offer(event)))
+      // It goes on whether or not anybody follows it.
+      yield* live(program, running).pipe(
+        Effect.flatMap((exit) => events.offer(CommandEvent.Ended({ exit }))),
+        Effect.ensuring(Effect.sync(() => programs.delete(running))),
+        Mailbox.into(events),
+        Effect.forkDaemon
+      )
+      return Mailbox.toStream(events)
+    }).pipe(Stream.unwrap)
 
   const signal = (name: Signal) =>
-    Effect.suspend(() =>
-      Effect.map(behaviour().signal, () => {
-        record.signals.push(name)
-        for (const running of programs) {
-          Deferred.unsafeDone(running.signalled(name), Exit.void)
-          if (name === "SIGKILL") running.end(Exit.succeed({ signal: name }))
-        }
-      })
-    )
+    Effect.gen(function* () {
+      yield* behaviour().signal
+      record.signals.push(name)
+      for (const { signals } of programs) yield* Deferred.succeed(signals[name], undefined)
+    })
 
-  const destroy = Effect.suspend(() =>
-    destroyed
-      ? Effect.void
-      : Effect.map(behaviour().destroy, () => {
-          destroyed = true
-          for (const running of programs) running.end(Exit.fail(failure("ECONNRESET", "run")))
-          onDestroy()
-        })
-  )
+  const destroy = Effect.gen(function* () {
+    if (destroyed) return
+    yield* behaviour().destroy
+    destroyed = true
+    for (const { lost } of programs) yield* Deferred.fail(lost, failure("ECONNRESET", "run"))
+    onDestroy()
+  })
 
   const write = (files: ReadonlyArray<SandboxFile>) =>
     Effect.suspend(() => Effect.map(behaviour().write, () => void record.files.push(...files)))

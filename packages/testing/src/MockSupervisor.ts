@@ -1,8 +1,8 @@
-import type { SandboxCommand, SupervisorReport } from "@bulkhead/sandbox"
-import { Effect, Exit } from "effect"
+import type { GuestReport, SandboxCommand } from "@bulkhead/sandbox"
+import { Effect } from "effect"
 import type { MockProgram } from "./MockSandboxProvider.js"
 
-const ended: SupervisorReport = {
+const ended: GuestReport = {
   reason: "",
   exited: true,
   status: 0,
@@ -33,7 +33,7 @@ export const voice = ({ env }: Pick<SandboxCommand, "env">) => {
     isThere: nonce !== undefined,
     limits: limits.split(" ").map(Number),
     started: (cgroup: string = ended.cgroup) => line(`started ${cgroup}`),
-    report: (report: Partial<SupervisorReport>) => line(JSON.stringify({ ...ended, ...report }))
+    report: (report: Partial<GuestReport>) => line(JSON.stringify({ ...ended, ...report }))
   }
 }
 
@@ -41,10 +41,7 @@ export type Voice = ReturnType<typeof voice>
 
 /** A command that behaves like the supervisor in a sandbox: says that it begins, runs the program, and reports what it is told to. */
 export const reporting =
-  (
-    report: Partial<SupervisorReport>,
-    program: MockProgram = () => Effect.succeed({ exitCode: 0 })
-  ): MockProgram =>
+  (report: Partial<GuestReport>, program: MockProgram = () => Effect.succeed({ exitCode: 0 })): MockProgram =>
   (process) =>
     Effect.gen(function* () {
       const { report: reported, started } = voice(process.command)
@@ -53,11 +50,3 @@ export const reporting =
       yield* process.stderr(reported(report))
       return { exitCode: 0 }
     })
-
-/** The same for a program that has nothing to do: it is over at once. */
-export const reportingAtOnce: MockProgram = ({ command }) => {
-  const { report, started } = voice(command)
-  command.onOutput("stderr", started())
-  command.onOutput("stderr", report({}))
-  return Exit.succeed({ exitCode: 0 })
-}

@@ -1,15 +1,16 @@
+import { ValidatingArtifactCollector } from "@bulkhead/artifacts"
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import {
   Admission,
-  ArtifactGate,
   ExecutionStore,
+  GuestProgram,
   IdempotencyKeys,
-  Instance,
+  InstanceName,
   Limits,
   MemoryExecutionStore,
-  Sandboxes,
   SandboxProvider,
   SandboxService,
+  SandboxSupply,
   Toolchain
 } from "@bulkhead/sandbox"
 import {
@@ -17,7 +18,7 @@ import {
   Context,
   Effect,
   Exit,
-  Fiber,
+  type Fiber,
   FiberId,
   FiberRef,
   GlobalValue,
@@ -37,12 +38,18 @@ import { describeSetting, describeStep, generate, type History, type Step } from
 import { beginning, SimulatedProcess, SimulationTime } from "./SimulationTime.js"
 import { type Case, type Invariant, SimulationWatch, type Violation } from "./SimulationWatch.js"
 
+/** The two ways of a sandbox: with our program in it, and without. What it consists of is nothing to the simulation. */
+const programs = {
+  none: GuestProgram.Absent(),
+  user: GuestProgram.Sent({ user: "user", directory: "/tmp", packed: "" })
+}
+
 export type { Invariant, Violation }
 
 /** Parts of the service that are not what they should be: the mutants that the simulation must find. */
 export interface Parts {
   readonly admission?: (real: Admission["Type"]) => Admission["Type"]
-  readonly sandboxes?: (real: Sandboxes["Type"]) => Sandboxes["Type"]
+  readonly supply?: (real: SandboxSupply["Type"]) => SandboxSupply["Type"]
   readonly provider?: (real: SandboxProvider["Type"]) => SandboxProvider["Type"]
   readonly store?: (real: ExecutionStore["Type"]) => ExecutionStore["Type"]
 }
@@ -119,13 +126,6 @@ const changed =
     change === undefined
       ? layer
       : Layer.map(layer, (context) => Context.make(tag, change(Context.get(context, tag))))
-
-/** Whose case the fiber that runs now belongs to. */
-const subjectNow = () =>
-  Option.match(Fiber.getCurrentFiber(), {
-    onNone: () => Number.NaN,
-    onSome: (fiber) => Number(fiber.getFiberRef(currentSubject))
-  })
 
 const userIdOf = (user: string) => UserId.make(user)
 
@@ -251,43 +251,48 @@ class Simulation {
 
   private layer(process: SimulatedProcess): Layer.Layer<Services> {
     const { limits, supervisor } = this.history
-    const { admission, provider, sandboxes, store } = this.parts
+    const { admission, provider, store, supply } = this.parts
     const outside = Layer.mergeAll(
       Layer.succeed(Limits, limits),
-      Layer.succeed(Instance, "simulation"),
+      Layer.succeed(InstanceName, "simulation"),
       IdempotencyKeys.layerMemory(),
-      ArtifactGate.layerMemory,
-      Toolchain.layerTest({ supervisor, size: { vcpus: 2, memoryMB: 512 }, runtimes: [python] }),
+      ValidatingArtifactCollector.layerMemory,
+      Toolchain.layerTest({
+        supervisor: programs[supervisor],
+        size: { vcpus: 2, memoryMB: 512 },
+        runtimes: [python]
+      }),
       changed(ExecutionStore, store)(this.store),
       changed(SandboxProvider, provider)(Layer.succeed(SandboxProvider, this.cloud.connect(process)))
     )
     return SandboxService.layerBare.pipe(
       Layer.provideMerge(changed(Admission, admission)(Admission.layer)),
-      Layer.provide(changed(Sandboxes, sandboxes)(Sandboxes.layer)),
+      Layer.provide(changed(SandboxSupply, supply)(SandboxSupply.layer)),
       Layer.provide(outside)
     )
   }
 
-  /** The books, which outlive the service. */
-  private readonly books = Effect.runSync(
+  /** The record, which outlives the service. */
+  private readonly record = Effect.runSync(
     Effect.scoped(Effect.map(Layer.build(MemoryExecutionStore.layer()), Context.get(ExecutionStore)))
   )
 
   private readonly store = Layer.succeed(
     ExecutionStore,
     ExecutionStore.of({
-      ...this.books,
-      write: (entries) => {
-        for (const entry of entries) {
-          if (entry._tag === "Began") this.watch.known(subjectNow(), entry.execution)
-          if (entry._tag === "Happened") {
-            const { event, executionId, message } = entry.event
-            this.note(() => `${executionId}: ${event} (${message})`)
-            this.watch.happened(entry.event)
+      ...this.record,
+      append: (entries) =>
+        Effect.flatMap(FiberRef.get(currentSubject), (subject) => {
+          for (const entry of entries) {
+            if (entry._tag === "Began") this.watch.known(Number(subject), entry.execution)
+            if (entry._tag === "Happened") {
+              const { event, executionId, message } = entry.event
+              this.note(() => `${executionId}: ${event} (${message})`)
+              this.watch.happened(entry.event)
+            }
           }
-        }
-        this.books.write(entries)
-      },
+          return this.record.append(entries)
+        }),
       unfinished: Effect.sync(() => this.watch.unfinished)
     })
   )
@@ -519,6 +524,6 @@ export const report = ({ faults, history, violation }: Outcome): string => {
     ...(faults.length === 0
       ? ["Faults: none"]
       : ["Faults:", ...faults.map((fault) => `  ${describeFault(fault)}`)]),
-    `Replay: pnpm simulate --first-seed ${history.seed} --seeds 1`
+    `Replay: npm run simulate -- --first-seed ${history.seed} --seeds 1`
   ].join("\n")
 }

@@ -1,4 +1,4 @@
-import { defaultLimits, type Facts, type LimitValues } from "@bulkhead/sandbox"
+import { defaultLimits, type LimitValues } from "@bulkhead/sandbox"
 import type { Utils } from "effect"
 import { randomOf } from "./Faults.js"
 import type { Behaviour } from "./FaultySandboxProvider.js"
@@ -34,7 +34,7 @@ export type Step =
 export interface History {
   readonly seed: number
   readonly limits: LimitValues
-  readonly supervisor: Facts["supervisor"]
+  readonly supervisor: "none" | "user"
   readonly interruptibleCreates: boolean
   readonly faultPercent: number
   readonly steps: ReadonlyArray<Step>

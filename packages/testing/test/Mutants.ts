@@ -4,35 +4,34 @@ import {
   type Entry,
   ExecutionStore,
   type Sandbox,
-  Sandboxes,
   SandboxFailure,
-  SandboxProvider
+  SandboxProvider,
+  SandboxSupply
 } from "@bulkhead/sandbox"
 import type { Simulation } from "@bulkhead/testing"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Fiber, Layer, Scope, Stream } from "effect"
 
 type Parts = Simulation.Parts
 
-/** Every place is given back twice. */
+/** Every permit is given back twice. */
 export const permitReleasedTwice: Parts = {
   admission: (real) =>
     Admission.of({
       ...real,
-      withPlace: (who, killSwitch, onWait, effect) =>
-        real.withPlace(who, killSwitch, onWait, Effect.ensuring(effect, real.leave(who.userId)))
+      withPermit: (who, onWait, effect) =>
+        real.withPermit(who, onWait, Effect.ensuring(effect, real.leave(who.userId)))
     })
 }
 
 /** What an execution had is neither destroyed nor let go of. */
 export const finalizerSkipped: Parts = {
-  sandboxes: (real) =>
-    Sandboxes.of({
+  supply: (real) =>
+    SandboxSupply.of({
       ...real,
-      create: (purpose, lifetime) =>
-        Effect.map(real.create(purpose, lifetime), (sandbox) => ({
-          ...sandbox,
-          release: Effect.succeed(false)
-        }))
+      sandbox: (...options) =>
+        Layer.effectContext(
+          Effect.flatMap(Scope.make(), (scope) => Layer.buildWithScope(real.sandbox(...options), scope))
+        )
     })
 }
 
@@ -64,11 +63,11 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
     )
     return Admission.of({
       ...real,
-      withPlace: (who, _killSwitch, onWait, effect) => {
+      withPermit: (who, onWait, effect) => {
         const wait = Effect.gen(function* () {
           const waiter = { userId: who.userId, turn: yield* Deferred.make<void>() }
           waiting.push(waiter)
-          onWait(0)
+          yield* onWait(0)
           yield* Deferred.await(waiter.turn)
         })
         return Effect.acquireUseRelease(
@@ -96,8 +95,8 @@ const changingEntries = (change: (entry: Entry, event: string) => ReadonlyArray<
   store: (real) =>
     ExecutionStore.of({
       ...real,
-      write: (entries) =>
-        real.write(
+      append: (entries) =>
+        real.append(
           entries.flatMap((entry) => (entry._tag === "Happened" ? change(entry, entry.event.event) : [entry]))
         )
     })
@@ -116,10 +115,13 @@ export const killLost: Parts = {
   admission: (real) =>
     Admission.of({
       ...real,
-      withPlace: (who, killSwitch, onWait, effect) => {
-        const deaf = Object.assign(Object.create(killSwitch), { listen: () => () => {} })
-        return real.withPlace(who, deaf, onWait, effect)
-      }
+      withPermit: (who, onWait, effect) =>
+        Effect.uninterruptible(
+          Effect.flatMap(
+            Effect.forkDaemon(Effect.interruptible(real.withPermit(who, onWait, effect))),
+            Fiber.join
+          )
+        )
     })
 }
 
@@ -136,7 +138,7 @@ const changingSandboxes = (change: (real: Sandbox["Type"]) => Sandbox["Type"]): 
 export const runAgainWithoutLeave = changingSandboxes((real) => ({
   ...real,
   run: (command) =>
-    Effect.mapError(
+    Stream.mapError(
       real.run(command),
       ({ message }) => new SandboxFailure({ code: "SANDBOX_BUSY", phase: "start", message, retryable: true })
     )

@@ -6,8 +6,7 @@ import {
   SystemAtCapacity,
   type UserId
 } from "@bulkhead/domain"
-import { Context, Deferred, Duration, Effect, Exit, Layer } from "effect"
-import { KilledEarly, type KillSwitch } from "../Execution/KillSwitch.js"
+import { Context, Deferred, Duration, Effect, Layer, Ref } from "effect"
 import { Limits, type LimitValues } from "../Limits.js"
 import { FairQueue, type Place } from "./FairQueue.js"
 
@@ -25,39 +24,34 @@ export interface Admittee {
   readonly userId: UserId
 }
 
-/** How many have a place, and how many wait for one. */
+/** How many have a permit, and how many wait for one. */
 export interface Occupancy {
   readonly active: number
   readonly queued: number
 }
 
-/** A user with an execution that runs. */
-interface ActiveUser {
-  readonly permits: Effect.Semaphore
-  active: number
-}
-
-/** An execution in the queue; `turn` completes when it may go, or must. */
+/** An execution in the queue. `turn` completes when it has its permits, or must leave. */
 interface Waiter extends Admittee {
-  readonly turn: Deferred.Deferred<void, Refusal | KilledEarly>
-  admitted: boolean
+  readonly turn: Deferred.Deferred<void, Refusal>
 }
 
-/** Who may go now, by the limits; with one fair queue for those who may not: round robin among users, first come first served for each. */
+/**
+ * Who may run now. A semaphore holds the cap of all and one for each user holds the user's cap; a fair queue hands out their permits:
+ * round robin among users, first come first served for each.
+ */
 export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
   Admission,
   {
     /**
-     * Runs the effect in a place, waiting for one if need be. `onWait` is told how many of those who wait may go before, at most. A kill, an
+     * Runs the effect with a permit, waiting for one if need be. `onWait` is told how many of those who wait may go before, at most. An
      * interrupt or the longest wait take the execution out of the queue at once.
      */
-    readonly withPlace: <A, E, R>(
+    readonly withPermit: <A, E, R>(
       who: Admittee,
-      killSwitch: KillSwitch,
-      onWait: (ahead: number) => void,
+      onWait: (ahead: number) => Effect.Effect<void>,
       effect: Effect.Effect<A, E, R>
-    ) => Effect.Effect<A, E | Refusal | KilledEarly, R>
-    /** Takes a place only if one is free, until `leave` gives it back. */
+    ) => Effect.Effect<A, E | Refusal, R>
+    /** Takes a permit only if one is free, until `leave` gives it back. */
     readonly enterNow: (who: Admittee) => Effect.Effect<void, SystemAtCapacity>
     readonly leave: (userId: UserId) => Effect.Effect<void>
     readonly canStart: (userId: UserId) => Effect.Effect<Admissibility>
@@ -68,7 +62,7 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
     /** Puts other limits in force. Who is in stays in; who waits is judged by the new ones. */
     readonly adjust: (limits: LimitValues) => Effect.Effect<void>
     /** Sends everyone who waits away. */
-    readonly dismiss: (refusal: (who: Admittee) => Refusal) => Effect.Effect<void>
+    readonly dismiss: (refusal: (executionId: ExecutionId) => Refusal) => Effect.Effect<void>
   }
 >() {
   static readonly layer: Layer.Layer<Admission, never, Limits> = Layer.effect(
@@ -80,206 +74,199 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
 /** By then everyone who waits now has had a turn or has left. */
 const retryAfter = ({ maxQueueWait }: LimitValues) => Math.ceil(maxQueueWait)
 
+const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =>
+  new QueueTimeout({
+    executionId,
+    message: `No place became free within ${maxQueueWait} s`,
+    retryAfter: Math.ceil(maxQueueWait)
+  })
+
+/** How many permits are free: what a release of none answers. Fewer than none, when more are out than the cap now allows. */
+const free = (permits: Effect.Semaphore) => permits.release(0)
+
 const make = Effect.fnUntraced(function* (initial: LimitValues) {
-  let limits = initial
-  let active = 0
+  const inForce = yield* Ref.make(initial)
   const permits = yield* Effect.makeSemaphore(initial.maxConcurrentSandboxes)
-  const users = new Map<UserId, ActiveUser>()
+  /** Of every user who has a permit out. */
+  const users = new Map<UserId, Effect.Semaphore>()
   const queue = new FairQueue<UserId, Waiter>()
+  /** Permits are taken by one at a time, so that what was seen to be free still is. */
+  const decide = (yield* Effect.makeSemaphore(1)).withPermits(1)
 
-  const activeOf = (userId: UserId) => users.get(userId)?.active ?? 0
-  const userIsFull = (userId: UserId) => activeOf(userId) >= limits.maxSandboxesPerUser
+  const active = Effect.zipWith(free(permits), Ref.get(inForce), (left, { maxConcurrentSandboxes }) =>
+    Math.max(0, maxConcurrentSandboxes - left)
+  )
+  const activeOf = Effect.fnUntraced(function* (userId: UserId) {
+    const own = users.get(userId)
+    if (own === undefined) return 0
+    const { maxSandboxesPerUser } = yield* Ref.get(inForce)
+    return maxSandboxesPerUser - (yield* free(own))
+  })
+  const isFull = Effect.map(free(permits), (left) => left <= 0)
+  const userIsFull = (userId: UserId) =>
+    Effect.suspend(() => {
+      const own = users.get(userId)
+      return own === undefined ? Effect.succeed(false) : Effect.map(free(own), (left) => left <= 0)
+    })
 
-  const refusal = (userId: UserId): string | undefined => {
-    if (userIsFull(userId)) return `User limit reached: ${limits.maxSandboxesPerUser} executions at once`
-    if (active >= limits.maxConcurrentSandboxes) {
-      return `System at capacity: ${limits.maxConcurrentSandboxes} executions at once`
-    }
+  /** Why an execution of this user has to wait, if it has to. */
+  const obstacle = Effect.fnUntraced(function* (userId: UserId) {
+    const { maxConcurrentSandboxes, maxSandboxesPerUser } = yield* Ref.get(inForce)
+    if (yield* userIsFull(userId)) return `User limit reached: ${maxSandboxesPerUser} executions at once`
+    if (yield* isFull) return `System at capacity: ${maxConcurrentSandboxes} executions at once`
     return undefined
-  }
+  })
 
   /** In each round before its turn, everyone else has at most one; but all may go while the user's own cap suspends its turns. */
-  const ahead = (userId: UserId) => {
+  const ahead = Effect.fnUntraced(function* (userId: UserId) {
+    const { maxSandboxesPerUser } = yield* Ref.get(inForce)
     const own = queue.sizeOf(userId)
-    if (activeOf(userId) + own >= limits.maxSandboxesPerUser) return queue.size
+    if ((yield* activeOf(userId)) + own >= maxSandboxesPerUser) return queue.size
     const others = queue.lineCount - (own > 0 ? 1 : 0)
     return Math.min(queue.size, own + (own + 1) * others)
-  }
+  })
 
-  const enter = (userId: UserId) => {
-    const user = users.get(userId) ?? {
-      permits: Effect.unsafeMakeSemaphore(limits.maxSandboxesPerUser),
-      active: 0
-    }
-    users.set(userId, user)
-    active++
-    user.active++
-    if (userIsFull(userId)) queue.hold(userId)
-  }
+  /** Takes the permits that were seen to be free. */
+  const take = Effect.fnUntraced(function* (userId: UserId) {
+    const own = users.get(userId) ?? (yield* makeUser)
+    users.set(userId, own)
+    yield* permits.take(1)
+    yield* own.take(1)
+    if (yield* userIsFull(userId)) queue.suspend(userId)
+  })
+  const makeUser = Effect.flatMap(Ref.get(inForce), ({ maxSandboxesPerUser }) =>
+    Effect.makeSemaphore(maxSandboxesPerUser)
+  )
 
-  /** Gives places to those who wait, as long as there are any. */
-  const admitNext = () => {
-    while (active < limits.maxConcurrentSandboxes) {
+  /** Hands permits to those who wait, as long as there are any. */
+  const admitNext = Effect.gen(function* () {
+    while (queue.hasTurn && !(yield* isFull)) {
       const waiter = queue.shift()
       if (waiter === undefined) return
-      enter(waiter.userId)
-      waiter.admitted = true
-      Deferred.unsafeDone(waiter.turn, Exit.void)
+      yield* take(waiter.userId)
+      yield* Deferred.succeed(waiter.turn, undefined)
     }
-  }
+  })
 
-  const exit = (userId: UserId) => {
-    const user = users.get(userId)
-    if (user === undefined) return
-    active--
-    user.active--
-    if (user.active === 0) users.delete(userId)
-    if (!userIsFull(userId)) queue.release(userId)
-    admitNext()
-  }
+  const giveBack = Effect.fnUntraced(function* (userId: UserId) {
+    const own = users.get(userId)
+    if (own === undefined) return
+    const { maxSandboxesPerUser } = yield* Ref.get(inForce)
+    const left = yield* own.release(1)
+    yield* permits.release(1)
+    if (left === maxSandboxesPerUser) users.delete(userId)
+    if (left > 0) queue.resume(userId)
+    yield* admitNext
+  })
+  const leave = (userId: UserId) => Effect.uninterruptible(decide(giveBack(userId)))
 
-  // The queue says who may go, and the permits hold the caps whatever it says: there is always one for whoever it lets go.
-  const takePermits = (userId: UserId) =>
-    Effect.suspend(() => Effect.zipRight(permits.take(1), users.get(userId)?.permits.take(1) ?? Effect.void))
-  /** As many permits as the limits say; more only for those who were in before the limits fell. */
-  const fitAll = Effect.suspend(() => permits.resize(Math.max(limits.maxConcurrentSandboxes, active)))
-  const fitUser = (userId: UserId) =>
-    Effect.suspend(() => {
-      const user = users.get(userId)
-      return user ? user.permits.resize(Math.max(limits.maxSandboxesPerUser, user.active)) : Effect.void
-    })
-  /** Until then there are exactly as many permits as the limits say. */
-  let wasAdjusted = false
-  const fit = (userId: UserId) => (wasAdjusted ? Effect.zipRight(fitAll, fitUser(userId)) : Effect.void)
-  const leave = (userId: UserId) =>
-    Effect.suspend(() => {
-      const user = users.get(userId)
-      if (user === undefined) return Effect.void
-      return Effect.flatMap(Effect.zipRight(user.permits.release(1), permits.release(1)), () => {
-        exit(userId)
-        return fit(userId)
-      })
-    }).pipe(Effect.uninterruptible)
-
-  const queueBounds = ({ executionId, userId }: Admittee) => {
+  const queueBounds = Effect.fnUntraced(function* ({ executionId, userId }: Admittee) {
+    const limits = yield* Ref.get(inForce)
     if (queue.sizeOf(userId) >= limits.maxQueuedPerUser) {
       const message = `User quota exceeded: ${limits.maxQueuedPerUser} executions already wait`
-      return new QuotaExceeded({ executionId, message, retryAfter: retryAfter(limits) })
+      return yield* new QuotaExceeded({ executionId, message, retryAfter: retryAfter(limits) })
     }
     if (queue.size >= limits.maxQueued) {
       const message = `System at capacity: ${limits.maxQueued} executions already wait`
-      return new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
+      return yield* new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
     }
-    return undefined
-  }
-
-  const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =>
-    new QueueTimeout({
-      executionId,
-      message: `No place became free within ${maxQueueWait} s`,
-      retryAfter: Math.ceil(maxQueueWait)
-    })
-
-  /** A turn that comes too late, to one who has left, goes to the next. */
-  const giveUp = (waiter: Waiter, place: Place<UserId, Waiter>) =>
-    Effect.sync(() => {
-      if (waiter.admitted) exit(waiter.userId)
-      else queue.remove(place)
-    })
-
-  const wait = Effect.fnUntraced(function* (
-    who: Admittee,
-    killSwitch: KillSwitch,
-    onWait: (ahead: number) => void
-  ) {
-    const turn = yield* Deferred.make<void, Refusal | KilledEarly>()
-    const full = queueBounds(who)
-    if (full !== undefined) return yield* full
-    const atMostAhead = ahead(who.userId)
-    const waiter: Waiter = { ...who, turn, admitted: false }
-    const place = queue.push(who.userId, waiter, userIsFull(who.userId))
-    onWait(atMostAhead)
-    // A place may have become free since there was none.
-    admitNext()
-    const stopListening = killSwitch.listen((request) => {
-      if (queue.remove(place)) Deferred.unsafeDone(waiter.turn, Exit.fail(new KilledEarly(request)))
-    })
-    const atWait = limits
-    yield* Deferred.await(waiter.turn).pipe(
-      Effect.timeoutFail({
-        duration: Duration.seconds(atWait.maxQueueWait),
-        onTimeout: () => queueTimeout(who.executionId, atWait)
-      }),
-      Effect.interruptible,
-      Effect.onError(() => giveUp(waiter, place)),
-      Effect.ensuring(Effect.sync(stopListening))
-    )
   })
 
-  const take = (who: Admittee, killSwitch: KillSwitch, onWait: (ahead: number) => void) =>
+  const enterQueue = Effect.fnUntraced(function* (
+    who: Admittee,
+    onWait: (ahead: number) => Effect.Effect<void>
+  ) {
+    yield* queueBounds(who)
+    yield* onWait(yield* ahead(who.userId))
+    const turn = yield* Deferred.make<void, Refusal>()
+    return queue.push(who.userId, { ...who, turn }, yield* userIsFull(who.userId))
+  })
+
+  /** Leaves the queue, or gives the permits that it has just got to the next. */
+  const giveUp = (place: Place<UserId, Waiter>) =>
     Effect.suspend(() => {
-      if (refusal(who.userId) !== undefined) {
-        return Effect.zipRight(wait(who, killSwitch, onWait), takePermits(who.userId))
-      }
-      enter(who.userId)
-      return takePermits(who.userId)
+      const { turn, userId } = place.value
+      if (queue.remove(place)) return Effect.void
+      return Effect.matchEffect(Deferred.await(turn), {
+        onSuccess: () => leave(userId),
+        onFailure: () => Effect.void
+      })
     })
+
+  const waitForTurn = (place: Place<UserId, Waiter>) =>
+    Effect.flatMap(Ref.get(inForce), (limits) =>
+      Deferred.await(place.value.turn).pipe(
+        Effect.timeoutFail({
+          duration: Duration.seconds(limits.maxQueueWait),
+          onTimeout: () => queueTimeout(place.value.executionId, limits)
+        })
+      )
+    )
+
+  const enter = Effect.fnUntraced(function* (who: Admittee, onWait: (ahead: number) => Effect.Effect<void>) {
+    const place = yield* decide(
+      Effect.flatMap(obstacle(who.userId), (found) =>
+        found === undefined ? Effect.as(take(who.userId), undefined) : enterQueue(who, onWait)
+      )
+    )
+    if (place === undefined) return
+    yield* Effect.interruptible(waitForTurn(place)).pipe(Effect.onError(() => giveUp(place)))
+  })
 
   const enterNow = ({ executionId, userId }: Admittee) =>
-    Effect.suspend(() => {
-      const message = refusal(userId)
-      if (message !== undefined) {
-        return new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
-      }
-      enter(userId)
-      return takePermits(userId)
-    }).pipe(Effect.uninterruptible)
+    Effect.gen(function* () {
+      const message = yield* obstacle(userId)
+      if (message === undefined) return yield* take(userId)
+      const limits = yield* Ref.get(inForce)
+      return yield* new SystemAtCapacity({ executionId, message, retryAfter: retryAfter(limits) })
+    }).pipe(decide, Effect.uninterruptible)
 
-  const canStart = (userId: UserId) =>
-    Effect.sync((): Admissibility => {
-      const reason = refusal(userId)
-      return reason === undefined ? { allowed: true } : { allowed: false, reason, ahead: ahead(userId) }
+  const fitUser = ([userId, own]: readonly [UserId, Effect.Semaphore]) =>
+    Effect.gen(function* () {
+      const { maxSandboxesPerUser } = yield* Ref.get(inForce)
+      yield* own.resize(maxSandboxesPerUser)
+      if (yield* userIsFull(userId)) queue.suspend(userId)
+      else queue.resume(userId)
     })
 
-  const occupancy = Effect.sync(() => ({
-    active,
-    queued: queue.size,
-    users: new Set([...users.keys(), ...queue.keys()]).size
-  }))
-
-  const occupancyOf = (userId: UserId) =>
-    Effect.sync(() => ({ active: activeOf(userId), queued: queue.sizeOf(userId) }))
-
-  const adjust = Effect.fnUntraced(function* (changed: LimitValues) {
-    limits = changed
-    wasAdjusted = true
-    for (const userId of users.keys()) {
-      if (userIsFull(userId)) queue.hold(userId)
-      else queue.release(userId)
-    }
-    yield* fitAll
-    yield* Effect.forEach([...users.keys()], fitUser, { discard: true })
-    admitNext()
-  }, Effect.uninterruptible)
-
-  const dismiss = (refusal: (who: Admittee) => Refusal) =>
-    Effect.sync(() => {
-      for (const waiter of queue.drain()) Deferred.unsafeDone(waiter.turn, Exit.fail(refusal(waiter)))
-    })
+  const adjust = (limits: LimitValues) =>
+    Effect.gen(function* () {
+      yield* Ref.set(inForce, limits)
+      yield* permits.resize(limits.maxConcurrentSandboxes)
+      yield* Effect.forEach([...users], fitUser, { discard: true })
+      yield* admitNext
+    }).pipe(decide, Effect.uninterruptible)
 
   return Admission.of({
-    withPlace: (who, killSwitch, onWait, effect) =>
+    withPermit: (who, onWait, effect) =>
       Effect.acquireUseRelease(
-        take(who, killSwitch, onWait),
+        enter(who, onWait),
         () => effect,
         () => leave(who.userId)
       ),
     enterNow,
     leave,
-    canStart,
-    occupancy,
-    occupancyOf,
+    canStart: Effect.fnUntraced(function* (userId: UserId) {
+      const reason = yield* obstacle(userId)
+      return reason === undefined
+        ? { allowed: true }
+        : { allowed: false, reason, ahead: yield* ahead(userId) }
+    }),
+    occupancy: Effect.map(active, (count) => ({
+      active: count,
+      queued: queue.size,
+      users: new Set([...users.keys(), ...queue.keys()]).size
+    })),
+    occupancyOf: (userId) =>
+      Effect.map(activeOf(userId), (count) => ({ active: count, queued: queue.sizeOf(userId) })),
     adjust,
-    dismiss
+    dismiss: (refusal) =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          [...queue.drain()],
+          ({ executionId, turn }) => Deferred.fail(turn, refusal(executionId)),
+          { discard: true }
+        )
+      )
   })
 })

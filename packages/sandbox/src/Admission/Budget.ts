@@ -1,8 +1,8 @@
-import { QuotaExceeded, type RecordUnavailable } from "@bulkhead/domain"
-import { Clock, type Context, Effect } from "effect"
+import { QuotaExceeded } from "@bulkhead/domain"
+import { Clock, Effect } from "effect"
 import type { LimitValues } from "../Limits.js"
-import * as Books from "../Record/ExecutionLog.js"
-import type { ExecutionStore } from "../Record/ExecutionStore.js"
+import * as ExecutionLog from "../Record/ExecutionLog.js"
+import { ExecutionStore } from "../Record/ExecutionStore.js"
 import type { Admittee } from "./Admission.js"
 
 const day = 86_400_000
@@ -13,21 +13,15 @@ const retryAfter = 3600
 const dollars = (amount: number) => `$${amount.toFixed(2)}`
 
 /** Refuses a user who has used up what the limits allow. What still runs counts once it has ended. */
-export const check = (
-  store: Context.Tag.Service<ExecutionStore>,
-  who: Admittee,
-  limits: LimitValues
-): Effect.Effect<void, QuotaExceeded | RecordUnavailable> =>
-  limits.userBudgetUsd === 0 ? Effect.void : checkUsage(store, who, limits)
-
-const checkUsage = Effect.fnUntraced(function* (
-  { usage }: Context.Tag.Service<ExecutionStore>,
+export const check = Effect.fn("Budget.check")(function* (
   { executionId, userId }: Admittee,
   { userBudgetDays, userBudgetUsd }: LimitValues
 ) {
+  if (userBudgetUsd === 0) return
+  const { usage } = yield* ExecutionStore
   const now = yield* Clock.currentTimeMillis
   const { items } = yield* Effect.mapError(usage({ userId, from: now - userBudgetDays * day }), () =>
-    Books.unavailable(executionId)
+    ExecutionLog.unavailable(executionId)
   )
   const used = items[0]?.costUsd ?? 0
   if (used < userBudgetUsd) return

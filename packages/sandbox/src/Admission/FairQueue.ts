@@ -13,8 +13,8 @@ interface Line<K, A> {
   first: Place<K, A> | undefined
   last: Place<K, A> | undefined
   length: number
-  /** Whether the key's turns are suspended. */
-  held: boolean
+  /** Whether the key has no turns for now. */
+  isSuspended: boolean
   /** Neighbours in the round of those who have turns; absent: the line is not in the round. */
   previous: Line<K, A> | undefined
   next: Line<K, A> | undefined
@@ -49,9 +49,9 @@ export class FairQueue<K, A> {
     return this.lines.get(key)?.length ?? 0
   }
 
-  /** Lets a value wait at the end of its key's line. `held`: the key has no turns until it is released. */
-  push(key: K, value: A, held: boolean): Place<K, A> {
-    const line = this.lines.get(key) ?? this.open(key, held)
+  /** Lets a value wait at the end of its key's line. `isSuspended`: the key has no turns until they are resumed. */
+  push(key: K, value: A, isSuspended: boolean): Place<K, A> {
+    const line = this.lines.get(key) ?? this.open(key, isSuspended)
     const place: Place<K, A> = { value, line, before: line.last, after: undefined, waits: true }
     if (line.last) line.last.after = place
     else line.first = place
@@ -76,6 +76,11 @@ export class FairQueue<K, A> {
     return true
   }
 
+  /** Whether any key has a turn. */
+  get hasTurn(): boolean {
+    return this.turn !== undefined
+  }
+
   /** Takes out the value whose turn it is, if any key has a turn. */
   shift(): A | undefined {
     const line = this.turn
@@ -86,10 +91,10 @@ export class FairQueue<K, A> {
     return place.value
   }
 
-  /** Takes out everything, in the order of its turns, then what is held. */
+  /** Takes out everything, in the order of its turns, then of what is suspended. */
   *drain(): Generator<A> {
     yield* this.turns()
-    for (const key of [...this.lines.keys()]) this.release(key)
+    for (const key of [...this.lines.keys()]) this.resume(key)
     yield* this.turns()
   }
 
@@ -98,39 +103,39 @@ export class FairQueue<K, A> {
   }
 
   /** Suspends a key's turns. */
-  hold(key: K): void {
+  suspend(key: K): void {
     const line = this.lines.get(key)
-    if (line === undefined || line.held) return
-    line.held = true
+    if (line === undefined || line.isSuspended) return
+    line.isSuspended = true
     this.leaveRound(line)
   }
 
   /** Gives a key its turns again, after everyone who has one now. */
-  release(key: K): void {
+  resume(key: K): void {
     const line = this.lines.get(key)
-    if (line === undefined || !line.held) return
-    line.held = false
+    if (line === undefined || !line.isSuspended) return
+    line.isSuspended = false
     this.joinRound(line)
   }
 
-  private open(key: K, held: boolean): Line<K, A> {
+  private open(key: K, isSuspended: boolean): Line<K, A> {
     const line: Line<K, A> = {
       key,
       first: undefined,
       last: undefined,
       length: 0,
-      held,
+      isSuspended,
       previous: undefined,
       next: undefined
     }
     this.lines.set(key, line)
-    if (!held) this.joinRound(line)
+    if (!isSuspended) this.joinRound(line)
     return line
   }
 
   private close(line: Line<K, A>): void {
     this.lines.delete(line.key)
-    if (!line.held) this.leaveRound(line)
+    if (!line.isSuspended) this.leaveRound(line)
   }
 
   /** The last of a round is the one before whose turn it is. */

@@ -1,168 +1,183 @@
-import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
-import { Cause, Duration, Effect, Either, Exit, Schedule } from "effect"
-import { type CollectedArtifacts, defaultOutputDir } from "../ArtifactGate.js"
-import type { LimitValues } from "../Limits.js"
-import type { Meter } from "../Record/Meter.js"
-import type { HeldSandbox } from "../Sandboxes/HeldSandbox.js"
-import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
-import { lifetimeFor } from "../Sandboxes/SandboxSupply.js"
-import type { Facts, Runtime } from "../Sandboxes/Toolchain.js"
-import type { Shared } from "../Shared.js"
-import * as Program from "../Supervision/Program.js"
-import { type Outcome, supervise } from "../Supervision/Supervision.js"
-import { type KillRequest, type KillSwitch, unlessKilled } from "./KillSwitch.js"
+import { hash } from "node:crypto"
+import { type ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
+import { Clock, Effect, Either, Ref, Schedule } from "effect"
+import { Admission } from "../Admission/Admission.js"
+import { ArtifactCollector } from "../ArtifactCollector.js"
+import { ExecutionLog } from "../Record/ExecutionLog.js"
+import * as Prices from "../Record/Prices.js"
+import * as TerminalEvents from "../Record/TerminalEvents.js"
+import type { AcceptedExecution } from "./AcceptedExecution.js"
+import { type Attempt, type AttemptFailed, attempt } from "./Attempt.js"
+import { LiveExecutions } from "./LiveExecutions.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 
-/** A request that has been admitted. */
-export interface Execution {
-  readonly executionId: ExecutionId
-  readonly userId: UserId
-  readonly request: ExecutionRequest
-  readonly runtime: Runtime
-  readonly supervisor: Facts["supervisor"]
-  /** As they were when the request came. */
-  readonly limits: LimitValues
-  /** Seconds of wall time. */
-  readonly timeout: number
-  readonly queueTimeMs: number
-  readonly killSwitch: KillSwitch
-  readonly meter: Meter
+/** How far an execution has come. */
+interface Progress {
+  /** Absent: it waits. */
+  readonly queueTimeMs?: number
+  readonly retries: number
 }
 
-type Backoff = Schedule.ScheduleDriver<Duration.Duration, SandboxFailure>
-
-/** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
-const makeNonce = () => globalThis.crypto.randomUUID()
-
-/** A fresh sandbox with the program's files in it. Whoever comes by the sandbox first holds it. */
-const prepare = (
-  { books, sandboxes }: Shared,
-  execution: Execution,
-  { files }: Program.Program,
-  onHeld: (sandbox: HeldSandbox) => void
-) => {
-  const { executionId, limits, meter, timeout } = execution
-  return Effect.flatMap(sandboxes.create({ executionId }, lifetimeFor(timeout, limits)), (sandbox) => {
-    onHeld(sandbox)
-    meter.begin()
-    books.happened(execution, "info", "sandbox_created", "Sandbox created", { sandboxId: sandbox.id })
-    const ready = Effect.succeed(sandbox)
-    return files.length === 0 ? ready : Effect.zipRight(Effect.interruptible(sandbox.write(files)), ready)
-  })
-}
-
-const destroy = ({ books }: Shared, execution: Execution, { id, release }: HeldSandbox) =>
-  Effect.map(release, (destroyed) => {
-    if (destroyed)
-      books.happened(execution, "info", "sandbox_destroyed", "Sandbox destroyed", { sandboxId: id })
-    else books.happened(execution, "error", "sandbox_leaked", "Sandbox not destroyed", { sandboxId: id })
-    return destroyed
-  })
-
-const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
-
-const notCollected = (outputDir: string, why: string): CollectedArtifacts => ({
-  artifacts: [],
-  rejected: [{ name: outputDir, reason: `Artifact validation failed: ${why}` }]
-})
-
-/** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
-const collect = (
-  { gate }: Shared,
-  { executionId, killSwitch, limits, request }: Execution,
-  sandbox: HeldSandbox,
-  { report }: Outcome
-): Effect.Effect<CollectedArtifacts> => {
-  if (!report?.outputs) return Effect.succeed(nothingCollected)
-  const outputDir = request.outputDir ?? defaultOutputDir
-  if (report.survivors > 0)
-    return Effect.succeed(notCollected(outputDir, "processes of the program survived"))
-  return unlessKilled(killSwitch)(gate.collect({ executionId, sandbox, limits, outputDir })).pipe(
-    Effect.catchTag("KilledEarly", () => Effect.succeed(notCollected(outputDir, "the execution was killed")))
-  )
-}
-
-/**
- * One fresh sandbox, one run of at most `timeout` seconds. What it came to: an end of the program, or a failure of the infrastructure with
- * whatever is known of the program.
- */
-const tryOnce = Effect.fnUntraced(function* (shared: Shared, execution: Execution, timeout: number) {
-  const { books, clock, registry, timers } = shared
-  const { executionId, killSwitch, limits, meter, request, runtime, supervisor } = execution
-  const program = Program.layOut(request, runtime, supervisor, limits, timeout, makeNonce())
-  const askedAt = clock.unsafeCurrentTimeMillis()
-  let startupTimeMs = 0
-  const held: { sandbox?: HeldSandbox } = {}
-  const supervised = supervise({
-    prepare: Effect.map(
-      prepare(shared, execution, program, (sandbox) => {
-        held.sandbox = sandbox
-      }),
-      (sandbox) => {
-        startupTimeMs = clock.unsafeCurrentTimeMillis() - askedAt
-        return sandbox
-      }
-    ),
-    program,
-    limits,
-    timeout: Duration.millis(Math.round(timeout * 1000)),
-    killSwitch,
-    timers,
-    onStart: () => {
-      registry.enter(executionId, "running")
-      books.happened(execution, "info", "program_started", "Program started")
-    },
-    onSignal: ({ signal, atMs }) =>
-      books.happened(execution, "warn", "signal_sent", `${signal} sent to every process after ${atMs} ms`)
-  })
-  const finished = yield* Effect.exit(
-    Effect.flatMap(supervised, (outcome) =>
-      Effect.map(
-        held.sandbox ? collect(shared, execution, held.sandbox, outcome) : Effect.succeed(nothingCollected),
-        (collected) => ({ outcome, ...collected })
+/** From the queue to the end that is kept. Nobody is told of what is not kept. */
+export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
+  const progress = yield* Ref.make<Progress>({ retries: 0 })
+  const settled = yield* admitAndRun(execution, progress).pipe(
+    Effect.either,
+    Effect.catchAllCause((cause) =>
+      Effect.as(
+        Effect.logError("Execution failed unexpectedly", cause),
+        Either.right(internalError(execution))
       )
     )
   )
-  const destroyed = held.sandbox === undefined || (yield* destroy(shared, execution, held.sandbox))
-  meter.end()
-  if (Exit.isSuccess(finished)) {
-    const attempt: Results.Attempt = { ...finished.value, startupTimeMs, destroyed }
-    const { ending } = attempt.outcome
-    return ending._tag === "Lost" ? { attempt, failure: ending.failure } : { attempt, failure: undefined }
-  }
-  const failure = Cause.failureOrCause(finished.cause)
-  return Either.isLeft(failure)
-    ? { attempt: undefined, failure: failure.left }
-    : yield* Effect.failCause(failure.right)
+  return yield* end(execution, settled)
 })
 
-/** Runs an admitted execution to its end, retrying what the infrastructure failed. To be run where nothing interrupts it. */
-export const run = Effect.fnUntraced(function* (shared: Shared, execution: Execution) {
-  const { books, clock } = shared
-  const { executionId, killSwitch, limits, queueTimeMs, request } = execution
-  const deadline = clock.unsafeCurrentTimeMillis() + execution.timeout * 1000
-  let timeout = execution.timeout
-  let retries = 0
-  let last: Results.Attempt | undefined
-  const circumstances = () => ({ executionId, queueTimeMs, timeout, limits, retries })
-  const killed = ({ reason }: KillRequest) => Results.ofKill(circumstances(), reason)
-  let backoff: Backoff | undefined
+/** Waits for a permit and runs with it. A kill that comes before the program is an interrupt. */
+const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) =>
+  Effect.gen(function* () {
+    const admission = yield* Admission
+    const log = yield* ExecutionLog
+    const askedAt = yield* Clock.currentTimeMillis
+    const onWait = (ahead: number) =>
+      log.happened(execution, {
+        level: "info",
+        event: "execution_queued",
+        message: `Execution waits behind ${ahead} others at most`,
+        data: { ahead }
+      })
+    return yield* admission.withPermit(execution, onWait, runAdmitted(execution, progress, askedAt))
+  }).pipe(
+    execution.killSwitch.interruptible,
+    Effect.catchTag("KilledEarly", ({ reason }) =>
+      Effect.map(Ref.get(progress), (sofar) =>
+        Results.ofKill({ executionId: execution.executionId, ...sofar }, reason)
+      )
+    )
+  )
 
-  for (;;) {
-    const { attempt, failure } = yield* tryOnce(shared, execution, timeout)
-    if (failure === undefined) return Results.ofAttempt(circumstances(), attempt)
-    if (failure._tag === "KilledEarly") return killed(failure)
-    last = attempt ?? last
-    const giveUp = Results.ofFailure(circumstances(), last, failure)
-    if (!Retries.isRetryable(failure, request.retryOnFailure)) return giveUp
-    backoff ??= yield* Schedule.driver(Retries.schedule(limits, deadline))
-    const again = yield* Effect.isSuccess(unlessKilled(killSwitch)(backoff.next(failure)))
-    if (killSwitch.request !== undefined) return killed(killSwitch.request)
-    if (!again) return giveUp
-    retries++
-    const message = `Retry ${retries} of ${limits.maxRetries}`
-    books.happened(execution, "warn", "execution_retry", message, { reason: failure.message })
-    timeout = Math.max(1, deadline - clock.unsafeCurrentTimeMillis()) / 1000
-  }
+const runAdmitted = Effect.fnUntraced(function* (
+  execution: AcceptedExecution,
+  progress: Ref.Ref<Progress>,
+  askedAt: number
+) {
+  const { executionId, limits, request } = execution
+  const live = yield* LiveExecutions
+  const log = yield* ExecutionLog
+  const timeout = request.timeout ?? limits.defaultTimeout
+  // Whoever asks with the same key after a crash must find out that code may have run.
+  if (request.idempotencyKey !== undefined) yield* log.kept(executionId)
+  const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+  yield* Ref.update(progress, (sofar) => ({ ...sofar, queueTimeMs }))
+  yield* live.enter(executionId, "starting")
+  yield* log.happened(execution, {
+    level: "info",
+    event: "execution_started",
+    message: `Execution started with ${timeout}s timeout`,
+    data: policyOf(execution, timeout)
+  })
+  return yield* runWithRetries(execution, progress, timeout)
+})
+
+/** What was asked for and what bounds it: the code by its hash alone. */
+const policyOf = ({ limits, request, runtime }: AcceptedExecution, timeout: number) => ({
+  codeSha256: hash("sha256", request.code),
+  language: runtime.language,
+  runtime: runtime.version,
+  timeout,
+  maxMemoryMB: limits.maxMemoryMB,
+  maxCpuPercent: limits.maxCpuPercent,
+  maxDiskMB: limits.maxDiskMB,
+  maxProcesses: limits.maxProcesses,
+  retryOnFailure: request.retryOnFailure
+})
+
+/** Attempts until one brings the program to its end, or no further one may help, within `timeout` seconds together. */
+const runWithRetries = Effect.fnUntraced(function* (
+  execution: AcceptedExecution,
+  progress: Ref.Ref<Progress>,
+  timeout: number
+) {
+  const { executionId, limits, request } = execution
+  const deadline = (yield* Clock.currentTimeMillis) + timeout * 1000
+  const failed = yield* Ref.make<AttemptFailed | undefined>(undefined)
+  const lastAttempt = yield* Ref.make<Attempt | undefined>(undefined)
+
+  const next = Effect.gen(function* () {
+    const previous = yield* Ref.get(failed)
+    if (previous === undefined) return yield* attempt(execution, timeout)
+    yield* countRetry(execution, progress, previous)
+    const left = deadline - (yield* Clock.currentTimeMillis)
+    return yield* attempt(execution, Math.max(1, left) / 1000)
+  })
+  const remember = (failure: AttemptFailed) =>
+    Effect.zipRight(
+      Ref.set(failed, failure),
+      Ref.update(lastAttempt, (last) => failure.attempt ?? last)
+    )
+
+  const ended = yield* next.pipe(
+    Effect.tapError(remember),
+    Effect.retry({
+      schedule: Schedule.mapInput(
+        Retries.schedule(limits, deadline),
+        ({ failure }: AttemptFailed) => failure
+      ),
+      while: ({ failure }) => Retries.isRetryable(failure, request.retryOnFailure)
+    }),
+    Effect.either
+  )
+  const circumstances = { executionId, limits, ...(yield* Ref.get(progress)) }
+  return Either.isRight(ended)
+    ? Results.ofAttempt(circumstances, ended.right)
+    : Results.ofFailure(circumstances, yield* Ref.get(lastAttempt), ended.left.failure)
+})
+
+const countRetry = Effect.fnUntraced(function* (
+  execution: AcceptedExecution,
+  progress: Ref.Ref<Progress>,
+  { failure }: AttemptFailed
+) {
+  const log = yield* ExecutionLog
+  const { retries } = yield* Ref.updateAndGet(progress, (sofar) => ({ ...sofar, retries: sofar.retries + 1 }))
+  yield* log.happened(execution, {
+    level: "warn",
+    event: "execution_retry",
+    message: `Retry ${retries} of ${execution.limits.maxRetries}`,
+    data: { reason: failure.message }
+  })
+})
+
+/** A mistake of ours becomes a result too; its cause is for the operator alone. */
+const internalError = ({ executionId }: AcceptedExecution) =>
+  Results.withoutRun(
+    { executionId, retries: 0 },
+    "InternalError",
+    executionError("INTERNAL_ERROR", "Internal error")
+  )
+
+/** Writes the terminal event, and lets the execution count as ended once that is kept. */
+const end = Effect.fnUntraced(function* (
+  execution: AcceptedExecution,
+  settled: Either.Either<ExecutionResult, Refusal>
+) {
+  const { executionId, size } = execution
+  const log = yield* ExecutionLog
+  const live = yield* LiveExecutions
+  const sandboxMs = yield* Ref.get(execution.sandboxMs)
+  const terminal = Either.match(settled, {
+    onLeft: TerminalEvents.ofRefusal,
+    onRight: TerminalEvents.ofResult
+  })
+  const usage = Prices.usageOf(sandboxMs, size, terminal.result?.artifacts ?? [], yield* Prices.Prices)
+  const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
+    Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
+    Effect.ensuring(live.end(executionId)),
+    Effect.isSuccess
+  )
+  if (isKept) return yield* settled
+  const artifacts = yield* ArtifactCollector
+  yield* artifacts.forget(executionId)
+  return Results.unrecorded(executionId, terminal.result)
 })

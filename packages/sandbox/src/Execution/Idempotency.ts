@@ -7,19 +7,27 @@ import {
   RecordUnavailable,
   type Refusal
 } from "@bulkhead/domain"
-import { type Context, Deferred, Effect, Exit, Fiber, FiberId, Option } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
 
 type Answer = Effect.Effect<ExecutionResult, Refusal>
 
 /** Sees to it that a key's request runs once. */
-export interface Idempotency {
-  /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
-  readonly once: (
-    claim: Claim,
-    start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
-  ) => Effect.Effect<ExecutionResult, Refusal>
+export class Idempotency extends Context.Tag("@bulkhead/sandbox/Idempotency")<
+  Idempotency,
+  {
+    /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
+    readonly once: (
+      claim: Claim,
+      start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
+    ) => Effect.Effect<ExecutionResult, Refusal>
+  }
+>() {
+  static readonly layer: Layer.Layer<Idempotency, never, IdempotencyKeys | ExecutionStore> = Layer.effect(
+    Idempotency,
+    Effect.suspend(() => make)
+  )
 }
 
 /** A key whose execution waits or runs, with the answer for whoever asks with it meanwhile. */
@@ -114,58 +122,59 @@ const take = (
     return yield* claimKey(claim)
   })
 
-export const make: Effect.Effect<Idempotency, never, IdempotencyKeys | ExecutionStore> = Effect.gen(
-  function* () {
-    const keys = yield* IdempotencyKeys
-    const store = yield* ExecutionStore
-    /** By user and key. */
-    const allPending = new Map<string, Pending>()
+const make = Effect.gen(function* () {
+  const keys = yield* IdempotencyKeys
+  const store = yield* ExecutionStore
+  /** By user and key. */
+  const allPending = new Map<string, Pending>()
 
-    const once: Idempotency["once"] = Effect.fnUntraced(function* (claim, start) {
-      const { executionId } = claim
-      const name = `${claim.userId} ${claim.key}`
-      const pending = allPending.get(name)
-      if (pending !== undefined) {
-        if (pending.fingerprint !== claim.fingerprint) return yield* anotherRequest(executionId)
-        return yield* Effect.interruptible(Effect.flatten(Deferred.await(pending.answer)))
-      }
-      const mine: Pending = { fingerprint: claim.fingerprint, answer: Deferred.unsafeMake(FiberId.none) }
-      allPending.set(name, mine)
+  const once: Idempotency["Type"]["once"] = Effect.fnUntraced(function* (claim, start) {
+    const { executionId } = claim
+    const name = `${claim.userId} ${claim.key}`
+    const mine: Pending = {
+      fingerprint: claim.fingerprint,
+      answer: yield* Deferred.make<Answer>()
+    }
+    const pending = allPending.get(name)
+    if (pending !== undefined) {
+      if (pending.fingerprint !== claim.fingerprint) return yield* anotherRequest(executionId)
+      return yield* Effect.interruptible(Effect.flatten(Deferred.await(pending.answer)))
+    }
+    allPending.set(name, mine)
 
-      const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
-        Effect.zipRight(
-          neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
-          Effect.sync(() => allPending.delete(name))
-        )
-      const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
-        onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
-        onSuccess: (fiber) =>
-          Effect.map(
-            Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
-            (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
-          )
-      })
-      const answerOf = (holder: Claim): Effect.Effect<Answer> => {
-        if (holder.executionId === executionId) return run
-        allPending.delete(name)
-        return Effect.succeed(
-          holder.fingerprint === claim.fingerprint
-            ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
-            : anotherRequest(executionId)
-        )
-      }
-
-      const answer = yield* take(keys, store, claim).pipe(
-        Effect.flatMap(answerOf),
-        Effect.catchTag("StoreFailure", () => {
-          allPending.delete(name)
-          return Effect.succeed<Answer>(unavailable(executionId))
-        })
+    const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
+      Effect.zipRight(
+        neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
+        Effect.sync(() => allPending.delete(name))
       )
-      yield* Deferred.succeed(mine.answer, answer)
-      return yield* Effect.interruptible(answer)
-    }, Effect.uninterruptible)
+    const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
+      onFailure: (cause) => Effect.as(settle(Exit.failCause(cause)), Effect.failCause(cause)),
+      onSuccess: (fiber) =>
+        Effect.map(
+          Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
+          (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
+        )
+    })
+    const answerOf = (holder: Claim): Effect.Effect<Answer> => {
+      if (holder.executionId === executionId) return run
+      allPending.delete(name)
+      return Effect.succeed(
+        holder.fingerprint === claim.fingerprint
+          ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
+          : anotherRequest(executionId)
+      )
+    }
 
-    return { once }
-  }
-)
+    const answer = yield* take(keys, store, claim).pipe(
+      Effect.flatMap(answerOf),
+      Effect.catchTag("StoreFailure", () => {
+        allPending.delete(name)
+        return Effect.succeed<Answer>(unavailable(executionId))
+      })
+    )
+    yield* Deferred.succeed(mine.answer, answer)
+    return yield* Effect.interruptible(answer)
+  }, Effect.uninterruptible)
+
+  return Idempotency.of({ once })
+})

@@ -2,81 +2,119 @@ import {
   ExecutionExists,
   type ExecutionId,
   type ExecutionState,
-  type ExecutionSummary
+  type ExecutionSummary,
+  ShuttingDown
 } from "@bulkhead/domain"
-import { Effect, Either, type Types } from "effect"
-import { type KillRequest, KillSwitch } from "./KillSwitch.js"
+import { Clock, Context, Effect, Layer } from "effect"
+import * as KillSwitch from "../Supervision/KillSwitch.js"
 
-export interface RegisteredExecution {
+/** An execution that waits or runs. */
+export interface LiveExecution {
+  /** As it was when it was registered. */
   readonly summary: ExecutionSummary
-  readonly killSwitch: KillSwitch
+  readonly killSwitch: KillSwitch.KillSwitch
 }
 
-interface Entry extends RegisteredExecution {
-  readonly summary: Types.Mutable<ExecutionSummary>
+/** Seconds after which another instance, or this one restarted, is likely to be there. */
+const restartTime = 10
+
+/** The refusal of work that comes, or waits, when the service shuts down. */
+export const shuttingDown = (executionId: ExecutionId) =>
+  new ShuttingDown({ executionId, message: "The service is shutting down", retryAfter: restartTime })
+
+/** Every execution that waits or runs, with what asks it to end. */
+export class LiveExecutions extends Context.Tag("@bulkhead/sandbox/LiveExecutions")<
+  LiveExecutions,
+  {
+    readonly register: (
+      execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language">
+    ) => Effect.Effect<LiveExecution, ExecutionExists>
+    readonly enter: (executionId: ExecutionId, state: ExecutionState) => Effect.Effect<void>
+    /** Strikes off an execution that has ended. */
+    readonly end: (executionId: ExecutionId) => Effect.Effect<void>
+    /** Asks an execution to end. Whether it waits or runs. */
+    readonly kill: (executionId: ExecutionId, request: KillSwitch.KillRequest) => Effect.Effect<boolean>
+    /** Asks every execution that is in one of these states to end. */
+    readonly killAll: (
+      states: ReadonlyArray<ExecutionState>,
+      request: KillSwitch.KillRequest
+    ) => Effect.Effect<void>
+    readonly find: (executionId: ExecutionId) => Effect.Effect<ExecutionSummary | undefined>
+    /** Newest first. */
+    readonly list: Effect.Effect<ReadonlyArray<ExecutionSummary>>
+    /** Takes no new work from now on. */
+    readonly close: Effect.Effect<void>
+    readonly isClosed: Effect.Effect<boolean>
+    /** Refuses new work once the service takes none. */
+    readonly checkOpen: (executionId: ExecutionId) => Effect.Effect<void, ShuttingDown>
+    /** Returns when nothing waits or runs. */
+    readonly idle: Effect.Effect<void>
+  }
+>() {
+  static readonly layer: Layer.Layer<LiveExecutions> = Layer.effect(
+    LiveExecutions,
+    Effect.suspend(() => make)
+  )
 }
 
-/** Every execution that waits or runs. */
-export interface ExecutionRegistry {
-  readonly register: (
-    execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language">
-  ) => Either.Either<RegisteredExecution, ExecutionExists>
-  readonly enter: (executionId: ExecutionId, state: ExecutionState) => void
-  /** Strikes off an execution that has ended. */
-  readonly end: (executionId: ExecutionId) => void
-  /** Asks an execution to end. Whether it waits or runs. */
-  readonly kill: (executionId: ExecutionId, request: KillRequest) => boolean
-  /** Asks every execution that matches to end. */
-  readonly killAll: (states: ReadonlyArray<ExecutionState>, request: KillRequest) => void
-  readonly find: (executionId: ExecutionId) => ExecutionSummary | undefined
-  /** Newest first. */
-  readonly list: () => ReadonlyArray<ExecutionSummary>
-  /** Returns when nothing waits or runs. */
-  readonly idle: Effect.Effect<void>
-}
+const make = Effect.gen(function* () {
+  const live = new Map<ExecutionId, LiveExecution & { state: ExecutionState }>()
+  const anEnd = yield* Effect.makeLatch()
+  let isClosed = false
+  const idle: Effect.Effect<void> = Effect.suspend(() =>
+    live.size === 0 ? Effect.void : Effect.zipRight(anEnd.await, idle)
+  )
 
-export const make: Effect.Effect<ExecutionRegistry> = Effect.map(Effect.clock, (clock) => {
-  const live = new Map<ExecutionId, Entry>()
-  const isIdle = Effect.unsafeMakeLatch(true)
+  const summaryOf = ({ state, summary }: { readonly summary: ExecutionSummary; state: ExecutionState }) => ({
+    ...summary,
+    state
+  })
 
-  const register: ExecutionRegistry["register"] = (execution) => {
-    const { executionId } = execution
-    if (live.has(executionId)) return Either.left(new ExecutionExists({ executionId }))
-    const startedAt = clock.unsafeCurrentTimeMillis()
-    const entry: Entry = { summary: { ...execution, startedAt }, killSwitch: new KillSwitch() }
-    live.set(executionId, entry)
-    isIdle.unsafeClose()
-    return Either.right(entry)
-  }
-
-  const enter: ExecutionRegistry["enter"] = (executionId, state) => {
-    const entry = live.get(executionId)
-    if (entry) entry.summary.state = state
-  }
-
-  const end: ExecutionRegistry["end"] = (executionId) => {
-    live.delete(executionId)
-    if (live.size === 0) isIdle.unsafeOpen()
-  }
-
-  const kill: ExecutionRegistry["kill"] = (executionId, request) => {
-    const entry = live.get(executionId)
-    entry?.killSwitch.press(request)
-    return entry !== undefined
-  }
-
-  const killAll: ExecutionRegistry["killAll"] = (states, request) => {
-    for (const { killSwitch, summary } of [...live.values()]) {
-      if (states.includes(summary.state)) killSwitch.press(request)
-    }
-  }
-
-  const find: ExecutionRegistry["find"] = (executionId) => {
-    const entry = live.get(executionId)
-    return entry && { ...entry.summary }
-  }
-
-  const list = () => [...live.values()].map(({ summary }) => ({ ...summary })).reverse()
-
-  return { register, enter, end, kill, killAll, find, list, idle: isIdle.await }
+  return LiveExecutions.of({
+    register: Effect.fnUntraced(function* (execution) {
+      const { executionId, state } = execution
+      const killSwitch = yield* KillSwitch.make
+      const startedAt = yield* Clock.currentTimeMillis
+      if (live.has(executionId)) return yield* new ExecutionExists({ executionId })
+      const entry = { summary: { ...execution, startedAt }, killSwitch, state }
+      live.set(executionId, entry)
+      return entry
+    }),
+    enter: (executionId, state) =>
+      Effect.sync(() => {
+        const entry = live.get(executionId)
+        if (entry) entry.state = state
+      }),
+    end: (executionId) =>
+      Effect.suspend(() => {
+        live.delete(executionId)
+        return Effect.asVoid(anEnd.release)
+      }),
+    kill: (executionId, request) =>
+      Effect.suspend(() => {
+        const entry = live.get(executionId)
+        return entry ? Effect.as(entry.killSwitch.press(request), true) : Effect.succeed(false)
+      }),
+    killAll: (states, request) =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          [...live.values()].filter(({ state }) => states.includes(state)),
+          ({ killSwitch }) => killSwitch.press(request),
+          { discard: true }
+        )
+      ),
+    find: (executionId) =>
+      Effect.sync(() => {
+        const entry = live.get(executionId)
+        return entry && summaryOf(entry)
+      }),
+    list: Effect.sync(() => [...live.values()].map(summaryOf).reverse()),
+    close: Effect.sync(() => {
+      isClosed = true
+    }),
+    isClosed: Effect.sync(() => isClosed),
+    checkOpen: (executionId) =>
+      Effect.suspend(() => (isClosed ? Effect.fail(shuttingDown(executionId)) : Effect.void)),
+    idle
+  })
 })

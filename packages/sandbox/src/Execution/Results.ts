@@ -1,41 +1,28 @@
 import {
-  type Artifact,
   type ExecutionError,
   type ExecutionId,
   type ExecutionResult,
   executionError,
   type OutputSummary,
   type Receipt,
-  type RejectedArtifact,
   type Verdict
 } from "@bulkhead/domain"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import type { Outcome } from "../Supervision/Supervision.js"
 import { exitOfReport, judge } from "../Supervision/Verdicts.js"
-
-/** What one attempt at an execution came to. */
-export interface Attempt {
-  readonly outcome: Outcome
-  readonly startupTimeMs: number
-  /** Whether the provider confirmed that the sandbox is gone. */
-  readonly destroyed: boolean
-  readonly artifacts: ReadonlyArray<Artifact>
-  readonly rejected: ReadonlyArray<RejectedArtifact>
-}
+import type { Attempt } from "./Attempt.js"
 
 /** What a result tells beside the attempt itself. */
 export interface Circumstances {
   readonly executionId: ExecutionId
   readonly queueTimeMs?: number
   readonly retries: number
-  /** Seconds. */
-  readonly timeout: number
   readonly limits: LimitValues
 }
 
 /** What is known of every execution, run or not. */
-type Bare = Omit<Circumstances, "timeout" | "limits">
+type Bare = Omit<Circumstances, "limits">
 
 /** What the shell holds a program to where no supervisor watches it. */
 const rlimits = { memory: "rlimit", processes: "rlimit", cpuTime: "rlimit", fileSize: "rlimit", cpu: "none" }
@@ -75,9 +62,9 @@ const survivorsOf = ({ report }: Outcome, destroyed: boolean) => {
   return report === undefined ? {} : { survivors: report.survivors }
 }
 
-const exitOf = ({ ending, report }: Outcome) => {
+const exitOf = ({ end, report }: Outcome) => {
   if (report !== undefined) return exitOfReport(report)
-  return ending._tag === "Lost" ? {} : ending.exit
+  return end._tag === "Lost" ? {} : end.exit
 }
 
 const outputOf = ({ output, report }: Outcome): OutputSummary =>
@@ -149,7 +136,7 @@ export const unrecorded = (
 
 /** The result of an attempt whose program came to an end. */
 export const ofAttempt = (circumstances: Circumstances, attempt: Attempt): ExecutionResult => {
-  const { verdict, error } = judge(attempt.outcome, circumstances.limits, circumstances.timeout)
+  const { verdict, error } = judge(attempt.outcome, circumstances.limits, attempt.timeout)
   return withRun(circumstances, attempt, verdict, error)
 }
 

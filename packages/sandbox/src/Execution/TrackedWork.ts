@@ -5,19 +5,21 @@ import {
   ExecutionNotFound,
   type UserId
 } from "@bulkhead/domain"
-import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
-import type * as Books from "../Record/ExecutionLog.js"
-import { type Shared, shuttingDown } from "../Shared.js"
-import type { RegisteredExecution } from "./LiveExecutions.js"
+import { Deferred, Duration, Effect, Fiber, Ref } from "effect"
+import { Admission } from "../Admission/Admission.js"
+import { LimitsInForce } from "../LimitsInForce.js"
+import { ExecutionLog, type TerminalEvent } from "../Record/ExecutionLog.js"
+import * as TerminalEvents from "../Record/TerminalEvents.js"
+import { type LiveExecution, LiveExecutions } from "./LiveExecutions.js"
 
 type Facts = Readonly<Record<string, unknown>>
 
 interface Tracked {
-  readonly ended: Deferred.Deferred<Books.Ending>
+  readonly ended: Deferred.Deferred<TerminalEvent>
   readonly watch: Fiber.Fiber<void>
 }
 
-const completed = (data: Facts): Books.Ending => ({
+const completed = (data: Facts): TerminalEvent => ({
   level: "info",
   event: "execution_completed",
   message: "Execution completed",
@@ -25,82 +27,80 @@ const completed = (data: Facts): Books.Ending => ({
   data
 })
 
-const killed = (reason: string): Books.Ending => ({
+const killed = (reason: string): TerminalEvent => ({
   level: "warn",
   event: "execution_killed",
   message: `Execution killed: ${reason}`,
   verdict: "Killed"
 })
 
-const rejected = (message: string): Books.Ending => ({
-  level: "warn",
-  event: "execution_rejected",
-  message,
-  verdict: "Rejected"
-})
-
-const timedOut = (timeout: number): Books.Ending => ({
+const timedOut = (timeout: number): TerminalEvent => ({
   level: "warn",
   event: "execution_timeout",
   message: `Execution timeout: not ended within ${timeout} s`,
   verdict: "TimeLimitExceeded"
 })
 
-/** Counts work that runs elsewhere against the limits. Whatever happens to that work, its place is free again after its timeout. */
-export const make = Effect.fnUntraced(function* (shared: Shared) {
-  const { admission, books, registry } = shared
+/** Counts work that runs elsewhere against the limits. Whatever happens to that work, its permit is free again after its timeout. */
+export const make = Effect.gen(function* () {
+  const admission = yield* Admission
+  const inForce = yield* LimitsInForce
+  const live = yield* LiveExecutions
+  const log = yield* ExecutionLog
   const all = new Map<ExecutionId, Tracked>()
 
-  /** Waits for whichever end comes first, then gives the place back. */
+  /** Waits for whichever end comes first, then gives the permit back. */
   const watch = Effect.fnUntraced(function* (
-    entry: RegisteredExecution,
-    ended: Deferred.Deferred<Books.Ending>,
+    { killSwitch, summary }: LiveExecution,
+    ended: Deferred.Deferred<TerminalEvent>,
     timeout: number
   ) {
-    const { executionId, userId } = entry.summary
-    entry.killSwitch.listen(({ reason }) => Deferred.unsafeDone(ended, Exit.succeed(killed(reason))))
-    const end = yield* Deferred.await(ended).pipe(
+    const killing = Effect.map(killSwitch.pressed, ({ reason }) => killed(reason))
+    const end = yield* Effect.raceFirst(Deferred.await(ended), killing).pipe(
       Effect.timeoutTo({
         duration: Duration.seconds(timeout),
         onSuccess: (end) => end,
         onTimeout: () => timedOut(timeout)
       })
     )
-    all.delete(executionId)
-    yield* Effect.ignoreLogged(books.ended(entry.summary, end))
-    yield* admission.leave(userId)
-    registry.end(executionId)
+    all.delete(summary.executionId)
+    yield* Effect.ignoreLogged(log.ended(summary, end))
+    yield* admission.leave(summary.userId)
+    yield* live.end(summary.executionId)
   })
 
   const checkNew = Effect.fnUntraced(function* (executionId: ExecutionId) {
-    yield* books.open(executionId)
-    if (yield* books.knows(executionId)) return yield* new ExecutionExists({ executionId })
-  })
-
-  const takePlace = Effect.fnUntraced(function* (executionId: ExecutionId, userId: UserId) {
-    if (shared.isClosing) return yield* shuttingDown(executionId)
-    yield* admission.enterNow({ executionId, userId })
+    yield* log.checkWritable(executionId)
+    if (yield* log.knows(executionId)) return yield* new ExecutionExists({ executionId })
   })
 
   const start = Effect.fn("SandboxService.startExecution")(function* (
     executionId: ExecutionId,
     userId: UserId,
-    timeout: number = shared.limits.defaultTimeout
+    timeout?: number
   ) {
+    const { defaultTimeout } = yield* Ref.get(inForce)
+    const seconds = timeout ?? defaultTimeout
     yield* checkNew(executionId)
-    const entry = yield* registry.register({ executionId, userId, state: "tracked" })
-    books.began({ ...entry.summary })
-    yield* takePlace(executionId, userId).pipe(
+    const entry = yield* live.register({ executionId, userId, state: "tracked" })
+    const { summary } = entry
+    yield* log.began(summary)
+    yield* Effect.zipRight(live.checkOpen(executionId), admission.enterNow({ executionId, userId })).pipe(
       Effect.tapError((refusal) =>
-        Effect.map(Effect.ignoreLogged(books.ended(entry.summary, rejected(refusal.message))), () =>
-          registry.end(executionId)
+        Effect.zipRight(
+          Effect.ignoreLogged(log.ended(summary, TerminalEvents.ofRefusal(refusal))),
+          live.end(executionId)
         )
       )
     )
-    books.happened(entry.summary, "info", "execution_started", `Execution started with ${timeout}s timeout`)
-    const ended = yield* Deferred.make<Books.Ending>()
+    yield* log.happened(summary, {
+      level: "info",
+      event: "execution_started",
+      message: `Execution started with ${seconds}s timeout`
+    })
+    const ended = yield* Deferred.make<TerminalEvent>()
     // The end of the service's scope waits for it, so it must not end before that.
-    const fiber = yield* Effect.forkDaemon(Effect.interruptible(watch(entry, ended, timeout)))
+    const fiber = yield* Effect.forkDaemon(Effect.interruptible(watch(entry, ended, seconds)))
     all.set(executionId, { ended, watch: fiber })
   }, Effect.uninterruptible)
 
@@ -110,7 +110,7 @@ export const make = Effect.fnUntraced(function* (shared: Shared) {
   ) {
     const tracked = all.get(executionId)
     if (tracked === undefined) {
-      const known = registry.find(executionId) !== undefined || (yield* books.knows(executionId))
+      const known = (yield* live.find(executionId)) !== undefined || (yield* log.knows(executionId))
       return yield* known ? new ExecutionEnded({ executionId }) : new ExecutionNotFound({ executionId })
     }
     yield* Deferred.succeed(tracked.ended, completed(metrics))

@@ -5,74 +5,54 @@ import {
   type ExecutionId,
   type ExecutionResult,
   type ExecutionSummary,
-  executionError,
   RecordUnavailable,
   type Usage,
   type UserId,
   type Verdict
 } from "@bulkhead/domain"
-import { Effect, Option } from "effect"
-import { ArtifactGate } from "../ArtifactGate.js"
-import * as Results from "../Execution/Results.js"
-import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
+import { Clock, Context, Effect, Layer, Option } from "effect"
+import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 
-/** Whose line it is. */
+/** Whose event it is. */
 interface Whose {
   readonly executionId: ExecutionId
   readonly userId: UserId
 }
 
-interface Line {
+/** What happened. */
+export interface LogEvent {
   readonly level: EventLevel
   readonly event: EventName
   readonly message: string
   readonly data?: Readonly<Record<string, unknown>>
 }
 
-/** How an execution ended: its terminal event, and what is to be known of it. */
-export interface Ending extends Line {
+/** How an execution ended, and what is to be known of it. */
+export interface TerminalEvent extends LogEvent {
   readonly verdict: Verdict
   readonly result?: ExecutionResult
   readonly usage?: Usage
 }
 
-/** What the service writes down, in the order in which it happens. */
-export interface Books {
-  /** An execution is known from here on. */
-  readonly began: (execution: ExecutionSummary) => void
-  /** Something happened to an execution. */
-  readonly happened: (
-    whose: Whose,
-    level: EventLevel,
-    event: EventName,
-    message: string,
-    data?: Readonly<Record<string, unknown>>
-  ) => void
-  /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
-  readonly ended: (whose: Whose, ending: Ending) => Effect.Effect<void, StoreFailure>
-  /** Returns when all that is known of an execution by now is kept. */
-  readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
-  /** Refuses work while what happens to it could not be recorded. */
-  readonly open: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
-  /** Whether an execution has this id. One that cannot be asked for counts as unknown. */
-  readonly knows: (executionId: ExecutionId) => Effect.Effect<boolean>
-}
-
-const happenedEntry = (
-  { executionId, userId }: Whose,
-  { data, event, level, message }: Line,
-  timestamp: number
-): Entry => {
-  const happened: ExecutionEvent = { timestamp, executionId, userId, level, event, message }
-  return { _tag: "Happened", event: data === undefined ? happened : { ...happened, data } }
-}
-
-const endedEntry = ({ executionId }: Whose, { result, usage, verdict }: Ending, endedAt: number): Entry => ({
-  _tag: "Ended",
-  end: { executionId, endedAt, verdict, ...(result ? { result } : {}), ...(usage ? { usage } : {}) }
+const eventOf = ({ executionId, userId }: Whose, event: LogEvent, timestamp: number): ExecutionEvent => ({
+  timestamp,
+  executionId,
+  userId,
+  level: event.level,
+  event: event.event,
+  message: event.message,
+  ...(event.data === undefined ? {} : { data: event.data })
 })
 
-/** Seconds after which books that cannot be written may be open again. */
+const endOf = ({ executionId }: Whose, { result, usage, verdict }: TerminalEvent, endedAt: number) => ({
+  executionId,
+  endedAt,
+  verdict,
+  ...(result ? { result } : {}),
+  ...(usage ? { usage } : {})
+})
+
+/** Seconds after which a store that cannot be written may be there again. */
 const recovery = 5
 
 export const unavailable = (executionId: ExecutionId) =>
@@ -82,47 +62,43 @@ export const unavailable = (executionId: ExecutionId) =>
     retryAfter: recovery
   })
 
-export const make: Effect.Effect<Books, never, ExecutionStore> = Effect.gen(function* () {
-  const { commit, find, ready, write } = yield* ExecutionStore
-  const clock = yield* Effect.clock
-  return {
-    began: (execution) => write([{ _tag: "Began", execution }]),
-    happened: (whose, level, event, message, data) => {
-      const line = { level, event, message, ...(data ? { data } : {}) }
-      write([happenedEntry(whose, line, clock.unsafeCurrentTimeMillis())])
-    },
-    ended: (whose, ending) =>
-      Effect.suspend(() => {
-        const now = clock.unsafeCurrentTimeMillis()
-        write([happenedEntry(whose, ending, now), endedEntry(whose, ending, now)])
-        return commit
-      }),
-    kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),
-    open: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
-    knows: (executionId) =>
-      Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })
+/** Writes down what happens to executions, in the order in which it happens. */
+export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
+  ExecutionLog,
+  {
+    /** An execution is known from here on. */
+    readonly began: (execution: ExecutionSummary) => Effect.Effect<void>
+    /** Something happened to an execution. */
+    readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
+    /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
+    readonly ended: (whose: Whose, event: TerminalEvent) => Effect.Effect<void, StoreFailure>
+    /** Returns when all that is known of an execution by now is kept. */
+    readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
+    /** Refuses work while what happens to it could not be recorded. */
+    readonly checkWritable: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
+    /** Whether an execution has this id. One that cannot be asked for counts as unknown. */
+    readonly knows: (executionId: ExecutionId) => Effect.Effect<boolean>
   }
-})
-
-/** Ends what an earlier life of this instance left unfinished. */
-export const closeUnfinished = Effect.fnUntraced(function* (books: Books) {
-  const store = yield* ExecutionStore
-  const gate = yield* ArtifactGate
-  for (const execution of yield* store.unfinished) {
-    const { executionId, state } = execution
-    const message = "The service stopped before the execution ended"
-    const result = Results.withoutRun(
-      { executionId, retries: 0 },
-      "InternalError",
-      executionError("INTERNAL_ERROR", message)
-    )
-    yield* gate.forget(executionId)
-    yield* books.ended(execution, {
-      level: "error",
-      event: "execution_failed",
-      message,
-      verdict: "InternalError",
-      ...(state === "tracked" ? {} : { result })
-    })
-  }
-})
+>() {
+  static readonly layer: Layer.Layer<ExecutionLog, never, ExecutionStore> = Layer.effect(
+    ExecutionLog,
+    Effect.map(ExecutionStore, ({ append, commit, find, ready }) => ({
+      began: (execution) => append([{ _tag: "Began", execution }]),
+      happened: (whose, event) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          append([{ _tag: "Happened", event: eventOf(whose, event, now) }])
+        ),
+      ended: (whose, event) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          append([
+            { _tag: "Happened", event: eventOf(whose, event, now) },
+            { _tag: "Ended", end: endOf(whose, event, now) }
+          ])
+        ).pipe(Effect.zipRight(commit)),
+      kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),
+      checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
+      knows: (executionId) =>
+        Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })
+    }))
+  )
+}

@@ -17,7 +17,7 @@ import type {
 } from "@bulkhead/domain"
 import { Context, type Effect, type Option, Schema } from "effect"
 
-/** The store cannot be written or read: its disk is full, its database is away. The cause is for the operator's log alone. */
+/** The store cannot be written or read: a full disk, a lost database. The cause is for the operator's log alone. */
 export class StoreFailure extends Schema.TaggedError<StoreFailure>()("StoreFailure", {
   message: Schema.String,
   cause: Schema.optional(Schema.Defect)
@@ -32,7 +32,7 @@ export interface EndedExecution {
   readonly usage?: Usage
 }
 
-/** One line in the books. What belongs together is given together, and is there whole or not at all. */
+/** One entry of the record. What is appended together is written together, whole or not at all. */
 export type Entry =
   | { readonly _tag: "Began"; readonly execution: ExecutionSummary }
   | { readonly _tag: "Happened"; readonly event: ExecutionEvent }
@@ -66,18 +66,18 @@ export interface UsageQuery extends PageRequest {
   readonly to?: number
 }
 
-/** The books: every execution, what happened to it, what came of it and what it used. */
+/** The record of every execution: what happened to it, what came of it, and what it used. */
 export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStore")<
   ExecutionStore,
   {
     /**
-     * Takes entries in, in this order, without waiting until they are kept. A plain function, since much of what happens is first heard of
-     * in callbacks. Must not throw.
+     * Takes entries in, in this order, without waiting until they are written. Never fails: what became of them is what
+     * the next `commit` says.
      */
-    readonly write: (entries: ReadonlyArray<Entry>) => void
-    /** Fails while nothing can be kept. */
+    readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
+    /** Fails while nothing can be written. */
     readonly ready: Effect.Effect<void, StoreFailure>
-    /** Returns when everything that was taken in before is kept, and survives the death of this process. */
+    /** Returns when everything that was appended before is written, and survives the death of this process. */
     readonly commit: Effect.Effect<void, StoreFailure>
     /** One execution, with its result if it has one that is still kept. */
     readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>
@@ -90,7 +90,7 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
     ) => Effect.Effect<Page<ExecutionEvent>, StoreFailure>
     /** What each user used, by the user's name. */
     readonly usage: (query: UsageQuery) => Effect.Effect<Page<UserUsage>, StoreFailure>
-    /** Walks along the audit log and says whether it is as it was written. */
+    /** Checks whether the audit log is as it was written. */
     readonly verify: Effect.Effect<AuditVerification, StoreFailure>
     /** Executions that an earlier life of this instance began and never ended. */
     readonly unfinished: Effect.Effect<ReadonlyArray<ExecutionSummary>, StoreFailure>

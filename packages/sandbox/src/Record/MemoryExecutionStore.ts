@@ -41,7 +41,7 @@ const decodeCursor = (cursor: string): Option.Option<Place> =>
 
 const inOrder: Order.Order<Place> = Order.tuple(Order.number, Order.string)
 
-/** The items after the cursor's place, in the order of their places. A cursor that nobody gave out leads to an empty page. */
+/** The items after the cursor, in order. A cursor that this store did not give out leads to an empty page. */
 const pageOf = <A>(
   items: ReadonlyArray<A>,
   { cursor, limit = usualPage }: PageRequest,
@@ -144,13 +144,14 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     forgetOldest()
   }
 
-  const write: ExecutionStore["Type"]["write"] = (entries) => {
-    for (const entry of entries) {
-      if (entry._tag === "Began") began(entry.execution)
-      else if (entry._tag === "Happened") happened(entry.event)
-      else end(entry.end)
-    }
-  }
+  const append: ExecutionStore["Type"]["append"] = (entries) =>
+    Effect.sync(() => {
+      for (const entry of entries) {
+        if (entry._tag === "Began") began(entry.execution)
+        else if (entry._tag === "Happened") happened(entry.event)
+        else end(entry.end)
+      }
+    })
 
   const find: ExecutionStore["Type"]["find"] = (executionId) =>
     Effect.sync(() =>
@@ -206,7 +207,7 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     })
 
   return ExecutionStore.of({
-    write,
+    append,
     ready: Effect.void,
     commit: Effect.void,
     find,
@@ -219,8 +220,9 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
 }
 
 /**
- * Books in memory, gone with the process: live executions and the latest that ended. Nothing outside can change them, so there is no
- * chain of hashes, and `verify` has nothing to doubt. Events of an execution that did not begin here are not kept.
+ * An execution store in memory, gone with the process: all live executions, and the latest that ended. Nothing outside
+ * can change it, so there is no chain of hashes, and `verify` always succeeds. Events of an execution that did not
+ * begin here are dropped.
  */
 export const layer = (options: MemoryExecutionStoreOptions = {}): Layer.Layer<ExecutionStore> =>
   Layer.sync(ExecutionStore, () => make(options))

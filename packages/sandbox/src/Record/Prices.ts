@@ -13,15 +13,17 @@ export class Prices extends Context.Reference<Prices>()("@bulkhead/sandbox/Price
   defaultValue: (): PriceValues => ({ vcpuSecond: 0.000014, gibSecond: 0.0000045 })
 }) {}
 
-/** What sandboxes of this size used in so many milliseconds of life. */
+/** What sandboxes of this size used in so many milliseconds of life; absent when none lived. */
 export const usageOf = (
   sandboxMs: number,
   { memoryMB, vcpus }: SandboxSize,
-  artifactBytes: number,
+  artifacts: ReadonlyArray<{ readonly size: number }>,
   prices: PriceValues
-): Usage => {
+): Usage | undefined => {
+  if (sandboxMs === 0) return undefined
   const vcpuSeconds = (vcpus * sandboxMs) / 1000
   const gibSeconds = ((memoryMB / 1024) * sandboxMs) / 1000
   const costUsd = vcpuSeconds * prices.vcpuSecond + gibSeconds * prices.gibSecond
+  const artifactBytes = artifacts.reduce((sum, { size }) => sum + size, 0)
   return { sandboxMs, vcpuSeconds, gibSeconds, artifactBytes, costUsd }
 }

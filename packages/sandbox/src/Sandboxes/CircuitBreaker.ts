@@ -1,5 +1,5 @@
 import type { CircuitState, ErrorCode } from "@bulkhead/domain"
-import { Cause, Effect, Exit, Option } from "effect"
+import { Clock, Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import { SandboxFailure } from "./SandboxProvider.js"
 
@@ -11,63 +11,91 @@ const signsOfOutage: ReadonlySet<ErrorCode> = new Set([
   "SANDBOX_BUSY"
 ])
 
-/** Spares a provider that is down, and its callers the wait: after enough failures in a row, fails at once for a while, then lets one try. */
+/**
+ * Spares a provider that is down, and its callers the wait: after enough failures in a row it fails at once for a while, then lets one
+ * call try.
+ */
 export interface CircuitBreaker {
   readonly guard: <A, R>(effect: Effect.Effect<A, SandboxFailure, R>) => Effect.Effect<A, SandboxFailure, R>
   readonly state: Effect.Effect<CircuitState>
 }
 
-const isOpen = (remainingMs: number) =>
+/** What the calls so far came to. Times are in milliseconds of a clock that nobody sets. */
+interface Circuit {
+  readonly failuresInARow: number
+  readonly openUntil: number
+  readonly isProbing: boolean
+}
+
+/** What a call may do: run, run as the one probe of an open circuit, or fail after so many milliseconds more. */
+type Admittance =
+  | { readonly _tag: "Run" }
+  | { readonly _tag: "Probe" }
+  | { readonly _tag: "Refuse"; readonly waitMs: number }
+
+const isOpen = (waitMs: number) =>
   new SandboxFailure({
     code: "SANDBOX_BUSY",
     phase: "create",
     message: "The sandbox provider is down and is left alone for a while",
     // Trying again is the caller's business, once the while is over.
     retryable: false,
-    retryAfter: Math.max(1, Math.ceil(remainingMs / 1000))
+    retryAfter: Math.max(1, Math.ceil(waitMs / 1000))
   })
 
-export const make = ({
+/** Monotonic, so that a clock that is set neither opens the circuit nor keeps it open. */
+const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+export const make = Effect.fnUntraced(function* ({
   breakerFailures,
   breakerCooldown
-}: Pick<LimitValues, "breakerFailures" | "breakerCooldown">): Effect.Effect<CircuitBreaker> =>
-  Effect.map(Effect.clock, (clock) => {
-    const now = () => clock.unsafeCurrentTimeMillis()
-    let failuresInARow = 0
-    let openUntil = 0
-    let probing = false
+}: Pick<LimitValues, "breakerFailures" | "breakerCooldown">): Effect.fn.Return<CircuitBreaker> {
+  const cooldownMs = breakerCooldown * 1000
+  const circuit = yield* Ref.make<Circuit>({ failuresInARow: 0, openUntil: 0, isProbing: false })
+  const isBroken = ({ failuresInARow }: Circuit) => failuresInARow >= breakerFailures
 
-    const state = Effect.sync((): CircuitState => {
-      if (failuresInARow < breakerFailures) return "closed"
-      return now() < openUntil ? "open" : "half-open"
+  const state = Effect.zipWith(Ref.get(circuit), nowMillis, (current, now): CircuitState => {
+    if (!isBroken(current)) return "closed"
+    return now < current.openUntil ? "open" : "half-open"
+  })
+
+  const admit = Effect.flatMap(nowMillis, (now) =>
+    Ref.modify(circuit, (current): readonly [Admittance, Circuit] => {
+      if (!isBroken(current)) return [{ _tag: "Run" }, current]
+      if (now < current.openUntil) return [{ _tag: "Refuse", waitMs: current.openUntil - now }, current]
+      if (current.isProbing) return [{ _tag: "Refuse", waitMs: cooldownMs }, current]
+      return [{ _tag: "Probe" }, { ...current, isProbing: true }]
+    })
+  )
+
+  const onSuccess = Ref.update(circuit, (current) => ({ ...current, failuresInARow: 0 }))
+  const onFailure = ({ code }: SandboxFailure) =>
+    signsOfOutage.has(code)
+      ? Effect.flatMap(nowMillis, (now) =>
+          Ref.update(circuit, (current) => {
+            const failuresInARow = current.failuresInARow + 1
+            const failed = { ...current, failuresInARow }
+            return isBroken(failed) ? { ...failed, openUntil: now + cooldownMs } : failed
+          })
+        )
+      : Effect.void
+  const endProbe = Ref.update(circuit, (current) => ({ ...current, isProbing: false }))
+
+  // Nothing may interrupt between the claim to the one probe and the certainty that it is given back.
+  const guard: CircuitBreaker["guard"] = (effect) =>
+    Effect.uninterruptibleMask((restore) => {
+      const learning = Effect.tapBoth(restore(effect), { onSuccess: () => onSuccess, onFailure })
+      return Effect.flatMap(admit, (admittance) => {
+        switch (admittance._tag) {
+          case "Run":
+            return learning
+          case "Probe":
+            return Effect.ensuring(learning, endProbe)
+          case "Refuse":
+            return isOpen(admittance.waitMs)
+        }
+      })
     })
 
-    const learn = (exit: Exit.Exit<unknown, SandboxFailure>) => {
-      if (Exit.isSuccess(exit)) {
-        failuresInARow = 0
-        return
-      }
-      const failure = Cause.failureOption(exit.cause)
-      if (Option.isNone(failure) || !signsOfOutage.has(failure.value.code)) return
-      failuresInARow++
-      if (failuresInARow >= breakerFailures) openUntil = now() + breakerCooldown * 1000
-    }
-
-    /** Nothing may interrupt between the claim to the one try and the certainty that it is given back. */
-    const guard: CircuitBreaker["guard"] = (effect) =>
-      Effect.uninterruptibleMask((restore) => {
-        const isProbe = failuresInARow >= breakerFailures
-        if (isProbe) {
-          if (now() < openUntil) return isOpen(openUntil - now())
-          if (probing) return isOpen(breakerCooldown * 1000)
-          probing = true
-        }
-        return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
-          if (isProbe) probing = false
-          learn(exit)
-          return exit
-        })
-      })
-
-    return { guard, state }
-  })
+  return { guard, state }
+})

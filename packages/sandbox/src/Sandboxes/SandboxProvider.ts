@@ -1,5 +1,5 @@
 import { ErrorCode } from "@bulkhead/domain"
-import { Context, Duration, Effect, Layer, Schema, type Scope, type Stream } from "effect"
+import { Context, Data, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -53,10 +53,6 @@ export interface SandboxCommand {
   readonly env: Readonly<Record<string, string>>
   /** The provider ends the command after this long. */
   readonly lifetime: Duration.Duration
-  /** Told when the command runs, with its process id in the sandbox. */
-  readonly onStart?: (pid: number) => void
-  /** Told of each piece of output as it arrives. Must not throw. */
-  readonly onOutput: (stream: "stdout" | "stderr", text: string) => void
 }
 
 export interface CommandExit {
@@ -65,6 +61,24 @@ export interface CommandExit {
   /** Like `SIGKILL`. */
   readonly signal?: string
 }
+
+/** What happens to a command: it runs, under this process id; it writes; and, as the last, it ends. */
+export type CommandEvent = Data.TaggedEnum<{
+  Started: { readonly pid: number }
+  Output: { readonly stream: "stdout" | "stderr"; readonly text: string }
+  Ended: { readonly exit: CommandExit }
+}>
+export const CommandEvent = Data.taggedEnum<CommandEvent>()
+
+/** A command that has ended, with all that it wrote. */
+export interface CommandOutput {
+  readonly stdout: string
+  readonly stderr: string
+  readonly exit: CommandExit
+}
+
+/** How long destroying a sandbox may hold up whoever is done with it. */
+const destroyBound = Duration.seconds(10)
 
 /** One sandbox. */
 export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
@@ -82,21 +96,48 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
      */
     readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**
-     * Runs a command and waits for its end. Interrupting the wait does not end the command: end it with
-     * `signal`, or with the sandbox.
+     * Runs a command and tells what happens to it. The stream ends after `Ended`. Leaving the stream early does not end the command: end
+     * it with `signal`, or with the sandbox.
      */
-    readonly run: (command: SandboxCommand) => Effect.Effect<CommandExit, SandboxFailure>
+    readonly run: (command: SandboxCommand) => Stream.Stream<CommandEvent, SandboxFailure>
     /** Sends a signal to every process of the sandbox's user, whatever its session or parent. */
     readonly signal: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void, SandboxFailure>
     /** Ends the sandbox and all that is in it. Idempotent; succeeds only when the provider says that it is gone. */
     readonly destroy: Effect.Effect<void, SandboxFailure>
   }
 >() {
-  /** Takes hold of a fresh sandbox: when the scope closes, however it closes, it is destroyed, or given up after 15 seconds. */
-  static scoped<E, R>(
-    create: Effect.Effect<Context.Tag.Service<Sandbox>, E, R>
-  ): Effect.Effect<Context.Tag.Service<Sandbox>, E, R | Scope.Scope> {
-    return Effect.acquireRelease(create, closing)
+  /** Runs a command in the sandbox to its end, and gives all that it wrote: only for commands that write little. */
+  static output(command: SandboxCommand): Effect.Effect<CommandOutput, SandboxFailure, Sandbox> {
+    const nothing: CommandOutput = { stdout: "", stderr: "", exit: {} }
+    return Effect.flatMap(Sandbox, ({ run }) =>
+      Stream.runFold(run(command), nothing, (sofar, event) => {
+        if (event._tag === "Output") return { ...sofar, [event.stream]: sofar[event.stream] + event.text }
+        return event._tag === "Ended" ? { ...sofar, exit: event.exit } : sofar
+      })
+    )
+  }
+
+  /** Destroys a sandbox, or gives up after ten seconds. Whether it is known to be gone. */
+  static close({ destroy, id }: Context.Tag.Service<Sandbox>): Effect.Effect<boolean> {
+    return destroy.pipe(
+      Effect.disconnect,
+      // A finalizer is uninterruptible, and the bound must be able to interrupt.
+      Effect.interruptible,
+      Effect.timeout(destroyBound),
+      Effect.tapErrorCause((cause) => Effect.logWarning("Sandbox not destroyed", { sandboxId: id }, cause)),
+      Effect.exit,
+      Effect.map(Exit.isSuccess)
+    )
+  }
+
+  /** A fresh sandbox that is closed when the scope ends, however it ends. `onClosed` is told whether it is known to be gone. */
+  static scoped<S extends Context.Tag.Service<Sandbox>, E, R>(
+    create: Effect.Effect<S, E, R>,
+    onClosed: (sandbox: S, isGone: boolean) => Effect.Effect<void> = () => Effect.void
+  ): Effect.Effect<S, E, R | Scope.Scope> {
+    return Effect.acquireRelease(create, (sandbox) =>
+      Effect.flatMap(Sandbox.close(sandbox), (isGone) => onClosed(sandbox, isGone))
+    )
   }
 
   /** A fresh sandbox of the provider's, for as long as the layer is in scope. */
@@ -107,18 +148,6 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     )
   }
 }
-
-/** How long a finalizer may hold up the end of a scope. */
-const finalizerBound = Duration.seconds(15)
-
-/** A finalizer is uninterruptible unless it says otherwise, and the bound must be able to interrupt. */
-const closing = ({ destroy }: Context.Tag.Service<Sandbox>) =>
-  destroy.pipe(
-    Effect.ignoreLogged,
-    Effect.disconnect,
-    Effect.interruptible,
-    Effect.timeoutOption(finalizerBound)
-  )
 
 /** Where sandboxes come from. */
 export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<

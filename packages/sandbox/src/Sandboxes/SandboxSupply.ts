@@ -1,18 +1,24 @@
 import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
-import { Context, Duration, Effect, Exit, Layer, Option, RateLimiter } from "effect"
+import { Context, Duration, Effect, HashSet, Layer, Option, RateLimiter, Ref } from "effect"
 import { Limits, type LimitValues } from "../Limits.js"
-import * as Timers from "../Timers.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
-import type { HeldSandbox } from "./HeldSandbox.js"
-import { Instance } from "./InstanceName.js"
+import { InstanceName } from "./InstanceName.js"
+import type { OwnedSandbox } from "./OwnedSandbox.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
-import { type Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
-
-type Service = Context.Tag.Service<Sandbox>
+import { type ListedSandbox, Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 
 /** What a sandbox is for, as its provider's list tells it. */
 type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "toolchain" | "pool" }
+
+/** Is told of a sandbox's life. */
+export interface SandboxObserver {
+  readonly onCreated: (sandboxId: string) => Effect.Effect<void>
+  /** `isGone`: whether the provider said so; what is not known to be gone is left to the reaper. */
+  readonly onClosed: (sandboxId: string, isGone: boolean) => Effect.Effect<void>
+}
+
+const nobody: SandboxObserver = { onCreated: () => Effect.void, onClosed: () => Effect.void }
 
 /** What sandboxes are tagged with. */
 const service = "bulkhead"
@@ -24,23 +30,24 @@ const lifetimeMargin = Duration.seconds(60)
 export const lifetimeFor = (timeout: number, { killGracePeriod }: Pick<LimitValues, "killGracePeriod">) =>
   Duration.sum(Duration.seconds(timeout + killGracePeriod), lifetimeMargin)
 
-/** How long the end of a sandbox may take before it is left to the reaper. */
-const destroyBound = Duration.seconds(10)
-
 /** Where executions get their sandboxes, and where it is seen to that none is left behind. */
-export class Sandboxes extends Context.Tag("@bulkhead/sandbox/Sandboxes")<
-  Sandboxes,
+export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply")<
+  SandboxSupply,
   {
-    /** A fresh sandbox, for this purpose alone, and the caller's to release. Call it where nothing can interrupt before it is held. */
-    readonly create: (
+    /**
+     * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox is closed, and
+     * only then does the scope's end return.
+     */
+    readonly sandbox: (
       purpose: Purpose,
-      lifetime: Duration.Duration
-    ) => Effect.Effect<HeldSandbox, SandboxFailure>
+      lifetime: Duration.Duration,
+      observer?: SandboxObserver
+    ) => Layer.Layer<Sandbox, SandboxFailure>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
 >() {
-  static readonly layer: Layer.Layer<Sandboxes, never, Limits | SandboxProvider> = Layer.scoped(
-    Sandboxes,
+  static readonly layer: Layer.Layer<SandboxSupply, never, Limits | SandboxProvider> = Layer.scoped(
+    SandboxSupply,
     Effect.suspend(() => make)
   )
 }
@@ -50,77 +57,74 @@ const make = Effect.gen(function* () {
   const provider = yield* SandboxProvider
   // Tells the sandboxes of this life from those that an earlier one left behind.
   const life = globalThis.crypto.randomUUID()
-  const tags = { service, instance: (yield* Instance) ?? life }
+  const tags = { service, instance: (yield* InstanceName) ?? life }
 
-  /** What this life holds is not the reaper's business, from before it is there until it is known to be gone. */
-  const held = new Set<string>()
+  /** Of every sandbox that this life owns, from before it is there until it is known to be gone or given up. */
+  const ownerships = yield* Ref.make(HashSet.empty<string>())
+  const made = yield* Ref.make(0)
   const reaper = yield* Reaper.make({
     provider,
     tags,
-    holder: () => {
-      const now = new Set(held)
-      return ({ metadata }) => metadata.life === life && now.has(metadata.hold ?? "")
-    },
+    owned: Effect.map(
+      Ref.get(ownerships),
+      (owned) =>
+        ({ metadata }: ListedSandbox) =>
+          metadata.life === life && HashSet.has(owned, metadata.ownership ?? "")
+    ),
     interval: limits.reaperInterval
   })
-  const letGo = (hold: string, isGone: boolean) => {
-    held.delete(hold)
-    if (!isGone) reaper.wake()
-  }
 
-  const timers = yield* Timers.make
+  const own = Effect.gen(function* () {
+    const ownership = String(yield* Ref.updateAndGet(made, (count) => count + 1))
+    yield* Ref.update(ownerships, HashSet.add(ownership))
+    return ownership
+  })
+  const disown = (ownership: string, isGone: boolean) =>
+    Effect.zipRight(Ref.update(ownerships, HashSet.remove(ownership)), isGone ? Effect.void : reaper.wake)
+
   const pace = yield* pacing(limits.maxCreatesPerSecond)
   const breaker = yield* CircuitBreaker.make(limits)
 
-  const release = (sandbox: Service, hold: string) =>
-    Effect.map(
-      timers.succeedsWithin(
-        Effect.tapError(sandbox.destroy, (failure) => Effect.logWarning("Sandbox not destroyed", failure)),
-        destroyBound
-      ),
-      (isGone) => {
-        letGo(hold, isGone)
-        return isGone
-      }
+  const createOwned = (purpose: Purpose, lifetime: Duration.Duration) =>
+    Effect.flatMap(own, (ownership) =>
+      provider.create({ metadata: { ...tags, life, ownership, ...purpose }, lifetime }).pipe(
+        Effect.map((sandbox): OwnedSandbox => ({ ...sandbox, ownership })),
+        // It may be there although its creation failed or was interrupted.
+        Effect.onError(() => disown(ownership, false))
+      )
     )
-
-  let holds = 0
-  const createHeld = (purpose: Purpose, lifetime: Duration.Duration) =>
-    Effect.suspend(() => {
-      const hold = String(++holds)
-      held.add(hold)
-      const metadata = { ...tags, life, hold, ...purpose }
-      return Effect.flatMap(Effect.exit(provider.create({ metadata, lifetime })), (exit) => {
-        // It may be there although its creation failed, or was interrupted.
-        if (Exit.isFailure(exit)) letGo(hold, false)
-        return Exit.map(exit, (sandbox): HeldSandbox => ({ ...sandbox, release: release(sandbox, hold) }))
-      })
-    })
-  const createGuarded = (purpose: Purpose, lifetime: Duration.Duration) => {
-    const guarded = breaker.guard(createHeld(purpose, lifetime))
-    return pace === undefined ? guarded : Effect.zipRight(Effect.interruptible(pace), guarded)
-  }
+  const createGuarded = (purpose: Purpose, lifetime: Duration.Duration) =>
+    Effect.zipRight(Effect.interruptible(pace), breaker.guard(createOwned(purpose, lifetime)))
 
   const calm = yield* Effect.makeLatch(true)
-  let creating = 0
+  const creating = yield* Ref.make(0)
+  const beginCreating = Effect.zipRight(
+    Ref.update(creating, (count) => count + 1),
+    calm.close
+  )
+  const endCreating = Effect.flatMap(
+    Ref.updateAndGet(creating, (count) => count - 1),
+    (count) => (count === 0 ? calm.open : Effect.void)
+  )
   const createNow = (purpose: Purpose, lifetime: Duration.Duration) =>
-    Effect.suspend(() => {
-      if (++creating === 1) calm.unsafeClose()
-      return Effect.flatMap(Effect.exit(createGuarded(purpose, lifetime)), (exit) => {
-        if (--creating === 0) calm.unsafeOpen()
-        return exit
-      })
-    })
+    Effect.acquireUseRelease(
+      beginCreating,
+      () => createGuarded(purpose, lifetime),
+      () => endCreating
+    )
+
+  const close = (sandbox: OwnedSandbox) =>
+    Effect.flatMap(Sandbox.close(sandbox), (isGone) => disown(sandbox.ownership, isGone))
 
   const pool = yield* SandboxPool.make({
     limits,
     usualLifetime: lifetimeFor(limits.defaultTimeout, limits),
     create: (lifetime) => createGuarded({ purpose: "pool" }, lifetime),
-    whenCalm: calm.await,
-    timers
+    close,
+    whenCalm: calm.await
   })
 
-  const create = (purpose: Purpose, lifetime: Duration.Duration) =>
+  const obtain = (purpose: Purpose, lifetime: Duration.Duration) =>
     // Whoever looks into a sandbox to know what it has is no sign of demand.
     "executionId" in purpose
       ? Effect.flatMap(
@@ -129,8 +133,15 @@ const make = Effect.gen(function* () {
         )
       : createNow(purpose, lifetime)
 
-  return Sandboxes.of({
-    create: (purpose, lifetime) => Effect.uninterruptible(create(purpose, lifetime)),
+  return SandboxSupply.of({
+    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody) =>
+      Layer.scoped(
+        Sandbox,
+        Sandbox.scoped(
+          Effect.tap(obtain(purpose, lifetime), ({ id }) => onCreated(id)),
+          ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
+        )
+      ),
     metrics: Effect.all({
       circuit: breaker.state,
       pool: pool.metrics,
@@ -141,7 +152,7 @@ const make = Effect.gen(function* () {
 
 /** Waits for one's turn: at most so many a second, spread evenly; 0: as many as come. */
 const pacing = Effect.fnUntraced(function* (perSecond: number) {
-  if (perSecond === 0) return undefined
+  if (perSecond === 0) return Effect.void
   const limiter = yield* RateLimiter.make({ limit: 1, interval: Duration.millis(1000 / perSecond) })
   return limiter(Effect.void)
 })

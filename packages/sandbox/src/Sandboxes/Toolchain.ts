@@ -1,8 +1,9 @@
 import type { Language } from "@bulkhead/domain"
-import { Array as Arr, Context, Duration, Effect, Layer, Option } from "effect"
-import * as SupervisorScript from "../Supervision/GuestScript.js"
-import type { Sandbox, SandboxFailure, SandboxSize } from "./SandboxProvider.js"
-import { Sandboxes } from "./SandboxSupply.js"
+import { Guest, GuestShell } from "@bulkhead/guest"
+import { Array as Arr, Context, Duration, Effect, Fiber, Layer, Option, SynchronizedRef } from "effect"
+import * as GuestProgram from "../Supervision/GuestProgram.js"
+import { Sandbox, type SandboxCommand, SandboxFailure, type SandboxSize } from "./SandboxProvider.js"
+import { SandboxSupply } from "./SandboxSupply.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
@@ -18,23 +19,25 @@ export interface Runtime {
 }
 
 /** What a provider's sandboxes have. */
-export interface Facts {
+export interface ToolchainFacts {
   readonly runtimes: ReadonlyArray<Runtime>
-  /** How the supervisor can run in the sandbox: as root from its image, sent along as root or as the program's own user, or not at all. */
-  readonly supervisor: "installed" | "root" | "user" | "none"
+  readonly supervisor: GuestProgram.GuestProgram
   readonly size: SandboxSize
 }
 
 type Versions = ReadonlyMap<string, string>
 
-const tools = ["python3", "node", "bash", "deno", "bun", "tsx", "perl"]
+/** How long looking into a sandbox may take. */
+const probeBound = Duration.seconds(30)
 
-/** One line a tool that is there: its name and whatever it says of its version; and a line if the supervisor is there. */
+const tools = ["python3", "node", "bash", "deno", "bun", "tsx"]
+
+/** One line a tool that is there: its name and whatever it says of its version. */
 const probe = tools
   .map(
     (tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | grep -m 1 [0-9])"`
   )
-  .concat(`ls ${SupervisorScript.place}`, "true")
+  .concat(GuestProgram.probe, "true")
   .join("; ")
 
 const parseVersions = (output: string): Versions =>
@@ -117,78 +120,76 @@ const bash = (versions: Versions) =>
     Option.some(runtime("bash", "bash", version, "main.sh", "bash", "bash -n main.sh"))
   )
 
-const supervisorOf = (output: string, user: "root" | "user", hasPerl: boolean): Facts["supervisor"] => {
-  if (!hasPerl) return "none"
-  const isInstalled = output.split("\n").includes(SupervisorScript.place)
-  return isInstalled && user === "root" ? "installed" : user
-}
+/** Runs a command and gives what it wrote to its standard output. */
+const ask = (command: Pick<SandboxCommand, "line" | "user" | "env">) =>
+  Effect.map(Sandbox.output({ ...command, lifetime: probeBound }), ({ stdout }) => stdout)
 
-/** What the probe's output says. */
-const factsOf = (output: string, user: "root" | "user", size: SandboxSize): Facts => {
-  const versions = parseVersions(output)
+const ourFault = ({ message }: Guest.GuestMissing) =>
+  new SandboxFailure({ code: "INTERNAL_ERROR", phase: "run", message, retryable: false })
+
+/** Sends the guest program along once, to see whether it can run. */
+const trySending = Effect.fnUntraced(function* (user: "root" | "user", architecture: Guest.Architecture) {
+  const packed = yield* Effect.mapError(Guest.packed(architecture), ourFault)
+  const said = yield* ask({ ...GuestProgram.trial(packed), user })
+  return Option.match(GuestProgram.directoryIn(said), {
+    onNone: () => GuestProgram.GuestProgram.Absent(),
+    onSome: (directory) => GuestProgram.GuestProgram.Sent({ user, directory, packed })
+  })
+})
+
+const findSupervisor = Effect.fnUntraced(function* (user: "root" | "user", said: string) {
+  const architecture = GuestShell.architectureIn(said)
+  if (Option.isNone(architecture)) return GuestProgram.GuestProgram.Absent()
+  const place = GuestProgram.placeIn(said, architecture.value)
+  if (Option.isSome(place)) return GuestProgram.GuestProgram.Installed({ user, place: place.value })
+  return yield* trySending(user, architecture.value)
+})
+
+const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
+  const said = yield* ask({ line: probe, user, env: {} })
+  const versions = parseVersions(said)
+  const sandbox = yield* Sandbox
   return {
     runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
-    supervisor: supervisorOf(output, user, versions.has("perl")),
-    size
-  }
-}
-
-const probeAs = Effect.fnUntraced(function* (sandbox: Context.Tag.Service<Sandbox>, user: "root" | "user") {
-  let output = ""
-  yield* sandbox.run({
-    line: probe,
-    user,
-    env: {},
-    lifetime: Duration.seconds(30),
-    onOutput: (stream, text) => {
-      if (stream === "stdout") output += text
-    }
-  })
-  return factsOf(output, user, yield* sandbox.size)
+    supervisor: yield* findSupervisor(user, said),
+    size: yield* sandbox.size
+  } satisfies ToolchainFacts
 })
 
 /** As root if there is one. */
-const probeSandbox = (sandbox: Context.Tag.Service<Sandbox>) =>
-  probeAs(sandbox, "root").pipe(
-    Effect.catchIf(
-      (failure) => !failure.retryable && failure.phase === "start",
-      () => probeAs(sandbox, "user")
-    )
-  )
+const probeSandbox = Effect.catchIf(
+  probeAs("root"),
+  ({ phase, retryable }) => !retryable && phase === "start",
+  () => probeAs("user")
+)
 
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   Toolchain,
-  {
-    readonly facts: Effect.Effect<Facts, SandboxFailure>
-    /** What was found already, if anything was. */
-    readonly known: () => Facts | undefined
-  }
+  { readonly facts: Effect.Effect<ToolchainFacts, SandboxFailure> }
 >() {
   /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
-  static readonly layer: Layer.Layer<Toolchain, never, Sandboxes> = Layer.effect(
+  static readonly layer: Layer.Layer<Toolchain, never, SandboxSupply> = Layer.effect(
     Toolchain,
     Effect.gen(function* () {
-      const sandboxes = yield* Sandboxes
-      let found: Facts | undefined
-      const oneAtATime = yield* Effect.makeSemaphore(1)
-      const look = Effect.acquireUseRelease(
-        sandboxes.create({ purpose: "toolchain" }, Duration.minutes(2)),
-        probeSandbox,
-        ({ release }) => release
-      ).pipe(
-        Effect.tap((facts) => {
-          found = facts
-        })
+      const supply = yield* SandboxSupply
+      const look = Effect.provide(probeSandbox, supply.sandbox({ purpose: "toolchain" }, Duration.minutes(2)))
+      const known = yield* SynchronizedRef.make<ToolchainFacts | undefined>(undefined)
+      const lookOnce = SynchronizedRef.modifyEffect(known, (facts) =>
+        Effect.map(facts === undefined ? look : Effect.succeed(facts), (found) => [found, found] as const)
       )
-      const orElse = (otherwise: Effect.Effect<Facts, SandboxFailure>) =>
-        Effect.suspend(() => (found === undefined ? otherwise : Effect.succeed(found)))
-      return { facts: orElse(oneAtATime.withPermits(1)(orElse(look))), known: () => found }
+      // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
+      const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
+      return {
+        facts: Effect.flatMap(SynchronizedRef.get(known), (facts) =>
+          facts === undefined ? lookTogether : Effect.succeed(facts)
+        )
+      }
     })
   )
 
   /** Finds what it is told, without a sandbox. */
-  static layerTest(facts: Facts): Layer.Layer<Toolchain> {
-    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts), known: () => facts })
+  static layerTest(facts: ToolchainFacts): Layer.Layer<Toolchain> {
+    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts) })
   }
 }

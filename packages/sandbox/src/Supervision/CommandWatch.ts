@@ -1,6 +1,7 @@
+import { Clock, Deferred, Effect, Ref, Stream } from "effect"
 import type { LimitValues } from "../Limits.js"
-import type { SandboxCommand } from "../Sandboxes/SandboxProvider.js"
-import { type SupervisorReport, SupervisorVoice } from "./GuestReport.js"
+import { type CommandEvent, type CommandExit, SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import { type GuestReport, GuestVoice, type Heard } from "./GuestReport.js"
 import { type CollectedOutput, Output } from "./Output.js"
 import type { Program } from "./Program.js"
 
@@ -8,54 +9,99 @@ import type { Program } from "./Program.js"
 export interface Said {
   /** The kind of cgroup it found, or `none`. */
   readonly cgroup?: string
-  readonly report?: SupervisorReport
+  readonly report?: GuestReport
 }
 
-/** What is heard of a program that runs. */
-export interface Listener {
-  /** The program runs: under a supervisor when that says so, else when the command does. */
-  readonly onBegin: () => void
-  /** The program has written more than it may. */
-  readonly onFlood: () => void
-}
-
-/** Everything that is learned of a command while it runs. */
+/** Everything that is learned of one program from the command that runs it. */
 export interface CommandWatch {
-  readonly listener: Pick<SandboxCommand, "onStart" | "onOutput">
+  /** Follows the command to its end. */
+  readonly follow: <E, R>(
+    events: Stream.Stream<CommandEvent, E, R>
+  ) => Effect.Effect<CommandExit, E | SandboxFailure, R>
+  /** Waits until the program runs, under a supervisor when that says so, else when the command does; in milliseconds since the epoch. */
+  readonly begun: Effect.Effect<number>
+  /** When the program began to run, if it did. */
+  readonly startedAt: Effect.Effect<number | undefined>
+  /** Waits until the program has written more than it may. */
+  readonly flooded: Effect.Effect<void>
   /** What is known by now. */
-  readonly learned: () => CollectedOutput & Said
+  readonly learned: Effect.Effect<CollectedOutput & Said>
 }
 
-/** Watches the command of one program. */
-export const make = (
+const withoutEnd = new SandboxFailure({
+  code: "INTERNAL_ERROR",
+  phase: "run",
+  message: "The command's end was not told",
+  retryable: false
+})
+
+/** Watches for one program. `onBegin` runs when the program begins, before anything that it writes is looked at. */
+export const make = Effect.fnUntraced(function* (
   { nonce }: Program,
   limits: LimitValues,
-  { onBegin, onFlood }: Listener
-): CommandWatch => {
-  const output = new Output(limits, onFlood)
-  const said: { cgroup?: string; report?: SupervisorReport } = {}
-  const voice =
-    nonce === undefined
-      ? undefined
-      : new SupervisorVoice(nonce, {
-          onStarted: (cgroup) => {
-            said.cgroup = cgroup
-            onBegin()
-          },
-          onReport: (report) => {
-            said.report = report
-          },
-          onText: (text) => output.append("stderr", text)
-        })
-  return {
-    listener: voice
-      ? {
-          onOutput: (stream, text) => (stream === "stderr" ? voice.hear(text) : output.append(stream, text))
-        }
-      : { onStart: onBegin, onOutput: (stream, text) => output.append(stream, text) },
-    learned: () => {
-      voice?.end()
-      return { ...output.collected, ...said }
+  onBegin: Effect.Effect<void>
+): Effect.fn.Return<CommandWatch> {
+  const output = new Output(limits)
+  const voice = nonce === undefined ? undefined : new GuestVoice(nonce)
+  const said = yield* Ref.make<Said>({})
+  const begun = yield* Deferred.make<number>()
+  const flooded = yield* Deferred.make<void>()
+  const startedAt = yield* Ref.make<number | undefined>(undefined)
+  const exit = yield* Ref.make<CommandExit | undefined>(undefined)
+
+  const begin = Effect.gen(function* () {
+    if ((yield* Ref.get(startedAt)) !== undefined) return
+    const now = yield* Clock.currentTimeMillis
+    yield* Ref.set(startedAt, now)
+    yield* onBegin
+    yield* Deferred.succeed(begun, now)
+  })
+
+  const append = (stream: "stdout" | "stderr", text: string) =>
+    Effect.suspend(() => {
+      output.append(stream, text)
+      return output.isFlood ? Effect.asVoid(Deferred.succeed(flooded, undefined)) : Effect.void
+    })
+
+  const take = (heard: Heard): Effect.Effect<void> => {
+    switch (heard._tag) {
+      case "Text":
+        return append("stderr", heard.text)
+      case "Started":
+        return Effect.zipRight(
+          Ref.update(said, (known) => ({ ...known, cgroup: heard.cgroup })),
+          begin
+        )
+      case "Reported":
+        return Ref.update(said, (known) => ({ ...known, report: heard.report }))
     }
   }
-}
+
+  const see = (event: CommandEvent): Effect.Effect<void> => {
+    switch (event._tag) {
+      case "Started":
+        return voice === undefined ? begin : Effect.void
+      case "Output":
+        return voice !== undefined && event.stream === "stderr"
+          ? Effect.forEach(voice.hear(event.text), take, { discard: true })
+          : append(event.stream, event.text)
+      case "Ended":
+        return Ref.set(exit, event.exit)
+    }
+  }
+
+  return {
+    follow: (events) =>
+      Effect.zipRight(
+        Stream.runForEach(events, see),
+        Effect.flatMap(Ref.get(exit), (ended) => (ended === undefined ? withoutEnd : Effect.succeed(ended)))
+      ),
+    begun: Deferred.await(begun),
+    startedAt: Ref.get(startedAt),
+    flooded: Deferred.await(flooded),
+    learned: Effect.gen(function* () {
+      yield* Effect.forEach(voice?.end() ?? [], take, { discard: true })
+      return { ...output.collected, ...(yield* Ref.get(said)) }
+    })
+  }
+})

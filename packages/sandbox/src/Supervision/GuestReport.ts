@@ -1,7 +1,7 @@
-import { Either, Schema } from "effect"
+import { Option, Schema } from "effect"
 
 /** What the supervisor in the sandbox says when all is over. */
-export const SupervisorReport = Schema.Struct({
+export const GuestReport = Schema.Struct({
   /** Why it stopped the program; empty: the program ended by itself, or another wall stopped it. */
   reason: Schema.Literal("", "timeout", "cpu", "memory", "processes", "output"),
   /** Whether the program's own end was seen. */
@@ -33,50 +33,45 @@ export const SupervisorReport = Schema.Struct({
   outputs: Schema.Boolean,
   cgroup: Schema.String
 })
-export type SupervisorReport = typeof SupervisorReport.Type
+export type GuestReport = typeof GuestReport.Type
 
-const decode = Schema.decodeUnknownEither(Schema.parseJson(SupervisorReport))
+const decode = Schema.decodeUnknownOption(Schema.parseJson(GuestReport))
 
-export interface Listener {
-  /** The supervisor has begun to watch; with the kind of cgroup it found, or `none`. */
-  readonly onStarted: (cgroup: string) => void
-  readonly onReport: (report: SupervisorReport) => void
+/** What is heard on the stream that the guest's supervisor shares with the program. */
+export type Heard =
   /** What the program itself wrote. */
-  readonly onText: (text: string) => void
-}
+  | { readonly _tag: "Text"; readonly text: string }
+  /** The supervisor has begun to watch; with the kind of cgroup it found, or `none`. */
+  | { readonly _tag: "Started"; readonly cgroup: string }
+  | { readonly _tag: "Reported"; readonly report: GuestReport }
 
 /** Tells the supervisor's lines from what the program writes to the same stream, however the stream is cut. */
-export class SupervisorVoice {
+export class GuestVoice {
   private readonly mark: string
-  private readonly listener: Listener
   private pending = ""
 
-  constructor(nonce: string, listener: Listener) {
+  constructor(nonce: string) {
     this.mark = `\x1e${nonce} `
-    this.listener = listener
   }
 
-  hear(text: string): void {
+  /** What a piece of the stream adds. The beginning of what may be a line of the supervisor is kept back. */
+  hear(text: string): ReadonlyArray<Heard> {
+    const heard: Array<Heard> = []
     this.pending += text
     for (let at = this.pending.indexOf(this.mark); at >= 0; at = this.pending.indexOf(this.mark)) {
       const end = this.pending.indexOf("\n", at)
-      this.tell(this.pending.slice(0, at))
-      if (end < 0) {
-        this.pending = this.pending.slice(at)
-        return
-      }
-      this.understand(this.pending.slice(at + this.mark.length, end))
-      this.pending = this.pending.slice(end + 1)
+      heard.push(...this.take(at))
+      if (end < 0) return heard
+      heard.push(...understood(this.pending.slice(this.mark.length, end - at)))
+      this.pending = this.pending.slice(end - at + 1)
     }
-    const held = this.partialMark()
-    this.tell(this.pending.slice(0, this.pending.length - held))
-    this.pending = this.pending.slice(this.pending.length - held)
+    heard.push(...this.take(this.pending.length - this.partialMark()))
+    return heard
   }
 
-  /** Gives out what was held back, once no more will come. */
-  end(): void {
-    this.tell(this.pending)
-    this.pending = ""
+  /** What was kept back, once no more will come. */
+  end(): ReadonlyArray<Heard> {
+    return this.take(this.pending.length)
   }
 
   /** How much of the end may be the beginning of a mark. */
@@ -85,12 +80,17 @@ export class SupervisorVoice {
     return start >= 0 && this.mark.startsWith(this.pending.slice(start)) ? this.pending.length - start : 0
   }
 
-  private tell(text: string): void {
-    if (text !== "") this.listener.onText(text)
+  private take(length: number): ReadonlyArray<Heard> {
+    const text = this.pending.slice(0, length)
+    this.pending = this.pending.slice(length)
+    return text === "" ? [] : [{ _tag: "Text", text }]
   }
+}
 
-  private understand(line: string): void {
-    if (line.startsWith("started ")) this.listener.onStarted(line.slice("started ".length))
-    else Either.match(decode(line), { onLeft: () => {}, onRight: this.listener.onReport })
-  }
+const understood = (line: string): ReadonlyArray<Heard> => {
+  if (line.startsWith("started ")) return [{ _tag: "Started", cgroup: line.slice("started ".length) }]
+  return Option.match(decode(line), {
+    onNone: () => [],
+    onSome: (report) => [{ _tag: "Reported" as const, report }]
+  })
 }

@@ -16,21 +16,22 @@ const supervisorMargin = 256
 /** Both streams of one program, in bounded memory, readable at any moment. */
 export class Output {
   private readonly streams: { readonly stdout: HeadTail; readonly stderr: HeadTail }
-  private readonly limits: LimitValues
-  private readonly onFlood: () => void
+  private readonly hardOutputBytes: number
 
-  /** Calls `onFlood` each time the program has written more than it may. */
-  constructor(limits: LimitValues, onFlood: () => void) {
-    const half = Math.ceil(limits.maxOutputBytes / 2) + supervisorMargin
+  constructor({ hardOutputBytes, maxOutputBytes }: Pick<LimitValues, "hardOutputBytes" | "maxOutputBytes">) {
+    const half = Math.ceil(maxOutputBytes / 2) + supervisorMargin
     this.streams = { stdout: new HeadTail(half), stderr: new HeadTail(half) }
-    this.limits = limits
-    this.onFlood = onFlood
+    this.hardOutputBytes = hardOutputBytes
   }
 
   append(stream: "stdout" | "stderr", text: string): void {
-    const { stdout, stderr } = this.streams
     this.streams[stream].append(encoder.encode(text))
-    if (stdout.total + stderr.total > this.limits.hardOutputBytes) this.onFlood()
+  }
+
+  /** Whether the program has written more than it may. */
+  get isFlood(): boolean {
+    const { stdout, stderr } = this.streams
+    return stdout.total + stderr.total > this.hardOutputBytes
   }
 
   get collected(): CollectedOutput {

@@ -1,10 +1,9 @@
-import type { ExecutionRequest } from "@bulkhead/domain"
+import { defaultOutputDir, type ExecutionRequest } from "@bulkhead/domain"
 import { Either, Encoding } from "effect"
-import { defaultOutputDir } from "../ArtifactGate.js"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFile } from "../Sandboxes/SandboxProvider.js"
-import type { Facts, Runtime } from "../Sandboxes/Toolchain.js"
-import * as SupervisorScript from "./GuestScript.js"
+import type { Runtime } from "../Sandboxes/Toolchain.js"
+import * as GuestProgram from "./GuestProgram.js"
 
 /** Linux takes at most 128 KiB in one environment variable; leave room for its name. */
 const inlineBytes = 100 * 1024
@@ -60,12 +59,12 @@ const supervised = (
   limits: LimitValues,
   timeout: number,
   nonce: string,
-  installed: boolean
+  supervisor: { readonly line: string; readonly env: Readonly<Record<string, string>> }
 ) => ({
-  line: installed ? `exec ${SupervisorScript.place}` : 'exec perl -e "$BULKHEAD_SUPERVISOR"',
+  line: supervisor.line,
   nonce,
   env: {
-    ...(installed ? {} : { BULKHEAD_SUPERVISOR: SupervisorScript.script }),
+    ...supervisor.env,
     BULKHEAD_NONCE: nonce,
     BULKHEAD_LIMITS: limitsLine(limits, timeout),
     BULKHEAD_COMMAND: runtime.command,
@@ -97,7 +96,7 @@ const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: Limit
 export const layOut = (
   request: ExecutionRequest,
   runtime: Runtime,
-  supervisor: Facts["supervisor"],
+  supervisor: GuestProgram.GuestProgram,
   limits: LimitValues,
   timeout: number,
   nonce: string
@@ -105,12 +104,12 @@ export const layOut = (
   const inline = travels(request.code)
   const files = request.files.map(inputFile)
   const run =
-    supervisor === "none"
+    supervisor._tag === "Absent"
       ? unsupervised(request, runtime, limits, inline)
-      : supervised(request, runtime, limits, timeout, nonce, supervisor === "installed")
+      : supervised(request, runtime, limits, timeout, nonce, GuestProgram.start(supervisor))
   return {
     ...run,
-    user: supervisor === "root" || supervisor === "installed" ? "root" : "user",
+    user: supervisor._tag === "Absent" ? "user" : supervisor.user,
     files: inline ? files : [...files, { path: runtime.file, content: encoder.encode(request.code) }],
     env: inline ? { ...run.env, BULKHEAD_CODE: request.code } : run.env
   }

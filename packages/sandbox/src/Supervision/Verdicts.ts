@@ -2,7 +2,7 @@ import { type ErrorCode, type ExecutionError, executionError, type Verdict } fro
 import type { LimitValues } from "../Limits.js"
 import type { CommandExit } from "../Sandboxes/SandboxProvider.js"
 import * as Signals from "../Signals.js"
-import type { SupervisorReport } from "./GuestReport.js"
+import type { GuestReport } from "./GuestReport.js"
 import type { Outcome, StopReason } from "./Supervision.js"
 
 export interface Judgement {
@@ -72,14 +72,14 @@ const ofStop = (reason: StopReason, limits: LimitValues, timeout: number): Judge
 }
 
 /** How the supervisor saw the program itself end. */
-export const exitOfReport = ({ exited, status }: SupervisorReport): CommandExit => {
+export const exitOfReport = ({ exited, status }: GuestReport): CommandExit => {
   if (!exited) return {}
   const signal = status & 127
   return signal === 0 ? { exitCode: status >> 8 } : { signal: Signals.nameOf(signal) }
 }
 
 /** A program that failed by itself, seen in the light of what it ran into. */
-const ofFailedReport = (report: SupervisorReport, limits: LimitValues): Judgement => {
+const ofFailedReport = (report: GuestReport, limits: LimitValues): Judgement => {
   const exit = exitOfReport(report)
   if (report.oomKills > 0) return memoryLimit(limits)
   // A program can send itself the signal, but not without having used the time.
@@ -91,7 +91,7 @@ const ofFailedReport = (report: SupervisorReport, limits: LimitValues): Judgemen
   return ofExit(exit)
 }
 
-const ofReport = (report: SupervisorReport, limits: LimitValues, timeout: number): Judgement => {
+const ofReport = (report: GuestReport, limits: LimitValues, timeout: number): Judgement => {
   switch (report.reason) {
     case "timeout":
       return timeLimit(timeout)
@@ -109,12 +109,12 @@ const ofReport = (report: SupervisorReport, limits: LimitValues, timeout: number
 }
 
 /** What an outcome means. `timeout` in seconds. */
-export const judge = ({ ending, report }: Outcome, limits: LimitValues, timeout: number): Judgement => {
-  if (ending._tag === "Stopped" && (report === undefined || report.reason === "")) {
-    return ofStop(ending.reason, limits, timeout)
+export const judge = ({ end, report }: Outcome, limits: LimitValues, timeout: number): Judgement => {
+  if (end._tag === "Stopped" && (report === undefined || report.reason === "")) {
+    return ofStop(end.reason, limits, timeout)
   }
   if (report !== undefined) return ofReport(report, limits, timeout)
-  return ending._tag === "Lost"
-    ? judgement("InternalError", ending.failure.code, ending.failure.message)
-    : ofExit(ending.exit)
+  return end._tag === "Lost"
+    ? judgement("InternalError", end.failure.code, end.failure.message)
+    : ofExit(end.exit)
 }

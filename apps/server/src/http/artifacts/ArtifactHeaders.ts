@@ -1,0 +1,25 @@
+import type { Artifact } from "@bulkhead/domain"
+
+/** For clients without RFC 6266: no character that some of them read differently, like escapes and percent signs. */
+const plainName = (name: string) => name.replaceAll(/[^\x20-\x7e]|["\\%]/gu, "_")
+
+const encodedName = (name: string) =>
+  encodeURIComponent(name).replaceAll(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
+
+const dispositionOf = (path: string) => {
+  const name = path.slice(path.lastIndexOf("/") + 1)
+  return `attachment; filename="${plainName(name)}"; filename*=UTF-8''${encodedName(name)}`
+}
+
+/** The SHA-256 of the whole file. */
+export const etagOf = ({ sha256 }: Artifact) => `"${sha256}"`
+
+/** Whatever a program wrote, no browser may run it, or guess another type for it. */
+export const headersOf = (artifact: Artifact) => ({
+  "content-disposition": dispositionOf(artifact.name),
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "sandbox; default-src 'none'",
+  "accept-ranges": "bytes",
+  etag: etagOf(artifact),
+  "cache-control": "private, no-store"
+})

@@ -1,0 +1,68 @@
+import { isIP } from "node:net"
+import { isAbsolute } from "node:path"
+import { Option } from "effect"
+import { format, secret } from "./Setting.js"
+
+const numberFormat = (takes: string, isRight: (value: number) => boolean) =>
+  format(takes, (text) => Option.liftPredicate(Number(text), isRight))
+
+export const wholeNumber = (unit: string) =>
+  numberFormat(
+    `a whole number of ${unit}, 0 or more`,
+    (value) => Number.isInteger(value) && value >= 0 && value <= 2 ** 40
+  )
+
+export const dollars = numberFormat("US dollars, 0 or more", (value) => Number.isFinite(value) && value >= 0)
+
+export const port = format("a port, 0 to 65535", (text) =>
+  Option.liftPredicate(Number(text), (port) => /^\d{1,5}$/.test(text) && port <= 65_535)
+)
+
+export const host = format(
+  "an address or a host name",
+  Option.liftPredicate((text: string) => isIP(text) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(text))
+)
+
+export const domain = format(
+  "a domain, with a port or without",
+  Option.liftPredicate((text: string) => /^[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/.test(text))
+)
+
+export const template = format(
+  "the name or id of a template",
+  Option.liftPredicate((text: string) => /^\S{1,256}$/.test(text))
+)
+
+export const oneOf = <const Word extends string>(first: Word, second: Word) =>
+  format(
+    `'${first}' or '${second}'`,
+    Option.liftPredicate((text): text is Word => text === first || text === second)
+  )
+
+export const word = format(
+  "1 to 128 letters, digits, _ . : or -",
+  Option.liftPredicate((text: string) => /^[A-Za-z0-9_.:-]{1,128}$/.test(text))
+)
+
+export const directory = format("the path of a directory", Option.some<string>)
+
+export const absoluteDirectory = format(
+  "the absolute path of a directory",
+  Option.liftPredicate((text: string) => isAbsolute(text))
+)
+
+export const httpUrl = format(
+  "an http or https URL",
+  Option.liftPredicate((text: string) => /^https?:\/\/[^\s/]/.test(text))
+)
+
+export const databaseUrl = secret(
+  "postgresql://user:password@host:5432/database",
+  (text) => /^postgres(ql)?:\/\/\S+$/.test(text) && URL.canParse(text)
+)
+
+/** What fits into an `Authorization` header as one word. */
+export const isToken = (text: string) => /^[\x21-\x7e]+$/.test(text)
+export const tokenCharacters = "printable ASCII characters without spaces"
+
+export const token = secret(tokenCharacters, isToken)

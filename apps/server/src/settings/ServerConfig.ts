@@ -1,0 +1,81 @@
+import { randomBytes, randomUUID } from "node:crypto"
+import { isIP } from "node:net"
+import { hostname } from "node:os"
+import { Config, ConfigError, Context, Effect, Either, Layer, Option, Redacted } from "effect"
+import { Credentials } from "../http/authentication/Credentials.js"
+import * as BackendChoice from "./BackendChoice.js"
+import { variables } from "./Variables.js"
+
+export interface ServerSettings {
+  /** TCP port; 0 takes a free one. */
+  readonly port: number
+  /** Address or name to listen on. */
+  readonly host: string
+  readonly backend: BackendChoice.BackendChoice
+  /** The name of this server among those that share an E2B account or a database. */
+  readonly instance: string
+  readonly credentials: Context.Tag.Service<Credentials>
+  /** Whether nobody chose the admin token, so that it has to be printed. */
+  readonly adminTokenIsRandom: boolean
+}
+
+/** Whether only this machine can reach a host. */
+const isLoopback = (host: string) =>
+  host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."))
+
+const openToOthers = (host: string) =>
+  ConfigError.InvalidData(
+    ["HOST"],
+    `'${host}' can be reached from other machines, where anybody could run code: ` +
+      "set SANDBOX_API_KEYS to user:key pairs, or listen on 127.0.0.1"
+  )
+
+const fromEnv = Config.all({
+  port: variables.port.config,
+  host: variables.host.config,
+  backend: BackendChoice.config,
+  instance: variables.instance.config,
+  adminToken: variables.adminToken.config,
+  callerKeys: Config.map(
+    variables.callerKeys.config,
+    Option.getOrElse(() => [])
+  )
+}).pipe(
+  Config.mapOrFail((settings) =>
+    settings.callerKeys.length > 0 || isLoopback(settings.host)
+      ? Either.right(settings)
+      : Either.left(openToOthers(settings.host))
+  )
+)
+
+const randomToken = Effect.sync(() => Redacted.make(randomBytes(24).toString("base64url")))
+
+const instanceAt = (port: number) => Effect.sync(() => `${hostname()}:${port || randomUUID()}`)
+
+/** How this server is set up. */
+export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
+  ServerConfig,
+  ServerSettings
+>() {
+  /** From the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
+  static readonly layerFromEnv: Layer.Layer<ServerConfig, ConfigError.ConfigError> = Layer.effect(
+    ServerConfig,
+    Effect.gen(function* () {
+      const { adminToken, backend, callerKeys, host, instance, port } = yield* fromEnv
+      return {
+        port,
+        host,
+        backend,
+        instance: yield* Effect.orElse(instance, () => instanceAt(port)),
+        credentials: { adminToken: yield* Effect.orElse(adminToken, () => randomToken), callerKeys },
+        adminTokenIsRandom: Option.isNone(adminToken)
+      }
+    })
+  )
+
+  /** The secrets among the settings. */
+  static readonly credentials: Layer.Layer<Credentials, never, ServerConfig> = Layer.effect(
+    Credentials,
+    Effect.map(ServerConfig, ({ credentials }) => credentials)
+  )
+}

@@ -1,0 +1,37 @@
+import { defaultLimits, Limits } from "@bulkhead/sandbox"
+import { Effect, Layer } from "effect"
+import { limitDefaults } from "./BackendChoice.js"
+import { ServerConfig } from "./ServerConfig.js"
+import type { Description } from "./Setting.js"
+import { StoreConfig } from "./StoreConfig.js"
+import { variables } from "./Variables.js"
+
+const places = { E2B: "on E2B", Embedded: "on the embedded host" } as const
+
+const defaultOf = (limit: keyof typeof defaultLimits) =>
+  [
+    String(defaultLimits[limit]),
+    ...(["E2B", "Embedded"] as const)
+      .filter((backend) => limitDefaults[backend][limit] !== undefined)
+      .map((backend) => `${places[backend]} ${limitDefaults[backend][limit]}`)
+  ].join(", ")
+
+/** Every variable of the environment that the server reads. */
+export const all: ReadonlyArray<Description> = [
+  ...Limits.variables.map(({ limit, meaning, name }) => ({
+    name,
+    meaning,
+    otherwise: defaultOf(limit),
+    isSecret: false
+  })),
+  ...Object.values(variables)
+]
+
+const limits = Layer.unwrapEffect(
+  Effect.map(ServerConfig, ({ backend }) => Limits.layerFromEnvOver(limitDefaults[backend._tag]))
+)
+
+/** All settings from the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
+export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.credentials).pipe(
+  Layer.provideMerge(Layer.merge(ServerConfig.layerFromEnv, StoreConfig.layerFromEnv))
+)

@@ -1,0 +1,79 @@
+import { userInfo } from "node:os"
+import { join } from "node:path"
+import type { ClamavAddress } from "@bulkhead/clamav"
+import type { PriceValues } from "@bulkhead/sandbox"
+import { Config, ConfigError, Context, Effect, Layer, Option, type Redacted } from "effect"
+import { variables } from "./Variables.js"
+
+/** Where the server keeps what happened, and for how long. */
+export interface StoreSettings {
+  /** Of the artifacts, and of the SQLite database where that is used. */
+  readonly directory: string
+  /** PostgreSQL, instead of SQLite. */
+  readonly databaseUrl: Option.Option<Redacted.Redacted>
+  /** `full`: a commit waits for the disk, and so survives a power loss. */
+  readonly durability: "normal" | "full"
+  /** Days that an execution is kept after its end; 0: for ever. */
+  readonly retentionDays: number
+  /** MB of executions, events and results; 0: no limit. */
+  readonly retentionMB: number
+  /** Whether every event is also written to stdout, as a line of JSON. */
+  readonly logsEvents: boolean
+  readonly prices: PriceValues
+  /** Where clamd listens; none: artifacts are not scanned. */
+  readonly clamavAddress: Option.Option<ClamavAddress>
+}
+
+const places = Config.all({
+  dataDirectory: variables.dataDirectory.config,
+  stateHome: variables.stateHome.config,
+  home: variables.home.config
+})
+
+const homeOfUser = Effect.try({
+  try: () => userInfo().homedir,
+  catch: () =>
+    ConfigError.MissingData(["SANDBOX_DATA_DIR"], "expected a directory, since this user has no home")
+})
+
+const directory = Effect.flatMap(places, ({ dataDirectory, home, stateHome }) =>
+  dataDirectory.pipe(
+    Effect.orElse(() => Effect.map(stateHome, (state) => join(state, "bulkhead"))),
+    Effect.orElse(() =>
+      Effect.map(
+        Effect.orElse(home, () => homeOfUser),
+        (home) => join(home, ".local/state/bulkhead")
+      )
+    )
+  )
+)
+
+/** On a terminal the events would only be in the way. */
+const logsEvents = Effect.flatMap(
+  variables.eventLog.config,
+  Option.match({
+    onNone: () => Effect.sync(() => !process.stdout.isTTY),
+    onSome: (target) => Effect.succeed(target === "stdout")
+  })
+)
+
+/** How the store of this server is set up. */
+export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<StoreConfig, StoreSettings>() {
+  /** From the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
+  static readonly layerFromEnv: Layer.Layer<StoreConfig, ConfigError.ConfigError> = Layer.effect(
+    StoreConfig,
+    Effect.all({
+      directory,
+      databaseUrl: variables.databaseUrl.config,
+      durability: variables.durability.config,
+      retentionDays: variables.retentionDays.config,
+      retentionMB: variables.retentionMB.config,
+      logsEvents,
+      prices: Effect.all({
+        vcpuSecond: variables.priceVcpuSecond.config,
+        gibSecond: variables.priceGibSecond.config
+      }),
+      clamavAddress: variables.clamavAddress.config
+    })
+  )
+}

@@ -1,0 +1,143 @@
+import { parseAddress } from "@bulkhead/clamav"
+import { Either } from "effect"
+import * as CallerKeys from "./CallerKeys.js"
+import * as Formats from "./Formats.js"
+import { format, optional, secret, withDefault } from "./Setting.js"
+
+/** Every variable that the server reads beside the limits, in the order of the README. */
+export const variables = {
+  port: withDefault({
+    name: "PORT",
+    meaning: "port to listen on; 0 takes a free one",
+    format: Formats.port,
+    otherwise: 8787
+  }),
+  host: withDefault({
+    name: "HOST",
+    meaning: "address or name to listen on",
+    format: Formats.host,
+    otherwise: "127.0.0.1"
+  }),
+  adminToken: optional({
+    name: "ADMIN_API_TOKEN",
+    meaning: "the admin routes' token; a random one is printed at start",
+    format: Formats.token,
+    otherwise: "random"
+  }),
+  callerKeys: optional({
+    name: "SANDBOX_API_KEYS",
+    meaning: "`user:key` pairs, separated by commas; each caller then needs a key",
+    format: CallerKeys.format,
+    otherwise: "none"
+  }),
+  backend: optional({
+    name: "SANDBOX_BACKEND",
+    meaning: "`e2b` (E2B's cloud) or `embedded` (the embedded host), whatever the key says",
+    format: Formats.oneOf("e2b", "embedded"),
+    otherwise: "by the key"
+  }),
+  e2bApiKey: optional({
+    name: "E2B_API_KEY",
+    meaning: "E2B's key; with it, sandboxes run in E2B's cloud",
+    format: secret("a key of E2B's", Formats.isToken),
+    otherwise: "none"
+  }),
+  e2bTemplate: optional({
+    name: "E2B_TEMPLATE",
+    meaning: "the template of E2B's sandboxes",
+    format: Formats.template,
+    otherwise: "`base`"
+  }),
+  e2bDomain: optional({
+    name: "E2B_DOMAIN",
+    meaning: "E2B's domain, for a cluster of your own",
+    format: Formats.domain,
+    otherwise: "`e2b.app`"
+  }),
+  e2bApiUrl: optional({
+    name: "E2B_API_URL",
+    meaning: "E2B's API, for a cluster of your own",
+    format: Formats.httpUrl,
+    otherwise: "by the domain"
+  }),
+  e2bSandboxUrl: optional({
+    name: "E2B_SANDBOX_URL",
+    meaning: "where E2B's sandboxes are reached, for a cluster of your own",
+    format: Formats.httpUrl,
+    otherwise: "by the domain"
+  }),
+  instance: optional({
+    name: "SANDBOX_INSTANCE",
+    meaning: "this server's name among those that share an E2B account or a database",
+    format: Formats.word,
+    otherwise: "host name and port"
+  }),
+  dataDirectory: optional({
+    name: "SANDBOX_DATA_DIR",
+    meaning: "directory of the SQLite file and the artifacts",
+    format: Formats.directory,
+    otherwise: "`$XDG_STATE_HOME/bulkhead`"
+  }),
+  stateHome: optional({
+    name: "XDG_STATE_HOME",
+    meaning: "the user's directory for state, by the XDG standard",
+    format: Formats.absoluteDirectory,
+    otherwise: "`$HOME/.local/state`"
+  }),
+  home: optional({
+    name: "HOME",
+    meaning: "the user's home directory",
+    format: Formats.absoluteDirectory,
+    otherwise: "by the user database"
+  }),
+  databaseUrl: optional({
+    name: "DATABASE_URL",
+    meaning: "PostgreSQL instead of SQLite: `postgresql://user:password@host:5432/database`",
+    format: Formats.databaseUrl,
+    otherwise: "none"
+  }),
+  durability: withDefault({
+    name: "SANDBOX_DURABILITY",
+    meaning: "`full`: what is committed to SQLite survives a power loss too",
+    format: Formats.oneOf("normal", "full"),
+    otherwise: "normal"
+  }),
+  retentionDays: withDefault({
+    name: "SANDBOX_RETENTION_DAYS",
+    meaning: "days that an execution is kept after its end; 0: for ever",
+    format: Formats.wholeNumber("days"),
+    otherwise: 30
+  }),
+  retentionMB: withDefault({
+    name: "SANDBOX_RETENTION_MB",
+    meaning: "MB of executions, events and results; 0: no limit",
+    format: Formats.wholeNumber("MB"),
+    otherwise: 10_240
+  }),
+  eventLog: optional({
+    name: "SANDBOX_EVENT_LOG",
+    meaning: "`stdout`: every event is also a line of JSON there",
+    format: Formats.oneOf("stdout", "off"),
+    otherwise: "`off` on a terminal, else `stdout`"
+  }),
+  /** E2B's list price of August 2026. */
+  priceVcpuSecond: withDefault({
+    name: "SANDBOX_PRICE_VCPU_SECOND",
+    meaning: "US dollars for one vCPU and one second",
+    format: Formats.dollars,
+    otherwise: 0.000014
+  }),
+  /** E2B's list price of August 2026. */
+  priceGibSecond: withDefault({
+    name: "SANDBOX_PRICE_GIB_SECOND",
+    meaning: "US dollars for one GiB of memory and one second",
+    format: Formats.dollars,
+    otherwise: 0.0000045
+  }),
+  clamavAddress: optional({
+    name: "CLAMAV_ADDRESS",
+    meaning: "where clamd listens, `unix:/path` or `tcp:host:port`; without it nothing is scanned",
+    format: format("unix:/path/of/a/socket or tcp:host:port", (text) => Either.getRight(parseAddress(text))),
+    otherwise: "none"
+  })
+}

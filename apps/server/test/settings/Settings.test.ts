@@ -1,0 +1,88 @@
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { Limits } from "@bulkhead/sandbox"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Layer } from "effect"
+import { ServerConfig } from "../../src/settings/ServerConfig.js"
+import type { Description } from "../../src/settings/Setting.js"
+import * as Settings from "../../src/settings/Settings.js"
+import { StoreConfig } from "../../src/settings/StoreConfig.js"
+
+type Environment = ReadonlyMap<string, string>
+
+const everything = Effect.all([ServerConfig, StoreConfig, Limits])
+
+const read = (provider: ConfigProvider.ConfigProvider) =>
+  Effect.provide(everything, Settings.layerFromEnv.pipe(Layer.provide(Layer.setConfigProvider(provider))))
+
+/** An environment that writes down which variables are read. */
+const recording = (environment: Environment) => {
+  const names = new Set<string>()
+  const provider = ConfigProvider.fromMap(new Map(environment))
+  const flat = provider.flattened
+  const watched = ConfigProvider.fromFlat({
+    ...flat,
+    load: (path, config, split) => {
+      names.add(path.join("."))
+      return flat.load(path, config, split)
+    }
+  })
+  return { names, provider: watched }
+}
+
+/** Every setting but the admin token, which is random each time. */
+const valuesIn = (environment: Environment) =>
+  Effect.map(read(ConfigProvider.fromMap(new Map(environment))), ([server, store, limits]) => {
+    const { credentials, ...others } = server
+    return { ...others, callerKeys: credentials.callerKeys, store, limits }
+  })
+
+const names = Settings.all.map(({ name }) => name)
+
+const readme = readFileSync(fileURLToPath(new URL("../../../../README.md", import.meta.url)), "utf8")
+
+const rowOf = ({ isSecret, meaning, name, otherwise }: Description) =>
+  `| \`${name}\` | ${otherwise} | ${meaning}${isSecret ? "; secret" : ""} |`
+
+const table = ["| variable | default | meaning |", "|---|---|---|", ...Settings.all.map(rowOf)].join("\n")
+
+describe("Settings", () => {
+  it.effect("describe every variable that is read, and no other", () =>
+    Effect.gen(function* () {
+      const { names: loaded, provider } = recording(new Map())
+      yield* read(provider)
+      assert.deepStrictEqual([...loaded].toSorted(), names.toSorted())
+    })
+  )
+
+  it.effect("take every variable that is set to nothing for absent", () =>
+    Effect.gen(function* () {
+      const absent = yield* valuesIn(new Map())
+      for (const nothing of ["", " "]) {
+        const blank = new Map(names.map((name) => [name, nothing]))
+        assert.deepStrictEqual(yield* valuesIn(blank), absent)
+      }
+    })
+  )
+
+  it.effect("suit the backend", () =>
+    Effect.gen(function* () {
+      const embedded = (yield* valuesIn(new Map())).limits
+      const cloud = (yield* valuesIn(new Map([["E2B_API_KEY", "key"]]))).limits
+      assert.deepInclude(embedded, { poolMax: 4, maxCreatesPerSecond: 0 })
+      assert.deepInclude(cloud, { poolMax: 0, maxCreatesPerSecond: 5 })
+    })
+  )
+
+  it("are those of the README's table", () => {
+    const found = /^\| variable \|.*\n(?:\|.*\n)+/m.exec(readme)?.[0].trimEnd()
+    assert.strictEqual(found, table)
+  })
+
+  it("fit into the README's lines", () => {
+    assert.deepStrictEqual(
+      table.split("\n").filter((line) => line.length > 120),
+      []
+    )
+  })
+})

@@ -1,0 +1,114 @@
+import { createHash } from "node:crypto"
+import type { ExecutionId } from "@bulkhead/domain"
+import { Context, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
+import * as ArtifactPolicy from "./ArtifactPolicy.js"
+
+/** The store could not do what it was asked to. */
+export class ArtifactStoreFailure extends Schema.TaggedError<ArtifactStoreFailure>()("ArtifactStoreFailure", {
+  reason: Schema.Literal("NoSpace", "Unavailable"),
+  /** For the operator's log alone. */
+  cause: Schema.optional(Schema.Defect)
+}) {}
+
+/** A file that has been taken in, and that is gone with its scope unless it is kept. */
+export interface StagedArtifact {
+  /** Bytes. */
+  readonly size: number
+  /** In lower-case hex. */
+  readonly sha256: string
+  readonly content: Stream.Stream<Uint8Array, ArtifactStoreFailure>
+  /** Keeps it under its name, in the place of what had that name before. Call it once. */
+  readonly keep: Effect.Effect<void, ArtifactStoreFailure>
+}
+
+/** Part of an artifact's bytes: to the end unless `length` says otherwise. */
+export interface ArtifactRange {
+  readonly offset: number
+  readonly length?: number
+}
+
+/** An artifact that is kept. */
+export interface StoredArtifact {
+  /** Bytes, whatever the range. */
+  readonly size: number
+  readonly mediaType: string
+  /** The bytes that were asked for. */
+  readonly content: Stream.Stream<Uint8Array, ArtifactStoreFailure>
+}
+
+/** Where artifacts are kept. No name of theirs is trusted. */
+export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStore")<
+  ArtifactStore,
+  {
+    /** Takes a file in as it comes. Fails when its content does; then nothing is left of it. */
+    readonly stage: <E, R>(
+      executionId: ExecutionId,
+      name: string,
+      content: Stream.Stream<Uint8Array, E, R>
+    ) => Effect.Effect<StagedArtifact, E | ArtifactStoreFailure, R | Scope.Scope>
+    readonly open: (
+      executionId: ExecutionId,
+      name: string,
+      range?: ArtifactRange
+    ) => Effect.Effect<Option.Option<StoredArtifact>, ArtifactStoreFailure>
+    /** Removes all artifacts of an execution; no failure when it has none. */
+    readonly remove: (executionId: ExecutionId) => Effect.Effect<void, ArtifactStoreFailure>
+  }
+>() {
+  /** Keeps artifacts in memory, for tests. */
+  static readonly layerMemory = Layer.sync(ArtifactStore, () => {
+    const executions = new Map<ExecutionId, Map<string, Uint8Array>>()
+    const namesOf = (executionId: ExecutionId) => {
+      const names = executions.get(executionId) ?? new Map<string, Uint8Array>()
+      executions.set(executionId, names)
+      return names
+    }
+    return ArtifactStore.of({
+      stage: (executionId, name, content) =>
+        Effect.gen(function* () {
+          const digest = makeDigest()
+          const pieces: Array<Uint8Array> = []
+          yield* Stream.runForEach(content, (bytes) =>
+            Effect.sync(() => {
+              digest.update(bytes)
+              pieces.push(bytes)
+            })
+          )
+          const whole = new Uint8Array(Buffer.concat(pieces))
+          return {
+            ...digest.result(),
+            content: Stream.make(whole),
+            keep: Effect.sync(() => void namesOf(executionId).set(name, whole))
+          }
+        }),
+      open: (executionId, name, range = { offset: 0 }) =>
+        Effect.sync(() =>
+          Option.map(Option.fromNullable(executions.get(executionId)?.get(name)), (whole) => ({
+            size: whole.length,
+            mediaType: ArtifactPolicy.mediaTypeOf(name),
+            content: Stream.make(
+              whole.subarray(
+                range.offset,
+                range.length === undefined ? undefined : range.offset + range.length
+              )
+            )
+          }))
+        ),
+      remove: (executionId) => Effect.sync(() => void executions.delete(executionId))
+    })
+  })
+}
+
+/** Counts and hashes what goes by. */
+export const makeDigest = () => {
+  const hash = createHash("sha256")
+  let size = 0
+  return {
+    update: (bytes: Uint8Array) => {
+      hash.update(bytes)
+      size += bytes.length
+    },
+    /** Call it once. */
+    result: () => ({ size, sha256: hash.digest("hex") })
+  }
+}

@@ -1,0 +1,252 @@
+import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
+import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
+import { Clock, Data, Duration, Effect, Either, Layer, type Scope, Stream } from "effect"
+import * as ArtifactPolicy from "./ArtifactPolicy.js"
+import { ArtifactScanner } from "./ArtifactScanner.js"
+import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
+import { joined } from "./Inspection/Inspector.js"
+import * as OutputListing from "./OutputListing.js"
+
+/** How long collecting may take in all. What is not collected by then is refused. */
+const collectBound = Duration.minutes(2)
+/** The sandbox lives this much longer, so that it can be destroyed in peace. */
+const destroyMargin = Duration.seconds(30)
+/** Files that are read at once, of all executions: the SDK has ten connections for them, and writing needs some too. */
+const readsAtOnce = 6
+/** Files of one execution that are read at once. */
+const readsEach = 3
+/** Rejected entries that are named each. */
+const mostRejected = 100
+const mostShownCharacters = 120
+/** Smaller files are allocated in ways that look like holes. */
+const leastSparse = 1_048_576
+const megabyte = 1_048_576
+
+/** A file is not kept, for this reason. */
+class Refused extends Data.TaggedError("Refused")<{ readonly flaw: string }> {}
+
+const rejection = (name: string, flaw: string): RejectedArtifact => ({
+  name,
+  reason: `Artifact validation failed: ${flaw}`
+})
+
+const flaws: Readonly<Record<Exclude<OutputListing.ListedEntry["kind"], "file">, string>> = {
+  symlink: "it is a symbolic link",
+  fifo: "it is a named pipe",
+  socket: "it is a socket",
+  device: "it is a device",
+  mount: "it is on another file system",
+  linked: "it has more than one hard link",
+  deep: `it is a directory more than ${OutputListing.bounds.depth} levels deep`,
+  unreadable: "it cannot be opened",
+  unknown: "it is not a regular file",
+  replaced: "the output directory is not a directory"
+}
+
+/** Controls, what turns text around, what has no look of its own, and what was no UTF-8. */
+const unshowable = /[\p{C}\p{Zl}\p{Zp}\\]/gu
+const escaped = (character: string) =>
+  character === "\\" ? "\\\\" : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+
+/** A name as it may be shown to people: escaped, and cut when it is long. */
+export const shownName = (name: string): string => {
+  const shown = name.replaceAll(unshowable, escaped)
+  return shown.length > mostShownCharacters ? `${shown.slice(0, mostShownCharacters)}…` : shown
+}
+
+const decoded = (path: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(path)
+
+const flawOfEntry = (
+  { kind, path, pathBytes, size, allocated }: OutputListing.ListedEntry,
+  largest: number
+): string | undefined => {
+  if (kind !== "file") return flaws[kind]
+  if (pathBytes > path.length) return "its name is not allowed: it is too long"
+  if (!Buffer.from(decoded(path)).equals(path)) return "its name is not allowed: it is not UTF-8"
+  if (size > largest) return `it is larger than ${largest / megabyte} MB`
+  return size > leastSparse && allocated < size / 2 ? "it is mostly holes" : undefined
+}
+
+/** The same bytes, as long as they are what was listed and their kind allows. */
+const inspected = <E, R>(
+  content: Stream.Stream<Uint8Array, E, R>,
+  kind: ArtifactPolicy.ArtifactKind,
+  size: number
+): Stream.Stream<Uint8Array, E | Refused, R> =>
+  Stream.suspend(() => {
+    const inspector = ArtifactPolicy.inspectorOf(kind)
+    let head = new Uint8Array(0)
+    let isJudged = false
+    let seen = 0
+    const refuse = (flaw: string | undefined) =>
+      flaw === undefined ? Effect.void : Effect.fail(new Refused({ flaw }))
+    const judge = Effect.suspend(() => {
+      isJudged = true
+      return Effect.flatMap(ArtifactPolicy.judgeHead(kind, head), refuse)
+    })
+    const look = (bytes: Uint8Array) =>
+      Effect.suspend(() => {
+        seen += bytes.length
+        if (seen > size) return new Refused({ flaw: "it grew while it was read" })
+        const flaw = inspector.push(bytes)
+        if (isJudged) return refuse(flaw)
+        head = new Uint8Array(joined(head, bytes.subarray(0, ArtifactPolicy.sniffedBytes - head.length)))
+        // What its first bytes look like says more than what is wrong with its structure.
+        const isEnough = flaw !== undefined || head.length >= ArtifactPolicy.sniffedBytes
+        return isEnough ? Effect.zipRight(judge, refuse(flaw)) : Effect.void
+      })
+    const end = Effect.suspend(() => {
+      if (seen < size) return new Refused({ flaw: "it changed while it was read" })
+      return Effect.zipRight(isJudged ? Effect.void : judge, refuse(inspector.end()))
+    })
+    return content.pipe(Stream.tap(look), Stream.concat(Stream.drain(Stream.fromEffect(end))))
+  })
+
+const storeFlaws: Readonly<Record<ArtifactStoreFailure["reason"], string>> = {
+  NoSpace: "there is no room to keep it",
+  Unavailable: "it could not be kept"
+}
+
+const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
+  const store = yield* ArtifactStore
+  const scanner = yield* ArtifactScanner
+  const reads = yield* Effect.makeSemaphore(readsAtOnce)
+
+  const take = (executionId: ExecutionId, entry: OutputListing.ListedEntry, largest: number) =>
+    Effect.gen(function* () {
+      const flaw = flawOfEntry(entry, largest)
+      if (flaw !== undefined) return yield* new Refused({ flaw })
+      const name = decoded(entry.path)
+      const kind = ArtifactPolicy.judgeName(name, whitelist)
+      if (typeof kind === "string") return yield* new Refused({ flaw: kind })
+      const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
+      const staged = yield* reads.withPermits(1)(
+        store.stage(executionId, name, inspected(content, kind, entry.size))
+      )
+      const verdict = yield* scanner.scan(staged.content)
+      if (verdict._tag === "Infected")
+        return yield* new Refused({ flaw: `the scanner found ${shownName(verdict.name)}` })
+      yield* staged.keep
+      const { sha256, size } = staged
+      return { name, size, sha256, mediaType: kind.mediaType } satisfies Artifact
+    }).pipe(
+      Effect.scoped,
+      Effect.tapErrorTag("ScanFailure", (failure) => Effect.logWarning("Artifact not scanned", failure)),
+      Effect.tapErrorTag("ArtifactStoreFailure", (failure) => Effect.logError("Artifact not kept", failure)),
+      Effect.tapErrorTag("SandboxFailure", (failure) => Effect.logWarning("Artifact not read", failure)),
+      Effect.catchTags({
+        ScanFailure: () => new Refused({ flaw: "it could not be scanned" }),
+        ArtifactStoreFailure: ({ reason }) => new Refused({ flaw: storeFlaws[reason] }),
+        SandboxFailure: () => new Refused({ flaw: "it could not be read" })
+      }),
+      Effect.catchAllDefect((defect) =>
+        Effect.zipRight(
+          Effect.logError("Artifact not collected", defect),
+          new Refused({ flaw: "it could not be collected" })
+        )
+      )
+    )
+
+  const renewed = ({ sandbox }: CollectOptions) =>
+    Effect.mapError(
+      sandbox.renew(Duration.sum(collectBound, destroyMargin)),
+      () => new OutputListing.NotListed({ reason: "the sandbox has gone" })
+    )
+
+  const gather = Effect.fnUntraced(function* (
+    options: CollectOptions,
+    found: Found,
+    deadline: number
+  ): Effect.fn.Return<void, OutputListing.NotListed, Scope.Scope> {
+    const { executionId, limits, outputDir, sandbox } = options
+    const largest = limits.maxArtifactSizeMB * megabyte
+    const most = limits.maxArtifactsPerExecution
+    const { entries, more } = yield* OutputListing.list(sandbox, outputDir, largest, collectBound)
+    if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
+    const takeInTime = (entry: OutputListing.ListedEntry) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.timeoutFail(take(executionId, entry, largest), {
+          duration: Math.max(deadline - now, 0),
+          onTimeout: () => new Refused({ flaw: "collecting took too long" })
+        })
+      )
+    const tooMany = (entry: OutputListing.ListedEntry) =>
+      new Refused({ flaw: flawOfEntry(entry, largest) ?? `there are more than ${most} artifacts` })
+    const record = (entry: OutputListing.ListedEntry) =>
+      Either.match({
+        onLeft: ({ flaw }: Refused) => {
+          const path = entry.pathBytes === 0 ? outputDir : decoded(entry.path)
+          found.rejected.push(rejection(shownName(path), flaw))
+        },
+        onRight: (artifact: Artifact) => void found.artifacts.push(artifact)
+      })
+    for (let next = 0; next < entries.length; ) {
+      const room = most - found.artifacts.length
+      const some = entries.slice(next, room > 0 ? next + Math.min(room, readsEach) : undefined)
+      const outcomes = yield* Effect.forEach(
+        some,
+        (entry) => Effect.either(room > 0 ? takeInTime(entry) : tooMany(entry)),
+        {
+          concurrency: readsEach
+        }
+      )
+      for (const [index, entry] of some.entries()) {
+        const outcome = outcomes[index]
+        if (outcome !== undefined) record(entry)(outcome)
+      }
+      next += some.length
+    }
+    if (more) {
+      const flaw = `there are more than ${OutputListing.bounds.entries} entries, and the rest were not looked at`
+      found.rejected.push(rejection(shownName(outputDir), flaw))
+    }
+  })
+
+  return ArtifactCollector.of({
+    forget: (executionId) => Effect.ignoreLogged(store.remove(executionId)),
+    collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
+      const found: Found = { artifacts: [], rejected: [] }
+      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
+      const refuseAll = (flaw: string) => {
+        found.rejected.push(rejection(shownName(options.outputDir), flaw))
+      }
+      yield* gather(options, found, deadline).pipe(
+        Effect.scoped,
+        Effect.catchAll(({ reason }) => Effect.sync(() => refuseAll(reason))),
+        Effect.catchAllDefect((defect) =>
+          Effect.zipRight(
+            Effect.logError("Artifacts not collected", defect),
+            Effect.sync(() => refuseAll("the rest could not be collected"))
+          )
+        )
+      )
+      return { artifacts: found.artifacts, rejected: shortened(found.rejected, options.outputDir) }
+    })
+  })
+})
+
+interface Found {
+  readonly artifacts: Array<Artifact>
+  readonly rejected: Array<RejectedArtifact>
+}
+
+const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string) =>
+  rejected.length <= mostRejected
+    ? rejected
+    : [
+        ...rejected.slice(0, mostRejected),
+        rejection(shownName(outputDir), `${rejected.length - mostRejected} more are not named here`)
+      ]
+
+/**
+ * Keeps, in the store provided, each file whose extension is on the whitelist (the default one unless told), whose
+ * content is what its name says, and in which the scanner provided finds nothing.
+ */
+export const layer = (whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) =>
+  Layer.effect(ArtifactCollector, make(whitelist))
+
+/** Keeps artifacts in memory and scans none. */
+export const layerMemory: Layer.Layer<ArtifactCollector> = Layer.provide(
+  layer(),
+  Layer.merge(ArtifactStore.layerMemory, ArtifactScanner.layerOff)
+)

@@ -1,0 +1,11 @@
+export { type ArtifactKind, defaultWhitelist, mediaTypeOf, type Whitelist } from "./ArtifactPolicy.js"
+export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
+export {
+  type ArtifactRange,
+  ArtifactStore,
+  ArtifactStoreFailure,
+  type StagedArtifact,
+  type StoredArtifact
+} from "./ArtifactStore.js"
+export * as FileArtifactStore from "./FileArtifactStore.js"
+export * as ValidatingArtifactCollector from "./ValidatingArtifactCollector.js"

@@ -1,0 +1,406 @@
+import {
+  ArtifactScanner,
+  ArtifactStore,
+  ArtifactStoreFailure,
+  ScanFailure,
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
+import { ExecutionId } from "@bulkhead/domain"
+import {
+  Admission,
+  ArtifactCollector,
+  CommandEvent,
+  GuestProgram,
+  IdempotencyKeys,
+  Limits,
+  MemoryExecutionStore,
+  Sandbox,
+  SandboxFailure,
+  SandboxService,
+  SandboxSupply,
+  Toolchain
+} from "@bulkhead/sandbox"
+import { MockArtifacts, MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
+import { assert, describe, it } from "@effect/vitest"
+import {
+  type Context,
+  Duration,
+  Effect,
+  FastCheck,
+  Fiber,
+  Layer,
+  Option,
+  Ref,
+  Stream,
+  TestClock
+} from "effect"
+import { shownName } from "../src/ValidatingArtifactCollector.js"
+
+type Inside = Context.Tag.Service<Sandbox>
+
+const gone = new SandboxFailure({
+  code: "ECONNRESET",
+  phase: "files",
+  message: "The connection was lost",
+  retryable: true
+})
+const never = () => Effect.dieMessage("nobody asked for this")
+
+/** A sandbox whose lister says what it is told to, and whose files are what they are told to be. */
+const sandboxOf = (more: Partial<Inside>): Inside =>
+  Sandbox.of({
+    id: "fake",
+    size: Effect.succeed({ vcpus: 2, memoryMB: 512 }),
+    renew: () => Effect.void,
+    write: never,
+    signal: never,
+    destroy: Effect.void,
+    read: never as never,
+    run: never as never,
+    ...more
+  })
+
+const started = CommandEvent.Started({ pid: 6 })
+const output = (text: string) => CommandEvent.Output({ stream: "stdout", text })
+
+/** A lister that says this, and then goes on for as long as it is followed. */
+const lister = (...said: ReadonlyArray<string>) =>
+  Stream.concat(Stream.make(started, ...said.map(output)), Stream.never)
+
+const saying = (text: string, read: Inside["read"] = () => Stream.fail(gone)) =>
+  sandboxOf({ run: () => lister(text), read })
+
+const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
+const line = (name: string, size: number, fd = 3) =>
+  `file ${fd} ${size} 8 ${Buffer.byteLength(name)} ${Buffer.from(name).toString("hex")}\n`
+const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}end 0\n`
+
+const executionId = ExecutionId.make("exec_test")
+
+const collect = (sandbox: Inside) =>
+  Effect.flatMap(ArtifactCollector, (collector) =>
+    collector.collect({
+      executionId,
+      sandbox,
+      limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 2 },
+      outputDir: "output"
+    })
+  )
+
+const collecting = (scanner: Layer.Layer<ArtifactScanner> = ArtifactScanner.layerOff) =>
+  ValidatingArtifactCollector.layer().pipe(
+    Layer.provideMerge(ArtifactStore.layerMemory),
+    Layer.provide(scanner)
+  )
+
+const refused = (name: string, flaw: string) => ({ name, reason: `Artifact validation failed: ${flaw}` })
+const isKept = (name: string) =>
+  Effect.flatMap(ArtifactStore, (store) => Effect.map(store.open(executionId, name), Option.isSome))
+
+describe("a file", () => {
+  it.effect("is read by the descriptor that the lister holds, and kept", () =>
+    Effect.gen(function* () {
+      const paths: Array<string> = []
+      const read = (path: string) => {
+        paths.push(path)
+        return bytes("hello")
+      }
+      const { artifacts, rejected } = yield* collect(saying(listing(line("a.txt", 5, 12)), read))
+      assert.deepStrictEqual(paths, ["/proc/7/fd/12"])
+      assert.deepStrictEqual(rejected, [])
+      assert.deepStrictEqual(artifacts, [
+        {
+          name: "a.txt",
+          size: 5,
+          sha256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+          mediaType: "text/plain; charset=utf-8"
+        }
+      ])
+      assert.isTrue(yield* isKept("a.txt"))
+    }).pipe(Effect.provide(collecting()))
+  )
+
+  const rows: ReadonlyArray<readonly [string, Inside["read"], string]> = [
+    ["shorter than it was", () => bytes("hell"), "it changed while it was read"],
+    ["longer than it was", () => bytes("hello!"), "it grew while it was read"],
+    ["without end", () => Stream.forever(bytes("a")), "it grew while it was read"],
+    ["that cannot be read", () => Stream.fail(gone), "it could not be read"],
+    ["that breaks off", () => Stream.concat(bytes("hel"), Stream.fail(gone)), "it could not be read"],
+    ["that breaks us", () => Stream.dieMessage("defect"), "it could not be collected"]
+  ]
+  for (const [what, read, flaw] of rows) {
+    it.effect(`${what} is refused, and nothing of it is kept`, () =>
+      Effect.gen(function* () {
+        const { artifacts, rejected } = yield* collect(saying(listing(line("a.txt", 5)), read))
+        assert.deepStrictEqual(artifacts, [])
+        assert.strictEqual(rejected[0]?.reason, `Artifact validation failed: ${flaw}`)
+        assert.isFalse(yield* isKept("a.txt"))
+      }).pipe(Effect.provide(collecting()))
+    )
+  }
+
+  it.effect("that never comes costs itself and those behind it, not those before it", () =>
+    Effect.gen(function* () {
+      const read = (path: string) => (path.endsWith("/3") ? bytes("a") : Stream.never)
+      const files = listing(line("a.txt", 1, 3), line("b.txt", 1, 4), line("c.txt", 1, 5))
+      const fiber = yield* Effect.fork(collect(saying(files, read)))
+      yield* TestClock.adjust("2 minutes")
+      const { artifacts, rejected } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(
+        artifacts.map(({ name }) => name),
+        ["a.txt"]
+      )
+      assert.deepStrictEqual(rejected, [
+        refused("b.txt", "collecting took too long"),
+        refused("c.txt", "collecting took too long")
+      ])
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
+describe("the scanner", () => {
+  const scanning = (scan: Context.Tag.Service<ArtifactScanner>["scan"]) =>
+    Layer.succeed(ArtifactScanner, { scan })
+  const one = saying(listing(line("a.txt", 5)), () => bytes("hello"))
+
+  it.effect("sees the whole file", () =>
+    Effect.gen(function* () {
+      const seen = yield* Ref.make("")
+      const layer = scanning((content) =>
+        Stream.runForEach(content, (piece) =>
+          Ref.update(seen, (text) => text + Buffer.from(piece).toString())
+        ).pipe(Effect.as({ _tag: "Clean" } as const))
+      )
+      assert.strictEqual((yield* Effect.provide(collect(one), collecting(layer))).artifacts.length, 1)
+      assert.strictEqual(yield* Ref.get(seen), "hello")
+    })
+  )
+
+  it.effect("refuses what is infected", () =>
+    Effect.gen(function* () {
+      const { artifacts, rejected } = yield* collect(one)
+      assert.deepStrictEqual(artifacts, [])
+      assert.deepStrictEqual(rejected, [refused("a.txt", "the scanner found Eicar\\u{a}")])
+      assert.isFalse(yield* isKept("a.txt"))
+    }).pipe(Effect.provide(collecting(scanning(() => Effect.succeed({ _tag: "Infected", name: "Eicar\n" })))))
+  )
+
+  it.effect("that fails refuses everything, and says nothing of itself", () =>
+    Effect.gen(function* () {
+      const { rejected } = yield* collect(one)
+      assert.deepStrictEqual(rejected, [refused("a.txt", "it could not be scanned")])
+      assert.isFalse(yield* isKept("a.txt"))
+    }).pipe(
+      Effect.provide(
+        collecting(scanning(() => new ScanFailure({ message: "/run/clamav/clamd.ctl is not there" })))
+      )
+    )
+  )
+})
+
+describe("the store", () => {
+  for (const [reason, flaw] of [
+    ["NoSpace", "there is no room to keep it"],
+    ["Unavailable", "it could not be kept"]
+  ] as const) {
+    it.effect(`that fails with ${reason} is a reason`, () =>
+      Effect.map(collect(saying(listing(line("a.txt", 1)), () => bytes("a"))), ({ rejected }) =>
+        assert.deepStrictEqual(rejected, [refused("a.txt", flaw)])
+      ).pipe(
+        Effect.provide(
+          ValidatingArtifactCollector.layer().pipe(
+            Layer.provide(ArtifactScanner.layerOff),
+            Layer.provide(
+              Layer.succeed(ArtifactStore, {
+                stage: () => new ArtifactStoreFailure({ reason }),
+                open: () => Effect.succeedNone,
+                remove: () => Effect.void
+              })
+            )
+          )
+        )
+      )
+    )
+  }
+})
+
+describe("a lister", () => {
+  const unlisted = "the output directory could not be listed"
+  const lies: ReadonlyArray<readonly [string, string]> = [
+    ["nothing", "end 0\n"],
+    ["no process", "pid x\nend 0\n"],
+    ["a path for a process", "pid ../../etc\nend 0\n"],
+    ["a path for a descriptor", "pid 7\nfile ../../environ 1 8 1 61\nend 0\n"],
+    ["an unknown kind", "pid 7\nwhatever 3 1 8 1 61\nend 0\n"],
+    ["half a byte", "pid 7\nfile 3 1 8 1 6\nend 0\n"],
+    ["an endless number", `pid 7\nfile 3 ${"9".repeat(400)} 8 1 61\nend 0\n`],
+    ["more than it may", listing(...Array.from({ length: 1001 }, () => line("a.txt", 1)))],
+    ["a flood", "x".repeat(3_000_000)]
+  ]
+  for (const [what, text] of lies) {
+    it.effect(`that says ${what} is not believed`, () =>
+      Effect.map(collect(saying(text)), ({ artifacts, rejected }) => {
+        assert.deepStrictEqual(artifacts, [])
+        assert.deepStrictEqual(rejected, [refused("output", unlisted)])
+      }).pipe(Effect.provide(collecting()))
+    )
+  }
+
+  it.effect("that says nothing is given up", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(collect(saying("pid 7\n")))
+      yield* TestClock.adjust("20 seconds")
+      const { rejected } = yield* Fiber.join(fiber)
+      assert.deepStrictEqual(rejected, [refused("output", "listing the output directory took too long")])
+    }).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("that ends early is not believed", () =>
+    Effect.map(
+      collect(
+        sandboxOf({ run: () => Stream.make(started, CommandEvent.Ended({ exit: { signal: "SIGKILL" } })) })
+      ),
+      ({ rejected }) => assert.deepStrictEqual(rejected, [refused("output", unlisted)])
+    ).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("that cannot be run is a reason", () =>
+    Effect.map(collect(sandboxOf({ run: () => Stream.fail(gone) })), ({ rejected }) =>
+      assert.deepStrictEqual(rejected, [refused("output", "the connection was lost")])
+    ).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("that finds nothing costs no more than itself", () =>
+    Effect.map(collect({ ...saying(listing()), renew: never }), (collected) =>
+      assert.deepStrictEqual(collected, { artifacts: [], rejected: [] })
+    ).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("of a sandbox that will not live long enough is a reason", () =>
+    Effect.map(collect({ ...saying(listing(line("a.txt", 1))), renew: () => gone }), ({ rejected }) =>
+      assert.deepStrictEqual(rejected, [refused("output", "the sandbox has gone")])
+    ).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("is heard to its end, however its words are cut", () =>
+    Effect.gen(function* () {
+      const text = listing(line("a.txt", 1), line("b.txt", 1))
+      for (const piece of [1, 2, 7]) {
+        const pieces = text.match(new RegExp(`[^]{1,${piece}}`, "g")) ?? []
+        const run = () => lister(...pieces)
+        const { artifacts } = yield* collect(sandboxOf({ run, read: () => bytes("a") }))
+        assert.strictEqual(artifacts.length, 2)
+      }
+    }).pipe(Effect.provide(collecting()))
+  )
+
+  const word = FastCheck.constantFrom(
+    "pid 7\n",
+    "end 0\n",
+    "end 1\n",
+    "file 3 1 8 1 61\n",
+    line("a.txt", 1),
+    "\n",
+    "symlink -1 0 0 1 61\n"
+  )
+  it.effect.prop(
+    "may say anything: each answer is whole",
+    [FastCheck.array(FastCheck.oneof(word, FastCheck.string()), { maxLength: 12 })],
+    ([words]) =>
+      Effect.gen(function* () {
+        const sandbox = sandboxOf({
+          run: () =>
+            Stream.make(started, output(words.join("")), CommandEvent.Ended({ exit: { exitCode: 0 } })),
+          read: () => bytes("a")
+        })
+        const { artifacts, rejected } = yield* collect(sandbox)
+        for (const { reason } of rejected) assert.match(reason, /^Artifact validation failed: ./)
+        assert.isAtMost(artifacts.length, 2)
+      }).pipe(Effect.provide(collecting()))
+  )
+})
+
+describe("a mock sandbox", () => {
+  const options = { metadata: {}, lifetime: Duration.minutes(1) }
+  const mock = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
+    Layer.provide(Sandbox.layer(options), MockSandboxProvider.layer(behaviour))
+
+  it.effect("leaves the files that it is told to", () =>
+    Effect.gen(function* () {
+      const { artifacts, rejected } = yield* collect(yield* Sandbox)
+      assert.deepStrictEqual(
+        artifacts.map(({ name, size }) => [name, size]),
+        [["é.txt", 5]]
+      )
+      assert.deepStrictEqual(rejected, [refused("b.exe", "its extension is not allowed")])
+    }).pipe(
+      Effect.provide(mock(MockArtifacts.leaving({ "é.txt": "hello", "b.exe": "MZ" }))),
+      Effect.provide(collecting())
+    )
+  )
+
+  it.effect("gives back what was written, and fails for anything else", () =>
+    Effect.gen(function* () {
+      const sandbox = yield* Sandbox
+      yield* sandbox.write([{ path: "a", content: new Uint8Array([1]) }])
+      assert.deepStrictEqual([...(yield* Stream.runCollect(sandbox.read("a")))], [new Uint8Array([1])])
+      assert.strictEqual((yield* Effect.flip(Stream.runDrain(sandbox.read("b")))).phase, "files")
+    }).pipe(Effect.provide(mock({})))
+  )
+})
+
+describe("the service", () => {
+  const python = {
+    language: "python",
+    version: "python 3",
+    file: "main.py",
+    command: "python3 main.py"
+  } as const
+  const leavingFiles = MockArtifacts.leaving(
+    { "a.txt": "hello", "b.exe": "MZ" },
+    MockSupervisor.reporting({ outputs: true })
+  )
+  const service = SandboxService.layerBare.pipe(
+    Layer.provide(Layer.merge(Admission.layer, SandboxSupply.layer)),
+    Layer.provide(
+      Toolchain.layerTest({
+        supervisor: GuestProgram.Sent({ user: "root", directory: "/tmp", packed: "" }),
+        size: { vcpus: 2, memoryMB: 512 },
+        runtimes: [python]
+      })
+    ),
+    Layer.provide(Layer.merge(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory())),
+    Layer.provide(Layer.merge(Limits.layer(), MockSandboxProvider.layer(leavingFiles))),
+    Layer.provideMerge(collecting())
+  )
+
+  it.effect("keeps what passes, and says what does not", () =>
+    Effect.gen(function* () {
+      const result = yield* (yield* SandboxService).execute({ code: "1", userId: "ann" })
+      assert.deepStrictEqual(
+        result.artifacts.map(({ name }) => name),
+        ["a.txt"]
+      )
+      assert.deepStrictEqual(result.rejectedArtifacts, [refused("b.exe", "its extension is not allowed")])
+      assert.isTrue(Option.isSome(yield* (yield* ArtifactStore).open(result.executionId, "a.txt")))
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("a name that is shown", () => {
+  it("is escaped and cut", () => {
+    assert.strictEqual(shownName("a\n\u202eb\\c\x1b[2J"), "a\\u{a}\\u{202e}b\\\\c\\u{1b}[2J")
+    assert.strictEqual(shownName("é🙂.txt"), "é🙂.txt")
+    assert.strictEqual(shownName("a".repeat(5000)), `${"a".repeat(120)}…`)
+  })
+
+  it.prop(
+    "has nothing that controls anything, and is short",
+    [FastCheck.fullUnicodeString({ maxLength: 500 })],
+    ([name]) => {
+      const shown = shownName(name)
+      assert.notMatch(shown, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+      assert.isAtMost(shown.length, 121)
+    }
+  )
+})

@@ -1,0 +1,24 @@
+/* The processes of one user, as /proc shows them. */
+#ifndef PROCESSES_H
+#define PROCESSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process_facts {
+    char state;
+    /* Of itself, and of the children that it has waited for. */
+    uint64_t cpu_ticks;
+    uint64_t threads, resident_pages;
+};
+
+/* What a /proc/PID/stat says. A process may call itself ") Z ". */
+bool process_parse(const char *text, struct process_facts *facts);
+int64_t process_cpu_us(const struct process_facts *facts);
+int64_t process_resident_bytes(const struct process_facts *facts);
+bool process_facts_of(const char *pid, struct process_facts *facts);
+/* Calls back for each of the user's processes that lives, but this one and process 1. Gives their number. */
+int processes_of(uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with);
+
+#endif

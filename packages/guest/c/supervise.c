@@ -1,0 +1,654 @@
+/*
+ * The supervisor: theory of operation.
+ *
+ * Runs one program inside a sandbox and watches over it: wall time, CPU time, memory, processes, disk, output, and
+ * what it leaves running. It goes on when nobody listens any more. It is the same on the embedded host and in any E2B
+ * image.
+ *
+ * Who it is: root where the sandbox has a root, and the program the sandbox's user, so that the program cannot touch
+ * it. Where there is no root it is the program's own user; then it is not dumpable, which keeps its memory its own,
+ * but a program can stop or kill it: the core takes the silence for what it is.
+ *
+ * What it is told comes in variables that begin with BULKHEAD_ (settings.h). It copies them at once and wipes its
+ * environment, so that the nonce is in nothing that /proc shows. What it has to say goes out on its standard error,
+ * in lines that begin with the nonce: one before the program runs, and a report in JSON when all is over
+ * (SupervisorReport.ts). Between them, and on standard output, is the program's own output: the beginning as it
+ * comes, the end when all is over, and what was left out between is counted.
+ *
+ * How it watches: once the program runs, it wakes for output, for a child's end, and every 50 ms to look at what is
+ * used. Whatever must end the program asks it with SIGTERM, waits for the grace period, then kills every process of
+ * the user. When the program itself has ended, what it left running is counted and killed, until a look finds nobody.
+ * Orphans come to it, so their time counts too.
+ *
+ * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it
+ * bounds, and nothing else.
+ */
+#include "evidence.h"
+#include "guest.h"
+#include "processes.h"
+#include "settings.h"
+#include "system.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Milliseconds, where nothing else is said. */
+enum {
+    LOOK_PERIOD = 50,
+    /* What comes within this time goes out together: each piece costs those who carry it far more than its bytes do. */
+    HOLD = 5,
+    /* How long killed processes may take to go, output to come to its end, and the report to be read. */
+    CLEAR_LIMIT = 2000,
+    DRAIN_LIMIT = 1000,
+    SAY_LIMIT = 5000,
+    CHECK_SECONDS = 5,
+    /* Bytes: what is read at once, room for what we say ourselves, and free disk that is as good as none. */
+    PIECE = 1 << 16,
+    OWN_ROOM = 8192,
+    LEAST_DISK = 1 << 16,
+    MOST_SIGNALS = 4
+};
+
+static const int64_t never = INT64_MAX;
+
+struct stream {
+    int reader, writer;
+    int64_t total;
+    /* What is to be written: room for the beginning, the end, and what we say. Nothing is ever taken out, only sent. */
+    char *queue;
+    size_t queued, sent;
+    /* The last bytes beyond the beginning, as a ring. */
+    char *tail;
+};
+
+enum { OUT, ERR };
+
+static struct settings settings;
+static struct account account;
+static struct evidence evidence;
+static bool is_root;
+static sigset_t unblocked;
+
+static struct stream streams[2];
+static pid_t program;
+static bool has_ended;
+static int status;
+static int64_t started, flush_at, kill_at, over_at, deadline, look_at;
+
+/* Findings. */
+static const char *reason = "";
+static bool disk_was_full;
+static int64_t peak;
+static struct {
+    const char *name;
+    int64_t at;
+} signals[MOST_SIGNALS];
+static size_t signal_count;
+
+/* What the cgroup counted before the program ran. */
+static struct {
+    int64_t oom_kills, refused_forks, cpu_us, memory, own_cpu_us;
+} before;
+
+static void become_sandbox_user(void) {
+    if (!is_root) return;
+    if (become_user(account.uid, account.gid) != 0 || geteuid() != account.uid) {
+        dprintf(STDERR_FILENO, "cannot become the sandbox's user\n");
+        _exit(1);
+    }
+}
+
+/* CPU microseconds, and the most bytes that one process had. */
+static int64_t usage(int whose, int64_t *most_bytes) {
+    struct rusage used;
+    if (getrusage(whose, &used) != 0) return 0;
+    if (most_bytes != NULL) *most_bytes = (int64_t)used.ru_maxrss * 1024;
+    int64_t seconds = used.ru_utime.tv_sec + used.ru_stime.tv_sec;
+    return seconds * 1000000 + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
+static void add_cpu(pid_t pid, const struct process_facts *facts, void *with) {
+    (void)pid;
+    *(int64_t *)with += process_cpu_us(facts);
+}
+
+static void add_resident(pid_t pid, const struct process_facts *facts, void *with) {
+    (void)pid;
+    *(int64_t *)with += process_resident_bytes(facts);
+}
+
+static void send_one(pid_t pid, const struct process_facts *facts, void *with) {
+    (void)facts;
+    kill(pid, *(int *)with);
+}
+
+/* What a cgroup counts, less our own; without one, of those that have been waited for, and of those that run. */
+static int64_t cpu_used(void) {
+    if (evidence.kind != CGROUP_NONE) {
+        int64_t own = usage(RUSAGE_SELF, NULL) - before.own_cpu_us;
+        return evidence_cpu_us(&evidence) - before.cpu_us - (evidence.own ? 0 : own);
+    }
+    int64_t used = usage(RUSAGE_CHILDREN, NULL);
+    processes_of(account.uid, add_cpu, &used);
+    return used;
+}
+
+static bool is_disk_full(void) {
+    const char *const places[] = { account.home, "/tmp", "/dev/shm" };
+    for (size_t i = 0; i < 3; i++) {
+        struct statfs disk;
+        if (statfs(places[i], &disk) != 0) continue;
+        if (disk.f_blocks > 0 && disk.f_bavail * (uint64_t)disk.f_bsize < LEAST_DISK) return true;
+        if (disk.f_files > 0 && disk.f_ffree == 0) return true;
+    }
+    return false;
+}
+
+static void reap(void) {
+    int ended;
+    for (pid_t pid; (pid = waitpid(-1, &ended, WNOHANG)) > 0;) {
+        if (pid != program) continue;
+        has_ended = true;
+        status = ended;
+    }
+}
+
+/*
+ * To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we
+ * share its user. The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we
+ * send one by one.
+ */
+static void signal_all(int signal) {
+    pid_t sender = is_root ? fork() : -1;
+    if (sender == 0) {
+        become_sandbox_user();
+        _exit(kill(-1, signal) == 0 ? 0 : 1);
+    }
+    if (sender > 0) {
+        int how = 0;
+        while (waitpid(sender, &how, WUNTRACED) < 0 && errno == EINTR) {}
+        if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return;
+        if (WIFSTOPPED(how)) {
+            kill(sender, SIGKILL);
+            while (waitpid(sender, NULL, 0) < 0 && errno == EINTR) {}
+        }
+    }
+    processes_of(account.uid, send_one, &signal);
+}
+
+/* Between looks new ones may be born, so look until there are none. Gives how many are left after all. */
+static int clear(void) {
+    int left;
+    const int64_t until = now_ms() + CLEAR_LIMIT;
+    while ((left = processes_of(account.uid, NULL, NULL)) > 0 && now_ms() < until) {
+        signal_all(SIGKILL);
+        reap();
+        poll(NULL, 0, 2);
+    }
+    return left;
+}
+
+/* SIGTERM asks, so whoever is there now is enough; SIGKILL must leave no one time to be born. */
+static void send_signal(int signal) {
+    if (signal == SIGTERM) processes_of(account.uid, send_one, &signal);
+    else signal_all(signal);
+    if (signal_count == MOST_SIGNALS) return;
+    signals[signal_count].name = signal == SIGTERM ? "SIGTERM" : "SIGKILL";
+    signals[signal_count++].at = now_ms() - started;
+}
+
+/* Grace would let a fork bomb go on, with no process left for anyone else. */
+static void stop(const char *why) {
+    if (*reason != '\0') return;
+    reason = why;
+    if (strcmp(why, "processes") == 0) {
+        send_signal(SIGKILL);
+        over_at = now_ms() + CLEAR_LIMIT;
+        return;
+    }
+    send_signal(SIGTERM);
+    kill_at = now_ms() + settings.limits.grace;
+}
+
+static bool has_queue(const struct stream *stream) { return stream->sent < stream->queued; }
+
+static void enqueue(struct stream *stream, const void *bytes, size_t size) {
+    memcpy(stream->queue + stream->queued, bytes, size);
+    stream->queued += size;
+}
+
+static void keep_end(struct stream *stream, const char *bytes, size_t size) {
+    size_t keep = (size_t)settings.limits.keep_bytes;
+    size_t at = keep == 0 ? 0 : (size_t)(stream->total - settings.limits.keep_bytes) % keep;
+    if (keep == 0) return;
+    if (size > keep) {
+        at = (at + size - keep) % keep;
+        bytes += size - keep;
+        size = keep;
+    }
+    size_t first = size < keep - at ? size : keep - at;
+    memcpy(stream->tail + at, bytes, first);
+    memcpy(stream->tail, bytes + first, size - first);
+}
+
+static void take(struct stream *stream, const char *bytes, size_t size) {
+    int64_t room = settings.limits.keep_bytes - stream->total;
+    size_t kept = room <= 0 ? 0 : (uint64_t)room < size ? (size_t)room : size;
+    if (kept > 0 && !has_queue(&streams[OUT]) && !has_queue(&streams[ERR])) flush_at = now_ms() + HOLD;
+    enqueue(stream, bytes, kept);
+    stream->total += (int64_t)kept;
+    if (kept < size) keep_end(stream, bytes + kept, size - kept);
+    stream->total += (int64_t)(size - kept);
+    if (streams[OUT].total + streams[ERR].total > settings.limits.output_bytes) stop("output");
+}
+
+/* The pipe is the user's, who may read from it before us: hence no read that waits. */
+static void drain(struct stream *stream) {
+    static char bytes[PIECE];
+    ssize_t n = read(stream->reader, bytes, sizeof bytes);
+    if (n > 0) take(stream, bytes, (size_t)n);
+    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) close_one(&stream->reader);
+}
+
+static void flush_queues(void) {
+    if (now_ms() < flush_at) return;
+    for (struct stream *stream = streams; stream < streams + 2; stream++) {
+        if (!has_queue(stream)) continue;
+        ssize_t n = write(stream->writer, stream->queue + stream->sent, stream->queued - stream->sent);
+        if (n >= 0) stream->sent += (size_t)n;
+        /* Nobody reads it any more. */
+        else if (errno != EAGAIN && errno != EINTR) stream->sent = stream->queued;
+    }
+}
+
+static void listen_until(int64_t until) {
+    struct pollfd polls[4];
+    bool is_held = now_ms() < flush_at;
+    if (is_held && flush_at < until) until = flush_at;
+    for (int i = 0; i < 2; i++) {
+        bool writes = !is_held && has_queue(&streams[i]);
+        polls[i] = (struct pollfd){ .fd = streams[i].reader, .events = POLLIN };
+        polls[2 + i] = (struct pollfd){ .fd = writes ? streams[i].writer : -1, .events = POLLOUT };
+    }
+    int64_t wait = until - now_ms();
+    if (wait < 0) wait = 0;
+    if (wait > 1000000) wait = 1000000;
+    const struct timespec limit = { wait / 1000, wait % 1000 * 1000000 };
+    if (ppoll(polls, 4, &limit, &unblocked) > 0) {
+        for (int i = 0; i < 2; i++) {
+            if (polls[i].revents != 0) drain(&streams[i]);
+        }
+    }
+    flush_queues();
+}
+
+static void look_around(void) {
+    disk_was_full |= is_disk_full();
+    if (evidence_refused_forks(&evidence) > before.refused_forks) stop("processes");
+    if (cpu_used() > settings.limits.cpu * 1000) stop("cpu");
+    if (evidence.kind != CGROUP_NONE) return;
+    int64_t resident = 0;
+    processes_of(account.uid, add_resident, &resident);
+    if (resident > peak) peak = resident;
+    if (resident > settings.limits.memory_bytes) stop("memory");
+}
+
+static int64_t earliest(void) {
+    int64_t first = look_at;
+    const int64_t others[] = { deadline, kill_at, over_at };
+    for (size_t i = 0; i < 3; i++) {
+        if (others[i] < first) first = others[i];
+    }
+    return first;
+}
+
+static void set_limit(int resource, int64_t soft, int64_t hard) {
+    const struct rlimit limit = { (rlim_t)soft, (rlim_t)hard };
+    setrlimit(resource, &limit);
+}
+
+/*
+ * What a limit of processes refuses leaves no evidence, so it is for where no cgroup counts them. Of a core of one
+ * byte nothing is written, and unlike of none nothing is piped to a program of the machine's either.
+ */
+static void limit_program(void) {
+    const struct limits *limits = &settings.limits;
+    set_limit(RLIMIT_CPU, 1 + limits->cpu / 1000, 2 + (limits->cpu + limits->grace) / 1000);
+    set_limit(RLIMIT_FSIZE, limits->file_bytes, limits->file_bytes);
+    set_limit(RLIMIT_CORE, 1, 1);
+    if (!is_root && !evidence.counts_forks) set_limit(RLIMIT_NPROC, limits->processes, limits->processes);
+}
+
+/* Makes the directories of the output below the home. */
+static void make_output(char path[4096]) {
+    int length = snprintf(path, 4096, "%s", account.home);
+    for (char *rest = settings.output, *part; (part = strsep(&rest, "/")) != NULL && length < 4096;) {
+        length += snprintf(path + length, 4096 - (size_t)length, "/%s", part);
+        mkdir(path, 0777);
+    }
+}
+
+static void put_variables(char **variables) {
+    for (char **each = variables; *each != NULL; each++) putenv(*each);
+}
+
+static void set_environment(void) {
+    char output[4096];
+    clearenv();
+    put_variables(settings.inherited);
+    setenv("HOME", account.home, 1);
+    setenv("PWD", account.home, 1);
+    setenv("USER", account.name, 1);
+    setenv("LOGNAME", account.name, 1);
+    put_variables(settings.given);
+    make_output(output);
+    setenv("SANDBOX_OUTPUT_DIR", output, 1);
+}
+
+static _Noreturn void become_program(int out, int err) {
+    restore_signals();
+    evidence_join(&evidence);
+    /* Whoever started us may have closed our /proc entries. */
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    write_file("/proc/self/oom_score_adj", "500");
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    setsid();
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
+    close_from(3);
+    limit_program();
+    become_sandbox_user();
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    set_environment();
+    if (chdir(account.home) != 0) dprintf(STDERR_FILENO, "cannot enter %s: %s\n", account.home, strerror(errno));
+    if (settings.code != NULL && !write_file(settings.file, settings.code)) {
+        dprintf(STDERR_FILENO, "cannot write %s: %s\n", settings.file, strerror(errno));
+    }
+    execvp(settings.command[0], settings.command);
+    dprintf(STDERR_FILENO, "cannot run %s: %s\n", settings.command[0], strerror(errno));
+    _exit(1);
+}
+
+/* In the place of the program's file may be a pipe, at which whoever opens it waits. */
+static _Noreturn void become_checker(void) {
+    restore_signals();
+    alarm(CHECK_SECONDS);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) _exit(0);
+    close_from(3);
+    become_sandbox_user();
+    clearenv();
+    put_variables(settings.inherited);
+    if (chdir(account.home) != 0) _exit(0);
+    struct stat facts;
+    if (settings.code != NULL) {
+        unlink(settings.file);
+        if (lstat(settings.file, &facts) != 0) write_file(settings.file, settings.code);
+    }
+    if (stat(settings.file, &facts) != 0 || !S_ISREG(facts.st_mode)) _exit(0);
+    execl("/bin/sh", "sh", "-c", settings.check, (char *)NULL);
+    _exit(0);
+}
+
+/*
+ * A program that failed by itself may be one that its language cannot even read. Asked afterwards, that costs valid
+ * programs nothing.
+ */
+static bool is_invalid(void) {
+    pid_t checker = fork();
+    if (checker == 0) become_checker();
+    int how = 0;
+    for (int64_t until = now_ms() + (CHECK_SECONDS + 1) * 1000; checker > 0 && now_ms() < until;) {
+        if (waitpid(checker, &how, WNOHANG) != 0) return WIFEXITED(how) && WEXITSTATUS(how) != 0;
+        poll(NULL, 0, 2);
+    }
+    return false;
+}
+
+/* The user's own, so that the program may open /dev/stdout anew. */
+static bool make_program_pipes(int out[2], int err[2]) {
+    if (is_root && seteuid(account.uid) != 0) return false;
+    bool made = make_pipe(out) && make_pipe(err);
+    if (is_root && seteuid(0) != 0) return false;
+    return made;
+}
+
+static bool make_stream(struct stream *stream, int reader, int writer) {
+    size_t keep = (size_t)settings.limits.keep_bytes;
+    *stream = (struct stream){ .reader = reader, .writer = writer };
+    stream->queue = malloc(2 * keep + OWN_ROOM);
+    stream->tail = malloc(keep + 1);
+    set_nonblocking(reader);
+    set_nonblocking(writer);
+    return stream->queue != NULL && stream->tail != NULL;
+}
+
+static void start_program(void) {
+    int out[2], err[2];
+    if (!make_program_pipes(out, err)) die("pipes", "");
+    if (!make_stream(&streams[OUT], out[0], STDOUT_FILENO) || !make_stream(&streams[ERR], err[0], STDERR_FILENO)) {
+        die("memory", "");
+    }
+    program = fork();
+    if (program == 0) become_program(out[1], err[1]);
+    if (program < 0) die("fork", "");
+    close(out[1]), close(err[1]);
+    started = now_ms();
+}
+
+static void say(const char *text) { enqueue(&streams[ERR], text, strlen(text)); }
+
+static void watch_program(void) {
+    const struct limits *limits = &settings.limits;
+    deadline = started + limits->timeout;
+    look_at = started + LOOK_PERIOD;
+    kill_at = over_at = never;
+    flush_queues();
+    for (reap(); !has_ended; reap()) {
+        int64_t now = now_ms();
+        if (now >= deadline) {
+            deadline = never;
+            stop("timeout");
+        }
+        if (now >= look_at) {
+            look_around();
+            look_at = now + LOOK_PERIOD;
+        }
+        if (now >= kill_at) {
+            kill_at = never;
+            send_signal(SIGKILL);
+            over_at = now_ms() + CLEAR_LIMIT;
+        }
+        if (now >= over_at) break;
+        listen_until(earliest());
+    }
+}
+
+static int64_t dropped(const struct stream *stream) {
+    int64_t count = stream->total - 2 * settings.limits.keep_bytes;
+    return count > 0 ? count : 0;
+}
+
+/* After the beginning, which has gone out or waits to: how much is missing, and the end. */
+static void enqueue_end(struct stream *stream) {
+    int64_t keep = settings.limits.keep_bytes, beyond = stream->total - keep;
+    char said[64];
+    if (dropped(stream) > 0) {
+        int length = snprintf(said, sizeof said, "\n[%lld bytes left out]\n", (long long)dropped(stream));
+        enqueue(stream, said, (size_t)length);
+    }
+    if (beyond <= 0 || keep == 0) return;
+    size_t at = beyond > keep ? (size_t)(beyond % keep) : 0;
+    if (at > 0) enqueue(stream, stream->tail + at, (size_t)keep - at);
+    enqueue(stream, stream->tail, at > 0 ? at : (size_t)(beyond < keep ? beyond : keep));
+}
+
+static void say_signals(char *text, size_t size) {
+    size_t length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < signal_count && length < size; i++) {
+        const char *between = i == 0 ? "" : ",";
+        length += (size_t)snprintf(
+            text + length, size - length, "%s{\"signal\":\"%s\",\"atMs\":%lld}", between, signals[i].name,
+            (long long)signals[i].at
+        );
+    }
+}
+
+/* Whether the program has left anything where its artifacts are looked for, or something else in that place. */
+static bool has_outputs(void) {
+    char path[4096];
+    struct stat facts;
+    snprintf(path, sizeof path, "%s/%s", account.home, settings.output);
+    if (lstat(path, &facts) != 0) return errno != ENOENT;
+    if (!S_ISDIR(facts.st_mode)) return true;
+    DIR *directory = opendir(path);
+    if (directory == NULL) return true;
+    bool found = false;
+    for (struct dirent *entry; !found && (entry = readdir(directory)) != NULL;) {
+        found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(directory);
+    return found;
+}
+
+static const char *boolean(bool value) { return value ? "true" : "false"; }
+
+struct clearing {
+    int64_t wall_ms, cleared_ms;
+    int left, survivors;
+    bool refused_forks, invalid;
+};
+
+/*
+ * Whether nobody is in the sandbox's cgroup but its first process and us. Not in one of our own, which whoever may
+ * become root can leave.
+ */
+static bool is_alone(void) {
+    return evidence.counts_forks && !evidence.own && evidence_processes(&evidence) == 2;
+}
+
+/* What the program left running is no longer wanted. */
+static void end_the_rest(struct clearing *clearing, bool was_alone) {
+    clearing->wall_ms = now_ms() - started;
+    clearing->refused_forks = evidence_refused_forks(&evidence) > before.refused_forks;
+    disk_was_full |= is_disk_full();
+    bool alone = was_alone && is_alone();
+    clearing->left = alone ? 0 : processes_of(account.uid, NULL, NULL);
+    clearing->survivors = alone ? 0 : clear();
+    clearing->cleared_ms = now_ms() - started;
+    reap();
+    bool failed_by_itself = has_ended && WIFEXITED(status) && WEXITSTATUS(status) != 0 && *reason == '\0';
+    if (!failed_by_itself || settings.check == NULL) return;
+    clearing->invalid = is_invalid();
+    clearing->survivors = clear();
+}
+
+static void report(const struct clearing *clearing) {
+    char text[OWN_ROOM / 2], sent[512];
+    int64_t most = 0, cpu = usage(RUSAGE_CHILDREN, &most), counted = cpu_used();
+    int64_t cgroup_peak = evidence_peak(&evidence) - before.memory;
+    if (counted > cpu) cpu = counted;
+    if (most > peak) peak = most;
+    if (cgroup_peak > peak) peak = cgroup_peak;
+    say_signals(sent, sizeof sent);
+    snprintf(
+        text, sizeof text,
+        "\x1e%s {\"reason\":\"%s\",\"exited\":%s,\"status\":%d,\"wallMs\":%lld,\"cpuMs\":%lld,\"peakBytes\":%lld,"
+        "\"oomKills\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,\"leftRunning\":%d,\"survivors\":%d,"
+        "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
+        "\"cpuQuota\":%s,\"outputs\":%s,\"cgroup\":\"%s\"}\n",
+        settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)(cpu + 999) / 1000,
+        (long long)peak,
+        (long long)(evidence_oom_kills(&evidence) - before.oom_kills), boolean(clearing->refused_forks),
+        boolean(disk_was_full), boolean(clearing->invalid), clearing->left, clearing->survivors,
+        (long long)clearing->cleared_ms, sent, (long long)streams[OUT].total, (long long)streams[ERR].total,
+        (long long)(dropped(&streams[OUT]) + dropped(&streams[ERR])), boolean(evidence_has_quota(&evidence)),
+        boolean(has_outputs()), evidence_name(&evidence)
+    );
+    say(text);
+}
+
+static void finish(const struct clearing *clearing) {
+    int64_t drained_by = now_ms() + DRAIN_LIMIT;
+    while (now_ms() < drained_by && (streams[OUT].reader >= 0 || streams[ERR].reader >= 0)) listen_until(drained_by);
+    enqueue_end(&streams[OUT]);
+    enqueue_end(&streams[ERR]);
+    report(clearing);
+    close_one(&streams[OUT].reader), close_one(&streams[ERR].reader);
+    flush_at = 0;
+    flush_queues();
+    int64_t said_by = now_ms() + SAY_LIMIT;
+    while (now_ms() < said_by && (has_queue(&streams[OUT]) || has_queue(&streams[ERR]))) listen_until(said_by);
+}
+
+static const char *inherited(const char *name) {
+    size_t length = strlen(name);
+    for (char **each = settings.inherited; *each != NULL; each++) {
+        if (strncmp(*each, name, length) == 0 && (*each)[length] == '=') return *each + length + 1;
+    }
+    return "";
+}
+
+/*
+ * Without a user to become, the program would run as root, and what we send to all of the user's processes would
+ * reach everyone's.
+ */
+static bool find_account(void) {
+    static char passwd[PIECE];
+    is_root = geteuid() == 0;
+    if (is_root) return read_file("/etc/passwd", passwd, sizeof passwd) > 0 && account_named(passwd, "user", &account);
+    account.uid = geteuid();
+    account.gid = getegid();
+    snprintf(account.name, sizeof account.name, "%s", inherited("USER"));
+    snprintf(account.home, sizeof account.home, "%s", inherited("HOME"));
+    return true;
+}
+
+static void look_before(void) {
+    evidence_find(&evidence, &settings.limits);
+    before.oom_kills = evidence_oom_kills(&evidence);
+    before.refused_forks = evidence_refused_forks(&evidence);
+    before.cpu_us = evidence_cpu_us(&evidence);
+    before.memory = evidence_memory(&evidence);
+    before.own_cpu_us = usage(RUSAGE_SELF, NULL);
+}
+
+int supervise(char **environment) {
+    const char *wrong = settings_take(environment, &settings);
+    if (wrong != NULL) {
+        dprintf(STDERR_FILENO, "the supervisor cannot understand its settings: %s\n", wrong);
+        return 2;
+    }
+    if (!find_account()) {
+        dprintf(STDERR_FILENO, "the sandbox has no user of its own\n");
+        return 2;
+    }
+    static const int ignored[] = { SIGTERM, SIGINT, SIGHUP };
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
+    unblocked = catch_children();
+    umask(022);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    look_before();
+    bool was_alone = is_alone();
+    start_program();
+    char text[OWN_ROOM / 2];
+    snprintf(text, sizeof text, "\x1e%s started %s\n", settings.nonce, evidence_name(&evidence));
+    say(text);
+    watch_program();
+    struct clearing clearing = { 0 };
+    end_the_rest(&clearing, was_alone);
+    finish(&clearing);
+    return 0;
+}

@@ -1,0 +1,304 @@
+/*
+ * Walls: theory of operation.
+ *
+ * The launcher makes once, in a mount namespace of its own, a root that all sandboxes share: a small tmpfs, read-only,
+ * with the machine's /usr and a few more directories bound into it. A sandbox's process 1 is born in new
+ * process, mount, network, IPC and UTS namespaces. It is still root of the machine and nothing of the sandbox runs,
+ * so it can put into its copy of that root what is the sandbox's own: one tmpfs with a budget for everything that may
+ * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that its only root, takes the loopback
+ * device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the machine has
+ * these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over any of
+ * them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
+ * refuses, and becomes the agent by execve: with a layout of memory of its own and nothing of ours in it.
+ *
+ * Whatever fails is said on standard error, and the process ends: there is no sandbox with a wall missing.
+ */
+#include "walls.h"
+
+#include "filter.h"
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const uint64_t walls_namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+
+/* What starting and stopping other users' programs takes, and root's programs to give files away. */
+static const int kept_capabilities[] = { CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID };
+
+enum { PATH_SIZE = 4096, MOUNTS_SIZE = 1 << 20 };
+
+static char *join(char path[PATH_SIZE], const char *before, const char *after) {
+    if ((size_t)snprintf(path, PATH_SIZE, "%s%s", before, after) >= PATH_SIZE) die("too long", before);
+    return path;
+}
+
+static void mount_on(const char *source, const char *place, const char *type, unsigned long flags, const char *data) {
+    if (mount(source, place, type, flags, data) != 0) die("mounting", place);
+}
+
+/* Where no device may be made, as in a container's user namespace, the machine's own is shown. */
+static void make_device(const struct plan_place *device, const char *place) {
+    if (mknod(place, S_IFCHR | 0666, makedev(device->major, device->minor)) == 0) {
+        if (chmod(place, 0666) != 0) die("device", place);
+        return;
+    }
+    if (!write_file(place, "")) die("device", place);
+    mount_on(device->from, place, "none", MS_BIND, NULL);
+}
+
+static void install(const char *source, const char *place) {
+    int from = open(source, O_RDONLY | O_CLOEXEC);
+    if (from < 0) die("program", source);
+    int to = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    if (to < 0) die("program", place);
+    char bytes[1 << 16];
+    for (ssize_t n; (n = read(from, bytes, sizeof bytes)) != 0;) {
+        if (n < 0 || !write_all(to, bytes, (size_t)n)) die("program", place);
+    }
+    if (fchmod(to, 0755) != 0) die("program", place);
+    close(from);
+    close(to);
+}
+
+static bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
+/* As the kernel writes a path in mountinfo: blanks and backslashes as three octal digits. */
+static void unescape(char *text) {
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        bool escaped = *from == '\\' && is_octal(from[1]) && is_octal(from[2]) && is_octal(from[3]);
+        *to++ = escaped ? (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0')) : *from;
+        if (escaped) from += 3;
+    }
+    *to = '\0';
+}
+
+static void remount_read_only(char *line, const char *place) {
+    char *words[6];
+    for (int i = 0; i < 6; i++) {
+        if ((words[i] = strsep(&line, " ")) == NULL) return;
+    }
+    char *at = words[4];
+    const char *options = words[5];
+    unescape(at);
+    size_t length = strlen(place);
+    if (strncmp(at, place, length) != 0 || (at[length] != '\0' && at[length] != '/')) return;
+    unsigned long kept = strstr(options, "noexec") != NULL ? MS_NOEXEC : 0;
+    kept |= strstr(options, "noatime") != NULL ? MS_NOATIME : MS_RELATIME;
+    mount_on("none", at, "none", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | kept, NULL);
+}
+
+/* With all that is mounted below it, each of which has flags of its own. */
+static void bind_read_only(const char *source, const char *place) {
+    mount_on(source, place, "none", MS_BIND | MS_REC, NULL);
+    char *mounts = malloc(MOUNTS_SIZE);
+    if (mounts == NULL || read_file("/proc/self/mountinfo", mounts, MOUNTS_SIZE) < 0) die("mountinfo", "");
+    if (strlen(mounts) == MOUNTS_SIZE - 1) die("too many mounts", "");
+    for (char *next = mounts, *line; (line = strsep(&next, "\n")) != NULL;) remount_read_only(line, place);
+    free(mounts);
+}
+
+static void make_place(const char *root, const struct plan_place *each) {
+    char place[PATH_SIZE];
+    join(place, root, each->place);
+    switch (each->kind) {
+    case PLACE_DIRECTORY:
+        if ((mkdir(place, 0755) != 0 && errno != EEXIST) || chmod(place, 0755) != 0) die("directory", place);
+        break;
+    case PLACE_LINK:
+        if (symlink(each->from, place) != 0) die("link", place);
+        break;
+    case PLACE_DEVICE: make_device(each, place); break;
+    case PLACE_BIND: bind_read_only(each->from, place); break;
+    case PLACE_PROGRAM: install(each->from, place); break;
+    }
+}
+
+void walls_make_root(const struct plan *plan, const char *run_directory) {
+    char root[PATH_SIZE], disk[PATH_SIZE];
+    join(root, run_directory, "/root");
+    join(disk, run_directory, "/disk");
+    if (unshare(CLONE_NEWNS) != 0) die("mount namespace", "");
+    mount_on("none", "/", "none", MS_REC | MS_SLAVE, NULL);
+    if (mkdir(root, 0755) != 0 || mkdir(disk, 0700) != 0) die("directory", run_directory);
+    mount_on("tmpfs", root, "tmpfs", MS_NOSUID, "mode=0755,size=4m");
+    for (size_t i = 0; i < plan->place_count; i++) make_place(root, &plan->places[i]);
+    mount_on("none", root, "none", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_RELATIME, NULL);
+}
+
+static bool write_map(pid_t pid, const char *name, uid_t uid) {
+    char path[64], map[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    snprintf(map, sizeof map, "0 %u 1\n1000 %u 1\n", uid, uid + 1);
+    return write_file(path, map);
+}
+
+int walls_make_users(uid_t uid) {
+    pid_t pid = clone_child(CLONE_NEWUSER, -1, NULL);
+    if (pid == 0) {
+        for (;;) pause();
+    }
+    if (pid < 0) return -1;
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+    bool mapped = write_map(pid, "uid_map", uid) && write_map(pid, "gid_map", uid);
+    int users = mapped ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int error = errno;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    errno = error;
+    return users;
+}
+
+void walls_join_cgroups(const struct plan *plan, uint32_t id) {
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < plan->cgroup_count; i++) {
+        snprintf(path, sizeof path, "%s/%u/%s", plan->cgroups[i].parent, id, plan->cgroups[i].join);
+        if (!write_file(path, "0")) die("joining", path);
+    }
+    /* Not every container's root may; then it is as any other process. */
+    write_file("/proc/self/oom_score_adj", "-500");
+}
+
+static void make_directory(const char *disk, const char *name, mode_t mode, uid_t owner) {
+    char place[PATH_SIZE];
+    join(place, disk, name);
+    if (mkdir(place, mode) != 0 || chmod(place, mode) != 0 || chown(place, owner, owner) != 0) die("directory", place);
+}
+
+static void show(const char *disk, const char *name, const char *root, const char *place) {
+    char from[PATH_SIZE], to[PATH_SIZE];
+    mount_on(join(from, disk, name), join(to, root, place), "none", MS_BIND, NULL);
+}
+
+static void show_cgroup(const struct birth *birth, const struct plan_cgroup *cgroup, const char *root) {
+    char from[PATH_SIZE], to[PATH_SIZE];
+    snprintf(from, sizeof from, "%s/%u", cgroup->parent, birth->id);
+    mount_on(from, join(to, root, cgroup->place), "none", MS_BIND, NULL);
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
+    mount_on("none", to, "none", MS_REMOUNT | MS_BIND | flags, NULL);
+}
+
+/* One file system, so one budget, for all that a sandbox may write; and what it reads of itself. */
+static void make_own_places(const struct birth *birth, const char *root) {
+    char disk[PATH_SIZE], place[PATH_SIZE], options[PATH_SIZE];
+    const struct plan *plan = birth->plan;
+    uid_t guest_root = birth->uid, user = birth->uid + 1;
+    join(disk, birth->run_directory, "/disk");
+    snprintf(options, sizeof options, "mode=0755,uid=%u,gid=%u,%s", guest_root, guest_root, plan->disk);
+    mount_on("tmpfs", disk, "tmpfs", MS_NOSUID | MS_NODEV, options);
+    make_directory(disk, "/home", 0755, guest_root);
+    make_directory(disk, "/home/user", 0755, user);
+    make_directory(disk, "/home/root", 0700, guest_root);
+    make_directory(disk, "/tmp", 01777, guest_root);
+    make_directory(disk, "/shm", 01777, guest_root);
+    show(disk, "/home", root, "/home");
+    show(disk, "/tmp", root, "/tmp");
+    show(disk, "/shm", root, "/dev/shm");
+    const char *terminals = "newinstance,ptmxmode=0666,mode=620";
+    mount_on("devpts", join(place, root, "/dev/pts"), "devpts", MS_NOSUID | MS_NOEXEC, terminals);
+    mount_on("proc", join(place, root, "/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    for (size_t i = 0; i < plan->cgroup_count; i++) {
+        if (*plan->cgroups[i].place != '\0') show_cgroup(birth, &plan->cgroups[i], root);
+    }
+}
+
+/* Nothing of the machine's file systems is left but what the root shows. */
+static void make_only_root(const char *root) {
+    if (chdir(root) != 0 || pivot_root(".", ".") != 0) die("root", root);
+    if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0) die("the machine's root", "");
+}
+
+/* With it the kernel gives the loopback device its address. */
+static void take_loopback_up(void) {
+    struct ifreq request = { .ifr_name = "lo" };
+    int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (any < 0 || ioctl(any, SIOCGIFFLAGS, &request) != 0) die("loopback", "");
+    request.ifr_flags |= IFF_UP;
+    if (ioctl(any, SIOCSIFFLAGS, &request) != 0) die("loopback", "");
+    close(any);
+}
+
+static void become_guest_root(int users) {
+    if (setns(users, CLONE_NEWUSER) != 0) die("user namespace", "");
+    if (become_user(0, 0) != 0) die("root of the sandbox", "");
+}
+
+static void die_with_launcher(int launcher) {
+    /* Whoever has become somebody else must ask for it again. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
+    /*
+     * Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of
+     * it.
+     */
+    struct pollfd gone = { .fd = launcher, .events = POLLIN };
+    if (poll(&gone, 1, 0) != 0) _exit(1);
+}
+
+static void give_up_privileges(void) {
+    uint64_t kept = 0;
+    for (size_t i = 0; i < sizeof kept_capabilities / sizeof *kept_capabilities; i++) {
+        kept |= 1ULL << kept_capabilities[i];
+    }
+    for (int capability = 0; capability < 64; capability++) {
+        if (kept >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+        /* The kernel knows no more. */
+        if (errno == EINVAL) break;
+        die("bounding capabilities", "");
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) die("no new privileges", "");
+    struct sock_fprog program = filter();
+    if (prctl(PR_SET_SECCOMP, 2, &program, 0, 0) != 0) die("seccomp filter", "");
+    if (set_capabilities((uint32_t)kept) != 0) die("capabilities", "");
+}
+
+/* Nothing, nothing, what it says to us, the host; and no other. */
+static void lay_out_descriptors(const struct birth *birth) {
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) die("/dev/null", "");
+    int line = fcntl(birth->line, F_DUPFD_CLOEXEC, 100);
+    if (line < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(line, 3) < 0) die("descriptors", "");
+    close_from(4);
+}
+
+_Noreturn void walls_become_agent(const struct birth *birth) {
+    const struct plan *plan = birth->plan;
+    if (dup2(birth->errors, STDERR_FILENO) < 0) _exit(127);
+    restore_signals();
+    umask(022);
+    walls_join_cgroups(plan, birth->id);
+    if (unshare(CLONE_NEWCGROUP) != 0) die("cgroup namespace", "");
+    char root[PATH_SIZE];
+    umask(0);
+    make_own_places(birth, join(root, birth->run_directory, "/root"));
+    umask(022);
+    make_only_root(root);
+    take_loopback_up();
+    if (sethostname(plan->hostname, strlen(plan->hostname)) != 0) die("host name", "");
+    if (setsid() < 0) die("session", "");
+    become_guest_root(birth->users);
+    die_with_launcher(birth->launcher);
+    give_up_privileges();
+    lay_out_descriptors(birth);
+    char *const words[] = {
+        (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes, NULL
+    };
+    char *const nothing[] = { NULL };
+    execve(plan->agent, words, nothing);
+    die("agent", plan->agent);
+}

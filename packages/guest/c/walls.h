@@ -1,0 +1,41 @@
+/*
+ * What each sandbox is walled in by where the host is root: namespaces, file systems, users, and what its first
+ * process gives up.
+ */
+#ifndef WALLS_H
+#define WALLS_H
+
+#include "plan.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What a sandbox is made from: none of it is the sandbox's any more once its agent runs. */
+struct birth {
+    const struct plan *plan;
+    const char *run_directory;
+    uint32_t id;
+    uid_t uid;
+    /*
+     * Descriptors: the user namespace, the line to the host, where errors are said, and one that is readable once the
+     * launcher is dead.
+     */
+    int users, line, errors, launcher;
+};
+
+/* The root that all sandboxes share, mounted where nobody but this process and its children sees it. */
+void walls_make_root(const struct plan *plan, const char *run_directory);
+/* A user namespace of two ids, which root of the machine owns. Gives a descriptor, or -1. */
+int walls_make_users(uid_t uid);
+/*
+ * Into its cgroups, and the last that memory is taken from. For a process that has not yet run anything of the
+ * sandbox's.
+ */
+void walls_join_cgroups(const struct plan *plan, uint32_t id);
+/* A new process 1, in the namespaces of NEW_NAMESPACES, becomes the sandbox's agent. */
+_Noreturn void walls_become_agent(const struct birth *birth);
+
+/* The namespaces that process 1 of a sandbox is born into. A cgroup namespace comes once it is in its cgroups. */
+extern const uint64_t walls_namespaces;
+
+#endif

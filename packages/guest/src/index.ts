@@ -1,0 +1,2 @@
+export * as Guest from "./Guest.js"
+export * as GuestShell from "./GuestShell.js"

@@ -1,0 +1,102 @@
+import { FileSystem } from "@effect/platform"
+import { Effect, type Option, type Scope } from "effect"
+import { CgroupsUnusable } from "../HostErrors.js"
+import * as CgroupMounts from "./CgroupMounts.js"
+import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
+
+/** Microseconds in which the quota is counted: the kernel's default. */
+const PERIOD = 100_000
+
+const controllers = ["memory", "pids", "cpu", "cpuacct"] as const
+type Controller = (typeof controllers)[number]
+
+const settingsOf = (caps: Caps): Record<Controller, Hierarchy["settings"]> => ({
+  memory: [
+    ["memory.limit_in_bytes", String(caps.memoryBytes)],
+    // Memory and swap together; there only where swap is counted.
+    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)]
+  ],
+  pids: [["pids.max", String(caps.processes)]],
+  cpu: [["cpu.cfs_quota_us", String(Math.ceil(caps.processors * PERIOD))]],
+  cpuacct: []
+})
+
+/** Controllers that the sandbox may read. */
+const shown: ReadonlyArray<Controller> = ["memory", "pids", "cpuacct", "cpu"]
+
+const isEssential = (controller: Controller) => controller === "memory" || controller === "pids"
+
+/** The directories, one for each hierarchy, with the controllers that it carries. */
+const located = (given: Surroundings) => {
+  const mounts = CgroupMounts.parse(given.mounts).filter(({ version }) => version === 1)
+  const found = new Map<string, Array<Controller>>()
+  for (const controller of controllers) {
+    const mount = mounts.find((candidate) => candidate.controllers.includes(controller))
+    if (mount !== undefined) found.set(mount.directory, [...(found.get(mount.directory) ?? []), controller])
+  }
+  return found
+}
+
+const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
+  directory: string,
+  carried: ReadonlyArray<Controller>,
+  caps: Caps,
+  makeSubtree: MakeSubtree
+) {
+  const fs = yield* FileSystem.FileSystem
+  const { own, shared } = yield* makeSubtree(directory)
+  const all = settingsOf(caps)
+  // Those below take it over from here.
+  if (carried.includes("memory")) yield* Effect.ignore(fs.writeFileString(`${own}/memory.swappiness`, "0"))
+  const settings = yield* Effect.filter(
+    carried.flatMap((controller) => all[controller]),
+    ([file]) => fs.exists(`${shared}/${file}`)
+  )
+  const visible = shown.find((controller) => carried.includes(controller))
+  return {
+    parent: own,
+    // Unlike cgroup.procs it moves a lone thread without a lock over the whole machine.
+    join: "tasks",
+    place: visible === undefined ? "" : `/sys/fs/cgroup/${visible}`,
+    settings
+  } satisfies Hierarchy
+})
+
+const usageIn =
+  (fs: FileSystem.FileSystem, memory: string, cpuacct: string | undefined) =>
+  (id: number): Effect.Effect<Option.Option<CgroupUsage>> =>
+    Effect.option(
+      Effect.gen(function* () {
+        const [used, stat, cpu] = yield* Effect.all([
+          fs.readFileString(`${memory}/${id}/memory.usage_in_bytes`),
+          fs.readFileString(`${memory}/${id}/memory.stat`),
+          cpuacct === undefined ? Effect.succeed("0") : fs.readFileString(`${cpuacct}/${id}/cpuacct.usage`)
+        ])
+        const { total_cache = 0, total_shmem = 0 } = CgroupMounts.numbersIn(stat)
+        const cacheBytes = Math.max(0, total_cache - total_shmem)
+        return { cpuMicros: Number(cpu) / 1000, memoryBytes: Number(used), cacheBytes }
+      })
+    )
+
+/** Cgroups of version 1, alone or beside a version 2 that carries no controllers. */
+export const make = Effect.fn("CgroupV1.make")(function* (
+  given: Surroundings,
+  caps: Caps,
+  makeSubtree: MakeSubtree
+): Effect.fn.Return<Cgroups, unknown, FileSystem.FileSystem | Scope.Scope> {
+  const fs = yield* FileSystem.FileSystem
+  const found = [...located(given)]
+  const carried = found.flatMap(([, names]) => names)
+  if (!controllers.filter(isEssential).every((name) => carried.includes(name)))
+    return yield* new CgroupsUnusable({ reason: "no memory and pids controllers of version 1" })
+  const hierarchies = yield* Effect.forEach(found, ([directory, names]) =>
+    makeHierarchy(directory, names, caps, makeSubtree)
+  )
+  const parentOf = (controller: Controller) =>
+    hierarchies[found.findIndex(([, names]) => names.includes(controller))]?.parent
+  return {
+    kind: "cgroup v1",
+    hierarchies,
+    usage: usageIn(fs, parentOf("memory") ?? "", parentOf("cpuacct"))
+  }
+})

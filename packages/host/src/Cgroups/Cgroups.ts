@@ -1,0 +1,51 @@
+import type { Effect, Option, Scope } from "effect"
+
+/** What a sandbox as a whole may use. */
+export interface Caps {
+  /** Bytes; there is no swap beside it. */
+  readonly memoryBytes: number
+  /** Processors; 1.5 is one and a half. */
+  readonly processors: number
+  /** Processes and threads. */
+  readonly processes: number
+}
+
+/** A directory in which every sandbox gets a cgroup of its own. */
+export interface Hierarchy {
+  readonly parent: string
+  /** The file that a process writes 0 to in order to join. */
+  readonly join: "tasks" | "cgroup.procs"
+  /** Where in the sandbox its cgroup can be read; empty: nowhere. */
+  readonly place: string
+  readonly settings: ReadonlyArray<readonly [file: string, value: string]>
+}
+
+/** What a sandbox has used. */
+export interface CgroupUsage {
+  readonly cpuMicros: number
+  readonly memoryBytes: number
+  /** The part of the memory that the kernel could take back: files that were read. */
+  readonly cacheBytes: number
+}
+
+/** The cgroups of one host's sandboxes. */
+export interface Cgroups {
+  readonly kind: "cgroup v1" | "cgroup v2"
+  readonly hierarchies: ReadonlyArray<Hierarchy>
+  /** What a sandbox uses, by its number among the launcher's. */
+  readonly usage: (id: number) => Effect.Effect<Option.Option<CgroupUsage>>
+}
+
+/** What the kernel says of this machine's cgroups. */
+export interface Surroundings {
+  /** The text of /proc/self/mountinfo. */
+  readonly mounts: string
+  /** The text of /proc/self/cgroup. */
+  readonly own: string
+  readonly isRoot: boolean
+}
+
+/** Makes a host's own directory of a hierarchy, in the one that all hosts share. */
+export type MakeSubtree = (
+  directory: string
+) => Effect.Effect<{ readonly shared: string; readonly own: string }, unknown, Scope.Scope>

@@ -1,0 +1,71 @@
+import { Effect, Predicate, Schema } from "effect"
+import { RequestRefused } from "../HostErrors.js"
+import type { SandboxRequest } from "./SandboxTable.js"
+import * as Timeout from "./Timeout.js"
+
+const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
+const Anything = Schema.Record({ key: Schema.String, value: Schema.Unknown })
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
+
+/** The body of a request for a new sandbox. */
+export const NewSandbox = Schema.Struct({
+  templateID: Schema.String,
+  timeout: Schema.optional(Timeout.Seconds),
+  metadata: optional(Strings),
+  envVars: optional(Strings),
+  autoPause: optional(Schema.Boolean),
+  autoResume: optional(Schema.Struct({ enabled: optional(Schema.Boolean) })),
+  network: optional(Anything),
+  iam: optional(Anything),
+  mcp: optional(Anything),
+  volumeMounts: optional(Schema.Array(Schema.Unknown))
+})
+type NewSandbox = typeof NewSandbox.Type
+
+/** The one template that this host has: the SDK's default. */
+const TEMPLATE = "base"
+
+const isEmpty = (value: unknown): boolean =>
+  Predicate.isNullable(value) || (Predicate.isObject(value) && Object.keys(value).length === 0)
+
+/** Whether a network option is met by having no network. (`allow_internet_access` is E2B's default, so it is let be.) */
+const isMet = ([name, value]: readonly [string, unknown]) =>
+  isEmpty(value) || name === "denyOut" || (name === "allowPublicTraffic" && value === false)
+
+/** What E2B offers and this host does not, with what is said to those who ask for it. */
+const missing: ReadonlyArray<readonly [isAsked: (asked: NewSandbox) => boolean, message: string]> = [
+  [({ volumeMounts }) => !isEmpty(volumeMounts), "this host has no volumes"],
+  [({ autoPause }) => autoPause === true, "this host cannot pause sandboxes: autoPause must be false"],
+  [
+    ({ autoResume }) => autoResume?.enabled === true,
+    "this host cannot resume sandboxes: autoResume must be off"
+  ],
+  [
+    ({ network }) => !Object.entries(network ?? {}).every(isMet),
+    "this host's sandboxes have no network: it can only be denied"
+  ],
+  [({ iam }) => !isEmpty(iam), "this host issues no identity tokens"],
+  [({ mcp }) => Predicate.isNotNullable(mcp), "this host has no MCP gateway"]
+]
+
+const refuse = (status: number, message: string) => new RequestRefused({ status, message })
+
+/** What a client asks for, or why it cannot be had. `defaultTimeout` is in seconds, `maxLifetime` in milliseconds. */
+export const toRequest = (
+  asked: NewSandbox,
+  defaultTimeout: number,
+  maxLifetime: number
+): Effect.Effect<SandboxRequest, RequestRefused> =>
+  Effect.gen(function* () {
+    if (asked.templateID !== TEMPLATE)
+      return yield* refuse(404, `template "${asked.templateID}" not found: this host has "${TEMPLATE}" alone`)
+    const [refused] = missing.filter(([isAsked]) => isAsked(asked))
+    if (refused !== undefined) return yield* refuse(400, refused[1])
+    return {
+      template: asked.templateID,
+      lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
+      metadata: asked.metadata ?? {},
+      envVars: asked.envVars ?? {}
+    }
+  })

@@ -1,0 +1,154 @@
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import * as GuestSandbox from "../Guest/GuestSandbox.js"
+import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as Secrets from "../Secrets.js"
+import * as SandboxMetrics from "./SandboxMetrics.js"
+
+/** What a client asks a new sandbox to be. */
+export interface SandboxRequest {
+  readonly template: string
+  /** How long it lives, in milliseconds. */
+  readonly lifetime: number
+  readonly metadata: Readonly<Record<string, string>>
+  readonly envVars: Readonly<Record<string, string>>
+}
+
+/** A running sandbox, as the control plane knows it. */
+export interface SandboxRecord {
+  readonly id: string
+  readonly template: string
+  readonly metadata: Readonly<Record<string, string>>
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  /** When it is killed, in milliseconds since 1970. */
+  readonly endAt: number
+  readonly accessToken: string
+  readonly guest: GuestSandbox.GuestSandbox
+  readonly metrics: SandboxMetrics.SandboxMetrics
+}
+
+/** The running sandboxes of a host. */
+export interface SandboxTable {
+  readonly create: (
+    request: SandboxRequest
+  ) => Effect.Effect<SandboxRecord, LaunchFailed | NoFreeSlot | RequestRefused>
+  readonly find: (id: string) => SandboxRecord | undefined
+  readonly all: () => ReadonlyArray<SandboxRecord>
+  /** Lets a sandbox live so many milliseconds from now, but never longer than a sandbox may. */
+  readonly setLifetime: (record: SandboxRecord, lifetime: number) => Effect.Effect<void>
+  /** Kills a sandbox; done when nothing of it is left. False if there is none. */
+  readonly kill: (id: string) => Effect.Effect<boolean>
+}
+
+interface Entry {
+  readonly record: SandboxRecord
+  readonly scope: Scope.CloseableScope
+  /** Kills it when its time is up. */
+  readonly timer: Fiber.RuntimeFiber<unknown>
+}
+
+const closing = new RequestRefused({ status: 503, message: "the host is shutting down" })
+
+/** An empty table. When the scope closes, every sandbox in it is killed. */
+export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolation) {
+  const { maxLifetime, memoryBytes } = isolation.options
+  const running = new Map<string, Entry>()
+  const dying = new Map<string, Deferred.Deferred<void>>()
+  let isOpen = true
+
+  const end = ({ record: { id }, scope }: Entry) =>
+    Effect.gen(function* () {
+      running.delete(id)
+      const dead = yield* Deferred.make<void>()
+      dying.set(id, dead)
+      yield* Scope.close(scope, Exit.void)
+      dying.delete(id)
+      yield* Deferred.succeed(dead, undefined)
+    }).pipe(Effect.uninterruptible)
+
+  // Untraced, as is what follows: this host records no spans, and each would cost a third of its method.
+  const kill = Effect.fnUntraced(function* (id: string) {
+    const entry = running.get(id)
+    if (entry !== undefined) yield* end(entry)
+    const dead = dying.get(id)
+    if (dead !== undefined) yield* Deferred.await(dead)
+    return entry !== undefined || dead !== undefined
+  })
+
+  // A fiber that is forked where nothing interrupts would not let its scope close: hence `interruptible`.
+  const startTimer = ({ endAt, id }: SandboxRecord, scope: Scope.Scope, now: number) =>
+    Effect.forkIn(Effect.interruptible(Effect.delay(kill(id), Math.max(0, endAt - now))), scope)
+
+  /** A sandbox whose first process was killed from outside is gone for its clients too. */
+  const clearWhenDead = ({ guest, id }: SandboxRecord, scope: Scope.Scope) =>
+    Effect.forkIn(Effect.interruptible(Effect.zipRight(guest.dead, kill(id))), scope)
+
+  const recordOf = (
+    { lifetime, metadata, template }: SandboxRequest,
+    guest: GuestSandbox.GuestSandbox,
+    now: number
+  ) => ({
+    id: Secrets.identifier(),
+    template,
+    metadata,
+    startedAt: now,
+    endAt: now + Math.min(lifetime, maxLifetime),
+    accessToken: Secrets.token(),
+    guest,
+    metrics: SandboxMetrics.make(guest.usage, now, memoryBytes)
+  })
+
+  const create = (request: SandboxRequest) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const sandboxScope = yield* Scope.make()
+        const guest = yield* restore(
+          Scope.extend(GuestSandbox.make(isolation, request.envVars), sandboxScope)
+        ).pipe(
+          Effect.tap(() => (isOpen ? Effect.void : closing)),
+          Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
+        )
+        const now = yield* Clock.currentTimeMillis
+        const record: SandboxRecord = recordOf(request, guest, now)
+        const timer = yield* startTimer(record, sandboxScope, now)
+        running.set(record.id, { record, scope: sandboxScope, timer })
+        yield* clearWhenDead(record, sandboxScope)
+        return record
+      })
+    )
+
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      isOpen = false
+      return Effect.forEach([...running.values()], end, { concurrency: "unbounded", discard: true })
+    })
+  )
+
+  // One timer for all; a short-lived sandbox never meets it.
+  const recordAll = Effect.suspend(() =>
+    Effect.forEach([...running.values()], ({ record }) => record.metrics.record, { discard: true })
+  )
+  yield* Effect.forkScoped(
+    Effect.interruptible(Effect.forever(Effect.delay(recordAll, SandboxMetrics.INTERVAL)))
+  )
+
+  return {
+    create,
+    find: (id) => running.get(id)?.record,
+    all: () => [...running.values()].map(({ record }) => record),
+    setLifetime: Effect.fnUntraced(function* ({ id }, lifetime) {
+      const now = yield* Clock.currentTimeMillis
+      const entry = running.get(id)
+      if (entry === undefined) return
+      const endAt = Math.min(now + lifetime, entry.record.startedAt + maxLifetime)
+      const record = { ...entry.record, endAt }
+      const timer = yield* startTimer(record, entry.scope, now)
+      const replaced = running.get(id)
+      if (replaced === undefined) return
+      running.set(id, { ...entry, record, timer })
+      yield* Fiber.interrupt(replaced.timer)
+    }),
+    kill
+  } satisfies SandboxTable
+})

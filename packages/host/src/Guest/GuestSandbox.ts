@@ -1,0 +1,180 @@
+import { Effect, Fiber, Option, type Scope } from "effect"
+import type { CgroupUsage } from "../Cgroups/Cgroups.js"
+import { LaunchFailed, RpcRefused } from "../HostErrors.js"
+import { type GuestUser, homes } from "../Isolation/GuestUser.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as AgentSession from "./AgentSession.js"
+import { FileMetadata } from "./FileMetadata.js"
+import * as GuestProcess from "./GuestProcess.js"
+
+/** A program to run, as envd's `ProcessConfig` has it. */
+export interface ProgramConfig {
+  readonly user: GuestUser
+  readonly cmd: string
+  readonly args: ReadonlyArray<string>
+  readonly envs: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly stdin: boolean
+  readonly tag?: string
+  /** Milliseconds after which it is killed, whether or not anyone still listens. */
+  readonly deadline?: number
+}
+
+/** A program that runs, or has ended not long ago. */
+export interface Program {
+  readonly config: ProgramConfig
+  readonly process: GuestProcess.GuestProcess
+}
+
+/** What a sandbox uses. */
+export interface GuestUsage extends CgroupUsage {
+  readonly diskBytes: number
+  readonly diskTotalBytes: number
+}
+
+/** A place to run programs in that nothing can get out of. */
+export interface GuestSandbox {
+  /** Starts a program; see `GuestProcess.start`. */
+  readonly start: (config: ProgramConfig) => Effect.Effect<GuestProcess.Started, RpcRefused, Scope.Scope>
+  /** Starts a file operation inside the sandbox, as the user. */
+  readonly operateOnFiles: (
+    user: GuestUser,
+    operation: ReadonlyArray<string>,
+    input: boolean
+  ) => Effect.Effect<GuestProcess.Started, RpcRefused, Scope.Scope>
+  /** What clients have noted about its files. */
+  readonly fileMetadata: FileMetadata
+  /** The programs that run now, and those that have ended no longer than `keepEnded` ago. */
+  readonly programs: Effect.Effect<ReadonlyArray<Program>>
+  /** What it uses now; none when it is gone. */
+  readonly usage: Effect.Effect<Option.Option<GuestUsage>>
+  /** Done once the kernel has ended every process of the sandbox. */
+  readonly dead: Effect.Effect<void>
+}
+
+/** The caller's deadline has passed. */
+export const tooLate = new RpcRefused({ code: "deadline_exceeded", message: "the deadline has passed" })
+
+const absolute = (cwd: string | undefined, home: string) => {
+  if (cwd === undefined || cwd === "" || cwd === "~") return home
+  if (cwd.startsWith("~/")) return `${home}${cwd.slice(1)}`
+  return cwd.startsWith("/") ? cwd : `${home}/${cwd}`
+}
+
+const checkNoNul = (strings: ReadonlyArray<string>) =>
+  strings.some((text) => text.includes("\0"))
+    ? new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" })
+    : Effect.void
+
+const environment = (
+  path: string,
+  { envs, user }: ProgramConfig,
+  envVars: Readonly<Record<string, string>>
+) =>
+  Object.entries({
+    PATH: path,
+    HOME: homes[user],
+    USER: user,
+    LOGNAME: user,
+    E2B_SANDBOX: "true",
+    ...envVars,
+    ...envs
+  }).map(([name, value]) => `${name}=${value}`)
+
+/** The programs of a sandbox. They are killed at their deadlines, and forgotten some milliseconds after their end. */
+const makePrograms = Effect.fnUntraced(function* (keepEnded: number) {
+  const scope = yield* Effect.scope
+  const programs = new Map<number, Program>()
+  const forget = (program: Program) =>
+    Effect.sync(() => {
+      // The kernel may have given its pid to a later one.
+      if (programs.get(program.process.pid) === program) programs.delete(program.process.pid)
+    })
+  // A fiber that is forked where nothing interrupts would not let its scope close: hence `interruptible`.
+  const killAtDeadline = ({ process, subscriber }: GuestProcess.Started, deadline: number) =>
+    GuestProcess.kill(process).pipe(
+      Effect.zipRight(Effect.sync(() => subscriber.fail(tooLate))),
+      Effect.delay(deadline),
+      Effect.interruptible,
+      Effect.forkIn(scope)
+    )
+  const add = Effect.fnUntraced(function* (config: ProgramConfig, started: GuestProcess.Started) {
+    const program = { config, process: started.process }
+    programs.set(program.process.pid, program)
+    const { deadline } = config
+    const killer = deadline === undefined ? Fiber.void : yield* killAtDeadline(started, deadline)
+    yield* program.process.ended.pipe(
+      Effect.zipRight(Fiber.interrupt(killer)),
+      Effect.zipRight(Effect.delay(forget(program), keepEnded)),
+      Effect.interruptible,
+      Effect.forkIn(scope)
+    )
+  })
+  return { add, all: Effect.sync(() => [...programs.values()]) }
+})
+
+/** What the agent measures, and what the cgroups count where there are any. */
+const measureUsage = (isolation: Isolation, id: number, session: AgentSession.AgentSession) =>
+  Effect.gen(function* () {
+    const measured = yield* session.measure(Option.isNone(isolation.cgroups))
+    const counted = yield* Option.match(isolation.cgroups, {
+      onNone: () =>
+        Effect.succeed(
+          Option.map(measured, ([, , cpuMicros = 0, memoryBytes = 0]) => ({
+            cpuMicros,
+            memoryBytes,
+            cacheBytes: 0
+          }))
+        ),
+      onSome: (cgroups) => cgroups.usage(id)
+    })
+    return Option.zipWith(
+      measured,
+      counted,
+      ([diskTotalBytes = 0, diskBytes = 0], used): GuestUsage => ({ ...used, diskBytes, diskTotalBytes })
+    )
+  })
+
+/** Starts a sandbox. Closing the scope kills it, and waits for the proof. */
+export const make = Effect.fnUntraced(function* (
+  isolation: Isolation,
+  envVars: Readonly<Record<string, string>>
+) {
+  const { options } = isolation
+  const { id, lastWords, socket } = yield* isolation.launcher.launch
+  const session = yield* AgentSession.make(socket, options.startLimit)
+  if (!(yield* session.ready)) return yield* new LaunchFailed({ reason: (yield* lastWords).trim() })
+  const programs = yield* makePrograms(options.keepEnded)
+  const start = (config: ProgramConfig) =>
+    Effect.gen(function* () {
+      const request: AgentSession.StartRequest = {
+        kind: "program",
+        user: config.user,
+        cwd: absolute(config.cwd, homes[config.user]),
+        input: config.stdin,
+        argv: [config.cmd, ...config.args],
+        env: environment(isolation.path, config, envVars)
+      }
+      yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
+      const started = yield* GuestProcess.start(session, request, options.stallLimit)
+      yield* programs.add(config, started)
+      return started
+    })
+  const operateOnFiles = (user: GuestUser, operation: ReadonlyArray<string>, input: boolean) =>
+    Effect.zipRight(
+      checkNoNul(operation),
+      GuestProcess.start(
+        session,
+        { kind: "file", user, cwd: homes[user], input, argv: operation, env: [] },
+        options.stallLimit
+      )
+    )
+  return {
+    start,
+    operateOnFiles,
+    fileMetadata: yield* FileMetadata.make,
+    programs: programs.all,
+    usage: measureUsage(isolation, id, session),
+    dead: Effect.asVoid(lastWords)
+  } satisfies GuestSandbox
+})

@@ -1,0 +1,54 @@
+import { Effect, Option, Stream } from "effect"
+import { IsolationUnavailable } from "../HostErrors.js"
+import type { Isolation } from "../Isolation/Isolation.js"
+import * as GuestSandbox from "./GuestSandbox.js"
+
+const remedies: ReadonlyArray<readonly [RegExp, string]> = [
+  [
+    /user namespace|uid_map|uid map|namespace|unshare|setresuid/i,
+    "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0 (in a container: run it with --privileged)"
+  ],
+  [/mount|pivot/i, "in a container: run it with --privileged, or with seccomp and AppArmor unconfined"],
+  [/seccomp/i, "use a kernel built with CONFIG_SECCOMP_FILTER"]
+]
+
+const unavailable = (reason: string) =>
+  new IsolationUnavailable({
+    reason: reason.replace(/\s+/g, " "),
+    remedy:
+      remedies.find(([pattern]) => pattern.test(reason))?.[1] ?? "bring this kernel to Linux 5.9 or later"
+  })
+
+const FACTS = `grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status
+for file in memory.max memory/memory.limit_in_bytes; do cat /sys/fs/cgroup/$file 2>/dev/null; done; true`
+const LARGEST_PAGE = 65536
+const expected = ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
+
+/** The kernel takes only whole pages. */
+const showsLimit = (said: string, memoryBytes: number) => {
+  const [, limit] = /^(\d+)$/m.exec(said) ?? []
+  return limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
+}
+
+/** Makes a sandbox like every other, and checks what a program in it says about its confinement. */
+export const run = Effect.fn("SelfCheck.run")(
+  function* (isolation: Isolation) {
+    const sandbox = yield* GuestSandbox.make(isolation, {})
+    const { subscriber } = yield* sandbox.start({
+      ...{ user: "user", cmd: "/bin/sh", args: ["-c", FACTS], envs: {}, stdin: false }
+    })
+    const said = yield* Stream.runFold(subscriber.events, "", (text, event) =>
+      event._tag === "Data" ? text + event.bytes.toString() : text
+    )
+    const missing = expected.filter((fact) => !said.includes(fact))
+    if (Option.isSome(isolation.cgroups) && !showsLimit(said, isolation.options.memoryBytes))
+      return yield* unavailable(`a sandbox does not see the cgroup that holds it: ${said.trim()}`)
+    if (missing.length > 0) return yield* unavailable(`a program in a sandbox says: ${said.trim()}`)
+  },
+  Effect.scoped,
+  Effect.catchTags({
+    LaunchFailed: (error) => unavailable(error.reason),
+    NoFreeSlot: (error) => unavailable(error.message),
+    RpcRefused: (error) => unavailable(error.message)
+  })
+)

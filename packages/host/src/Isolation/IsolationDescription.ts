@@ -1,0 +1,32 @@
+import { Option } from "effect"
+import type { Cgroups } from "../Cgroups/Cgroups.js"
+import type { KernelUids } from "./GuestUser.js"
+
+/** What sandboxes are isolated with, for people to read. */
+export interface IsolationDescription {
+  /** "namespaces": the launcher makes them itself, as root. "bubblewrap": it makes them for a host that is not root. */
+  readonly mechanism: "namespaces" | "bubblewrap"
+  readonly namespaces: ReadonlyArray<string>
+  /** "own uids": each sandbox has two kernel uids of its own. "shared uid": it has the host's, and no root. */
+  readonly users: "own uids" | "shared uid"
+  readonly seccomp: "docker default"
+  readonly network: "none"
+  /** What holds a sandbox to its memory, CPU and processes. Rlimits hold single programs, and no CPU. */
+  readonly caps: Cgroups["kind"] | "rlimits only"
+  /** Directories beside /usr that sandboxes can read. */
+  readonly toolchains: ReadonlyArray<string>
+}
+
+export const make = (
+  uids: KernelUids,
+  toolchains: ReadonlyArray<string>,
+  cgroups: Option.Option<Cgroups>
+): IsolationDescription => ({
+  mechanism: uids === "two" ? "namespaces" : "bubblewrap",
+  namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
+  users: uids === "two" ? "own uids" : "shared uid",
+  seccomp: "docker default",
+  network: "none",
+  caps: Option.match(cgroups, { onNone: () => "rlimits only", onSome: ({ kind }) => kind }),
+  toolchains
+})

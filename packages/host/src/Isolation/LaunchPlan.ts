@@ -1,0 +1,78 @@
+import type { Hierarchy } from "../Cgroups/Cgroups.js"
+import { HOSTNAME } from "./GuestEtc.js"
+import { type GuestRoot, parentsOf } from "./GuestRoot.js"
+
+/** What the launcher needs to know where it is root: each sandbox's disk, its root, its agent, and its programs' limits. */
+export interface RootPlan {
+  readonly disk: { readonly bytes: number; readonly inodes: number }
+  readonly root: GuestRoot
+  /** The program that is process 1, as the sandbox sees it. */
+  readonly agent: string
+  readonly programLimits: ProgramLimits
+}
+
+/** Limits of each of the user's programs where no cgroup sets any; 0 is none. */
+export interface ProgramLimits {
+  readonly processes: number
+  readonly dataBytes: number
+}
+
+const devices: Readonly<Record<string, readonly [major: number, minor: number]>> = {
+  null: [1, 3],
+  zero: [1, 5],
+  full: [1, 7],
+  random: [1, 8],
+  urandom: [1, 9],
+  tty: [5, 0]
+}
+
+const deviceLinks = [
+  ["pts/ptmx", "/dev/ptmx"],
+  ["/proc/self/fd", "/dev/fd"],
+  ["/proc/self/fd/0", "/dev/stdin"],
+  ["/proc/self/fd/1", "/dev/stdout"],
+  ["/proc/self/fd/2", "/dev/stderr"]
+] as const
+
+const emptyDirectories = ["/proc", "/home", "/tmp", "/run", "/var", "/dev", "/dev/shm", "/dev/pts"]
+
+type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
+
+const rootLines = (
+  { binds, links, programs }: GuestRoot,
+  evidence: ReadonlyArray<string>
+): ReadonlyArray<Line> => {
+  const places = [...emptyDirectories, ...binds.map(([, place]) => place), ...evidence]
+  const directories = new Set([
+    ...places.flatMap((place) => [...parentsOf(place), place]),
+    ...programs.flatMap(([, place]) => parentsOf(place))
+  ])
+  return [
+    ...[...directories].map((place): Line => ["directory", place]),
+    ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
+    ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
+    ...binds.map(([source, place]): Line => ["bind", source, place]),
+    ...programs.map(([source, place]): Line => ["program", source, place])
+  ]
+}
+
+const sandboxLines = ({ agent, disk, programLimits }: RootPlan): ReadonlyArray<Line> => [
+  ["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`],
+  ["hostname", HOSTNAME],
+  ["agent", agent, programLimits.processes, programLimits.dataBytes]
+]
+
+const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
+  ...(["cgroup", parent, join, place] as const),
+  ...settings.map(([file, value]) => `${file}=${value}`)
+]
+
+/** The text that the launcher reads at its start, with plan.c: what it makes once, and what for each sandbox. */
+export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
+  const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
+  const lines: ReadonlyArray<Line> = [
+    ...hierarchies.map(cgroupLine),
+    ...(rootPlan === undefined ? [] : [...sandboxLines(rootPlan), ...rootLines(rootPlan.root, evidence)])
+  ]
+  return lines.map((line) => `${line.join("\t")}\n`).join("")
+}

@@ -1,0 +1,33 @@
+import { Guest } from "@bulkhead/guest"
+import { Effect, Option } from "effect"
+import { IsolationUnavailable } from "../HostErrors.js"
+import * as ThisProcess from "../ThisProcess.js"
+import * as Bubblewrap from "./Bubblewrap.js"
+
+const asRoot = (command: string) => (ThisProcess.isRoot ? command : `sudo ${command}`)
+
+const findArchitecture = Effect.mapError(
+  Effect.fromNullable(Guest.architectureOf(ThisProcess.architecture)),
+  () =>
+    new IsolationUnavailable({
+      reason: `there is no guest program for ${ThisProcess.architecture}`,
+      remedy: "run on x64 or arm64"
+    })
+)
+
+const findBwrap = Effect.catchTag(
+  Bubblewrap.find(),
+  "NoSuchElementException",
+  () =>
+    new IsolationUnavailable({
+      reason: "bubblewrap (bwrap) is not installed",
+      remedy: asRoot("apt-get install -y bubblewrap")
+    })
+)
+
+/** What this machine must have before a sandbox can be tried: a known processor, and bubblewrap for a host that is not root. */
+export const check = Effect.fn("Requirements.check")(function* () {
+  const architecture = yield* findArchitecture
+  const bwrap = ThisProcess.isRoot ? Option.none<string>() : Option.some(yield* findBwrap)
+  return { architecture, bwrap }
+})

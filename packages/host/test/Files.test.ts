@@ -1,0 +1,221 @@
+import { EmbeddedHost } from "@bulkhead/host"
+import { assert, layer } from "@effect/vitest"
+import { InvalidArgumentError, type Sandbox, TimeoutError } from "e2b"
+import { Effect } from "effect"
+import { rejection, run, sandbox } from "./Fixtures.js"
+import { accessTo, request } from "./RawHttp.js"
+
+const MEGABYTE = 1024 * 1024
+
+/** A part of a multipart body. */
+const part = (headers: ReadonlyArray<string>, content: Uint8Array | string) =>
+  Buffer.concat([
+    Buffer.from(`--cut\r\n${headers.join("\r\n")}\r\n\r\n`),
+    Buffer.from(content),
+    Buffer.from("\r\n")
+  ])
+
+const upload = (
+  here: Sandbox,
+  query: string,
+  body: NonNullable<RequestInit["body"]>,
+  contentType = "multipart/form-data; boundary=cut"
+) =>
+  request(`/files${query}`, {
+    method: "POST",
+    headers: { ...accessTo(here), "content-type": contentType },
+    body,
+    duplex: "half"
+  } as RequestInit)
+
+/** A body of many bytes that come one piece at a time. */
+const manyBytes = (megabytes: number) => {
+  let left = megabytes
+  return new ReadableStream<Uint8Array>({
+    pull: (controller) => {
+      if (left-- > 0) controller.enqueue(new Uint8Array(MEGABYTE))
+      else controller.close()
+    }
+  })
+}
+
+const code = ({ text }: { readonly text: string }) => JSON.parse(text).code
+
+layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", (it) => {
+  it.scoped("are written whatever their type is said to be", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const json = new Blob(['{"a":1}'], { type: "application/json" })
+      yield* Effect.promise(() =>
+        here.files.write([
+          { path: "a.json", data: json },
+          { path: "ä.txt", data: new Blob(["text"], { type: "text/plain" }) }
+        ])
+      )
+      assert.strictEqual((yield* run(here, "cat a.json ä.txt")).stdout, '{"a":1}text')
+    })
+  )
+
+  it.scoped("are written without a name of their own where the request has one", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const bytes = Buffer.from([0xff, 0x00, 0x0a, 0x80])
+      const body = Buffer.concat([
+        part(['content-disposition: form-data; name="note"'], "not a file"),
+        part(['content-disposition: form-data; name="file"'], bytes),
+        Buffer.from("--cut--\r\n")
+      ])
+      const answer = yield* upload(here, "?path=bytes", body)
+      assert.deepEqual(JSON.parse(answer.text), [{ name: "bytes", path: "/home/user/bytes", type: "file" }])
+      assert.deepEqual(
+        Buffer.from(yield* Effect.promise(() => here.files.read("bytes", { format: "bytes" }))),
+        bytes
+      )
+      assert.strictEqual((yield* upload(here, "", body)).status, 400)
+    })
+  )
+
+  it.scoped("are not written over each other by one request", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const file = (content: string) =>
+        part(['content-disposition: form-data; name="file"; filename="one"'], content)
+      const answer = yield* upload(
+        here,
+        "",
+        Buffer.concat([file("first"), file("second"), Buffer.from("--cut--\r\n")])
+      )
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual(yield* Effect.promise(() => here.files.read("one")), "first")
+    })
+  )
+
+  it.scoped("are refused where their body is not whole multipart", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const file = part(['content-disposition: form-data; name="file"; filename="cut"'], "content")
+      for (const [body, contentType, message] of [
+        [file, "multipart/form-data; boundary=cut", "ends before its last boundary"],
+        ["--cut\r\ncontent-dispo", "multipart/form-data; boundary=cut", "ends before its last boundary"],
+        ["", "multipart/form-data; boundary=cut", "ends before its last boundary"],
+        [file, "multipart/form-data", "no boundary"],
+        ["--cut\r\na b: c\r\n\r\n--cut--\r\n", "multipart/form-data; boundary=cut", "malformed"],
+        [part(["content-disposition: form-data"], "x"), "multipart/form-data; boundary=cut", "no name"]
+      ] as const) {
+        const answer = yield* upload(here, "", body, contentType)
+        assert.strictEqual(answer.status, 400, message)
+        assert.strictEqual(code(answer), 400)
+        assert.include(answer.text, message)
+      }
+      assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    })
+  )
+
+  it.scoped("say why they cannot be written while the client still sends", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const octets = "application/octet-stream"
+      const statusOf = (query: string) =>
+        Effect.map(upload(here, query, manyBytes(24), octets), (answer) => [answer.status, code(answer)])
+      assert.deepEqual(yield* statusOf(""), [400, 400])
+      assert.deepEqual(yield* statusOf("?path=/tmp"), [400, 400])
+      assert.deepEqual(yield* statusOf("?path=/etc/new"), [403, 403])
+      assert.deepEqual(yield* statusOf("?path=new&username=nobody"), [401, 401])
+      yield* run(here, "head -c 2000000000 /dev/zero > fill")
+      assert.deepEqual(yield* statusOf("?path=new"), [507, 507])
+      const error = yield* rejection(() =>
+        here.files.write("/tmp", new Blob([new Uint8Array(24 * MEGABYTE)]), { useOctetStream: true })
+      )
+      assert.instanceOf(error, InvalidArgumentError)
+    })
+  )
+
+  it.scoped("that do not arrive whole leave the host well", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const cut = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(new Uint8Array(MEGABYTE)),
+        pull: (controller) => controller.error(new Error("the client gives up"))
+      })
+      for (const contentType of ["application/octet-stream", "multipart/form-data; boundary=cut"])
+        yield* Effect.exit(upload(here, "?path=cut", cut, contentType))
+      const gzip = yield* request("/files?path=not", {
+        method: "POST",
+        headers: {
+          ...accessTo(here),
+          "content-type": "application/octet-stream",
+          "content-encoding": "gzip"
+        },
+        body: "this is not gzip"
+      })
+      assert.strictEqual(gzip.status, 400)
+      assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    })
+  )
+
+  /** A download of which the first bytes have come. */
+  const downloading = (here: Sandbox) =>
+    Effect.gen(function* () {
+      yield* run(here, "truncate -s 200M large")
+      const stream = yield* Effect.promise(() => here.files.read("large", { format: "stream" }))
+      const reader = stream.getReader()
+      yield* Effect.promise(() => reader.read())
+      const rest = async () => {
+        let sum = 0
+        for (let next = await reader.read(); !next.done; next = await reader.read()) sum += next.value.length
+        return sum
+      }
+      return Effect.timeoutFail(rejection(rest), {
+        duration: "10 seconds",
+        onTimeout: () => "it never ended"
+      })
+    })
+
+  it.scoped("end in an error when their sandbox is killed while they are read", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const rest = yield* downloading(here)
+      yield* Effect.promise(() => here.kill())
+      assert.instanceOf(yield* rest, Error)
+      assert.instanceOf(yield* rejection(() => here.files.read("large")), TimeoutError)
+    })
+  )
+
+  it.scoped("end in an error when they become shorter while they are read", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const rest = yield* downloading(here)
+      yield* run(here, "truncate -s 1M large")
+      assert.instanceOf(yield* rest, Error)
+      assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    })
+  )
+
+  it.scoped("keep the metadata that they are written with", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { files } = here
+      const metadataOf = (path: string) => Effect.promise(async () => (await files.getInfo(path)).metadata)
+      const metadata = { author: "me", "content-kind": "A text, with blanks" }
+      const written = yield* Effect.promise(() => files.write("d/one", "1", { metadata }))
+      assert.deepEqual(written.metadata, metadata)
+      assert.deepEqual(yield* metadataOf("/home/user/d/one"), metadata)
+      const [listed] = yield* Effect.promise(() => files.list("d"))
+      assert.deepEqual(listed?.metadata, metadata)
+      assert.isUndefined(yield* metadataOf("d"))
+      const moved = yield* Effect.promise(() => files.rename("~/d", "/tmp/e"))
+      assert.isUndefined(moved.metadata)
+      assert.deepEqual(yield* metadataOf("/tmp/e/one"), metadata)
+      yield* Effect.promise(() =>
+        files.write("/tmp/e/one", "1", { metadata: { Other: "x" }, useOctetStream: true })
+      )
+      assert.deepEqual(yield* metadataOf("/tmp/e/../e/one"), { other: "x" })
+      yield* Effect.promise(() => files.write("/tmp/e/one", "1"))
+      assert.isUndefined(yield* metadataOf("/tmp/e/one"))
+      yield* Effect.promise(() => files.write("/tmp/e/one", "1", { metadata }))
+      yield* Effect.promise(() => files.remove("/tmp/e"))
+      yield* run(here, "mkdir /tmp/e; touch /tmp/e/one")
+      assert.isUndefined(yield* metadataOf("/tmp/e/one"))
+    })
+  )
+})

@@ -1,0 +1,18 @@
+import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import type { Ref } from "effect"
+import type { LimitValues } from "../Limits.js"
+import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
+import type { KillSwitch } from "../Supervision/KillSwitch.js"
+
+/** A request that was accepted. */
+export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size"> {
+  readonly executionId: ExecutionId
+  readonly userId: UserId
+  readonly request: ExecutionRequest
+  readonly runtime: Runtime
+  /** As they were when the request came. */
+  readonly limits: LimitValues
+  readonly killSwitch: KillSwitch
+  /** How long its sandboxes have lived, one after the other. */
+  readonly sandboxMs: Ref.Ref<number>
+}

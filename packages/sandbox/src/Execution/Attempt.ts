@@ -1,0 +1,149 @@
+import { type Artifact, defaultOutputDir, type RejectedArtifact } from "@bulkhead/domain"
+import { Clock, Data, Duration, Effect, Ref } from "effect"
+import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
+import { ExecutionLog } from "../Record/ExecutionLog.js"
+import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import { lifetimeFor, type SandboxObserver, SandboxSupply } from "../Sandboxes/SandboxSupply.js"
+import * as Program from "../Supervision/Program.js"
+import { type Outcome, supervise } from "../Supervision/Supervision.js"
+import type { AcceptedExecution } from "./AcceptedExecution.js"
+import { LiveExecutions } from "./LiveExecutions.js"
+
+/** What came of a program, and of the files that it left. */
+interface Run {
+  /** Seconds of wall time that it had. */
+  readonly timeout: number
+  readonly startupTimeMs: number
+  readonly outcome: Outcome
+  readonly artifacts: ReadonlyArray<Artifact>
+  readonly rejected: ReadonlyArray<RejectedArtifact>
+}
+
+/** What one attempt at an execution came to. */
+export interface Attempt extends Run {
+  /** Whether the provider confirmed that the sandbox is gone. */
+  readonly destroyed: boolean
+}
+
+/** The infrastructure failed, with whatever is known of the program by then. */
+export class AttemptFailed extends Data.TaggedError("AttemptFailed")<{
+  readonly failure: SandboxFailure
+  readonly attempt?: Attempt
+}> {}
+
+/** The sandbox was lost under the program. */
+class ProgramLost extends Data.TaggedError("ProgramLost")<{
+  readonly failure: SandboxFailure
+  readonly run: Run
+}> {}
+
+/** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
+const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
+
+/** One fresh sandbox, one run of the program in it for at most `timeout` seconds. The sandbox is closed before the answer. */
+export const attempt = Effect.fn("Execution.attempt")(function* (
+  execution: AcceptedExecution,
+  timeout: number
+) {
+  const { executionId, limits, request, runtime, supervisor } = execution
+  const supply = yield* SandboxSupply
+  const askedAt = yield* Clock.currentTimeMillis
+  const program = Program.layOut(request, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const isGone = yield* Ref.make(true)
+  const observer = yield* observe(execution, isGone)
+  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer)
+
+  const ofRun = (run: Run) => Effect.map(Ref.get(isGone), (destroyed): Attempt => ({ ...run, destroyed }))
+  return yield* runProgram(execution, program, timeout, askedAt).pipe(
+    Effect.provide(sandbox),
+    Effect.flatMap(ofRun),
+    Effect.catchTags({
+      SandboxFailure: (failure) => new AttemptFailed({ failure }),
+      ProgramLost: ({ failure, run }) =>
+        Effect.flatMap(ofRun(run), (attempt) => new AttemptFailed({ failure, attempt }))
+    })
+  )
+})
+
+/** Logs the sandbox's life, counts how long it lasts, and tells whether its end was confirmed. */
+const observe = Effect.fnUntraced(function* (execution: AcceptedExecution, isGone: Ref.Ref<boolean>) {
+  const log = yield* ExecutionLog
+  const bornAt = yield* Ref.make(0)
+  const observer: SandboxObserver = {
+    onCreated: Effect.fnUntraced(function* (sandboxId: string) {
+      yield* Ref.set(bornAt, yield* Clock.currentTimeMillis)
+      yield* log.happened(execution, {
+        level: "info",
+        event: "sandbox_created",
+        message: "Sandbox created",
+        data: { sandboxId }
+      })
+    }),
+    onClosed: Effect.fnUntraced(function* (sandboxId: string, gone: boolean) {
+      const aliveMs = (yield* Clock.currentTimeMillis) - (yield* Ref.get(bornAt))
+      yield* Ref.update(execution.sandboxMs, (sum) => sum + aliveMs)
+      yield* Ref.set(isGone, gone)
+      yield* log.happened(execution, {
+        level: gone ? "info" : "error",
+        event: gone ? "sandbox_destroyed" : "sandbox_leaked",
+        message: gone ? "Sandbox destroyed" : "Sandbox not destroyed",
+        data: { sandboxId }
+      })
+    })
+  }
+  return observer
+})
+
+/** Writes the program's files and runs it. Until it is supervised a kill interrupts this, from then on supervision takes it. */
+const runProgram = Effect.fnUntraced(function* (
+  execution: AcceptedExecution,
+  program: Program.Program,
+  timeout: number,
+  askedAt: number
+) {
+  const sandbox = yield* Sandbox
+  const live = yield* LiveExecutions
+  const log = yield* ExecutionLog
+  const { executionId, killSwitch, limits } = execution
+  if (program.files.length > 0) yield* sandbox.write(program.files)
+  const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+
+  const supervised = Effect.gen(function* () {
+    const outcome = yield* supervise({
+      program,
+      limits,
+      timeout: Duration.millis(Math.round(timeout * 1000)),
+      killed: killSwitch.pressed,
+      onStart: Effect.zipRight(
+        live.enter(executionId, "running"),
+        log.happened(execution, { level: "info", event: "program_started", message: "Program started" })
+      ),
+      onSignal: ({ atMs, signal }) =>
+        log.happened(execution, {
+          level: "warn",
+          event: "signal_sent",
+          message: `${signal} sent to every process after ${atMs} ms`
+        })
+    })
+    const run: Run = { timeout, startupTimeMs, outcome, ...(yield* collect(execution, outcome)) }
+    const { end } = outcome
+    return end._tag === "Lost" ? yield* new ProgramLost({ failure: end.failure, run }) : run
+  })
+  return yield* killSwitch.attended(supervised)
+})
+
+const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
+
+/** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
+const collect = Effect.fnUntraced(function* (
+  { executionId, killSwitch, limits, request }: AcceptedExecution,
+  { report }: Outcome
+) {
+  if (!report?.outputs) return nothingCollected
+  const outputDir = request.outputDir ?? defaultOutputDir
+  if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
+  const collector = yield* ArtifactCollector
+  const sandbox = yield* Sandbox
+  const killed = Effect.as(killSwitch.pressed, notCollected(outputDir, "the execution was killed"))
+  return yield* Effect.raceFirst(collector.collect({ executionId, sandbox, limits, outputDir }), killed)
+})

@@ -1,0 +1,114 @@
+import { Migrator, SqlClient } from "@effect/sql"
+import { Effect } from "effect"
+
+/** Where the dialects differ. PostgreSQL would sort text by the rules of a language, SQLite sorts by bytes. */
+const dialect = (sql: SqlClient.SqlClient) =>
+  sql.onDialectOrElse({
+    pg: () => ({ text: sql.literal('TEXT COLLATE "C"'), clustered: sql.literal("") }),
+    orElse: () => ({ text: sql.literal("TEXT"), clustered: sql.literal("WITHOUT ROWID") })
+  })
+
+const tables = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { clustered, text } = dialect(sql)
+  const statements = [
+    sql`CREATE TABLE chains (
+      instance ${text} PRIMARY KEY,
+      life BIGINT NOT NULL,
+      sequence BIGINT NOT NULL,
+      hash TEXT NOT NULL,
+      removed_sequence BIGINT NOT NULL,
+      removed_hash TEXT NOT NULL,
+      bytes BIGINT NOT NULL
+    )`,
+    sql`CREATE TABLE events (
+      instance ${text} NOT NULL,
+      sequence BIGINT NOT NULL,
+      timestamp BIGINT NOT NULL,
+      execution_id ${text} NOT NULL,
+      event TEXT NOT NULL,
+      hash TEXT NOT NULL,
+      PRIMARY KEY (instance, sequence)
+    ) ${clustered}`,
+    sql`CREATE INDEX events_by_execution ON events (execution_id, sequence)`,
+    sql`CREATE TABLE executions (
+      execution_id ${text} PRIMARY KEY,
+      instance ${text} NOT NULL,
+      life BIGINT NOT NULL,
+      user_id ${text} NOT NULL,
+      state TEXT NOT NULL,
+      language TEXT,
+      started_at BIGINT NOT NULL,
+      ended_at BIGINT,
+      verdict TEXT,
+      result TEXT
+    )`,
+    sql`CREATE INDEX executions_by_start ON executions (started_at, execution_id)`,
+    sql`CREATE INDEX executions_by_user ON executions (user_id, started_at, execution_id)`,
+    sql`CREATE INDEX executions_by_verdict ON executions (verdict, started_at, execution_id)`,
+    sql`CREATE INDEX executions_unfinished ON executions (instance, started_at, execution_id) WHERE ended_at IS NULL`,
+    sql`CREATE TABLE usage (
+      execution_id ${text} PRIMARY KEY,
+      user_id ${text} NOT NULL,
+      ended_at BIGINT NOT NULL,
+      sandbox_ms DOUBLE PRECISION NOT NULL,
+      vcpu_seconds DOUBLE PRECISION NOT NULL,
+      gib_seconds DOUBLE PRECISION NOT NULL,
+      artifact_bytes DOUBLE PRECISION NOT NULL,
+      cost_usd DOUBLE PRECISION NOT NULL
+    )`,
+    sql`CREATE INDEX usage_by_user ON usage (user_id, ended_at)`,
+    sql`CREATE INDEX usage_by_end ON usage (ended_at)`,
+    sql`CREATE TABLE artifacts (
+      execution_id ${text} NOT NULL,
+      name ${text} NOT NULL,
+      size BIGINT NOT NULL,
+      sha256 TEXT NOT NULL,
+      media_type TEXT NOT NULL,
+      PRIMARY KEY (execution_id, name)
+    )`,
+    sql`CREATE TABLE idempotency_keys (
+      user_id ${text} NOT NULL,
+      idempotency_key ${text} NOT NULL,
+      fingerprint TEXT NOT NULL,
+      execution_id ${text} NOT NULL,
+      created_at BIGINT NOT NULL,
+      PRIMARY KEY (user_id, idempotency_key)
+    )`,
+    sql`CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at)`
+  ]
+  yield* Effect.forEach(statements, (statement) => statement, { discard: true })
+})
+
+/** Which life of which instance claimed a key. Empty for keys from before this migration. */
+const claimants = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN instance ${text} NOT NULL DEFAULT ''`
+  yield* sql`ALTER TABLE idempotency_keys ADD COLUMN life BIGINT NOT NULL DEFAULT 0`
+  yield* sql`CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id)`
+})
+
+// The names are in the databases that exist.
+const run = Migrator.make({})({
+  loader: Migrator.fromRecord({ "0001_books": tables, "0002_claimants": claimants }),
+  table: "bulkhead_migrations"
+})
+
+/** The key of the advisory lock. Any number that nothing else in the database uses. */
+const lock = 7_215_530_417
+
+// Without a lock, the migrator fails when two servers start in an empty PostgreSQL at the same time.
+const oneAtATime = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const connection = yield* sql.reserve
+  const call = (name: string) => connection.executeUnprepared(`SELECT ${name}(${lock})`, [], undefined)
+  yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
+})
+
+/** Creates or alters the tables as this version needs them. */
+export const migrate = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql.onDialectOrElse({ pg: () => oneAtATime, orElse: () => Effect.void })
+  yield* run
+}).pipe(Effect.scoped)

@@ -1,0 +1,89 @@
+import { type Entry, ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
+import { SqlClient } from "@effect/sql"
+import { Effect, Layer } from "effect"
+import * as Chain from "../Audit/Chain.js"
+import * as Verification from "../Audit/Verification.js"
+import { asStoreFailure } from "../Database/Failures.js"
+import * as Transaction from "../Database/Transaction.js"
+import * as ExecutionQueries from "./ExecutionQueries.js"
+import * as GroupCommit from "./GroupCommit.js"
+import * as GroupRows from "./GroupRows.js"
+
+export interface SqlExecutionStoreOptions extends GroupCommit.GroupCommitOptions {
+  /**
+   * The name of this server, the same after a restart, and no other running server's. Its events are one audit chain.
+   * When two servers have one name, the one that started later goes on, and every commit of the other fails.
+   * Default `main`.
+   */
+  readonly instance?: string
+}
+
+interface ChainRow {
+  readonly life: number | string
+  readonly sequence: number | string
+  readonly hash: string
+}
+
+const headOf = ({ hash, sequence }: Omit<ChainRow, "life">): Chain.Head => ({
+  sequence: Number(sequence),
+  hash
+})
+
+/** Begins a new life of the instance, where its chain ends. From now on, earlier lives cannot write to the chain. */
+const beginLife = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, instance: string) {
+  const lastEvent = yield* sql<ChainRow>`
+    SELECT sequence, hash FROM events WHERE instance = ${instance} ORDER BY sequence DESC LIMIT 1`
+  const { hash, sequence } = lastEvent[0] ? headOf(lastEvent[0]) : Chain.genesis
+  yield* sql`INSERT INTO chains ${sql.insert({
+    instance,
+    life: 0,
+    sequence,
+    hash,
+    removed_sequence: 0,
+    removed_hash: Chain.genesis.hash,
+    bytes: 0
+  })} ON CONFLICT DO NOTHING`
+  const [row] = yield* sql<ChainRow>`
+    UPDATE chains SET life = life + 1 WHERE instance = ${instance} RETURNING life, sequence, hash`
+  return row === undefined
+    ? yield* Effect.dieMessage(`The chain of instance '${instance}' is gone`)
+    : { writer: { instance, life: Number(row.life) }, end: headOf(row) }
+})
+
+const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: SqlExecutionStoreOptions) {
+  const sql = yield* SqlClient.SqlClient
+  const { end, writer } = yield* sql
+    .withTransaction(beginLife(sql, instance))
+    .pipe(asStoreFailure("The store could not be opened"))
+
+  const transaction = Transaction.make(sql)
+  const insert = GroupRows.inserting(sql, writer)
+  let head = end
+  const prepare = (entries: ReadonlyArray<Entry>) => {
+    const rows = GroupRows.make(writer, head, entries)
+    head = rows.after
+    return transaction((connection) => insert(connection, rows)).pipe(
+      asStoreFailure("The store could not be written")
+    )
+  }
+  const { append, commit, ready } = yield* GroupCommit.make(prepare, options)
+
+  const verify = Verification.verify(sql, instance).pipe(
+    asStoreFailure("The audit log could not be read"),
+    Effect.withSpan("SqlExecutionStore.verify")
+  )
+
+  return ExecutionStore.of({ ...ExecutionQueries.make(sql, writer), append, commit, ready, verify })
+})
+
+/**
+ * The execution store in SQL, in the tables that `SqliteStore` and `PostgresStore` create. An append costs
+ * microseconds: one fiber writes what was appended, in groups of one transaction each, at once when somebody commits,
+ * or else within `linger`. A group that cannot be written is tried again until it can, and all commits fail meanwhile.
+ * Beyond `maxBuffered` bytes, further entries are dropped then, and the loss is logged.
+ * A cursor that this store did not give out leads to an empty page.
+ */
+export const layer = (
+  options: SqlExecutionStoreOptions = {}
+): Layer.Layer<ExecutionStore, StoreFailure, SqlClient.SqlClient> =>
+  Layer.scoped(ExecutionStore, make(options))
