@@ -40,7 +40,10 @@ export class CallerAuthentication extends HttpApiMiddleware.Tag<CallerAuthentica
   }
 ) {}
 
-/** Finds out whose files may be read: with the operator's token all, with a caller's key the caller's, and all where there are no keys. */
+/**
+ * Finds out whose files may be read: with the operator's token all, with a caller's key the caller's, and all where
+ * there are no keys.
+ */
 export class ReaderAuthentication extends HttpApiMiddleware.Tag<ReaderAuthentication>()(
   "@bulkhead/api/ReaderAuthentication",
   {

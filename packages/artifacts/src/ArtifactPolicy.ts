@@ -19,7 +19,10 @@ export interface ArtifactKind {
 /** What may be kept, by the extension in lower case. */
 export type Whitelist = Readonly<Record<string, ArtifactKind>>
 
-/** Plain texts may begin as these do: they have no magic number, or one of two bytes. UTF-16 looks like mp1, and is refused as text. */
+/**
+ * Plain texts may begin as these do: they have no magic number, or one of two bytes. UTF-16 looks like mp1, and is
+ * refused as text.
+ */
 const plain = [undefined, "xml", "vtt", "vcf", "ics", "stl", "bmp", "mp1"]
 
 const text = (mediaType: string): ArtifactKind => ({

@@ -77,8 +77,8 @@ const make = Effect.fnUntraced(function* (root: string) {
 })
 
 /**
- * Keeps artifacts as files in a directory of its own, which it makes, readable by nobody else. Their names there are hashes. Nothing
- * else may use the directory, and only one process at a time.
+ * Keeps artifacts as files in a directory of its own, which it makes, readable by nobody else. Their names there are
+ * hashes. Nothing else may use the directory, and only one process at a time.
  */
 export const layer = (directory: string) =>
   Layer.effect(ArtifactStore, Effect.mapError(make(directory), failureOf))

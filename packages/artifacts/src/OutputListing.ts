@@ -102,7 +102,9 @@ interface Answer {
   readonly exit?: CommandExit
 }
 
-/** Runs one of the listing's lines until it has said all, or ended. What it holds open it holds as long as the scope. */
+/**
+ * Runs one of the listing's lines until it has said all, or ended. What it holds open it holds as long as the scope.
+ */
 const run = Effect.fnUntraced(function* (sandbox: SandboxService, command: SandboxCommand) {
   const said = yield* Deferred.make<Answer, NotListed>()
   const heard = yield* Ref.make("")
@@ -147,8 +149,8 @@ const runLister = Effect.fnUntraced(function* (
 })
 
 /**
- * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the sandbox for as long
- * as `hold` says. Files larger than `largest` bytes are listed, not opened.
+ * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the
+ * sandbox for as long as `hold` says. Files larger than `largest` bytes are listed, not opened.
  */
 export const list = Effect.fn("OutputListing.list")(function* (
   sandbox: SandboxService,

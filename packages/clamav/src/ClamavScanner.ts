@@ -95,9 +95,9 @@ const scan = ({ address, timeout = "60 seconds" }: ClamavOptions) =>
   }, Effect.scoped)
 
 /**
- * Scans with ClamAV's daemon, over its socket. Whatever is wrong with it is a failure, so that nothing passes unscanned. clamd itself
- * passes what is larger than its `MaxFileSize` unless `AlertExceedsMax` is set, and refuses what is larger than its `StreamMaxLength`:
- * set both sizes above the largest artifact.
+ * Scans with ClamAV's daemon, over its socket. Whatever is wrong with it is a failure, so that nothing passes
+ * unscanned. clamd itself passes what is larger than its `MaxFileSize` unless `AlertExceedsMax` is set, and refuses
+ * what is larger than its `StreamMaxLength`: set both sizes above the largest artifact.
  */
 export const layer = (options: ClamavOptions): Layer.Layer<ArtifactScanner> =>
   Layer.succeed(ArtifactScanner, { scan: scan(options) })

@@ -66,8 +66,8 @@ export const ExecutionRequest = Schema.Struct({
   /** Where the program leaves its artifacts, in its home: `$SANDBOX_OUTPUT_DIR`; `output` unless told. */
   outputDir: Schema.optional(RelativePath),
   /**
-   * Names this request among the user's: the same key gives the same result and never a second run. An execution with a key goes on
-   * when its caller goes away, who can then ask for its result with the same key.
+   * Names this request among the user's: the same key gives the same result and never a second run. An execution with a
+   * key goes on when its caller goes away, who can then ask for its result with the same key.
    */
   idempotencyKey: Schema.optional(
     Schema.String.pipe(

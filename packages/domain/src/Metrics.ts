@@ -1,6 +1,9 @@
 import { Schema } from "effect"
 
-/** Whether sandboxes are asked for: `open` while a provider that is down is left alone, `half-open` when the next one is a try. */
+/**
+ * Whether sandboxes are asked for: `open` while a provider that is down is left alone, `half-open` when the next one is
+ * a try.
+ */
 export const CircuitState = Schema.Literal("closed", "open", "half-open")
 export type CircuitState = typeof CircuitState.Type
 

@@ -6,7 +6,9 @@ const refused = { executionId: ExecutionId, message: Schema.String }
 /** Whole seconds after which trying again makes sense. */
 const retryAfter = { retryAfter: Schema.Number }
 
-/** The request is not of the contract's form. `field` is the path of what is wrong; the message says what is accepted. */
+/**
+ * The request is not of the contract's form. `field` is the path of what is wrong; the message says what is accepted.
+ */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
   ...refused,
   field: Schema.String

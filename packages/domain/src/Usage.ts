@@ -1,7 +1,9 @@
 import { Schema } from "effect"
 import { UserId } from "./UserId.js"
 
-/** What one execution used of its sandbox, as a provider bills it: what was allotted, for as long as the sandbox lived. */
+/**
+ * What one execution used of its sandbox, as a provider bills it: what was allotted, for as long as the sandbox lived.
+ */
 export const Usage = Schema.Struct({
   /** Milliseconds the sandboxes of this execution lived, all attempts together. */
   sandboxMs: Schema.Number,

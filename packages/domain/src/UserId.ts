@@ -1,6 +1,9 @@
 import { Schema } from "effect"
 
-/** Who an execution belongs to: 1 to 128 letters, digits or `_ . @ : + = , -`, so that it is safe in logs, paths and headers. */
+/**
+ * Who an execution belongs to: 1 to 128 letters, digits or `_ . @ : + = , -`, so that it is safe in logs, paths and
+ * headers.
+ */
 export const UserId = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9_.@:+=,-]{1,128}$/, {
     message: () => "expected 1 to 128 letters, digits or _ . @ : + = , -"

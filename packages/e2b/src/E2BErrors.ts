@@ -19,7 +19,9 @@ type Seen = Wire.Seen
 
 type Phase = SandboxFailure["phase"]
 
-/** One meaning that an error can have, and all the ways in which it is said. The first row that knows an error decides. */
+/**
+ * One meaning that an error can have, and all the ways in which it is said. The first row that knows an error decides.
+ */
 export interface Row {
   /** What happened. */
   readonly name: string
@@ -44,8 +46,9 @@ export interface Row {
 const starting = ["start", "signal"] as const
 
 /**
- * Every failure that the SDK can produce. A `start` may be repeated unless its program may have begun, which `ETIMEDOUT` and `ECONNRESET`
- * say and the other codes deny: so what a proxy turned away is `SANDBOX_BUSY`, and what was lost on the way is not.
+ * Every failure that the SDK can produce. A `start` may be repeated unless its program may have begun, which
+ * `ETIMEDOUT` and `ECONNRESET` say and the other codes deny: so what a proxy turned away is `SANDBOX_BUSY`, and what
+ * was lost on the way is not.
  */
 export const table: ReadonlyArray<Row> = [
   { name: "the shell that sends a signal failed", types: [CommandExitError], code: "INTERNAL_ERROR" },

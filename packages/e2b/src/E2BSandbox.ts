@@ -149,7 +149,10 @@ const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
     )
   }).pipe(Effect.withSpan("E2BSandbox.run"), Stream.unwrapScoped)
 
-/** The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the first. */
+/**
+ * The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the
+ * first.
+ */
 const signal = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.signal")((name: "SIGTERM" | "SIGKILL") =>
     // Its login shell must not read what the program has put into the user's home.

@@ -1,7 +1,9 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { Effect, Option } from "effect"
 
-/** What the HTTP client under the SDK saw of a call. The SDK's errors keep no headers, and not every status or cause. */
+/**
+ * What the HTTP client under the SDK saw of a call. The SDK's errors keep no headers, and not every status or cause.
+ */
 export interface Seen {
   /** Status of the last answer. */
   readonly status?: number

@@ -4,7 +4,10 @@ import { type Architecture, places } from "./Guest.js"
 /** The variable in which the program travels to an image that lacks it. */
 export const variable = "BULKHEAD_SUPERVISOR"
 
-/** A shell line that unpacks it into a directory, as `$f`. Nobody else can have made that file: `set -C` opens only what is not there. */
+/**
+ * A shell line that unpacks it into a directory, as `$f`. Nobody else can have made that file: `set -C` opens only what
+ * is not there.
+ */
 export const unpackIn = (directory: string): string =>
   [
     `f=${directory}/.bulkhead-$$`,

@@ -92,7 +92,10 @@ export class Limits extends Context.Tag("@bulkhead/sandbox/Limits")<Limits, Limi
     limit
   }))
 
-  /** The defaults with some limits set otherwise. Dies on a value that is out of range: that is a mistake in the program. */
+  /**
+   * The defaults with some limits set otherwise. Dies on a value that is out of range: that is a mistake in the
+   * program.
+   */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<Limits> {
     return Layer.effect(
       Limits,

@@ -1,7 +1,10 @@
 import { Context, Effect, Layer, Ref } from "effect"
 import { Limits, type LimitValues } from "./Limits.js"
 
-/** The limits as they are now. They may be changed while the service runs; each request is held to those in force when it came. */
+/**
+ * The limits as they are now. They may be changed while the service runs; each request is held to those in force when
+ * it came.
+ */
 export class LimitsInForce extends Context.Tag("@bulkhead/sandbox/LimitsInForce")<
   LimitsInForce,
   Ref.Ref<LimitValues>

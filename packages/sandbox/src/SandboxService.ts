@@ -243,9 +243,9 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
   SandboxService,
   {
     /**
-     * Runs a program in a fresh sandbox. Succeeds with a result whatever came of the program; fails only when the request is
-     * turned away before any sandbox is asked for. Interrupting it kills the program and destroys the sandbox; what the program
-     * had written by then is in the result that `getExecution` gives.
+     * Runs a program in a fresh sandbox. Succeeds with a result whatever came of the program; fails only when the
+     * request is turned away before any sandbox is asked for. Interrupting it kills the program and destroys the
+     * sandbox; what the program had written by then is in the result that `getExecution` gives.
      */
     readonly execute: (
       request: ExecutionRequestInput,
@@ -254,8 +254,9 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     /** Whether an execution of this user would start at once, and why not. */
     readonly canStartExecution: (userId: UserId) => Effect.Effect<Admissibility>
     /**
-     * Counts work that runs elsewhere against the limits, without waiting for a place. When `timeout` (seconds, the limits' default
-     * unless told) passes without `endExecution`, the work counts as timed out and its place is free again.
+     * Counts work that runs elsewhere against the limits, without waiting for a place. When `timeout` (seconds, the
+     * limits' default unless told) passes without `endExecution`, the work counts as timed out and its place is free
+     * again.
      */
     readonly startExecution: (
       executionId: ExecutionId,
@@ -267,7 +268,10 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
       executionId: ExecutionId,
       metrics?: Partial<ExecutionMetrics> & Readonly<Record<string, unknown>>
     ) => Effect.Effect<void, ExecutionNotFound | ExecutionEnded>
-    /** Ends an execution, waiting or running: SIGTERM, grace, SIGKILL, and its sandbox is destroyed. Returns once it is asked for. */
+    /**
+     * Ends an execution, waiting or running: SIGTERM, grace, SIGKILL, and its sandbox is destroyed. Returns once it is
+     * asked for.
+     */
     readonly killExecution: (
       executionId: ExecutionId,
       reason?: string
@@ -298,15 +302,18 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     /** The limits in force. */
     readonly limits: Effect.Effect<LimitValues>
     /**
-     * Puts other limits in force, for what comes from now on and for who waits. What is fixed when the service starts cannot be
-     * changed.
+     * Puts other limits in force, for what comes from now on and for who waits. What is fixed when the service starts
+     * cannot be changed.
      */
     readonly changeLimits: (changes: LimitChanges) => Effect.Effect<LimitValues, LimitsRefused>
     /** Whether new work can be done, and why not. */
     readonly readiness: Effect.Effect<Readiness>
     /** The languages that the sandboxes' toolchain can run. Looked up once, in a sandbox. */
     readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure>
-    /** Refuses new work, lets what runs finish within the kill grace period, then kills it. Returns when nothing is left. */
+    /**
+     * Refuses new work, lets what runs finish within the kill grace period, then kills it. Returns when nothing is
+     * left.
+     */
     readonly shutdown: Effect.Effect<void>
   }
 >() {
@@ -342,8 +349,8 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
   )
 
   /**
-   * With the specification's limits, some of them set otherwise; everything is kept in memory. What a program leaves in its output
-   * directory is refused unless an `ArtifactCollector` is provided too.
+   * With the specification's limits, some of them set otherwise; everything is kept in memory. What a program leaves in
+   * its output directory is refused unless an `ArtifactCollector` is provided too.
    */
   static layer(limits: Partial<LimitValues> = {}): Layer.Layer<SandboxService, never, SandboxProvider> {
     return Layer.provide(SandboxService.layerMemory, Limits.layer(limits))

@@ -99,7 +99,10 @@ const tell = ({ emit, hears }: Line, text: string, stream: "stdout" | "stderr" =
   if (text !== "" && hears()) emit(CommandEvent.Output({ stream, text }))
 }
 
-/** The provider's side of the simulation: what is true, whatever the service was told. It outlives every life of the service. */
+/**
+ * The provider's side of the simulation: what is true, whatever the service was told. It outlives every life of the
+ * service.
+ */
 export class Cloud {
   readonly sandboxes = new Map<string, CloudSandbox>()
   readonly runs: Array<ProgramRun> = []

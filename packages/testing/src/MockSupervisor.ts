@@ -39,7 +39,10 @@ export const voice = ({ env }: Pick<SandboxCommand, "env">) => {
 
 export type Voice = ReturnType<typeof voice>
 
-/** A command that behaves like the supervisor in a sandbox: says that it begins, runs the program, and reports what it is told to. */
+/**
+ * A command that behaves like the supervisor in a sandbox: says that it begins, runs the program, and reports what it
+ * is told to.
+ */
 export const reporting =
   (report: Partial<GuestReport>, program: MockProgram = () => Effect.succeed({ exitCode: 0 })): MockProgram =>
   (process) =>

@@ -18,15 +18,18 @@ export const beginning = 1_700_000_000_000
 const tasksAtOnce = 200_000
 
 /**
- * Time that passes only when it is told to, and the one queue in which everything runs. `TestClock` waits for turns of Node's event
- * loop at every step, milliseconds each; here nothing waits, and the same steps always run in the same order.
+ * Time that passes only when it is told to, and the one queue in which everything runs. `TestClock` waits for turns of
+ * Node's event loop at every step, milliseconds each; here nothing waits, and the same steps always run in the same
+ * order.
  */
 export class SimulationTime {
   now = beginning
   private tasks: Array<Task> = []
   private readonly timers: Array<Timer> = []
 
-  /** Runs something at a later time, unless its process is dead by then or it is cancelled. Whether it still could be. */
+  /**
+   * Runs something at a later time, unless its process is dead by then or it is cancelled. Whether it still could be.
+   */
   after(process: SimulatedProcess, milliseconds: number, run: () => void): () => boolean {
     const timer: Timer = { at: this.now + Math.ceil(milliseconds), process, run }
     let place = this.timers.length
@@ -75,7 +78,9 @@ export class SimulationTime {
   }
 }
 
-/** A process whose fibers run in simulated time. Once it is killed nothing of it runs any more, its finalizers included. */
+/**
+ * A process whose fibers run in simulated time. Once it is killed nothing of it runs any more, its finalizers included.
+ */
 export class SimulatedProcess {
   isAlive = true
   readonly scheduler: Scheduler.Scheduler

@@ -29,7 +29,9 @@ const TEMPLATE = "base"
 const isEmpty = (value: unknown): boolean =>
   Predicate.isNullable(value) || (Predicate.isObject(value) && Object.keys(value).length === 0)
 
-/** Whether a network option is met by having no network. (`allow_internet_access` is E2B's default, so it is let be.) */
+/**
+ * Whether a network option is met by having no network. (`allow_internet_access` is E2B's default, so it is let be.)
+ */
 const isMet = ([name, value]: readonly [string, unknown]) =>
   isEmpty(value) || name === "denyOut" || (name === "allowPublicTraffic" && value === false)
 

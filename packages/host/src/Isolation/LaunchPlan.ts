@@ -2,7 +2,9 @@ import type { Hierarchy } from "../Cgroups/Cgroups.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
-/** What the launcher needs to know where it is root: each sandbox's disk, its root, its agent, and its programs' limits. */
+/**
+ * What the launcher needs to know where it is root: each sandbox's disk, its root, its agent, and its programs' limits.
+ */
 export interface RootPlan {
   readonly disk: { readonly bytes: number; readonly inodes: number }
   readonly root: GuestRoot

@@ -25,7 +25,10 @@ const findBwrap = Effect.catchTag(
     })
 )
 
-/** What this machine must have before a sandbox can be tried: a known processor, and bubblewrap for a host that is not root. */
+/**
+ * What this machine must have before a sandbox can be tried: a known processor, and bubblewrap for a host that is not
+ * root.
+ */
 export const check = Effect.fn("Requirements.check")(function* () {
   const architecture = yield* findArchitecture
   const bwrap = ThisProcess.isRoot ? Option.none<string>() : Option.some(yield* findBwrap)

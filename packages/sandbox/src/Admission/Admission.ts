@@ -15,7 +15,10 @@ export interface Admissibility {
   readonly allowed: boolean
   /** Present exactly when `allowed` is false. */
   readonly reason?: string
-  /** How many of those who wait now may have their turn before this one, at most. Present exactly when `allowed` is false. */
+  /**
+   * How many of those who wait now may have their turn before this one, at most. Present exactly when `allowed` is
+   * false.
+   */
   readonly ahead?: number
 }
 
@@ -36,15 +39,15 @@ interface Waiter extends Admittee {
 }
 
 /**
- * Who may run now. A semaphore holds the cap of all and one for each user holds the user's cap; a fair queue hands out their permits:
- * round robin among users, first come first served for each.
+ * Who may run now. A semaphore holds the cap of all and one for each user holds the user's cap; a fair queue hands out
+ * their permits: round robin among users, first come first served for each.
  */
 export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
   Admission,
   {
     /**
-     * Runs the effect with a permit, waiting for one if need be. `onWait` is told how many of those who wait may go before, at most. An
-     * interrupt or the longest wait take the execution out of the queue at once.
+     * Runs the effect with a permit, waiting for one if need be. `onWait` is told how many of those who wait may go
+     * before, at most. An interrupt or the longest wait take the execution out of the queue at once.
      */
     readonly withPermit: <A, E, R>(
       who: Admittee,
@@ -81,7 +84,10 @@ const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =
     retryAfter: Math.ceil(maxQueueWait)
   })
 
-/** How many permits are free: what a release of none answers. Fewer than none, when more are out than the cap now allows. */
+/**
+ * How many permits are free: what a release of none answers. Fewer than none, when more are out than the cap now
+ * allows.
+ */
 const free = (permits: Effect.Semaphore) => permits.release(0)
 
 const make = Effect.fnUntraced(function* (initial: LimitValues) {
@@ -117,7 +123,10 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     return undefined
   })
 
-  /** In each round before its turn, everyone else has at most one; but all may go while the user's own cap suspends its turns. */
+  /**
+   * In each round before its turn, everyone else has at most one; but all may go while the user's own cap suspends its
+   * turns.
+   */
   const ahead = Effect.fnUntraced(function* (userId: UserId) {
     const { maxSandboxesPerUser } = yield* Ref.get(inForce)
     const own = queue.sizeOf(userId)

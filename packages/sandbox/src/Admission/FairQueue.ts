@@ -21,8 +21,8 @@ interface Line<K, A> {
 }
 
 /**
- * Lines that take turns: first in, first out within a key, one at a time in a round among keys. Every operation takes the same time,
- * however long the lines are; a key whose line is empty leaves nothing behind.
+ * Lines that take turns: first in, first out within a key, one at a time in a round among keys. Every operation takes
+ * the same time, however long the lines are; a key whose line is empty leaves nothing behind.
  */
 export class FairQueue<K, A> {
   private readonly lines = new Map<K, Line<K, A>>()

@@ -40,7 +40,10 @@ class ProgramLost extends Data.TaggedError("ProgramLost")<{
 /** Must be beyond guessing: it is what tells the supervisor's words from the program's. */
 const makeNonce = Effect.sync(() => globalThis.crypto.randomUUID())
 
-/** One fresh sandbox, one run of the program in it for at most `timeout` seconds. The sandbox is closed before the answer. */
+/**
+ * One fresh sandbox, one run of the program in it for at most `timeout` seconds. The sandbox is closed before the
+ * answer.
+ */
 export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
@@ -94,7 +97,10 @@ const observe = Effect.fnUntraced(function* (execution: AcceptedExecution, isGon
   return observer
 })
 
-/** Writes the program's files and runs it. Until it is supervised a kill interrupts this, from then on supervision takes it. */
+/**
+ * Writes the program's files and runs it. Until it is supervised a kill interrupts this, from then on supervision takes
+ * it.
+ */
 const runProgram = Effect.fnUntraced(function* (
   execution: AcceptedExecution,
   program: Program.Program,
@@ -134,7 +140,10 @@ const runProgram = Effect.fnUntraced(function* (
 
 const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
 
-/** What the program left in its output directory. Where a process of its own may still be at work there, nothing can be trusted. */
+/**
+ * What the program left in its output directory. Where a process of its own may still be at work there, nothing can be
+ * trusted.
+ */
 const collect = Effect.fnUntraced(function* (
   { executionId, killSwitch, limits, request }: AcceptedExecution,
   { report }: Outcome

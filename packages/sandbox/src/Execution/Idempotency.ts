@@ -85,7 +85,10 @@ const underWay = (executionId: ExecutionId) =>
     retryAfter: elsewhere
   })
 
-/** What this server's own executions come to is waited for and not asked for here, so one that has not ended is another server's. */
+/**
+ * What this server's own executions come to is waited for and not asked for here, so one that has not ended is another
+ * server's.
+ */
 const replay = (
   { find }: Context.Tag.Service<ExecutionStore>,
   { executionId }: Claim
@@ -105,8 +108,9 @@ const replay = (
   })
 
 /**
- * Takes the key, unless it stands for an execution. One that was refused ran no code; nor did one that is not in the books, if its server died
- * before it could give the key back. Whether it did is for the keys to know: they release none that a living server may be about to use.
+ * Takes the key, unless it stands for an execution. One that was refused ran no code; nor did one that is not in the
+ * books, if its server died before it could give the key back. Whether it did is for the keys to know: they release
+ * none that a living server may be about to use.
  */
 const take = (
   { claim: claimKey, release }: Context.Tag.Service<IdempotencyKeys>,

@@ -10,8 +10,8 @@ export const isRetryable = (failure: SandboxFailure, mayRunAgain: boolean) =>
 const wholeMillis = (delay: Duration.Duration) => Duration.millis(Math.ceil(Duration.toMillis(delay)))
 
 /**
- * Exponential with jitter, never sooner than the provider asked, as often as the limits allow, and only while the next try comes before
- * the deadline (milliseconds since the epoch).
+ * Exponential with jitter, never sooner than the provider asked, as often as the limits allow, and only while the next
+ * try comes before the deadline (milliseconds since the epoch).
  */
 export const schedule = (limits: LimitValues, deadline: number) =>
   Schedule.exponential(Duration.millis(limits.retryBackoffMs)).pipe(

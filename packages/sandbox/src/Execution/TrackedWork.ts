@@ -41,7 +41,10 @@ const timedOut = (timeout: number): TerminalEvent => ({
   verdict: "TimeLimitExceeded"
 })
 
-/** Counts work that runs elsewhere against the limits. Whatever happens to that work, its permit is free again after its timeout. */
+/**
+ * Counts work that runs elsewhere against the limits. Whatever happens to that work, its permit is free again after its
+ * timeout.
+ */
 export const make = Effect.gen(function* () {
   const admission = yield* Admission
   const inForce = yield* LimitsInForce

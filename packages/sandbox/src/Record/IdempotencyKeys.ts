@@ -18,8 +18,8 @@ export class IdempotencyKeys extends Context.Tag("@bulkhead/sandbox/IdempotencyK
     /** Lets the key stand for this execution, unless it stands for one already. Gives the claim that holds. */
     readonly claim: (claim: Claim) => Effect.Effect<Claim, StoreFailure>
     /**
-     * Lets the key stand for nothing again, if it stands for this execution, and no other server that lives may be about to run that. Otherwise
-     * changes nothing.
+     * Lets the key stand for nothing again, if it stands for this execution, and no other server that lives may be
+     * about to run that. Otherwise changes nothing.
      */
     readonly release: (claim: Claim) => Effect.Effect<void, StoreFailure>
   }

@@ -12,8 +12,8 @@ const signsOfOutage: ReadonlySet<ErrorCode> = new Set([
 ])
 
 /**
- * Spares a provider that is down, and its callers the wait: after enough failures in a row it fails at once for a while, then lets one
- * call try.
+ * Spares a provider that is down, and its callers the wait: after enough failures in a row it fails at once for a
+ * while, then lets one call try.
  */
 export interface CircuitBreaker {
   readonly guard: <A, R>(effect: Effect.Effect<A, SandboxFailure, R>) => Effect.Effect<A, SandboxFailure, R>

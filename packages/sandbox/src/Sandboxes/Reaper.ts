@@ -36,7 +36,9 @@ const bounded =
   <A>(effect: Effect.Effect<A, SandboxFailure>) =>
     effect.pipe(Effect.disconnect, Effect.timeout(bound))
 
-/** Looks at once, at every interval, when woken, and at the end of the scope if there was no look since it was woken. */
+/**
+ * Looks at once, at every interval, when woken, and at the end of the scope if there was no look since it was woken.
+ */
 export const make = Effect.fnUntraced(function* ({ interval, owned, provider, tags }: ReaperOptions) {
   const reaped = yield* Ref.make(0)
   const wakes = yield* Queue.sliding<void>(1)

@@ -18,8 +18,8 @@ interface Pool extends Omit<PoolMetrics, "idle"> {
 /** Sandboxes that are there before they are asked for. Each serves one execution and is never taken back. */
 export interface SandboxPool {
   /**
-   * One that lives, with this lifetime, and now the caller's to close; none when there is none. Call it where nothing can interrupt
-   * before it has an owner, as in `Effect.acquireRelease`.
+   * One that lives, with this lifetime, and now the caller's to close; none when there is none. Call it where nothing
+   * can interrupt before it has an owner, as in `Effect.acquireRelease`.
    */
   readonly take: (lifetime: Duration.Duration) => Effect.Effect<Option.Option<OwnedSandbox>>
   readonly metrics: Effect.Effect<PoolMetrics>
@@ -49,7 +49,9 @@ const healthBound = Duration.seconds(2)
 /** When none can be made, the next try waits this long, then ever longer. */
 const refillBackoff = Schedule.union(Schedule.exponential("500 millis"), Schedule.spaced("30 seconds"))
 
-/** Keeps between `poolMin` and `poolMax` sandboxes: one more after each miss, one less after each that grew old unused. */
+/**
+ * Keeps between `poolMin` and `poolMax` sandboxes: one more after each miss, one less after each that grew old unused.
+ */
 export const make = Effect.fnUntraced(function* ({
   close,
   create,

@@ -91,13 +91,13 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     /** Puts files into the sandbox, owned by its user; makes the directories they need. */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
     /**
-     * A file's bytes as they are asked for. Links are followed, and the provider may read as root. Ending the stream early lets go
-     * of whatever it held.
+     * A file's bytes as they are asked for. Links are followed, and the provider may read as root. Ending the stream
+     * early lets go of whatever it held.
      */
     readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**
-     * Runs a command and tells what happens to it. The stream ends after `Ended`. Leaving the stream early does not end the command: end
-     * it with `signal`, or with the sandbox.
+     * Runs a command and tells what happens to it. The stream ends after `Ended`. Leaving the stream early does not end
+     * the command: end it with `signal`, or with the sandbox.
      */
     readonly run: (command: SandboxCommand) => Stream.Stream<CommandEvent, SandboxFailure>
     /** Sends a signal to every process of the sandbox's user, whatever its session or parent. */
@@ -130,7 +130,10 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     )
   }
 
-  /** A fresh sandbox that is closed when the scope ends, however it ends. `onClosed` is told whether it is known to be gone. */
+  /**
+   * A fresh sandbox that is closed when the scope ends, however it ends. `onClosed` is told whether it is known to be
+   * gone.
+   */
   static scoped<S extends Context.Tag.Service<Sandbox>, E, R>(
     create: Effect.Effect<S, E, R>,
     onClosed: (sandbox: S, isGone: boolean) => Effect.Effect<void> = () => Effect.void
@@ -156,9 +159,9 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     /** For people: `E2B`, `embedded host`. */
     readonly name: string
     /**
-     * A fresh sandbox, which is the caller's to destroy. Call it where nothing can interrupt between its answer and your taking hold of
-     * that, as in `Effect.acquireRelease`; a provider that can be interrupted while it waits sees to that itself. It must answer or fail
-     * in bounded time: who asks waits for it, since a sandbox may come of it.
+     * A fresh sandbox, which is the caller's to destroy. Call it where nothing can interrupt between its answer and
+     * your taking hold of that, as in `Effect.acquireRelease`; a provider that can be interrupted while it waits sees
+     * to that itself. It must answer or fail in bounded time: who asks waits for it, since a sandbox may come of it.
      */
     readonly create: (options: SandboxOptions) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure>
     /** The sandboxes that live now and carry all of these tags. */

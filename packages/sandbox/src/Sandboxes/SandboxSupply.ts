@@ -35,8 +35,8 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   SandboxSupply,
   {
     /**
-     * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox is closed, and
-     * only then does the scope's end return.
+     * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
+     * is closed, and only then does the scope's end return.
      */
     readonly sandbox: (
       purpose: Purpose,

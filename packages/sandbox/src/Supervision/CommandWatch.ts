@@ -18,7 +18,10 @@ export interface CommandWatch {
   readonly follow: <E, R>(
     events: Stream.Stream<CommandEvent, E, R>
   ) => Effect.Effect<CommandExit, E | SandboxFailure, R>
-  /** Waits until the program runs, under a supervisor when that says so, else when the command does; in milliseconds since the epoch. */
+  /**
+   * Waits until the program runs, under a supervisor when that says so, else when the command does; in milliseconds
+   * since the epoch.
+   */
   readonly begun: Effect.Effect<number>
   /** When the program began to run, if it did. */
   readonly startedAt: Effect.Effect<number | undefined>

@@ -13,16 +13,20 @@ export class KilledEarly extends Schema.TaggedError<KilledEarly>()("KilledEarly"
 }) {}
 
 /**
- * Asks one execution to end. Until its program is supervised, a kill is an interrupt; from then on it is one more input to the
- * supervision. Only the first request counts.
+ * Asks one execution to end. Until its program is supervised, a kill is an interrupt; from then on it is one more input
+ * to the supervision. Only the first request counts.
  */
 export interface KillSwitch {
   readonly press: (request: KillRequest) => Effect.Effect<void>
   /** Waits for the request. */
   readonly pressed: Effect.Effect<KillRequest>
-  /** Runs an execution. A kill interrupts it and fails, when all its finalizers have run; except where it is `attended`. */
+  /**
+   * Runs an execution. A kill interrupts it and fails, when all its finalizers have run; except where it is `attended`.
+   */
   readonly interruptible: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | KilledEarly, R>
-  /** Runs a part of an execution that listens to `pressed` itself. Once it has succeeded, a kill no longer interrupts. */
+  /**
+   * Runs a part of an execution that listens to `pressed` itself. Once it has succeeded, a kill no longer interrupts.
+   */
   readonly attended: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

@@ -57,8 +57,8 @@ const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
 /**
- * Runs a program in the sandbox until it ends or must end: a race between the command, the deadline, the flood and the kill. A sandbox
- * that is lost on the way is an end like others.
+ * Runs a program in the sandbox until it ends or must end: a race between the command, the deadline, the flood and the
+ * kill. A sandbox that is lost on the way is an end like others.
  */
 export const supervise = Effect.fn("Supervision.supervise")(function* (options: SupervisionOptions) {
   const { killed, limits, onSignal, onStart, program, timeout } = options
