@@ -42,7 +42,8 @@ export const pack = (destination) => {
 export const unpack = (tarball) => {
   const directory = join(dirname(tarball), basename(tarball, ".tgz"))
   mkdirSync(directory, { recursive: true })
-  if (!run("tar", ["--extract", "--file", tarball, "--directory", directory])) fail(`${tarball} is no tarball`)
+  if (!run("tar", ["--extract", "--file", tarball, "--directory", directory]))
+    fail(`${tarball} is no tarball`)
   return join(directory, "package")
 }
 
@@ -58,7 +59,10 @@ const isExecutable = (file) => (statSync(file).mode & 0o111) !== 0
 const faultsOfManifest = (manifest) => {
   const { dependencies = {}, devDependencies = {}, exports, peerDependencies = {} } = manifest
   return [
-    [/"(workspace|catalog|link|file):/.test(JSON.stringify(manifest)), "a version is the workspace's own way of saying it"],
+    [
+      /"(workspace|catalog|link|file):/.test(JSON.stringify(manifest)),
+      "a version is the workspace's own way of saying it"
+    ],
     [JSON.stringify(exports).includes("bulkhead-source"), "exports: they name sources"],
     ...Object.entries(peerDependencies).map(([name, range]) => [
       range !== (devDependencies[name] ?? "").replace(/^\^?/, "^"),
@@ -83,7 +87,10 @@ export const faultsOfPacked = (unpacked, { directory, folder }) => {
       .filter((file) => /(^|\/)test\/|\.test\.|\.tsbuildinfo$/.test(file))
       .map((file) => [true, `${file} is of no use to others`]),
     ...staleIn(unpacked).map((file) => [true, `${relative(unpacked, file)}: its source is gone`]),
-    ...mapsIn(unpacked).map((map) => [lostSourcesOf(map).length > 0, `${relative(unpacked, map)}: its source is missing`]),
+    ...mapsIn(unpacked).map((map) => [
+      lostSourcesOf(map).length > 0,
+      `${relative(unpacked, map)}: its source is missing`
+    ]),
     ...files
       .filter((file) => existsSync(join(directory, file)))
       .map((file) => [

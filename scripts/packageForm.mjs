@@ -18,7 +18,9 @@ const nameIn = (specifier) => specifier.match(/^(@[^/]+\/)?[^/]+/)[0]
 /** The packages that the sources import. */
 const importsOf = (directory) => {
   const texts = filesIn(join(directory, "src")).map((file) => readFileSync(file, "utf8"))
-  const specifiers = texts.flatMap((text) => [...text.matchAll(importPattern)].map(([, specifier]) => specifier))
+  const specifiers = texts.flatMap((text) =>
+    [...text.matchAll(importPattern)].map(([, specifier]) => specifier)
+  )
   return new Set(specifiers.filter((specifier) => !specifier.startsWith("node:")).map(nameIn))
 }
 
@@ -83,21 +85,37 @@ const faultsOfDependencies = ({ directory, manifest }, all) => {
         !Object.hasOwn({ ...dependencies, ...peers }, name),
         `${name} is imported, but neither a dependency nor a peer`
       ]),
-    ...peersOfOwn.map((name) => [!Object.hasOwn(peers, name), `${name} is a peer of a dependency, but not of this`])
+    ...peersOfOwn.map((name) => [
+      !Object.hasOwn(peers, name),
+      `${name} is a peer of a dependency, but not of this`
+    ])
   ]
 }
 
 const faultsOfManifest = ({ directory, folder, manifest }, all) => {
-  const { description = "", files = [], keywords = [], publishConfig = {}, scripts = {}, sideEffects } = manifest
+  const {
+    description = "",
+    files = [],
+    keywords = [],
+    publishConfig = {},
+    scripts = {},
+    sideEffects
+  } = manifest
   return [
     [manifest.name !== `@bulkhead/${folder}`, `its name is not @bulkhead/${folder}`],
     [manifest.version !== all[0].manifest.version, "its version is not that of the others"],
     [Object.hasOwn(manifest, "private"), "it is private"],
     [manifest.license !== "MIT", "license: it is MIT"],
     [!/^[A-Z].+\.$/.test(description), "description: a sentence is missing"],
-    [!keywords.includes("effect") || !keywords.includes("sandbox"), "keywords: 'effect' or 'sandbox' is missing"],
+    [
+      !keywords.includes("effect") || !keywords.includes("sandbox"),
+      "keywords: 'effect' or 'sandbox' is missing"
+    ],
     [manifest.type !== "module", "type: it is 'module'"],
-    [sideEffects !== false && !Array.isArray(sideEffects), "sideEffects: false, or a list of files, is missing"],
+    [
+      sideEffects !== false && !Array.isArray(sideEffects),
+      "sideEffects: false, or a list of files, is missing"
+    ],
     [publishConfig.access !== "public", "publishConfig: its access is 'public'"],
     [!files.includes("dist") || !files.includes("src"), "files: 'dist' or 'src' is missing"],
     ...files

@@ -1,0 +1,171 @@
+// What other people do with the packages: install what was packed in an empty folder of their own, check types, run programs.
+import { spawnSync } from "node:child_process"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pnpm } from "./dependencies.mjs"
+import { packages } from "./packages.mjs"
+import { filesIn, root, run } from "./project.mjs"
+
+const examples = join(root, "examples")
+
+const namesOfExamples = () =>
+  readdirSync(examples).filter((name) => existsSync(join(examples, name, "package.json")))
+
+const readJson = (path) => JSON.parse(readFileSync(path, "utf8"))
+
+/** The version of a dependency that an example runs on here. */
+const versionOf = (directory) => (name) =>
+  readJson(join(directory, "node_modules", name, "package.json")).version
+
+const dependenciesOf = (example) => {
+  const directory = join(examples, example)
+  const { dependencies, devDependencies } = readJson(join(directory, "package.json"))
+  const names = Object.keys({ ...dependencies, ...devDependencies }).filter(
+    (name) => !name.startsWith("@bulkhead/")
+  )
+  return names.map((name) => [name, versionOf(directory)(name)])
+}
+
+/** All examples' own dependencies, and this project's packages as they were packed. */
+const manifestOf = (tarballs) => {
+  const packed = Object.fromEntries(Object.entries(tarballs).map(([name, path]) => [name, `file:${path}`]))
+  return {
+    name: "consumer",
+    private: true,
+    type: "module",
+    dependencies: { ...Object.fromEntries(namesOfExamples().flatMap(dependenciesOf)), ...packed },
+    // Or pnpm would look for these versions in the registry, where they are not yet.
+    pnpm: { overrides: packed }
+  }
+}
+
+// Of the compiler's defaults one is changed that would hide what is wrong in a package's types. Effect's types need the DOM's.
+const compilerOptions = {
+  target: "ES2022",
+  module: "NodeNext",
+  moduleResolution: "NodeNext",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  skipLibCheck: false,
+  types: ["node"],
+  rootDir: ".",
+  outDir: "built"
+}
+
+const blocksOf = (markdown) => [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code)
+
+const sectionOf = (markdown, title) =>
+  markdown.split(/^## /m).find((section) => section.startsWith(`${title}\n`)) ?? ""
+
+const writeBlocks = (folder, name, blocks) => {
+  for (const [at, code] of blocks.entries()) writeFileSync(join(folder, `${name}-${at}.ts`), code)
+}
+
+const writeReadmes = (folder) => {
+  mkdirSync(folder)
+  const readme = readFileSync(join(root, "README.md"), "utf8")
+  writeBlocks(folder, "README", blocksOf(sectionOf(readme, "From an Effect program")))
+  for (const { directory, folder: name } of packages())
+    writeBlocks(folder, name, blocksOf(readFileSync(join(directory, "README.md"), "utf8")))
+}
+
+/** The folder of a program that knows of this project only what was packed. */
+const makeFolder = (tarballs) => {
+  const folder = mkdtempSync(join(tmpdir(), "bulkhead-consumer-"))
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifestOf(tarballs), undefined, 2))
+  writeFileSync(
+    join(folder, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, exclude: ["built", "node_modules"] })
+  )
+  writeReadmes(join(folder, "readmes"))
+  for (const name of namesOfExamples())
+    cpSync(join(examples, name), join(folder, "examples", name), {
+      recursive: true,
+      filter: (source) => !source.includes("node_modules")
+    })
+  return folder
+}
+
+/** A minute must do for any program. */
+const timeout = 60_000
+
+const runProgram = (folder, file) => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [file], {
+    cwd: folder,
+    encoding: "utf8",
+    timeout
+  })
+  if (status !== 0) console.error(`${file} ended with ${status}\n${stdout}${stderr}`)
+  return { succeeded: status === 0, stdout }
+}
+
+/** The README's program says in its log what it must. */
+const runReadme = (folder) => {
+  const { stdout, succeeded } = runProgram(folder, "built/readmes/README-0.js")
+  return succeeded && ["Completed", "42", "user\n"].every((words) => stdout.includes(words))
+}
+
+/** An example's program prints exactly its output.txt. */
+const runExample = (folder, name) => {
+  const expected = readFileSync(join(examples, name, "output.txt"), "utf8")
+  const { stdout, succeeded } = runProgram(folder, `built/examples/${name}/main.js`)
+  if (succeeded && stdout !== expected) console.error(`${name} printed\n${stdout}instead of\n${expected}`)
+  return succeeded && stdout === expected
+}
+
+const bin = (folder, name) => join(folder, "node_modules/.bin", name)
+
+const managers = {
+  npm: (cwd) => run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund"], { cwd }),
+  pnpm: (cwd) => pnpm(["install", "--prefer-offline"], { cwd })
+}
+
+const stepsIn = (folder, install) => ({
+  installs: () => install(folder),
+  "has types": () => run(bin(folder, "tsc"), ["--project", "."], { cwd: folder }),
+  "runs the README's program": () => runReadme(folder),
+  ...Object.fromEntries(
+    namesOfExamples()
+      .filter((name) => existsSync(join(examples, name, "main.ts")))
+      .map((name) => [`runs ${name}`, () => runExample(folder, name)])
+  ),
+  "runs the tests": () =>
+    !filesIn(join(folder, "built/examples")).some((file) => file.endsWith(".test.js")) ||
+    run(bin(folder, "vitest"), ["run", "--dir", "built/examples"], { cwd: folder })
+})
+
+/** Whether npm, as it is set up on this machine, reaches a registry. */
+export const reachesRegistry = () =>
+  spawnSync("npm", ["view", "effect", "version", "--fetch-retries=0", "--fetch-timeout=10000"]).status === 0
+
+/** What does not work with one of the package managers, in words. */
+const faultWith = (manager, tarballs) => {
+  const folder = makeFolder(tarballs)
+  try {
+    for (const [title, step] of Object.entries(stepsIn(folder, managers[manager]))) {
+      const start = performance.now()
+      if (!step()) return `what ${manager} installed does not do what it should: ${title}`
+      console.log(`  ${manager}: ${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
+    }
+    return undefined
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Installs the tarballs with npm and with pnpm, each in a folder of its own, and uses them. Gives the first fault with each. */
+export const faultsOfUse = (tarballs) =>
+  Object.keys(managers)
+    .map((manager) => faultWith(manager, tarballs))
+    .filter((fault) => fault !== undefined)
