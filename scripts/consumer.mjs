@@ -13,8 +13,8 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pnpm } from "./dependencies.mjs"
-import { packages } from "./packages.mjs"
-import { filesIn, root, run } from "./project.mjs"
+import { installedBy, packages } from "./packages.mjs"
+import { root, run } from "./project.mjs"
 
 const examples = join(root, "examples")
 
@@ -27,6 +27,11 @@ const readJson = (path) => JSON.parse(readFileSync(path, "utf8"))
 const versionOf = (directory) => (name) =>
   readJson(join(directory, "node_modules", name, "package.json")).version
 
+/** What the compiler and the README's program need. */
+const basics = ["effect", "typescript", "@types/node"].map((name) => [name, versionOf(root)(name)])
+
+const readmeOf = (directory) => readFileSync(join(directory, "README.md"), "utf8")
+
 const dependenciesOf = (example) => {
   const directory = join(examples, example)
   const { dependencies, devDependencies } = readJson(join(directory, "package.json"))
@@ -36,20 +41,25 @@ const dependenciesOf = (example) => {
   return names.map((name) => [name, versionOf(directory)(name)])
 }
 
-/** All examples' own dependencies, and this project's packages as they were packed. */
+const othersDependencies = () => ({
+  ...Object.fromEntries([...basics, ...namesOfExamples().flatMap(dependenciesOf)]),
+  ...Object.assign({}, ...packages().map(({ directory }) => installedBy(readmeOf(directory))))
+})
+
+/** What the examples and the READMEs have installed, and this project's packages as they were packed. */
 const manifestOf = (tarballs) => {
   const packed = Object.fromEntries(Object.entries(tarballs).map(([name, path]) => [name, `file:${path}`]))
   return {
     name: "consumer",
     private: true,
     type: "module",
-    dependencies: { ...Object.fromEntries(namesOfExamples().flatMap(dependenciesOf)), ...packed },
+    dependencies: { ...othersDependencies(), ...packed },
     // Or pnpm would look for these versions in the registry, where they are not yet.
     pnpm: { overrides: packed }
   }
 }
 
-// Of the compiler's defaults one is changed that would hide what is wrong in a package's types. Effect's types need the DOM's.
+// All packages' types are checked too. Effect's need the types of the DOM, which are there by default.
 const compilerOptions = {
   target: "ES2022",
   module: "NodeNext",
@@ -74,10 +84,9 @@ const writeBlocks = (folder, name, blocks) => {
 
 const writeReadmes = (folder) => {
   mkdirSync(folder)
-  const readme = readFileSync(join(root, "README.md"), "utf8")
-  writeBlocks(folder, "README", blocksOf(sectionOf(readme, "From an Effect program")))
+  writeBlocks(folder, "README", blocksOf(sectionOf(readmeOf(root), "From an Effect program")))
   for (const { directory, folder: name } of packages())
-    writeBlocks(folder, name, blocksOf(readFileSync(join(directory, "README.md"), "utf8")))
+    writeBlocks(folder, name, blocksOf(readmeOf(directory)))
 }
 
 /** The folder of a program that knows of this project only what was packed. */
@@ -131,19 +140,43 @@ const managers = {
   pnpm: (cwd) => pnpm(["install", "--prefer-offline"], { cwd })
 }
 
-const stepsIn = (folder, install) => ({
-  installs: () => install(folder),
-  "has types": () => run(bin(folder, "tsc"), ["--project", "."], { cwd: folder }),
-  "runs the README's program": () => runReadme(folder),
-  ...Object.fromEntries(
-    namesOfExamples()
-      .filter((name) => existsSync(join(examples, name, "main.ts")))
-      .map((name) => [`runs ${name}`, () => runExample(folder, name)])
-  ),
-  "runs the tests": () =>
-    !filesIn(join(folder, "built/examples")).some((file) => file.endsWith(".test.js")) ||
-    run(bin(folder, "vitest"), ["run", "--dir", "built/examples"], { cwd: folder })
-})
+const isOthers = (error) =>
+  error.startsWith("node_modules/") && !/^node_modules\/(\.pnpm\/)?@bulkhead[/+]/.test(error)
+
+/** Whether the compiler finds nothing wrong in the programs and in the types of this project's packages. */
+const hasTypes = (cwd) => {
+  const words = ["--project", ".", "--pretty", "false"]
+  const { status, stdout } = spawnSync(bin(cwd, "tsc"), words, { cwd, encoding: "utf8" })
+  const errors = (stdout ?? "").split("\n").filter((line) => line.includes(": error TS"))
+  for (const error of errors) console.log(isOthers(error) ? `  in others' types: ${error}` : error)
+  return status === 0 || (errors.length > 0 && errors.every(isOthers))
+}
+
+const filesOfExamples = namesOfExamples().flatMap((name) =>
+  readdirSync(join(examples, name)).map((file) => ({ name, file }))
+)
+
+const programSteps = (folder) =>
+  filesOfExamples
+    .filter(({ file }) => file === "main.ts")
+    .map(({ name }) => [`runs ${name}`, () => runExample(folder, name)])
+
+const testSteps = (folder) => {
+  const names = filesOfExamples.filter(({ file }) => file.endsWith(".test.ts")).map(({ name }) => name)
+  const words = (name) => ["run", "--root", folder, "--dir", `built/examples/${name}`]
+  return [...new Set(names)].map((name) => [
+    `runs the tests of ${name}`,
+    () => run(bin(folder, "vitest"), words(name), { cwd: folder })
+  ])
+}
+
+const stepsIn = (folder, install) => [
+  ["installs", () => install(folder)],
+  ["has types", () => hasTypes(folder)],
+  ["runs the README's program", () => runReadme(folder)],
+  ...programSteps(folder),
+  ...testSteps(folder)
+]
 
 /** Whether npm, as it is set up on this machine, reaches a registry. */
 export const reachesRegistry = () =>
@@ -153,7 +186,7 @@ export const reachesRegistry = () =>
 const faultWith = (manager, tarballs) => {
   const folder = makeFolder(tarballs)
   try {
-    for (const [title, step] of Object.entries(stepsIn(folder, managers[manager]))) {
+    for (const [title, step] of stepsIn(folder, managers[manager])) {
       const start = performance.now()
       if (!step()) return `what ${manager} installed does not do what it should: ${title}`
       console.log(`  ${manager}: ${title} (${((performance.now() - start) / 1000).toFixed(1)} s)`)

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { basename, dirname, join, relative } from "node:path"
 import { pnpm } from "./dependencies.mjs"
-import { packages } from "./packages.mjs"
+import { installedBy, packages } from "./packages.mjs"
 import { fail, filesIn, root, run } from "./project.mjs"
 
 const stemOf = (path) => path.replace(/(\.d)?\.[jt]s(\.map)?$/, "")
@@ -75,6 +75,12 @@ const faultsOfManifest = (manifest) => {
   ]
 }
 
+const faultsOfReadme = (readme, { devDependencies = {} }) =>
+  Object.entries(installedBy(readme)).map(([name, version]) => [
+    !`${devDependencies[name]}.`.startsWith(`${version}.`),
+    `README.md: it has ${name}@${version} installed, where ${devDependencies[name]} was tested`
+  ])
+
 /** What is wrong with a packed package, in words. */
 export const faultsOfPacked = (unpacked, { directory, folder }) => {
   const has = (path) => existsSync(join(unpacked, path))
@@ -97,7 +103,8 @@ export const faultsOfPacked = (unpacked, { directory, folder }) => {
         isExecutable(join(directory, file)) && !isExecutable(join(unpacked, file)),
         `${file} is no longer executable: name it in publishConfig.executableFiles`
       ]),
-    ...faultsOfManifest(manifest)
+    ...faultsOfManifest(manifest),
+    ...faultsOfReadme(has("README.md") ? readFileSync(join(unpacked, "README.md"), "utf8") : "", manifest)
   ]
     .filter(([isFault]) => isFault)
     .map(([, words]) => `${folder}, packed: ${words}`)

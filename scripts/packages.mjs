@@ -13,3 +13,13 @@ export const packages = () =>
   readdirSync(join(root, "packages"))
     .filter((folder) => existsSync(join(root, "packages", folder, "package.json")))
     .map(read)
+
+/** What a README has its reader install beside this project's packages, by name. */
+export const installedBy = (readme) =>
+  Object.fromEntries(
+    [...readme.matchAll(/^npm install (.*)$/gm)]
+      .flatMap(([, words]) => words.split(" "))
+      .map((word) => word.match(/^((?:@[^/]+\/)?[^@]+)@(.+)$/))
+      .filter((match) => match !== null)
+      .map(([, name, version]) => [name, version])
+  )
