@@ -61,7 +61,7 @@ const table = all.map((one) => {
 console.table(Object.fromEntries(table.map(({ package: name, ...columns }) => [name, columns])))
 console.log(`publint and arethetypeswrong found nothing in ${relative(root, join(root, ".setup/packages"))}.`)
 
-if (reachesRegistry()) stopAt(faultsOfUse(tarballs))
+if (reachesRegistry()) stopAt(await faultsOfUse(tarballs))
 else console.log("Skipped: installing them with npm and pnpm, since npm reaches no registry from here.")
 
 if (isDry) console.log("Nothing was published.")
