@@ -1,4 +1,4 @@
-// What other people do with the packages: install what was packed in an empty folder of their own, check types, run programs.
+// What others do with the packages: install what was packed in an empty folder, check types, run programs.
 import { spawnSync } from "node:child_process"
 import {
   cpSync,
@@ -144,7 +144,7 @@ const managers = {
 /** The programs here, and the types of this project's packages. */
 const isOurs = ({ fileName }) => !/\/node_modules\/(?!.*\/node_modules\/)(?!@bulkhead\/)/.test(fileName)
 
-/** Compiles the folder. Whether nothing is wrong in what is ours: in others' types the compiler finds more than we can mend. */
+/** Compiles the folder. Whether nothing is wrong in what is ours; what is in others' types we cannot mend. */
 const compile = async (folder) => {
   // Not there before the setup.
   const { default: typescript } = await import("typescript")
@@ -214,7 +214,7 @@ const faultWith = async (manager, tarballs) => {
   }
 }
 
-/** Installs the tarballs with npm and with pnpm, each in a folder of its own, and uses them. Gives the first fault with each. */
+/** Installs the tarballs with npm and with pnpm, each in a folder of its own. Gives the first fault with each. */
 export const faultsOfUse = async (tarballs) => {
   const faults = []
   for (const manager of Object.keys(managers)) faults.push(await faultWith(manager, tarballs))
