@@ -50,7 +50,7 @@ export const bundleModule = async (entry, outfile) => {
 export const bundleApp = async (app, outfile, directories) => {
   await bundleModule(`${app}/src/main.ts`, outfile)
   for (const directory of directories.map((directory) => join(root, directory))) {
-    for (const name of readdirSync(directory).filter((name) => /\.pl$|^guest-/.test(name))) {
+    for (const name of readdirSync(directory).filter((name) => /\.py$|^guest-/.test(name))) {
       copyFileSync(join(directory, name), join(dirname(outfile), name))
     }
   }
