@@ -11,6 +11,7 @@ import {
   type LimitValues,
   type Page,
   type PageRequest,
+  type Refusal,
   rejectedResult,
   type SystemMetrics,
   type UserMetrics
@@ -22,6 +23,7 @@ import { Backend, type ProviderLayer } from "./Backend.js"
 import type { Environment } from "./Environment.js"
 import * as LimitSettings from "./LimitSettings.js"
 import { errorOf, type Failure, ManagerClosed, ofCause, ofFailure } from "./SandboxHardeningError.js"
+import type { SetUpFailure } from "./SetUpFailure.js"
 
 export interface ManagerOptions {
   /**
@@ -48,6 +50,7 @@ export interface ListOptions extends PageRequest {
 }
 
 type Services = SandboxService | Backend
+type StartFailure = SetUpFailure | ManagerClosed
 type Service = Context.Tag.Service<SandboxService>
 
 interface Running {
@@ -68,11 +71,10 @@ const layerOf = (limits: LimitValues, provider: ProviderLayer | undefined) =>
 /** E2B lets no more sandboxes be created in a second. */
 const defaultsOnE2B: Partial<LimitValues> = { maxCreatesPerSecond: 5 }
 
-const asResult = (failure: Failure): Effect.Effect<ExecutionResult> =>
-  Effect.map(
-    "executionId" in failure ? Arguments.executionId(failure.executionId) : Arguments.freshId,
-    (id) => rejectedResult(id, errorOf(failure))
-  ).pipe(Effect.orDie)
+const asResult = (failure: Refusal | StartFailure): Effect.Effect<ExecutionResult> =>
+  Effect.map("executionId" in failure ? Effect.succeed(failure.executionId) : Arguments.freshId, (id) =>
+    rejectedResult(id, errorOf(failure))
+  )
 
 /** A fault of ours is for the log; who asked gets a result all the same. */
 const faultAsResult = (defect: unknown): Effect.Effect<ExecutionResult> =>
@@ -221,30 +223,36 @@ export class SandboxHardeningManager implements AsyncDisposable {
     return run(this.#provide(asked, this.#options.env))
   }
 
-  #provide<A>(
-    effect: Effect.Effect<A, Failure, Services>,
+  #provide<A, E>(
+    effect: Effect.Effect<A, E, Services>,
     env: Environment | undefined
-  ): Effect.Effect<A, Failure> {
-    return Effect.flatMap(this.#started(env), ({ runtime }) => Effect.provide(effect, runtime))
+  ): Effect.Effect<A, E | StartFailure> {
+    return Effect.flatMap(
+      Effect.suspend(() => this.#started(env)),
+      ({ runtime }) => Effect.provide(effect, runtime)
+    )
   }
 
   /** Started with the first call. */
-  #started(env: Environment | undefined): Effect.Effect<Running, Failure> {
+  #started(env: Environment | undefined): Effect.Effect<Running, StartFailure> {
     const { provider } = this.#options
-    const defaults = provider === undefined ? defaultsOnE2B : {}
-    const started = Effect.suspend(() => {
-      const running = this.#running
-      if (running === undefined) return LimitSettings.read(this.#given, env, defaults)
-      return Effect.as(
-        env === undefined ? Effect.void : LimitSettings.checkSame(running.limits, this.#given, env),
-        running.limits
-      )
-    })
-    return Effect.flatMap(started, (limits): Effect.Effect<Running, Failure> => {
+    return Effect.flatMap(this.#limits(env), (limits): Effect.Effect<Running, ManagerClosed> => {
       if (this.#closing !== undefined) return new ManagerClosed()
       this.#running ??= { limits, runtime: ManagedRuntime.make(layerOf(limits, provider)) }
       return Effect.succeed(this.#running)
     })
+  }
+
+  /** Those in force, or those that are to be. */
+  #limits(env: Environment | undefined): Effect.Effect<LimitValues, SetUpFailure> {
+    if (this.#running === undefined) {
+      const defaults = this.#options.provider === undefined ? defaultsOnE2B : {}
+      return LimitSettings.read(this.#given, env, defaults)
+    }
+    const { limits } = this.#running
+    return env === undefined
+      ? Effect.succeed(limits)
+      : Effect.as(LimitSettings.checkSame(limits, this.#given, env), limits)
   }
 }
 

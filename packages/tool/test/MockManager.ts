@@ -16,10 +16,7 @@ const supervised =
 /** A manager on sandboxes in memory, and a look at these. */
 export const make = (
   limits: SomeLimits = {},
-  {
-    program = MockSandboxProvider.hello,
-    ...behaviour
-  }: Partial<MockSandboxProvider.MockBehaviour> = {},
+  { program = MockSandboxProvider.hello, ...behaviour }: Partial<MockSandboxProvider.MockBehaviour> = {},
   options: ManagerOptions = {}
 ) => {
   const context = Effect.runSync(
