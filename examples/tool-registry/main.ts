@@ -1,4 +1,5 @@
-// A registry of tools, with the hardened one in it, and an agent's call that goes through it.
+// A registry of tools, with the hardened one in it, and an agent's call that goes through it. Once the
+// packages are built, `npm start` in this folder runs it.
 import {
   type ExecutionResult,
   type HardenedExecuteCodeTool,

@@ -68,7 +68,7 @@ const layerOf = (limits: LimitValues, provider: ProviderLayer | undefined) =>
     Layer.provideMerge(StderrLogger)
   )
 
-/** E2B lets no more sandboxes be created in a second. */
+/** What E2B allows. A pace is laid down at the start, before it is known where sandboxes come from. */
 const defaultsOnE2B: Partial<LimitValues> = { maxCreatesPerSecond: 5 }
 
 const asResult = (failure: Refusal | StartFailure): Effect.Effect<ExecutionResult> =>
@@ -118,7 +118,7 @@ export class SandboxHardeningManager implements AsyncDisposable {
 
   /**
    * `limits` are the specification's where nothing else is said here or in the environment (`SANDBOX_MAX_TIMEOUT` is
-   * `maxTimeout`), but 5 sandboxes are created in a second at most where E2B makes them. Throws a
+   * `maxTimeout`), but without a `provider` at most 5 sandboxes are created in a second. Throws a
    * `SandboxHardeningError` when one is out of its range.
    */
   constructor(limits: LimitSettings.SomeLimits = {}, options: ManagerOptions = {}) {

@@ -106,13 +106,25 @@ describe("execute", () => {
     await manager.close()
   })
 
+  it("sets up sandboxes of one's own once, for all who come first at the same time", async () => {
+    const built = Effect.runSync(Ref.make(0))
+    const count = Ref.update(built, (builds) => builds + 1)
+    const provider = Layer.unwrapEffect(
+      Effect.as(Effect.delay(count, "20 millis"), MockSandboxProvider.layer())
+    )
+    const manager = new SandboxHardeningManager({}, { provider })
+    await Promise.all(["ann", "bob", "cy"].map((userId) => manager.execute(request, { userId })))
+    assert.strictEqual(Effect.runSync(Ref.get(built)), 1)
+    await manager.close()
+  })
+
   it("says why sandboxes of one's own cannot be had, and tries again when asked again", async () => {
     const unplugged = failingAt(1, new Error("the rack is not plugged in"))
     const provider = Layer.unwrapEffect(Effect.as(unplugged, MockSandboxProvider.layer()))
     const manager = new SandboxHardeningManager({}, { provider })
     const [first, second] = [await manager.execute(request), await manager.execute(request)]
     assert.deepInclude(first.error, { code: "INTERNAL_ERROR", message: "the rack is not plugged in" })
-    assert.notInclude(second.error?.message, "plugged")
+    assert.notInclude(String(second.error?.message), "plugged")
     await manager.close()
   })
 })
