@@ -12,7 +12,7 @@ const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const isOurs = (name) => name.startsWith("@bulkhead/")
 const isEffects = (name) => name === "effect" || name.startsWith("@effect/")
 
-const importPattern = /(?:\bfrom|^import|\bimport\() ?"([^".][^"]*)"/gm
+const importPattern = /(?:\bfrom|^import|\bimport\() ?"([^".\s][^"\s]*)"/gm
 const nameIn = (specifier) => specifier.match(/^(@[^/]+\/)?[^/]+/)[0]
 
 /** The packages that the sources import. */
