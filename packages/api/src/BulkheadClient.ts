@@ -1,17 +1,33 @@
 import { HttpApiClient, HttpClient, HttpClientRequest } from "@effect/platform"
-import type { Redacted } from "effect"
+import { Effect, type Redacted } from "effect"
+import type { KillReason } from "./AdminApi.js"
 import { BulkheadApi } from "./BulkheadApi.js"
 
 export interface ClientOptions {
-  /** Where the server listens, like `http://127.0.0.1:8787`. */
+  /** Where the server listens, like `http://127.0.0.1:8787`; with the prefix, where the contract is mounted under one. */
   readonly url: string
   /** The operator's token or a caller's key. None by default. */
   readonly token?: Redacted.Redacted
 }
 
-/** A client whose methods are the contract's endpoints; errors are the contract's too. */
-export const make = ({ url, token }: ClientOptions) =>
+interface KillRequest<WithResponse extends boolean> {
+  readonly path: { readonly executionId: string }
+  /** `admin_request` is the reason unless told. */
+  readonly payload?: typeof KillReason.Type
+  readonly withResponse?: WithResponse
+}
+
+const derived = ({ url, token }: ClientOptions) =>
   HttpApiClient.make(BulkheadApi, {
     baseUrl: url,
     ...(token && { transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token)) })
+  })
+
+/** A client whose methods are the contract's endpoints; errors are the contract's too. */
+export const make = (options: ClientOptions) =>
+  Effect.map(derived(options), (client) => {
+    // HttpApi has no words for a body that may be left out.
+    const kill = <WithResponse extends boolean = false>(request: KillRequest<WithResponse>) =>
+      client.admin.kill<WithResponse>({ payload: {}, ...request })
+    return { ...client, admin: { ...client.admin, kill } }
   })
