@@ -1,26 +1,32 @@
-import { BulkheadApi } from "@bulkhead/api"
-import { HttpApiSwagger, HttpLayerRouter, HttpServerResponse, OpenApi } from "@effect/platform"
+import { type HttpApi, HttpApiSwagger, HttpLayerRouter, HttpServerResponse, OpenApi } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import type { Path } from "./Prefix.js"
 
 // Both are made on the first request: they would add much to the start-up time.
-const contract = HttpLayerRouter.add(
-  "GET",
-  "/openapi.json",
-  Effect.suspend(() => Effect.orDie(HttpServerResponse.json(OpenApi.fromApi(BulkheadApi))))
-)
+const contract = (api: HttpApi.HttpApi.AnyWithProps, path: Path) =>
+  HttpLayerRouter.use((router) =>
+    Effect.flatMap(
+      Effect.cached(Effect.suspend(() => Effect.orDie(HttpServerResponse.json(OpenApi.fromApi(api))))),
+      (response) => router.add("GET", path, response)
+    )
+  )
 
-const page = Effect.gen(function* () {
+const page = Effect.fnUntraced(function* (api: HttpApi.HttpApi.AnyWithProps, path: Path) {
   const router = yield* HttpLayerRouter.make
-  const swagger = HttpApiSwagger.layerHttpLayerRouter({ api: BulkheadApi, path: "/docs" })
+  const swagger = HttpApiSwagger.layerHttpLayerRouter({ api, path })
   yield* Layer.build(Layer.provide(swagger, Layer.succeed(HttpLayerRouter.HttpRouter, router)))
   return router.asHttpEffect()
 })
 
-const docs = HttpLayerRouter.use((router) =>
-  Effect.flatMap(Effect.cached(Effect.scoped(page)), (page) =>
-    router.add("GET", "/docs", Effect.orDie(Effect.flatten(page)))
+const reader = (api: HttpApi.HttpApi.AnyWithProps, path: Path) =>
+  HttpLayerRouter.use((router) =>
+    Effect.flatMap(Effect.cached(Effect.scoped(page(api, path))), (page) =>
+      router.add("GET", path, Effect.orDie(Effect.flatten(page)))
+    )
   )
-)
 
-/** The contract as OpenAPI, and a page to read it that loads nothing from the network. */
-export const layer = Layer.mergeAll(contract, docs)
+/** A contract as OpenAPI, and a page to read it that loads nothing from the network. */
+export const layer = (
+  api: HttpApi.HttpApi.AnyWithProps,
+  paths: { readonly contract: Path; readonly page: Path }
+) => Layer.merge(contract(api, paths.contract), reader(api, paths.page))

@@ -1,7 +1,6 @@
 import { InvalidRequest, RequestTooLarge } from "@bulkhead/domain"
 import type { HttpServerRequest } from "@effect/platform"
-import { NodeHttpServerRequest } from "@effect/platform-node"
-import { Effect } from "effect"
+import { Chunk, Effect, Stream } from "effect"
 import { freshId } from "./Refusals.js"
 
 const field = "body"
@@ -12,40 +11,45 @@ const malformed = (message: string) =>
     (executionId) => new InvalidRequest({ executionId, field, message: `${field}: ${message}` })
   )
 
+const notJson = Effect.suspend(() => malformed("expected JSON in UTF-8"))
+
 const tooLarge = (largest: number) =>
   Effect.flatMap(freshId, (executionId) => {
     const message = `${field}: expected at most ${largest} bytes`
     return new RequestTooLarge({ executionId, field, message })
   })
 
-/** Reads a body of at most so many bytes. A larger one is drained, so that the client gets the response. */
-const bytes = (request: HttpServerRequest.HttpServerRequest, largest: number) =>
-  Effect.async<Uint8Array, InvalidRequest | RequestTooLarge>((resume) => {
-    const source = NodeHttpServerRequest.toIncomingMessage(request)
-    const chunks: Array<Uint8Array> = []
-    let size = Number(request.headers["content-length"] ?? 0) > largest ? Number.POSITIVE_INFINITY : 0
-    const keep = (chunk: Uint8Array) => {
-      size += chunk.length
-      if (size > largest) refuse()
-      else chunks.push(chunk)
+/** Bytes of a body that is too large which are read nevertheless: who sends no more than these gets the response. */
+const mostDrained = 64 * 1024 * 1024
+
+interface Read {
+  readonly size: number
+  readonly kept: Chunk.Chunk<Uint8Array>
+}
+
+const nothing: Read = { size: 0, kept: Chunk.empty() }
+
+/** Reads a body of at most so many bytes. What is beyond them is not kept. */
+const bytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, largest: number) {
+  const announced = Number(request.headers["content-length"] ?? 0)
+  const read = yield* Stream.runFoldWhile(
+    request.stream,
+    nothing,
+    ({ size }) => size <= largest + mostDrained,
+    ({ kept, size }: Read, chunk): Read => {
+      const grown = size + chunk.length
+      const isKept = Math.max(grown, announced) <= largest
+      return { size: grown, kept: isKept ? Chunk.append(kept, chunk) : Chunk.empty() }
     }
-    const refuse = () => {
-      source.off("data", keep)
-      source.resume()
-      resume(tooLarge(largest))
-    }
-    source.on("error", () => resume(malformed("could not be read")))
-    if (size > largest) return refuse()
-    source.on("data", keep)
-    source.on("end", () => resume(Effect.succeed(Buffer.concat(chunks))))
-  })
+    // A request may have no body, or be broken off.
+  ).pipe(Effect.catchAll(() => notJson))
+  return Math.max(read.size, announced) > largest ? yield* tooLarge(largest) : Buffer.concat([...read.kept])
+})
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const parse = (body: Uint8Array) =>
-  Effect.try((): unknown => JSON.parse(utf8.decode(body))).pipe(
-    Effect.catchAll(() => malformed("expected JSON in UTF-8"))
-  )
+  Effect.try((): unknown => JSON.parse(utf8.decode(body))).pipe(Effect.catchAll(() => notJson))
 
 /** The JSON value of a request's body, not validated. */
 export const json = Effect.fn("RequestBody.json")(function* (

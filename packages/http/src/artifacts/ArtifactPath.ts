@@ -1,14 +1,23 @@
 import { HttpMiddleware, HttpServerRequest } from "@effect/platform"
 import { Effect } from "effect"
+import type { Path } from "../Prefix.js"
 
 const withSeparators = /^(\/api\/executions\/[^/?#]+\/artifacts\/)([^?#]*[/;][^?#]*)(.*)$/s
 
-/** An artifact's name may be a path. Encodes its separators, so that the router sees one segment. */
-export const encode = HttpMiddleware.make((app) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const [, before, name, after] = withSeparators.exec(request.url) ?? []
-    if (name === undefined) return app
-    const url = `${before}${name.replaceAll(/[/;]/g, encodeURIComponent)}${after}`
-    return Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url }))
-  })
-)
+const encoded = (url: string) => {
+  const [, before, name, after] = withSeparators.exec(url) ?? []
+  return name === undefined ? url : `${before}${name.replaceAll(/[/;]/g, encodeURIComponent)}${after}`
+}
+
+/**
+ * An artifact's name may be a path. Encodes its separators, so that the router sees one segment. For who adds
+ * `ArtifactApi` to an HttpApi of their own; its router's `maxParamLength` has to be as long as names may be.
+ */
+export const encode = (prefix: Path | "" = "") =>
+  HttpMiddleware.make((app) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      if (!request.url.startsWith(prefix)) return app
+      const url = `${prefix}${encoded(request.url.slice(prefix.length))}`
+      return Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url }))
+    })
+  )

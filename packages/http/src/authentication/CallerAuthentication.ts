@@ -1,37 +1,45 @@
-import { CallerAuthentication, ExecutionRefused } from "@bulkhead/api"
+import { CallerAuthentication, ExecutionRefused, type RefusalStatus } from "@bulkhead/api"
 import { executionError, type UserId } from "@bulkhead/domain"
-import { Effect, Layer, Option, type Redacted } from "effect"
+import { HttpServerRequest } from "@effect/platform"
+import { Effect, Layer, Option } from "effect"
 import { refusedResult } from "../Refusals.js"
 import * as BearerToken from "./BearerToken.js"
-import { type CallerKey, Credentials } from "./Credentials.js"
+import { CallerKeys } from "./CallerKeys.js"
+import * as HostHeader from "./HostHeader.js"
 
-const error = executionError("PERMISSION_DENIED", "Expected 'Authorization: Bearer' and a caller's key")
+const refuse = (status: RefusalStatus, message: string) =>
+  Effect.flatMap(
+    refusedResult(executionError("PERMISSION_DENIED", message)),
+    (result) => new ExecutionRefused({ status, result })
+  )
 
-const refused = Effect.zipRight(
+const withoutKey = Effect.zipRight(
   BearerToken.challenge,
-  Effect.flatMap(refusedResult(error), (result) => new ExecutionRefused({ status: 401, result }))
+  refuse(401, "Expected 'Authorization: Bearer' and a caller's key")
 )
 
-const anybody = Effect.succeed({ userId: Option.none<UserId>() })
-
-const ownerOf = (callerKeys: ReadonlyArray<CallerKey>) => {
-  const owners = callerKeys.map(({ key, userId }) => ({ userId, isKey: BearerToken.matches(key) }))
-  // Compares with every key, so that the time does not tell which one matched.
-  return (token: Redacted.Redacted) =>
-    Option.map(Option.fromNullable(owners.filter(({ isKey }) => isKey(token))[0]), ({ userId }) => userId)
-}
-
-/** Each caller has a key of its own; without any keys, everybody may call. */
-export const layer = Layer.effect(
+/** Each caller has a key of its own. */
+export const layer: Layer.Layer<CallerAuthentication, never, CallerKeys> = Layer.effect(
   CallerAuthentication,
-  Effect.map(Credentials, ({ callerKeys }) => {
-    const userOf = ownerOf(callerKeys)
-    const identify = Effect.flatMap(BearerToken.given, (token) =>
-      Option.match(Option.flatMap(token, userOf), {
-        onNone: () => refused,
-        onSome: (userId) => Effect.succeed({ userId: Option.some(userId) })
-      })
+  Effect.map(CallerKeys, ({ ownerOf }) => {
+    const owner = Effect.flatMap(
+      BearerToken.given,
+      Option.match({ onNone: () => Effect.succeedNone, onSome: ownerOf })
     )
-    return { callerKey: () => (callerKeys.length === 0 ? anybody : identify) }
+    return {
+      callerKey: () =>
+        Effect.flatMap(owner, (userId) => (Option.isSome(userId) ? Effect.succeed({ userId }) : withoutKey))
+    }
   })
 )
+
+const anybodyHere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+  HostHeader.namesThisMachine(request)
+    ? Effect.succeed({ userId: Option.none<UserId>() })
+    : refuse(403, HostHeader.expected)
+)
+
+/** Nobody needs a key. For a server that other machines cannot reach, and for no other. */
+export const layerThisMachine: Layer.Layer<CallerAuthentication> = Layer.succeed(CallerAuthentication, {
+  callerKey: () => anybodyHere
+})
