@@ -260,7 +260,7 @@ describe("what is mounted", () => {
 
   it.effect("does not meet the same route of an HttpApi of the app", () => {
     const Monitor = HttpApiGroup.make("monitor").add(
-      HttpApiEndpoint.get("health", "/health").addSuccess(Schema.String)
+      HttpApiEndpoint.get("health", "/bulkhead/health").addSuccess(Schema.String)
     )
     const OwnApi = HttpApi.make("own").add(Monitor)
     const handlers = HttpApiBuilder.group(OwnApi, "monitor", (group) =>
@@ -271,8 +271,8 @@ describe("what is mounted", () => {
       Layer.provide(NodeHttpServer.layerContext)
     )
     return Effect.gen(function* () {
-      assert.strictEqual(json(yield* send("/health")), "mine")
-      assert.deepStrictEqual(json(yield* send("/bulkhead/health")), { status: "ok" })
+      assert.strictEqual(json(yield* send("/bulkhead/health")), "mine")
+      assert.deepStrictEqual(json(yield* send("/bulkhead/ready")), { ready: true })
       assert.strictEqual((yield* execute("/bulkhead/api/execute")).status, 200)
       assertOwn404(yield* send("/ready"))
     }).pipe(
