@@ -132,8 +132,14 @@ export const layer = (options: Prefix.MountOptions = {}) => {
     : Mount.at(whole(prefix), [prefix])
 }
 
-/** The whole contract and its docs as an app of their own, which answers every request. */
+/**
+ * The whole contract and its docs as an app of their own, which answers every request. An app of `HttpApiBuilder.serve`
+ * mounts it by `mountApp` of `HttpApiBuilder.Router`, with the same prefix and `includePrefix`.
+ */
 export const make = (options: Prefix.MountOptions = {}) => Mount.app(whole(Prefix.of(options)))
 
-/** The operator's half alone as an app of its own, which answers every request. */
+/** The callers' half alone; like `make`. */
+export const makeExecute = (options: Prefix.MountOptions = {}) => Mount.app(execute(Prefix.of(options)))
+
+/** The operator's half alone; like `make`. */
 export const makeAdmin = (options: Prefix.MountOptions = {}) => Mount.app(admin(Prefix.of(options)))

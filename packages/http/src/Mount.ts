@@ -35,7 +35,11 @@ export const app = Effect.fnUntraced(function* <R>({ prefix, routes, services }:
     Layer.buildWithMemoMap(memoMap, scope),
     Effect.mapInputContext((_: Context.Context<never>) => context)
   )
-  return Effect.catchAllCause(ArtifactPath.encode(prefix)(router.asHttpEffect()), Fallback.answer)
+  return ArtifactPath.encode(prefix)(router.asHttpEffect()).pipe(
+    Effect.catchAllCause(Fallback.answer),
+    // The scope of a request is over with its handler: what is sent as a stream holds what it needs itself.
+    Effect.scoped
+  )
 })
 
 /** Answers whatever is asked for at some paths and beneath them. */

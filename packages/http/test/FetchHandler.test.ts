@@ -248,6 +248,28 @@ describe("the handler of the whole contract", () => {
     })
   )
 
+  it.scoped("stops reading a body that does not end", () =>
+    Effect.gen(function* () {
+      const megabyte = new Uint8Array(1024 * 1024)
+      let sent = 0
+      let isCancelled = false
+      const body = new ReadableStream({
+        pull: (controller) => {
+          sent++
+          controller.enqueue(megabyte)
+        },
+        cancel: () => {
+          isCancelled = true
+        }
+      })
+      const init = { ...withCode(bearer(aliceKey)), body, duplex: "half" } as RequestInit
+      const refused = yield* asked(yield* whole())("/api/execute", init)
+      assert.strictEqual(refused.status, 413)
+      assert.isBelow(sent, 80)
+      assert.isTrue(isCancelled)
+    })
+  )
+
   it.scoped("ends the execution when the request is aborted", () =>
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()

@@ -38,7 +38,8 @@ export const listening = <E, R>(serving: Layer.Layer<never, E, R>) =>
     Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
   )
 
-const serving = Layer.unwrapScoped(Effect.map(BulkheadHttp.make(), (app) => HttpServer.serve(app)))
+/** Serves the whole contract at the root. */
+export const serving = Layer.unwrapScoped(Effect.map(BulkheadHttp.make(), (app) => HttpServer.serve(app)))
 
 /** The whole contract at the root. */
 export const layer = (

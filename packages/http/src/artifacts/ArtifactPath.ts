@@ -10,8 +10,9 @@ const encoded = (url: string) => {
 }
 
 /**
- * An artifact's name may be a path. Encodes its separators, so that the router sees one segment. For who adds
- * `ArtifactApi` to an HttpApi of their own; its router's `maxParamLength` has to be as long as names may be.
+ * An artifact's name may be a path. Encodes its separators, so that the router sees one segment. Who adds `ArtifactApi`
+ * to an HttpApi of their own needs this as `HttpApiBuilder.middleware`, or as a global one of `HttpLayerRouter`, and a
+ * `maxParamLength` of the router that is as long as names may be.
  */
 export const encode = (prefix: Path | "" = "") =>
   HttpMiddleware.make((app) =>
