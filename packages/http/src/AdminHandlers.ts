@@ -127,5 +127,5 @@ const build = (api: typeof BulkheadApi) =>
     })
   )
 
-/** What operators use: metrics, logs, executions, kills, limits, usage and the audit, in an HttpApi that has `AdminApi`. */
+/** What operators use: metrics, logs, executions, kills, limits, usage, audit; for an HttpApi with `AdminApi`. */
 export const layer = Handlers.of<typeof AdminApi>()(build)

@@ -122,8 +122,8 @@ export const layerDocs = ({ api = BulkheadApi, ...options }: DocsOptions = {}) =
   mount((prefix) => docs(prefix, api), options, Object.values(docsPaths))
 
 /**
- * The whole contract and its docs in an `HttpLayerRouter` app. Under a prefix, all that is beneath it is the contract's,
- * also what is not there; at the root, only the contract's own paths are.
+ * The whole contract and its docs in an `HttpLayerRouter` app. Under a prefix, all that is beneath it is answered, also
+ * what is not there; at the root, only the contract's own paths are.
  */
 export const layer = (options: Prefix.MountOptions = {}) => {
   const prefix = Prefix.of(options)

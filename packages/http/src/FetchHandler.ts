@@ -44,8 +44,12 @@ export const make = <E>(
 ): FetchHandler => handlerOf(BulkheadHttp.make(options), Layer.merge(services, authentication))
 
 /**
- * The operator's half, `/api/sandbox`: the monitoring handler. The layer is built at the first request. Without an
- * `ADMIN_API_TOKEN` it refuses everybody.
+ * The operator's half, `/api/sandbox`. The layer is built at the first request. Without an `ADMIN_API_TOKEN` it refuses
+ * everybody.
+ *
+ * ```ts
+ * const { handler: handleSandboxMonitoring } = FetchHandler.makeMonitoring(services)
+ * ```
  */
 export const makeMonitoring = <E>(
   services: Layer.Layer<SandboxService, E>,

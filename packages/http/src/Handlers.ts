@@ -11,8 +11,8 @@ type Having<Group, Id extends string, Groups extends HttpApiGroup.HttpApiGroup.A
 
 /**
  * The handlers of a group for whatever HttpApi has it, also under a prefix: only the group's own endpoints count in it,
- * and the identifier of the HttpApi is but a type. A parameter that is malformed is answered in that HttpApi's own form,
- * as is a route that is not there.
+ * and the identifier of the HttpApi is but a type. A malformed parameter is answered in that HttpApi's own form, as is
+ * a route that is not there.
  */
 export const of =
   <Group extends HttpApiGroup.HttpApiGroup.Any>() =>

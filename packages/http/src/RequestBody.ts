@@ -31,7 +31,7 @@ const nothing: Read = { size: 0, kept: Chunk.empty() }
 
 /** Reads a body of at most so many bytes. What is beyond them is not kept. */
 const bytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, largest: number) {
-  const announced = Number(request.headers["content-length"] ?? 0)
+  const announced = Number(request.headers["content-length"]) || 0
   const read = yield* Stream.runFoldWhile(
     request.stream,
     nothing,

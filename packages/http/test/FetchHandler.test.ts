@@ -237,6 +237,21 @@ describe("the handler of the whole contract", () => {
     })
   )
 
+  it.scoped("heeds the announced size of a body only where it is too large", () =>
+    Effect.gen(function* () {
+      const ask = asked(yield* whole())
+      const status = (announced: string) =>
+        Effect.map(
+          ask("/api/execute", withCode({ ...bearer(aliceKey), "content-length": announced })),
+          ({ status }) => status
+        )
+      assert.deepStrictEqual(
+        [yield* status("1"), yield* status("many"), yield* status("9000000")],
+        [200, 200, 413]
+      )
+    })
+  )
+
   it.scoped("refuses a body that is too large", () =>
     Effect.gen(function* () {
       const ask = asked(yield* whole())
