@@ -147,6 +147,15 @@ describe("the contract under a prefix", () => {
     }).pipe(mounted, Effect.provide(FetchHttpClient.layer))
   )
 
+  it.effect("is missed by a client that does not know it, who is told so", () =>
+    Effect.gen(function* () {
+      const { admin } = yield* BulkheadClient.make(yield* TestServer.TestServer)
+      const missed = yield* Effect.flip(admin.limits())
+      assert.strictEqual(missed._tag, "ResponseError")
+      assert.match(missed.message, /^StatusCode: expected an answer of Bulkhead; .* \(404 GET http/)
+    }).pipe(mounted, Effect.provide(FetchHttpClient.layer))
+  )
+
   it.effect("may be written with a slash at its end", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* send("/a/b/health")).status, 200)
