@@ -9,6 +9,12 @@ export const given = Effect.map(HttpServerRequest.HttpServerRequest, ({ headers 
   )
 )
 
+/** What fits into an `Authorization` header as one word. */
+export const isToken = (text: string) => /^[\x21-\x7e]+$/.test(text)
+
+/** What a token is made of, in words. */
+export const characters = "printable ASCII characters without spaces"
+
 const digest = (secret: Redacted.Redacted) => createHash("sha256").update(Redacted.value(secret)).digest()
 
 /** Compares in constant time: how long it takes says nothing about either secret, not even its length. */

@@ -1,17 +1,23 @@
-import { BulkheadApi, Caller, type RefusalStatus, refusalStatus, resultStatus } from "@bulkhead/api"
+import {
+  type BulkheadApi,
+  Caller,
+  type ExecuteApi,
+  type RefusalStatus,
+  refusalStatus,
+  resultStatus
+} from "@bulkhead/api"
 import {
   type ExecutionRequestInput,
   type ExecutionResult,
   InvalidRequest,
-  PermissionDenied,
   type Refusal,
   refusalError,
   rejectedResult
 } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { type Context, Effect, Option, Predicate } from "effect"
-import * as HostHeader from "./authentication/HostHeader.js"
+import { Effect, Option, Predicate } from "effect"
+import * as Handlers from "./Handlers.js"
 import { freshId } from "./Refusals.js"
 import * as RequestBody from "./RequestBody.js"
 
@@ -30,15 +36,6 @@ const refuse = (refusal: Refusal) =>
     rejectedResult(refusal.executionId, refusalError(refusal)),
     "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
   )
-
-/** A caller without a key must have addressed this machine. */
-const checkHost = Effect.fnUntraced(function* (
-  caller: Context.Tag.Service<typeof Caller>,
-  request: HttpServerRequest.HttpServerRequest
-) {
-  if (Option.isSome(caller.userId) || HostHeader.namesThisMachine(request)) return
-  return yield* new PermissionDenied({ executionId: yield* freshId, message: HostHeader.expected })
-})
 
 const anotherKey = Effect.flatMap(
   freshId,
@@ -66,23 +63,25 @@ const optionsOf = Option.match({
   onSome: <UserId>(userId: UserId) => ({ userId })
 })
 
-/** Runs programs. */
-export const layer = HttpApiBuilder.group(BulkheadApi, "execute", (handlers) =>
-  Effect.gen(function* () {
-    const service = yield* SandboxService
-    return handlers.handleRaw("execute", ({ request }) =>
-      Effect.gen(function* () {
-        const caller = yield* Caller
-        yield* checkHost(caller, request)
-        const { maxCodeBytes } = yield* service.limits
-        const body = yield* withKey(
-          yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
-          request
-        )
-        // The service validates it.
-        const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
-        return yield* respond(resultStatus(result), result)
-      }).pipe(Effect.catchAll(refuse))
-    )
-  })
-)
+const build = (api: typeof BulkheadApi) =>
+  HttpApiBuilder.group(api, "execute", (handlers) =>
+    Effect.gen(function* () {
+      const service = yield* SandboxService
+      return handlers.handleRaw("execute", ({ request }) =>
+        Effect.gen(function* () {
+          const caller = yield* Caller
+          const { maxCodeBytes } = yield* service.limits
+          const body = yield* withKey(
+            yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
+            request
+          )
+          // The service validates it.
+          const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
+          return yield* respond(resultStatus(result), result)
+        }).pipe(Effect.catchAll(refuse))
+      )
+    })
+  )
+
+/** Runs programs, in an HttpApi that has `ExecuteApi`. */
+export const layer = Handlers.of<typeof ExecuteApi>()(build)

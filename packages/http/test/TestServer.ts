@@ -5,8 +5,7 @@ import type { SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted } from "effect"
-import { type CallerKey, Credentials } from "../../src/http/authentication/Credentials.js"
-import * as HttpApp from "../../src/http/HttpApp.js"
+import { AdminToken, Authentication, BulkheadHttp, type CallerKey, CallerKeys } from "../src/index.js"
 
 export const adminToken = "the-admin-token"
 export const aliceKey = "the-key-of-alice"
@@ -20,13 +19,15 @@ export const callerKeys = [
   { userId: UserId.make("bob"), key: Redacted.make("the-key-of-bob") }
 ]
 
-const serving = Layer.unwrapScoped(Effect.map(HttpApp.make, (app) => HttpServer.serve(app)))
+/** Without keys, callers need none. */
+export const authentication = (callerKeys: ReadonlyArray<CallerKey>) =>
+  (callerKeys.length === 0
+    ? Authentication.layerThisMachine
+    : Layer.provide(Authentication.layer, CallerKeys.layer(callerKeys))
+  ).pipe(Layer.provide(AdminToken.layer(Redacted.make(adminToken))))
 
-export const layer = (
-  service: Layer.Layer<SandboxService>,
-  { callerKeys = [] }: { readonly callerKeys?: ReadonlyArray<CallerKey> } = {},
-  artifacts: Layer.Layer<ArtifactStore> = ArtifactStore.layerMemory
-) =>
+/** Listens on a free port. */
+export const listening = <E, R>(serving: Layer.Layer<never, E, R>) =>
   Layer.effect(
     TestServer,
     Effect.map(HttpServer.HttpServer, ({ address }) => ({
@@ -34,13 +35,18 @@ export const layer = (
     }))
   ).pipe(
     Layer.provide(serving),
-    Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 })),
-    Layer.provide([
-      service,
-      artifacts,
-      Layer.succeed(Credentials, { adminToken: Redacted.make(adminToken), callerKeys })
-    ])
+    Layer.provide(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
   )
+
+/** Serves the whole contract at the root. */
+export const serving = Layer.unwrapScoped(Effect.map(BulkheadHttp.make(), (app) => HttpServer.serve(app)))
+
+/** The whole contract at the root. */
+export const layer = (
+  service: Layer.Layer<SandboxService>,
+  { callerKeys = [] }: { readonly callerKeys?: ReadonlyArray<CallerKey> } = {},
+  artifacts: Layer.Layer<ArtifactStore> = ArtifactStore.layerMemory
+) => Layer.provide(listening(serving), [service, artifacts, authentication(callerKeys)])
 
 export interface Answer {
   readonly status: number

@@ -1,12 +1,20 @@
-import { BulkheadApi, errorBody, NotFound, Reader, StoreUnavailable } from "@bulkhead/api"
+import {
+  type ArtifactApi,
+  type BulkheadApi,
+  errorBody,
+  NotFound,
+  Reader,
+  StoreUnavailable
+} from "@bulkhead/api"
 import { ArtifactStore, type StoredArtifact } from "@bulkhead/artifacts"
 import { type Artifact, ExecutionId, executionError } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Cause, Effect, Option, Schema, Stream } from "effect"
+import * as Handlers from "../Handlers.js"
 import { etagOf, headersOf } from "./ArtifactHeaders.js"
 import * as ByteRange from "./ByteRange.js"
+import * as Connection from "./Connection.js"
 
 // The same for an unknown execution, an unknown name, and another user's artifact.
 const absent = new NotFound({ error: executionError("INVALID_REQUEST", "There is no such artifact") })
@@ -51,10 +59,7 @@ const cutOnFailure = (
   content: StoredArtifact["content"]
 ): StoredArtifact["content"] =>
   Stream.tapErrorCause(content, (cause) =>
-    Effect.zipRight(
-      Effect.logError("An artifact cannot be read to its end", cause),
-      Effect.sync(() => NodeHttpServerRequest.toServerResponse(request).destroy())
-    )
+    Effect.zipRight(Effect.logError("An artifact cannot be read to its end", cause), Connection.cut(request))
   )
 
 const open = Effect.fnUntraced(function* (
@@ -93,10 +98,13 @@ const answer = Effect.fnUntraced(function* (
   })
 })
 
-/** Sends the files that programs left. */
-export const layer = HttpApiBuilder.group(BulkheadApi, "artifacts", (handlers) =>
-  Effect.gen(function* () {
-    const context = yield* Effect.context<SandboxService | ArtifactStore>()
-    return handlers.handleRaw("read", ({ path, request }) => Effect.provide(answer(request, path), context))
-  })
-)
+const build = (api: typeof BulkheadApi) =>
+  HttpApiBuilder.group(api, "artifacts", (handlers) =>
+    Effect.gen(function* () {
+      const context = yield* Effect.context<SandboxService | ArtifactStore>()
+      return handlers.handleRaw("read", ({ path, request }) => Effect.provide(answer(request, path), context))
+    })
+  )
+
+/** Sends the files that programs left, in an HttpApi that has `ArtifactApi`. */
+export const layer = Handlers.of<typeof ArtifactApi>()(build)

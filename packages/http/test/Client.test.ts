@@ -30,6 +30,8 @@ const serve = (service: Parameters<typeof Stub.layer>[0] = {}, files = {}) =>
   ])
 
 describe("BulkheadClient", () => {
+  const reasons: Array<string> = []
+
   it.effect("gives results as the domain's values", () =>
     Effect.gen(function* () {
       const { execute, health } = yield* client()
@@ -52,13 +54,14 @@ describe("BulkheadClient", () => {
   it.effect("has a typed error for each answer of the admin routes", () =>
     Effect.gen(function* () {
       const { admin } = yield* client()
-      const kill = (id: string) => Effect.flip(admin.kill({ payload: {}, path: { executionId: id } }))
+      const kill = (id: string) => Effect.flip(admin.kill({ path: { executionId: id } }))
       assert.instanceOf(yield* kill("exec_1"), Conflict)
       assert.instanceOf(yield* kill("exec_2"), NotFound)
       const stranger = yield* client("wrong")
       const unauthorized = yield* Effect.flip(stranger.admin.metrics({}))
       assert.instanceOf(unauthorized, Unauthorized)
       assert.strictEqual(unauthorized.error.code, "PERMISSION_DENIED")
+      assert.strictEqual(unauthorized.message, "Expected 'Authorization: Bearer' and the admin token")
     }).pipe(
       serve({
         killExecution: (id) =>
@@ -67,6 +70,22 @@ describe("BulkheadClient", () => {
             : new ExecutionNotFound({ executionId: ExecutionId.make("exec_2") })
       })
     )
+  )
+
+  it.effect("kills with a reason and without one", () =>
+    Effect.gen(function* () {
+      const { admin } = yield* client()
+      const path = { executionId }
+      assert.deepStrictEqual(yield* admin.kill({ path }), { success: true })
+      assert.deepStrictEqual(yield* admin.kill({ path, payload: {} }), { success: true })
+      const [killed, { status }] = yield* admin.kill({
+        path,
+        payload: { reason: "costs too much" },
+        withResponse: true
+      })
+      assert.deepStrictEqual([killed, status], [{ success: true }, 200])
+      assert.deepStrictEqual(reasons, ["admin_request", "admin_request", "costs too much"])
+    }).pipe(serve({ killExecution: (_, reason) => Effect.sync(() => void reasons.push(reason ?? "none")) }))
   )
 
   it.effect("writes the parameters of the lists", () =>

@@ -17,8 +17,8 @@ const noRoute = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, u
 const fault = respond(500, errorBody(executionError("INTERNAL_ERROR", "The server failed; its log says why")))
 
 /** Answers what no handler answered, in the contract's form: 404 without a route, 500 for a defect, which is logged. */
-export const answer = <E>(cause: Cause.Cause<E>) => {
-  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause)
+export const answer = (cause: Cause.Cause<unknown>) => {
+  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(Cause.stripFailures(cause))
   return isRouteNotFound(Cause.squash(cause))
     ? noRoute
     : Effect.zipRight(Effect.logError("A request failed", cause), fault)

@@ -1,4 +1,12 @@
-import { BadRequest, BulkheadApi, Conflict, KillReason, NotFound, StoreUnavailable } from "@bulkhead/api"
+import {
+  type AdminApi,
+  BadRequest,
+  type BulkheadApi,
+  Conflict,
+  KillReason,
+  NotFound,
+  StoreUnavailable
+} from "@bulkhead/api"
 import {
   type ExecutionEnded,
   type ExecutionEvent,
@@ -11,6 +19,7 @@ import {
 import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
 import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Effect, ParseResult, Schema } from "effect"
+import * as Handlers from "./Handlers.js"
 import * as RequestBody from "./RequestBody.js"
 
 const known = (executionId: string) =>
@@ -65,55 +74,58 @@ const asPage = ({ items, nextCursor }: Page<ExecutionEvent>) =>
 
 const after = <A>({ nextCursor }: Page<A>) => (nextCursor === undefined ? {} : { nextCursor })
 
-/** What operators use: metrics, logs, executions, kills, limits, usage and the audit. */
-export const layer = HttpApiBuilder.group(BulkheadApi, "admin", (handlers) =>
-  Effect.gen(function* () {
-    const service = yield* SandboxService
-    return handlers
-      .handle("metrics", () => service.getSystemMetrics)
-      .handle("userMetrics", ({ path }) => service.getUserMetrics(path.userId))
-      .handle("logs", ({ path, urlParams: query }) =>
-        Effect.flatMap(known(path.executionId), (id) =>
-          query.limit === undefined && query.cursor === undefined
-            ? service.getLogs(id, query)
-            : Effect.flatMap(service.getEvents(id, query), asPage)
-        ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
-      )
-      .handleRaw("kill", ({ path, request }) =>
-        Effect.all([known(path.executionId), killReason(request)]).pipe(
-          Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
-          Effect.as({ success: true as const }),
-          Effect.catchTags({
-            ExecutionNotFound: notFound,
-            ExecutionEnded: conflict,
-            StoreFailure: unreadable
-          })
+const build = (api: typeof BulkheadApi) =>
+  HttpApiBuilder.group(api, "admin", (handlers) =>
+    Effect.gen(function* () {
+      const service = yield* SandboxService
+      return handlers
+        .handle("metrics", () => service.getSystemMetrics)
+        .handle("userMetrics", ({ path }) => service.getUserMetrics(path.userId))
+        .handle("logs", ({ path, urlParams: query }) =>
+          Effect.flatMap(known(path.executionId), (id) =>
+            query.limit === undefined && query.cursor === undefined
+              ? service.getLogs(id, query)
+              : Effect.flatMap(service.getEvents(id, query), asPage)
+          ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
         )
-      )
-      .handle("limits", () => service.limits)
-      .handleRaw("changeLimits", ({ request }) =>
-        Effect.flatMap(jsonOf(request), (changes) =>
-          // The service validates them.
-          Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
+        .handleRaw("kill", ({ path, request }) =>
+          Effect.all([known(path.executionId), killReason(request)]).pipe(
+            Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
+            Effect.as({ success: true as const }),
+            Effect.catchTags({
+              ExecutionNotFound: notFound,
+              ExecutionEnded: conflict,
+              StoreFailure: unreadable
+            })
+          )
         )
-      )
-      .handle("execution", ({ path }) =>
-        Effect.flatMap(known(path.executionId), service.getExecution).pipe(
-          Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
+        .handle("limits", () => service.limits)
+        .handleRaw("changeLimits", ({ request }) =>
+          Effect.flatMap(jsonOf(request), (changes) =>
+            // The service validates them.
+            Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
+          )
         )
-      )
-      .handle("executions", ({ urlParams }) =>
-        service.listExecutions(urlParams).pipe(
-          Effect.map((page) => ({ executions: page.items, ...after(page) })),
-          Effect.catchTag("StoreFailure", unreadable)
+        .handle("execution", ({ path }) =>
+          Effect.flatMap(known(path.executionId), service.getExecution).pipe(
+            Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
+          )
         )
-      )
-      .handle("usage", ({ urlParams }) =>
-        service.getUsage(urlParams).pipe(
-          Effect.map((page) => ({ usage: page.items, ...after(page) })),
-          Effect.catchTag("StoreFailure", unreadable)
+        .handle("executions", ({ urlParams }) =>
+          service.listExecutions(urlParams).pipe(
+            Effect.map((page) => ({ executions: page.items, ...after(page) })),
+            Effect.catchTag("StoreFailure", unreadable)
+          )
         )
-      )
-      .handle("verifyAudit", () => Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
-  })
-)
+        .handle("usage", ({ urlParams }) =>
+          service.getUsage(urlParams).pipe(
+            Effect.map((page) => ({ usage: page.items, ...after(page) })),
+            Effect.catchTag("StoreFailure", unreadable)
+          )
+        )
+        .handle("verifyAudit", () => Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
+    })
+  )
+
+/** What operators use: metrics, logs, executions, kills, limits, usage, audit; for an HttpApi with `AdminApi`. */
+export const layer = Handlers.of<typeof AdminApi>()(build)
