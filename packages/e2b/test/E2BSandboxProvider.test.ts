@@ -1,95 +1,14 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
-import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
-import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { SandboxProvider } from "@bulkhead/sandbox"
+import { SandboxProviderConformance } from "@bulkhead/testing/conformance"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
-import * as Transcript from "./Transcript.js"
 
-const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(
-  Layer.provide(EmbeddedE2B.layer)
-)
-
-const make = (options: Partial<SandboxOptions> = {}) =>
-  Sandbox.scoped(
-    Effect.flatMap(SandboxProvider, ({ create }) => create({ ...EmbeddedE2B.options, ...options }))
-  )
-
-const listed = (metadata: Record<string, string>) =>
-  Effect.flatMap(SandboxProvider, ({ list }) => list(metadata))
-
-const idsOf = (found: ReadonlyArray<{ readonly id: string }>) => found.map(({ id }) => id).sort()
-
-/** The output of a line that the sandbox must live long enough to run. */
-const outputOf = (sandbox: Context.Tag.Service<Sandbox>, line: string) =>
-  Effect.map(
-    Transcript.of(sandbox.run({ line, env: {}, lifetime: Duration.seconds(20) })),
-    ({ stdout }) => stdout
-  )
-
-layer(embedded, { timeout: "30 seconds", excludeTestServices: true })(
+SandboxProviderConformance.suite(
   "E2BSandboxProvider on the embedded host",
-  (it) => {
-    it.scoped("lists the sandboxes that carry all of the tags, with their tags, and no others", () =>
-      Effect.gen(function* () {
-        const awkward = "two & = % words, ünï/+"
-        const one = yield* make({ metadata: { service: "a", "odd key": awkward } })
-        const two = yield* make({ metadata: { service: "a", "odd key": "other" } })
-        const three = yield* make({ metadata: { service: "b" } })
-        assert.deepStrictEqual(idsOf(yield* listed({ service: "a" })), [one.id, two.id].sort())
-        assert.deepStrictEqual(idsOf(yield* listed({})), [one.id, three.id, two.id].sort())
-        assert.deepStrictEqual(yield* listed({ service: "b" }), [
-          { id: three.id, metadata: { service: "b" } }
-        ])
-        assert.deepStrictEqual(yield* listed({ service: "a", "odd key": awkward }), [
-          { id: one.id, metadata: { service: "a", "odd key": awkward } }
-        ])
-        assert.deepStrictEqual(yield* listed({ service: "nobody" }), [])
-      })
-    )
-
-    it.scoped("kills a sandbox by its id, at once and for good", () =>
-      Effect.gen(function* () {
-        const metadata = { killed: "by id" }
-        const sandbox = yield* make({ metadata })
-        const { kill } = yield* SandboxProvider
-        assert.deepStrictEqual(idsOf(yield* listed(metadata)), [sandbox.id])
-        yield* kill(sandbox.id)
-        assert.deepStrictEqual(yield* listed(metadata), [])
-        yield* kill(sandbox.id)
-        yield* sandbox.destroy
-      })
-    )
-
-    it.effect("succeeds in killing what is not there", () =>
-      Effect.flatMap(SandboxProvider, ({ kill }) => kill("sbx-never-was"))
-    )
-
-    it.scoped("lets a renewed sandbox outlive its lifetime, and no other", () =>
-      Effect.gen(function* () {
-        const [renewed, other] = yield* Effect.all([
-          make({ lifetime: Duration.seconds(1) }),
-          make({ lifetime: Duration.seconds(1) })
-        ])
-        yield* renewed.renew(Duration.seconds(30))
-        const [output, failure] = yield* Effect.all(
-          [outputOf(renewed, "sleep 1.5; echo alive"), Effect.flip(outputOf(other, "sleep 20"))],
-          { concurrency: "unbounded" }
-        )
-        assert.strictEqual(output, "alive\n")
-        assert.include(failure, { phase: "run", code: "ECONNRESET" })
-      })
-    )
-
-    it.scoped("fails to renew a sandbox that is gone", () =>
-      Effect.gen(function* () {
-        const sandbox = yield* make()
-        yield* sandbox.destroy
-        const failure = yield* Effect.flip(sandbox.renew(Duration.seconds(30)))
-        assert.include(failure, { phase: "renew", code: "ECONNRESET" })
-      })
-    )
-  }
+  Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(Layer.provide(EmbeddedE2B.layer))
 )
 
 describe("a list of several pages", () => {

@@ -6,6 +6,8 @@ export interface MockProcess {
   readonly command: SandboxCommand
   /** What was written into its sandbox by now. */
   readonly files: Effect.Effect<ReadonlyArray<SandboxFile>>
+  /** Puts a text into its sandbox, for whoever reads it there. */
+  readonly write: (path: string, text: string) => Effect.Effect<void>
   readonly stdout: (text: string) => Effect.Effect<void>
   readonly stderr: (text: string) => Effect.Effect<void>
   /** Waits for the first signal of this kind. */

@@ -71,6 +71,7 @@ export const failingFirst =
 interface MockSandbox {
   readonly id: string
   readonly options: SandboxOptions
+  /** All that was written into it, by whomever. */
   readonly files: Array<SandboxFile>
   readonly commands: Array<SandboxCommand>
   readonly signals: Array<string>
@@ -96,6 +97,8 @@ export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes"
   }
 >() {}
 
+const encoder = new TextEncoder()
+
 type Signal = "SIGTERM" | "SIGKILL"
 
 /** A program that runs. */
@@ -115,7 +118,7 @@ const makeRunning = (command: SandboxCommand): Effect.Effect<Running> =>
 
 const processOf = (
   command: SandboxCommand,
-  files: ReadonlyArray<SandboxFile>,
+  files: Array<SandboxFile>,
   { signals }: Running,
   tell: (event: CommandEvent) => Effect.Effect<unknown>
 ): MockProcess => {
@@ -124,6 +127,7 @@ const processOf = (
   return {
     command,
     files: Effect.sync(() => [...files]),
+    write: (path, text) => Effect.sync(() => void files.push({ path, content: encoder.encode(text) })),
     stdout: output("stdout"),
     stderr: output("stderr"),
     signalled: (signal) => Deferred.await(signals[signal])

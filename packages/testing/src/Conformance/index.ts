@@ -1,0 +1,2 @@
+export * as Case from "./Case.js"
+export * as SandboxProviderConformance from "./SandboxProviderConformance.js"
