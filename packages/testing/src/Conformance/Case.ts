@@ -7,9 +7,12 @@ export interface Case<R> {
   readonly check: Effect.Effect<void, unknown, R | Scope.Scope>
 }
 
-export const promises = <R, E>(promise: string, check: Effect.Effect<void, E, R | Scope.Scope>): Case<R> => ({
+export const promises = <E, R>(
+  promise: string,
+  check: Effect.Effect<void, E, R>
+): Case<Exclude<R, Scope.Scope>> => ({
   promise,
-  check
+  check: check as Effect.Effect<void, E, Exclude<R, Scope.Scope> | Scope.Scope>
 })
 
 export interface SuiteOptions {
