@@ -39,6 +39,6 @@ export const sleeper: MockProgram = (process) =>
 /** Ends at SIGKILL alone. */
 export const stubborn: MockProgram = () => Effect.never
 
-/** Is killed by the kernel for the memory that it takes: 2 GiB. Without a supervisor nobody knows that it was for that. */
+/** Is killed by the kernel for the memory that it takes, 2 GiB. Without a supervisor nobody knows what for. */
 export const outOfMemory: MockProgram = () =>
   Effect.succeed({ signal: "SIGKILL", report: { oomKills: 1, peakBytes: 2_147_483_648 } })

@@ -218,7 +218,10 @@ export interface MockOptions {
   readonly remembered?: number
 }
 
-/** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
+/**
+ * A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. Its sandboxes and their
+ * commands live until they are ended, whatever their lifetime.
+ */
 export const layer = (
   initial: Partial<MockBehaviour> = {},
   { remembered = Number.POSITIVE_INFINITY }: MockOptions = {}

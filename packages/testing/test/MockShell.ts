@@ -41,8 +41,10 @@ const programs: Readonly<Record<string, Program>> = {
       ),
       { exitCode: 0 }
     ),
+  [lines.euros]: printing("€".repeat(100_000)),
   [lines.sleeps]: ready(sleeper),
   [lines.who]: (process) => printing(uidOf(process))(process),
+  [lines.name]: (process) => printing(process.command.user === "root" ? "root\n" : "user\n")(process),
   [lines.owner]: (process) =>
     Effect.flatMap(contentOf(process, "a/deep/file"), (content) => printing(`1000\n${content}`)(process)),
   [lines.answers]: ready((process) =>

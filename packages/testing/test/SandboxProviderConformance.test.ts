@@ -26,6 +26,15 @@ const inside = (change: (sandbox: Inside) => Partial<Inside>) =>
     create: (asked) => Effect.map(provider.create(asked), (it) => Sandbox.of({ ...it, ...change(it) }))
   }))
 
+/** Read in pieces of 65,537 bytes, each by itself. */
+const cut = (text: string) => {
+  const bytes = Buffer.from(text)
+  const pieces = Array.from({ length: Math.ceil(bytes.length / 65_537) }, (_, index) =>
+    bytes.subarray(index * 65_537, (index + 1) * 65_537).toString()
+  )
+  return pieces.join("")
+}
+
 const isOutput = CommandEvent.$is("Output")
 
 describe("the suite finds a provider out", () => {
@@ -44,6 +53,28 @@ describe("the suite finds a provider out", () => {
           Stream.filter(run(command), (event) => !isOutput(event) || !event.text.startsWith("100001\n"))
       })),
       /every byte of a large output/
+    ],
+    [
+      "that cuts characters",
+      inside(({ run }) => ({
+        run: (command) =>
+          Stream.map(run(command), (event) =>
+            isOutput(event) ? CommandEvent.Output({ ...event, text: cut(event.text) }) : event
+          )
+      })),
+      /no character in two/
+    ],
+    [
+      "whose user has another name",
+      inside(({ run }) => ({
+        run: (command) =>
+          Stream.map(run(command), (event) =>
+            isOutput(event)
+              ? CommandEvent.Output({ ...event, text: event.text.replace("user\n", "nobody\n") })
+              : event
+          )
+      })),
+      /is named user/
     ],
     [
       "that tells all at the end",

@@ -20,8 +20,10 @@ export const lines = {
   crashes: "kill -SEGV $$",
   echoes: 'printf %s "$VALUE"',
   counts: "seq 1 200000",
+  euros: "printf '€%.0s' $(seq 1 100000)",
   sleeps: "echo ready; exec sleep 60",
   who: "id -u",
+  name: "id -un",
   owner: "stat -c %u a/deep/file; cat a/deep/file",
   answers: "echo ready; until [ -e asked ]; do sleep 0.02; done; echo done > answer",
   waits: "echo ready; until [ -e /tmp/bulkhead-go ]; do sleep 0.02; done; echo went",
@@ -167,6 +169,13 @@ const commands: ReadonlyArray<Case.Case<SandboxProvider>> = [
     })
   ),
   promises(
+    "run cuts no character in two",
+    Effect.gen(function* () {
+      const { stdout } = yield* outputIn(lines.euros)
+      assert.isTrue(stdout === "€".repeat(100_000), "it is not what was written")
+    })
+  ),
+  promises(
     "run tells of output as it comes",
     Effect.gen(function* () {
       const sandbox = yield* make()
@@ -200,6 +209,15 @@ const commands: ReadonlyArray<Case.Case<SandboxProvider>> = [
       const ran = yield* Effect.either(outputIn(lines.who, { user: "root" }))
       if (ran._tag === "Right") return assert.strictEqual(ran.right.stdout, "0\n")
       assert.include(ran.left, { phase: "start", retryable: false })
+    })
+  ),
+  promises(
+    "run's user is named user, where there is a root that is to become it",
+    Effect.gen(function* () {
+      const sandbox = yield* make()
+      const asRoot = yield* Effect.option(outputOf(sandbox, lines.who, { user: "root" }))
+      if (Option.isNone(asRoot)) return
+      assert.strictEqual((yield* outputOf(sandbox, lines.name)).stdout, "user\n")
     })
   )
 ]
