@@ -16,9 +16,9 @@ export class ScanFailure extends Schema.TaggedError<ScanFailure>()("ScanFailure"
 /**
  * Looks for malware.
  *
- * The collector calls it for several files at once, and keeps a file only if the answer is `Clean`. A scanner that could
- * not read all that it needs must fail, also for a file that is too large for it. It should answer within seconds: all
- * artifacts of an execution have two minutes together, and what is not scanned by then is refused.
+ * The collector calls it for several files at once, and keeps a file only if the answer is `Clean`. A scanner that
+ * could not read all that it needs must fail, also for a file that is too large for it. It should answer within
+ * seconds: all artifacts of an execution have two minutes together, and what is not scanned by then is refused.
  *
  * `ArtifactScannerConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
  */

@@ -70,10 +70,10 @@ export interface UsageQuery extends PageRequest {
  * The record of every execution: what happened to it, what came of it, and what it used.
  *
  * The service appends from many fibers at once, in the order in which things happen: that an execution began comes
- * before anything else of it. It commits before it answers, and asks for `unfinished` once, at its start. An execution's
- * first beginning and first end count, and later ones change nothing: whoever was not told whether entries were written
- * may append them again. Texts may hold anything, NUL and lone surrogates too. Every call answers or fails in bounded
- * time; while `commit` fails, work is refused.
+ * before anything else of it. It commits before it answers, and asks for `unfinished` once, at its start. The first
+ * beginning and the first end of an execution count, and later ones change nothing: whoever was not told whether
+ * entries were written may append them again. Texts may hold anything, NUL and lone surrogates too. Every call answers
+ * or fails in bounded time.
  *
  * `ExecutionStoreConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
  */
@@ -85,15 +85,15 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
      * the next `commit` says.
      */
     readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
-    /** Fails while nothing can be written. Asked by whoever looks after the service, every few seconds. */
+    /** Fails while nothing can be written. Asked before each execution, which is refused then, so it must be cheap. */
     readonly ready: Effect.Effect<void, StoreFailure>
     /** Returns when everything that was appended before is written, and survives the death of this process. */
     readonly commit: Effect.Effect<void, StoreFailure>
     /** One execution, with its result if it has one that is still kept. */
     readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>
     /**
-     * Newest first; those of one millisecond by their ids, from the last to the first, code unit by code unit. As in all
-     * pages, a cursor stays good while entries are appended, and one that the store did not give out leads to nothing.
+     * Newest first; those of one millisecond by their ids, from the last to the first, code unit by code unit. A cursor
+     * stays good while entries are appended; one that the store did not give out leads to an empty page. So elsewhere.
      */
     readonly list: (query: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>
     /** What happened to one execution, oldest first. Of an unknown one there is nothing. */
