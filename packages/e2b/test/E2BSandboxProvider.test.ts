@@ -1,14 +1,47 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
-import { SandboxProvider } from "@bulkhead/sandbox"
-import { SandboxProviderConformance } from "@bulkhead/testing/conformance"
+import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
+import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Ref, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
 
-SandboxProviderConformance.suite(
-  "E2BSandboxProvider on the embedded host",
-  Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(Layer.provide(EmbeddedE2B.layer))
+const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(
+  Layer.provide(EmbeddedE2B.layer)
+)
+
+SandboxProviderConformance.suite("E2BSandboxProvider on the embedded host", embedded)
+
+/** Signals as the SDK's own kill sends them: to what it started, and to nothing that this has started. */
+const killingLeaders = Effect.map(SandboxProvider, (provider) => ({
+  ...provider,
+  create: (options: SandboxOptions) =>
+    Effect.gen(function* () {
+      const sandbox = yield* provider.create(options)
+      const leaders = yield* Ref.make<ReadonlyArray<number>>([])
+      return Sandbox.of({
+        ...sandbox,
+        run: (command) =>
+          Stream.tap(sandbox.run(command), (event) =>
+            event._tag === "Started" ? Ref.update(leaders, (pids) => [...pids, event.pid]) : Effect.void
+          ),
+        signal: (signal) =>
+          Effect.flatMap(Ref.get(leaders), (pids) => {
+            const line = `kill -s ${signal.slice(3)} ${pids.join(" ")} || true`
+            return Stream.runDrain(sandbox.run({ line, env: {}, lifetime: Duration.seconds(10) }))
+          })
+      })
+    })
+}))
+
+it.live("signals that reach leaders only are found out, and by the one promise that they break", () =>
+  Effect.gen(function* () {
+    const layer = Layer.effect(SandboxProvider, killingLeaders).pipe(Layer.provide(embedded))
+    const signals = SandboxProviderConformance.cases().filter(({ promise }) => /^signal/.test(promise))
+    assert.deepStrictEqual(yield* Case.broken(signals, layer, { timeout: 10_000 }), [
+      "signal reaches what a command has put into a session of its own"
+    ])
+  })
 )
 
 describe("a list of several pages", () => {

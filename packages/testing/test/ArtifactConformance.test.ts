@@ -1,7 +1,7 @@
-import { ArtifactScanner, ArtifactStore } from "@bulkhead/artifacts"
+import { ArtifactScanner, ArtifactStore, type ArtifactStoreFailure } from "@bulkhead/artifacts"
 import { ArtifactScannerConformance, ArtifactStoreConformance, Case } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Effect, Layer, Option, Stream } from "effect"
+import { type Context, Effect, Layer, Option, Ref, Stream } from "effect"
 
 type Store = Context.Tag.Service<ArtifactStore>
 type Scan = Context.Tag.Service<ArtifactScanner>["scan"]
@@ -52,6 +52,33 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
     })),
     /any name for a name/
   ],
+  [
+    "that keeps the first 64 KiB",
+    changed(({ stage }) => ({
+      stage: (executionId, name, content) => stage(executionId, name, Stream.take(content, 1))
+    })),
+    /each byte of them/
+  ],
+  [
+    "that has one place for all that is staged",
+    Layer.effect(
+      ArtifactStore,
+      Effect.gen(function* () {
+        const store = yield* ArtifactStore
+        const keepLast = yield* Ref.make<Effect.Effect<void, ArtifactStoreFailure>>(Effect.void)
+        return ArtifactStore.of({
+          ...store,
+          stage: (executionId, name, content) =>
+            store.stage(executionId, name, content).pipe(
+              Effect.tap(({ keep }) => Ref.set(keepLast, keep)),
+              Effect.tap(Effect.yieldNow()),
+              Effect.map((staged) => ({ ...staged, keep: Effect.flatten(Ref.get(keepLast)) }))
+            )
+        })
+      })
+    ).pipe(Layer.provide(ArtifactStore.layerMemory)),
+    /many files at once/
+  ],
   ["that removes nothing", changed(() => ({ remove: () => Effect.void })), /removes all of one execution/],
   [
     "that keeps half of what failed",
@@ -75,6 +102,12 @@ describe("the suite finds an artifact store out", () => {
         assert.match(broken.join("\n"), promise)
       })
     )
+})
+
+it("each promise of a store is broken by one of them", () => {
+  const all = ArtifactStoreConformance.cases.map(({ promise }) => promise)
+  const tried = all.filter((promise) => stores.some(([, , broken]) => broken.test(promise)))
+  assert.deepStrictEqual(tried, all)
 })
 
 /** Finds a file infected by its whole text. */
@@ -121,6 +154,20 @@ const scanners: ReadonlyArray<readonly [string, Layer.Layer<ArtifactScanner>, Re
     /does not pass a file that failed/
   ],
   [
+    "that has one buffer for all files",
+    Layer.effect(
+      ArtifactScanner,
+      Effect.map(Ref.make<ReadonlyArray<Uint8Array>>([]), (buffer) => ({
+        scan: (content) =>
+          Stream.runForEach(content, (piece) => Ref.update(buffer, (pieces) => [...pieces, piece])).pipe(
+            Effect.zipRight(Ref.get(buffer)),
+            Effect.flatMap((pieces) => honest(Stream.fromIterable(pieces)))
+          )
+      }))
+    ),
+    /many files at once/
+  ],
+  [
     "that goes on reading when nobody waits",
     scanner((content) =>
       Effect.flatMap(Effect.forkDaemon(honest(content)), (fiber) => fiber.await).pipe(Effect.flatten)
@@ -137,4 +184,10 @@ describe("the suite finds a scanner out", () => {
         assert.match(broken.join("\n"), promise)
       })
     )
+})
+
+it("each promise of a scanner is broken by one of them", () => {
+  const all = ArtifactScannerConformance.cases().map(({ promise }) => promise)
+  const tried = all.filter((promise) => scanners.some(([, , broken]) => broken.test(promise)))
+  assert.deepStrictEqual(tried, all)
 })

@@ -2,9 +2,10 @@ import { CommandEvent, Sandbox, SandboxProvider } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Duration, Effect, Layer, Stream } from "effect"
+import { type Context, Duration, Effect, Layer, Logger, LogLevel, Record, Stream } from "effect"
 import * as MockShell from "./MockShell.js"
 
+const { lines } = SandboxProviderConformance
 const options = { lifetimes: false }
 const mock = MockSandboxProvider.layer({ program: MockShell.program })
 
@@ -39,6 +40,61 @@ const isOutput = CommandEvent.$is("Output")
 
 describe("the suite finds a provider out", () => {
   const rows: ReadonlyArray<readonly [string, Layer.Layer<SandboxProvider>, RegExp]> = [
+    [
+      "that does not know its size",
+      inside(() => ({ size: Effect.succeed({ vcpus: 0, memoryMB: 0 }) })),
+      /size is what/
+    ],
+    [
+      "that cuts variables at the end of a line",
+      inside(({ run }) => ({
+        run: (command) =>
+          run({ ...command, env: Record.map(command.env, (value) => value.split("\n")[0] ?? "") })
+      })),
+      /environment on as it is/
+    ],
+    [
+      "whose signals reach leaders only",
+      inside(({ run }) => ({
+        run: (command) => (command.line === lines.looks ? Stream.never : run(command))
+      })),
+      /a session of its own/
+    ],
+    [
+      "whose signals reach root",
+      inside(({ run }) => ({
+        run: (command) => run(command.line === lines.waits ? { ...command, user: "user" } : command)
+      })),
+      /leaves what runs as root/
+    ],
+    [
+      "that makes no directories",
+      inside(({ write }) => ({
+        write: (files) => write(files.map((file) => ({ ...file, path: file.path.split("/").at(-1) ?? "" })))
+      })),
+      /where commands find them/
+    ],
+    [
+      "that keeps the first of two files",
+      inside(({ read, write }) => ({
+        write: (files) =>
+          Effect.flatMap(
+            Effect.filter(files, ({ path }) => Effect.isFailure(Stream.runDrain(read(path)))),
+            write
+          )
+      })),
+      /in the place of the one before/
+    ],
+    [
+      "that takes the end of a sandbox for the end of its commands",
+      inside(({ run }) => ({
+        run: (command) =>
+          Stream.catchAll(run(command), () =>
+            Stream.make(CommandEvent.Ended({ exit: { signal: "SIGKILL" } }))
+          )
+      })),
+      /ends what runs/
+    ],
     [
       "that loses output",
       inside(({ run }) => ({
@@ -197,10 +253,20 @@ describe("the suite finds a provider out", () => {
   for (const [what, layer, promise] of rows)
     it.live(what, () =>
       Effect.gen(function* () {
-        const [broken] = yield* Case.broken(casesLike(promise), layer, { timeout: 1000 })
-        assert.match(broken ?? "none", promise)
-      })
+        const tried = casesLike(promise)
+        const broken = yield* Case.broken(tried, layer, { timeout: 1000 })
+        assert.deepStrictEqual(
+          broken,
+          tried.map(({ promise }) => promise)
+        )
+      }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
     )
+
+  it("by each of its promises", () => {
+    const tried = rows.flatMap(([, , promise]) => casesLike(promise)).map(({ promise }) => promise)
+    const all = SandboxProviderConformance.cases(options).map(({ promise }) => promise)
+    assert.sameMembers([...new Set(tried)], all)
+  })
 
   it.live("and finds nothing wrong with the mock as it is, by the same promises", () =>
     Effect.gen(function* () {

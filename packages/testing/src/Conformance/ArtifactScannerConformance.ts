@@ -1,6 +1,6 @@
 import { ArtifactScanner } from "@bulkhead/artifacts"
 import { assert } from "@effect/vitest"
-import { Effect, Exit, type Layer, Ref, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Layer, Ref, Stream } from "effect"
 import * as Case from "./Case.js"
 
 /** A harmless file that scanners know. In two parts, so that no scanner takes this one for it. */
@@ -71,12 +71,17 @@ export const cases = ({
   promises(
     "lets go of a file that it is interrupted in",
     Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
       const isLetGo = yield* Ref.make(false)
-      const endless = Stream.concat(Stream.make(bytes("hello")), Stream.never).pipe(
+      const endless = Stream.fromEffect(Deferred.succeed(begun, undefined)).pipe(
+        Stream.as(bytes("hello")),
+        Stream.concat(Stream.never),
         Stream.ensuring(Ref.set(isLetGo, true))
       )
-      yield* Effect.timeoutOption(scan(endless), "200 millis")
-      assert.isTrue(yield* Ref.get(isLetGo))
+      const scanning = yield* Effect.fork(scan(endless))
+      yield* Effect.raceFirst(Deferred.await(begun), Fiber.await(scanning))
+      yield* Fiber.interrupt(scanning)
+      assert.strictEqual(yield* Ref.get(isLetGo), yield* Deferred.isDone(begun))
     })
   )
 ]
