@@ -75,6 +75,47 @@ const rows: ReadonlyArray<readonly [string, Layer.Layer<ExecutionStore>, string]
     "verifies what it wrote"
   ],
   [
+    "that makes up a language",
+    changed(({ find }) => ({
+      find: (id) =>
+        Effect.map(
+          find(id),
+          Option.map((found) => ({ language: "python" as const, ...found }))
+        )
+    })),
+    "keeps an execution without language, result or usage"
+  ],
+  [
+    "that drops an end that comes with its beginning",
+    changed(({ append }) => ({
+      append: (entries) =>
+        append(
+          entries.some(({ _tag }) => _tag === "Began")
+            ? entries.filter(({ _tag }) => _tag !== "Ended")
+            : entries
+        )
+    })),
+    "takes an end as it comes: with its beginning, after it, or with a second beginning that counts for nothing"
+  ],
+  [
+    "that gives the newest event first",
+    changed(({ events }) => ({
+      events: (id, query) =>
+        Effect.map(events(id, query), ({ items, ...page }) => ({ ...page, items: items.toReversed() }))
+    })),
+    "gives one execution's events as they were written, oldest first, in pages"
+  ],
+  [
+    "that counts all usage, whenever it was",
+    changed(({ usage }) => ({ usage: ({ from: _, to: __, ...query }) => usage(query) })),
+    "sums what each user used, by the user's name"
+  ],
+  [
+    "that has room for a hundred",
+    MemoryExecutionStore.layer({ executions: 100 }),
+    "takes in what many fibers write at one time, each commit with all that came before it"
+  ],
+  [
     "that takes what runs for unfinished",
     changed(({ list }) => ({ unfinished: Effect.map(list({ state: "running" }), ({ items }) => items) })),
     "has nothing unfinished of this life"
@@ -89,6 +130,13 @@ describe("the suite finds a store out", () => {
         assert.deepStrictEqual(yield* Case.broken(cases, layer, { timeout: 5000 }), [promise])
       })
     )
+
+  it("by each of its promises", () => {
+    assert.sameMembers(
+      [...new Set(rows.map(([, , promise]) => promise))],
+      ExecutionStoreConformance.cases.map(({ promise }) => promise)
+    )
+  })
 
   it.live("that is gone with its life, where it should last", () =>
     Effect.gen(function* () {

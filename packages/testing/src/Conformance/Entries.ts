@@ -11,9 +11,12 @@ import {
 import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
 import { Effect } from "effect"
 
+/** The id of the execution of that name. */
 export const id = (name: string) => ExecutionId.make(`exec_${name}`)
+/** The user of that name. */
 export const user = (name: string) => UserId.make(name)
 
+/** A running Python program of ann's that began at 1000, unless told. */
 export const summary = (name: string, rest: Partial<ExecutionSummary> = {}): ExecutionSummary => ({
   executionId: id(name),
   userId: user("ann"),
@@ -23,11 +26,13 @@ export const summary = (name: string, rest: Partial<ExecutionSummary> = {}): Exe
   ...rest
 })
 
+/** The entry that it began. */
 export const began = (name: string, rest: Partial<ExecutionSummary> = {}): Entry => ({
   _tag: "Began",
   execution: summary(name, rest)
 })
 
+/** An event of that execution, with a text that is awkward to keep. */
 export const eventOf = (name: string, event: EventName): ExecutionEvent => ({
   timestamp: 1001,
   executionId: id(name),
@@ -37,12 +42,14 @@ export const eventOf = (name: string, event: EventName): ExecutionEvent => ({
   message: `It's "${name}" \u0000 \ud800 ✓`
 })
 
+/** The entry that something happened to it. */
 export const happened = (
   name: string,
   event: EventName = "execution_started",
   data?: Readonly<Record<string, unknown>>
 ): Entry => ({ _tag: "Happened", event: { ...eventOf(name, event), ...(data ? { data } : {}) } })
 
+/** A result of that execution, with an artifact and texts that are awkward to keep. */
 export const result = (name: string, rest: Partial<ExecutionResult> = {}): ExecutionResult => ({
   executionId: id(name),
   success: true,
@@ -62,6 +69,7 @@ export const result = (name: string, rest: Partial<ExecutionResult> = {}): Execu
   ...rest
 })
 
+/** What so many milliseconds in a sandbox use. */
 export const usageOf = (sandboxMs: number): Usage => ({
   sandboxMs,
   vcpuSeconds: sandboxMs / 500,
@@ -70,6 +78,7 @@ export const usageOf = (sandboxMs: number): Usage => ({
   costUsd: sandboxMs / 1_000_000
 })
 
+/** The entry that it ended, at 2000 unless told. */
 export const ended = (
   name: string,
   rest: { endedAt?: number; verdict?: Verdict; result?: ExecutionResult; usage?: Usage } = {}
