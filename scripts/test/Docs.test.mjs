@@ -44,7 +44,9 @@ describe.each(pages)("%s", (page) => {
   it("has no block that nothing runs or checks", () => {
     for (const { code, kind } of blocksOf(page)) assert.isTrue(holds[kind]?.(code), code)
   })
+})
 
+describe.each(everyPage)("%s", (page) => {
   it("keeps its prose within 120 columns", () => {
     const lines = read(page).split("\n")
     assert.deepStrictEqual(
@@ -52,10 +54,8 @@ describe.each(pages)("%s", (page) => {
       []
     )
   })
-})
 
-describe.each(everyPage)("the links of %s", (page) => {
-  it("lead somewhere", () => {
+  it("has links that lead somewhere", () => {
     const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link)
     assert.deepStrictEqual(
       links.filter((link) => !existsSync(join(root, dirname(page), link))),
