@@ -12,6 +12,8 @@ describe("the examples", () => {
     // Sandboxes are on this machine.
     vi.stubEnv("E2B_API_KEY", "")
     const log = vi.spyOn(console, "log").mockImplementation(() => {})
+    // Each is the only program of its process, elsewhere.
+    vi.resetModules()
     await import(`./${name}/main.ts`)
     const printed = log.mock.calls.map((words) => `${format(...words)}\n`).join("")
     log.mockRestore()

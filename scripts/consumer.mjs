@@ -27,7 +27,7 @@ const readJson = (path) => JSON.parse(readFileSync(path, "utf8"))
 const versionOf = (directory) => (name) =>
   readJson(join(directory, "node_modules", name, "package.json")).version
 
-/** What every program here needs, the README's too. */
+/** What every program here needs. */
 const basics = ["effect", "@types/node"]
 
 const readmeOf = (directory) => readFileSync(join(directory, "README.md"), "utf8")
@@ -76,16 +76,12 @@ const compilerOptions = {
 
 const blocksOf = (markdown) => [...markdown.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code)
 
-const sectionOf = (markdown, title) =>
-  markdown.split(/^## /m).find((section) => section.startsWith(`${title}\n`)) ?? ""
-
 const writeBlocks = (folder, name, blocks) => {
   for (const [at, code] of blocks.entries()) writeFileSync(join(folder, `${name}-${at}.ts`), code)
 }
 
 const writeReadmes = (folder) => {
   mkdirSync(folder)
-  writeBlocks(folder, "README", blocksOf(sectionOf(readmeOf(root), "From an Effect program")))
   for (const { directory, folder: name } of packages())
     writeBlocks(folder, name, blocksOf(readmeOf(directory)))
 }
@@ -122,12 +118,6 @@ const runProgram = (folder, file) => {
   })
   if (status !== 0) console.error(`${file} ended with ${status}\n${stdout}${stderr}`)
   return { succeeded: status === 0, stdout }
-}
-
-/** The README's program says in its log what it must. */
-const runReadme = (folder) => {
-  const { stdout, succeeded } = runProgram(folder, "built/readmes/README-0.js")
-  return succeeded && ["Completed", "42", "user\n"].every((words) => stdout.includes(words))
 }
 
 /** An example's program prints exactly its output.txt. */
@@ -194,7 +184,6 @@ const testSteps = (folder) => {
 const stepsIn = (folder, install) => [
   ["installs", () => install(folder)],
   ["compiles", () => compile(folder)],
-  ["runs the README's program", () => runReadme(folder)],
   ...programSteps(folder),
   ...testSteps(folder)
 ]

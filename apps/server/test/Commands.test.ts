@@ -46,7 +46,7 @@ const searchPath = process.env.PATH ?? ""
 describe("the commands", () => {
   it("are named as they work on a fresh machine, where there is no pnpm", () => {
     const scripts = readdirSync(join(root, "scripts")).filter((name) => name.endsWith(".mjs"))
-    const texts = ["README.md", ...scripts.map((name) => join("scripts", name))]
+    const texts = ["README.md", "CONTRIBUTING.md", ...scripts.map((name) => join("scripts", name))]
     for (const name of texts) {
       const text = readFileSync(join(root, name), "utf8")
       assert.notMatch(text, new RegExp(`\\bpnpm (run )?(${commands.join("|")})\\b`), name)

@@ -29,7 +29,7 @@ describe("StoreConfig", () => {
     })
   )
 
-  it.effect("has the defaults that the README tells", () =>
+  it.effect("has the defaults that docs/settings.md tells", () =>
     Effect.gen(function* () {
       const settings = yield* read({ XDG_STATE_HOME: "/state" })
       assert.deepInclude(settings, {
