@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "b88fad77c5316c4725078cf59a6081a2557ba9318604e02e4b9f3640c9786bca",
-  arm64: "e5ef070b771715654990a8ac559f61ef9c5c347749bf97efb80a42e772d397e6"
+  x64: "002c2bb96ab1d8214873e19b56a7fbc43a64681be2bf1d24d5b37fdcd3197134",
+  arm64: "d83abb89208a088f93b7fd0fdad67f4d1fff1ded27e793a0b0d3c9d7346e8a0a"
 } as const

@@ -10,11 +10,16 @@ const PERIOD = 100_000
 const controllers = ["memory", "pids", "cpu", "cpuacct"] as const
 type Controller = (typeof controllers)[number]
 
+/** The share of a sandbox's memory that what its sockets hold may be, which version 1 counts apart from the rest. */
+const SOCKETS_SHARE = 1 / 32
+
 const settingsOf = (caps: Caps): Record<Controller, Hierarchy["settings"]> => ({
   memory: [
     ["memory.limit_in_bytes", String(caps.memoryBytes)],
     // Memory and swap together; there only where swap is counted.
-    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)]
+    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)],
+    // Of TCP and UDP, whatever the name says. Nothing is counted before it is set.
+    ["memory.kmem.tcp.limit_in_bytes", String(Math.floor(caps.memoryBytes * SOCKETS_SHARE))]
   ],
   pids: [["pids.max", String(caps.processes)]],
   cpu: [["cpu.cfs_quota_us", String(Math.ceil(caps.processors * PERIOD))]],

@@ -5,12 +5,14 @@ import { Effect } from "effect"
 export interface GuestRoot {
   /** Read-only. */
   readonly binds: ReadonlyArray<readonly [source: string, place: string]>
+  /** Directories of the host's own making, whose path is no sandbox's business. */
+  readonly copies: ReadonlyArray<readonly [source: string, place: string]>
   readonly links: ReadonlyArray<readonly [target: string, place: string]>
   /** Executable files of the host's. */
   readonly programs: ReadonlyArray<readonly [source: string, place: string]>
 }
 
-type System = Omit<GuestRoot, "programs">
+type System = Omit<GuestRoot, "copies" | "programs">
 
 /** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
 const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: string) {
@@ -36,9 +38,9 @@ export const find = Effect.fn("GuestRoot.find")(function* (
     binds: [
       ["/usr", "/usr"],
       ...system.flatMap(({ binds }) => binds),
-      [etc, "/etc"],
       ...toolchains.map((directory) => [directory, directory] as const)
     ],
+    copies: [[etc, "/etc"]],
     links: [
       ...system.flatMap(({ links }) => links),
       ["home/root", "/root"],

@@ -1,0 +1,69 @@
+/*
+ * Sockets: theory of operation.
+ *
+ * The kernel counts what a socket holds for the cgroup of who made it. A connection that waits to be accepted nobody
+ * has made yet, and it may hold data; so may the queue of errors and timestamps of a datagram socket, which is not
+ * counted either. There is no limit of their number but descriptors, so we look. Most looks end at how many sockets
+ * there are at all: too few to hold much.
+ */
+#include "sockets.h"
+
+#include "system.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* States that a connection is in before its owner closes it, as the kernel numbers them. */
+enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8, LINE = 512 };
+
+/* How many sockets of a kind there are, of what sockstat says: "TCP: inuse 5 orphan ...". */
+static int64_t count_in(const char *file, const char *kind) {
+    char text[2048];
+    const char *at = read_file(file, text, sizeof text) > 0 ? strstr(text, kind) : NULL;
+    return at == NULL ? 0 : strtoll(at + strlen(kind), NULL, 10);
+}
+
+bool socket_parse(const char *line, struct socket_facts *facts) {
+    unsigned long long state, unread, inode;
+    int read = sscanf(
+        line, " %*[0-9]: %*[0-9A-F]:%*[0-9A-F] %*[0-9A-F]:%*[0-9A-F] %2llx %*8[0-9A-F]:%8llx %*s %*s %*s %*s %20llu",
+        &state, &unread, &inode
+    );
+    if (read == 3) *facts = (struct socket_facts){ state, unread, inode };
+    return read == 3;
+}
+
+static bool is_unaccepted(const struct socket_facts *facts) {
+    bool is_open = facts->state == ESTABLISHED || facts->state == SYN_RECEIVED || facts->state == CLOSE_WAIT;
+    return is_open && facts->inode == 0;
+}
+
+/* Reads on only until it is too much. */
+static int64_t held_in(const char *file, bool is_tcp, int64_t most) {
+    char line[LINE];
+    struct socket_facts facts;
+    int64_t held = 0;
+    FILE *sockets = fopen(file, "re");
+    if (sockets == NULL) return 0;
+    while (held <= most && fgets(line, sizeof line, sockets) != NULL) {
+        if (!socket_parse(line, &facts)) continue;
+        if (!is_tcp) held += (int64_t)facts.unread;
+        else if (is_unaccepted(&facts)) held += CONNECTION_BYTES;
+    }
+    fclose(sockets);
+    return held;
+}
+
+bool sockets_hold_more(int64_t bytes) {
+    static const char *const counts[] = { "/proc/net/sockstat", "/proc/net/sockstat6" };
+    int64_t tcp = count_in(counts[0], "TCP: inuse ") + count_in(counts[1], "TCP6: inuse "), held = 0;
+    int64_t udp = count_in(counts[0], "UDP: inuse ") + count_in(counts[1], "UDP6: inuse ");
+    if (tcp * CONNECTION_BYTES > bytes) {
+        held += held_in("/proc/net/tcp", true, bytes) + held_in("/proc/net/tcp6", true, bytes);
+    }
+    if (udp * DATAGRAM_BYTES > bytes) {
+        held += held_in("/proc/net/udp", false, bytes) + held_in("/proc/net/udp6", false, bytes);
+    }
+    return held > bytes;
+}
