@@ -24,11 +24,11 @@ struct plan_cgroup {
     size_t setting_count;
 };
 
-enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_COPY, PLACE_PROGRAM };
+enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_COPY, PLACE_MASK, PLACE_PROGRAM };
 
 /*
  * Something in the root that all sandboxes see alike. `from` is a link's target, a device's name or a file of the
- * machine's.
+ * machine's. What is masked lies in a sandbox's own /proc.
  */
 struct plan_place {
     enum place_kind kind;

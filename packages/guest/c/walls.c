@@ -43,15 +43,6 @@ const uint64_t walls_namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CL
 static const int kept_capabilities[] = { CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID };
 
 /*
- * What /proc tells of the machine alone: how it was started, what is built into it, its disks, interrupts and keys,
- * and the locks of everyone. It reads as empty.
- */
-static const char *const masked[] = {
-    "/cmdline", "/config.gz", "/diskstats", "/interrupts", "/kallsyms", "/key-users", "/keys", "/locks", "/modules",
-    "/partitions", "/swaps"
-};
-
-/*
  * Of the sandbox's own network: what no cgroup counts stays small. A connection that nobody has accepted, or that
  * has ended, is nobody's. Older kernels lack some of these, and have them lower for all.
  */
@@ -172,6 +163,7 @@ static void make_place(const char *root, const struct plan_place *each) {
         break;
     case PLACE_DEVICE: make_device(each, place); break;
     case PLACE_BIND: bind_read_only(each->from, place); break;
+    case PLACE_MASK: break;
     case PLACE_COPY: copy_directory(each->from, place); break;
     case PLACE_PROGRAM: install(each->from, place, 0755); break;
     }
@@ -254,12 +246,13 @@ static void show_cgroup(const struct birth *birth, const struct plan_cgroup *cgr
     mount_on("none", to, "none", MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
-static void mask(const char *root) {
-    char null[PATH_SIZE], proc[PATH_SIZE], place[PATH_SIZE];
+/* What /proc tells of the machine alone reads as empty. */
+static void mask(const struct plan *plan, const char *root) {
+    char null[PATH_SIZE], place[PATH_SIZE];
     join(null, root, "/dev/null");
-    join(proc, root, "/proc");
-    for (size_t i = 0; i < sizeof masked / sizeof *masked; i++) {
-        if (access(join(place, proc, masked[i]), F_OK) == 0) mount_on(null, place, "none", MS_BIND, NULL);
+    for (size_t i = 0; i < plan->place_count; i++) {
+        if (plan->places[i].kind != PLACE_MASK) continue;
+        mount_on(null, join(place, root, plan->places[i].place), "none", MS_BIND, NULL);
     }
 }
 
@@ -295,7 +288,7 @@ static void make_own_places(const struct birth *birth, const char *root) {
     mount_on("devpts", join(place, root, "/dev/pts"), "devpts", MS_NOSUID | MS_NOEXEC, terminals);
     mount_on("proc", join(place, root, "/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     bound_network(plan, root);
-    mask(root);
+    mask(plan, root);
     for (size_t i = 0; i < plan->cgroup_count; i++) {
         if (*plan->cgroups[i].place != '\0') show_cgroup(birth, &plan->cgroups[i], root);
     }

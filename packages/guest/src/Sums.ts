@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "002c2bb96ab1d8214873e19b56a7fbc43a64681be2bf1d24d5b37fdcd3197134",
-  arm64: "d83abb89208a088f93b7fd0fdad67f4d1fff1ded27e793a0b0d3c9d7346e8a0a"
+  x64: "2170a87f27fa3083720671f52cf901b995b1e4c2fd03d4de3d21324a1ee5e1b9",
+  arm64: "2fbafb83f6334110710fde7a12aea263ebe253739427b2cd7bb36f17bf41fbfe"
 } as const

@@ -138,7 +138,7 @@ static const struct target {
     { "frames", fuzz_frames, NULL, EXAMPLE("\0\0\0\4\1\0\0\0\7\0\0\0\2\0\0\0\1\7\0\0\0\1x\0\0\0\0\2\0\0\0\1") },
     { "plan", NULL, fuzz_plan,
       EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\ndisk\tsize=1\nagent\t/a\t0\t0\t9\t9\n"
-              "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\ncopy\te\t/e\nprogram\ta\t/b\n") },
+              "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\ncopy\te\t/e\nmask\t/proc/x\nprogram\ta\t/b\n") },
     { "requests", fuzz_requests, NULL, EXAMPLE("user\0/\0001\0003\0/bin/sh\0-c\0true\0A=b\0C=") },
     { "settings", NULL, fuzz_settings,
       EXAMPLE("1 2 3 4 5 6 7 8 9\nuser:x:1000:1000:,,,:/home/user:/bin/sh\nA=%25%0A\n=x\nB=%\n") },

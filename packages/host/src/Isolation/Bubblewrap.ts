@@ -28,20 +28,14 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
   ...["--tmpfs", path]
 ]
 
-/** What /proc tells of the machine alone, as in walls.c. */
-const masked = [
-  ...["cmdline", "config.gz", "diskstats", "interrupts", "kallsyms", "key-users", "keys", "locks"],
-  ...["modules", "partitions", "swaps"]
-]
-
 /** A root made by bwrap alone. Its writable file systems share the disk budget. */
 const bareRoot = (
-  { binds, copies, links, programs }: GuestRoot,
+  { binds, copies, links, masked, programs }: GuestRoot,
   options: HostOptions
 ): ReadonlyArray<string> => [
   ...[...binds, ...copies, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
-  ...masked.flatMap((file) => ["--ro-bind-try", "/dev/null", `/proc/${file}`]),
+  ...masked.flatMap((file) => ["--ro-bind", "/dev/null", file]),
   ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),
   ...["--remount-ro", "/dev"],
   ...tmpfs("/tmp", "1777", (diskBudget(options) * 7) / 16),

@@ -51,7 +51,7 @@ export const agentWords = ({ connections, dataBytes, descriptors, processes }: P
 type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
 
 const rootLines = (
-  { binds, copies, links, programs }: GuestRoot,
+  { binds, copies, links, masked, programs }: GuestRoot,
   evidence: ReadonlyArray<string>
 ): ReadonlyArray<Line> => {
   const places = [...emptyDirectories, ...[...binds, ...copies].map(([, place]) => place), ...evidence]
@@ -65,6 +65,7 @@ const rootLines = (
     ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
     ...binds.map(([source, place]): Line => ["bind", source, place]),
     ...copies.map(([source, place]): Line => ["copy", source, place]),
+    ...masked.map((file): Line => ["mask", file]),
     ...programs.map(([source, place]): Line => ["program", source, place])
   ]
 }
