@@ -55,15 +55,17 @@ static int64_t held_in(const char *file, bool is_tcp, int64_t most) {
     return held;
 }
 
+/* Half of what datagram sockets hold may be counted for the cgroup; the tables do not say which. */
 bool sockets_hold_more(int64_t bytes) {
     static const char *const counts[] = { "/proc/net/sockstat", "/proc/net/sockstat6" };
-    int64_t tcp = count_in(counts[0], "TCP: inuse ") + count_in(counts[1], "TCP6: inuse "), held = 0;
+    int64_t tcp = count_in(counts[0], "TCP: inuse ") + count_in(counts[1], "TCP6: inuse ");
     int64_t udp = count_in(counts[0], "UDP: inuse ") + count_in(counts[1], "UDP6: inuse ");
+    int64_t connections = 0, datagrams = 0;
     if (tcp * CONNECTION_BYTES > bytes) {
-        held += held_in("/proc/net/tcp", true, bytes) + held_in("/proc/net/tcp6", true, bytes);
+        connections = held_in("/proc/net/tcp", true, bytes) + held_in("/proc/net/tcp6", true, bytes);
     }
-    if (udp * DATAGRAM_BYTES > bytes) {
-        held += held_in("/proc/net/udp", false, bytes) + held_in("/proc/net/udp6", false, bytes);
+    if (udp * DATAGRAM_BYTES > 2 * bytes) {
+        datagrams = held_in("/proc/net/udp", false, 2 * bytes) + held_in("/proc/net/udp6", false, 2 * bytes);
     }
-    return held > bytes;
+    return connections > bytes || datagrams > 2 * bytes;
 }

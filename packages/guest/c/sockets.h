@@ -16,7 +16,7 @@ struct socket_facts {
     uint64_t state, unread, inode;
 };
 bool socket_parse(const char *line, struct socket_facts *facts);
-/* Whether connections that nobody has accepted, and datagrams that nobody has read, may hold more than so much. */
+/* Whether connections that nobody has accepted may hold more than so much, or datagram sockets twice that. */
 bool sockets_hold_more(int64_t bytes);
 
 #endif

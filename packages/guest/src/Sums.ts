@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "2170a87f27fa3083720671f52cf901b995b1e4c2fd03d4de3d21324a1ee5e1b9",
-  arm64: "2fbafb83f6334110710fde7a12aea263ebe253739427b2cd7bb36f17bf41fbfe"
+  x64: "17de7bd872951179881f91ea8f63f907c007abc9dd383589392526cef9d455c9",
+  arm64: "7aa2deb74da4435f74650eb3f2b3a85b1db82a5c05cba18e61491e6e9cf34922"
 } as const
