@@ -19,8 +19,8 @@
  * its pipes hold at that moment is still sent, then EXITED; what descendants write later is read and dropped.
  * Readiness belongs to a program, never to a descriptor's number, which the next program may get.
  *
- * What programs may hold in sockets without a cgroup's counting it, it looks at while one runs, and kills them all
- * when it is too much.
+ * What programs may hold in sockets and locks without a cgroup's counting it, it looks at while one runs, and kills
+ * them all when it is too much.
  *
  * Arguments: "two" or "one"; limits for each of the user's programs where no cgroup sets them: processes, bytes of
  * data (0 for none); how many descriptors each program may have; and how many connections may wait to be accepted
@@ -29,6 +29,7 @@
 #include "files.h"
 #include "frames.h"
 #include "guest.h"
+#include "locks.h"
 #include "processes.h"
 #include "request.h"
 #include "sockets.h"
@@ -61,8 +62,9 @@ enum {
     MOST_PROGRAMS = 512,
     MOST_DISCARDED = 1024,
     MOST_SAID = 512,
-    /* Milliseconds between two looks at sockets. */
+    /* Milliseconds between two looks at what nobody counts; and locks on parts of files, about 2 MB of them. */
     LOOK_PERIOD = 50,
+    MOST_LOCKS = 10000,
     USER_ID = 1000
 };
 
@@ -563,10 +565,10 @@ static void kill_one(pid_t pid, const struct process_facts *facts, void *with) {
 }
 
 /* The user's programs first; if that was not enough it is root's that do it. */
-static void look_at_sockets(void) {
+static void look_around(void) {
     if (most_held == 0 || program_count == 0 || now_ms() < look_at) return;
     look_at = now_ms() + LOOK_PERIOD;
-    if (!sockets_hold_more(most_held)) return;
+    if (!sockets_hold_more(most_held) && !locks_exceed(MOST_LOCKS)) return;
     if (users == ONE_USER || processes_of(USER_ID, kill_one, NULL) == 0) kill(-1, SIGKILL);
 }
 
@@ -582,7 +584,7 @@ static const struct timespec *patience(struct timespec *limit) {
 static _Noreturn void loop(const sigset_t *unblocked) {
     struct timespec limit;
     for (;;) {
-        look_at_sockets();
+        look_around();
         poll_count = 0;
         bool takes_more = outbox_length(&out) <= WINDOW;
         watch(HOST, (short)((takes_more ? POLLIN : 0) | (outbox_length(&out) > 0 ? POLLOUT : 0)));

@@ -1,6 +1,7 @@
 #include "filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,7 +34,7 @@ static const uint32_t allowed[] = {
     /* Files and directories */
     SYS_chdir, SYS_close, SYS_close_range, SYS_copy_file_range, SYS_dup, SYS_dup3, SYS_faccessat, SYS_faccessat2,
     SYS_fadvise64, SYS_fallocate, SYS_fanotify_mark, SYS_fchdir, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
-    SYS_fcntl, SYS_fdatasync, SYS_fgetxattr, SYS_flistxattr, SYS_flock, SYS_fremovexattr, SYS_fsetxattr, SYS_fstat,
+    SYS_fdatasync, SYS_fgetxattr, SYS_flistxattr, SYS_flock, SYS_fremovexattr, SYS_fsetxattr, SYS_fstat,
     SYS_fstatfs, SYS_fsync, SYS_ftruncate, SYS_getcwd, SYS_getdents64, SYS_getxattr, SYS_inotify_add_watch,
     SYS_inotify_init1, SYS_inotify_rm_watch, SYS_lgetxattr, SYS_linkat, SYS_listxattr, SYS_llistxattr,
     SYS_lremovexattr, SYS_lseek, SYS_lsetxattr, SYS_mkdirat, SYS_mknodat, SYS_newfstatat, SYS_openat, SYS_openat2,
@@ -241,9 +242,11 @@ static void judge_memory(void) {
 
 static void judge_processes(void) {
     unsigned short at = begin_call(SYS_clone, 0);
-    emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, NEW_NAMESPACES);
-    give_when_equal(0, SECCOMP_RET_ALLOW);
-    end_call(at, REFUSE(EPERM));
+    give_when_set(NEW_NAMESPACES, REFUSE(EPERM));
+    /* Only threads share descriptors: a process that did, and ended, would leave locks that nobody is seen to hold. */
+    emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, CLONE_FILES | CLONE_THREAD);
+    give_when_equal(CLONE_FILES, REFUSE(EPERM));
+    end_call(at, SECCOMP_RET_ALLOW);
     /* Its flags lie in memory, out of a filter's sight; programs fall back to clone when it is missing. */
     give_when_equal(SYS_clone3, REFUSE(ENOSYS));
     at = begin_call(SYS_personality, 0);
@@ -269,10 +272,20 @@ static void judge_processes(void) {
     end_call(at, SECCOMP_RET_ALLOW);
 }
 
+/* Locks of open files have no process that is seen to hold them; the kernel seems not to know them. */
+static void judge_locks(void) {
+    unsigned short at = begin_call(SYS_fcntl, 1);
+    give_when_equal(F_OFD_GETLK, REFUSE(EINVAL));
+    give_when_equal(F_OFD_SETLK, REFUSE(EINVAL));
+    give_when_equal(F_OFD_SETLKW, REFUSE(EINVAL));
+    end_call(at, SECCOMP_RET_ALLOW);
+}
+
 /* Calls whose arguments decide. */
 static void judge_calls(void) {
     judge_processes();
     judge_memory();
+    judge_locks();
     judge_sockets();
     judge_socket_options();
     /* Both would let a program type into the terminal that it was started from. */

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "17de7bd872951179881f91ea8f63f907c007abc9dd383589392526cef9d455c9",
-  arm64: "7aa2deb74da4435f74650eb3f2b3a85b1db82a5c05cba18e61491e6e9cf34922"
+  x64: "1fd1f3ed08f10e53fe979cb64212f97d598536589c1f37dd0b7584d051013853",
+  arm64: "ffa99df4f6ce31f8ea724fc36c520dde225887243b3dc34cad8f4f7c913fb71a"
 } as const

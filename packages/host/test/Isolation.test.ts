@@ -382,7 +382,7 @@ time.sleep(86425 if len(sys.argv) > 1 else 0)`
       Effect.gen(function* () {
         const here = yield* sandbox()
         const facts =
-          "cmdline config.gz modules kallsyms diskstats partitions swaps interrupts keys key-users locks"
+          "cmdline config.gz modules kallsyms diskstats partitions swaps interrupts keys key-users"
         for (const user of users) {
           const { stdout } = yield* run(
             here,

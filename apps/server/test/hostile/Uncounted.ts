@@ -468,6 +468,34 @@ print(int(waiting) <= 1024)`,
     stdout: /^True\n$/
   },
   {
+    name: "locks on every other byte of many files",
+    language: "python",
+    code: untilRefused(
+      "import fcntl",
+      `
+file = os.open(f"/tmp/{len(held)}", os.O_RDWR | os.O_CREAT)
+held.append(file)
+for byte in range(1000): fcntl.fcntl(file, fcntl.F_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 2 * byte, 1, 0))`
+    ),
+    ...killed
+  },
+  {
+    name: "locks that nobody is seen to hold",
+    language: "python",
+    code: `
+import ctypes, errno, fcntl, os, platform, struct
+libc = ctypes.CDLL(None, use_errno=True)
+file = os.open("/tmp/locked", os.O_RDWR | os.O_CREAT)
+for command in (36, 37, 38):
+    try: fcntl.fcntl(file, command, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0)); print("locked")
+    except OSError as error: print(errno.errorcode[error.errno])
+pid = libc.syscall(56 if platform.machine() == "x86_64" else 220, 0x400 | 17, 0, 0, 0, 0)
+if pid == 0: os._exit(0)
+print(pid, errno.errorcode[ctypes.get_errno()])`,
+    ...completed,
+    stdout: /^EINVAL\nEINVAL\nEINVAL\n-1 EPERM\n$/
+  },
+  {
     name: "names of mappings",
     language: "python",
     code: `
@@ -499,7 +527,7 @@ print("done")`,
     name: "facts about the host",
     language: "bash",
     code: `
-for file in cmdline config.gz modules kallsyms diskstats partitions swaps interrupts keys key-users locks; do
+for file in cmdline config.gz modules kallsyms diskstats partitions swaps interrupts keys key-users; do
   [ -e /proc/$file ] && [ -n "$(head -c 100 /proc/$file 2> /dev/null | tr -d '\\0')" ] && echo "saw $file"
 done
 grep -E 'bulkhead|/run/' /proc/self/mountinfo

@@ -28,10 +28,10 @@ const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: 
   )
 })
 
-/** How this machine was started, what is built into it, its disks, interrupts and keys, and the locks of everyone. */
+/** How this machine was started, what is built into it, its disks, interrupts and keys. */
 const hostFacts = [
   ...["cmdline", "config.gz", "modules", "kallsyms", "diskstats", "partitions", "swaps", "interrupts"],
-  ...["keys", "key-users", "locks"]
+  ...["keys", "key-users"]
 ].map((name) => `/proc/${name}`)
 
 /** The system's directories, the sandboxes' own /etc, the toolchains, and the host's programs. */
