@@ -3,8 +3,18 @@ import { createServer } from "node:net"
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import { processesMarked, python, rejection, run, sandbox, uidOf, until } from "./Fixtures.js"
-import { unprivileged } from "./HostBundle.js"
+import {
+  descendantsOf,
+  ownerOf,
+  processesMarked,
+  python,
+  rejection,
+  run,
+  sandbox,
+  uidOf,
+  until
+} from "./Fixtures.js"
+import { bundled, startHost, unprivileged } from "./HostBundle.js"
 
 const isRoot = process.getuid?.() === 0
 
@@ -33,6 +43,9 @@ const listener = Effect.acquireRelease(
   ),
   ({ close }) => Effect.sync(close)
 )
+
+/** A launcher's uids come in blocks of this size (launch.c). */
+const blockOf = (uid: number) => Math.floor((uid - 0x70000000) / 8192)
 
 /** Huge pages that the machine has to spare while a test runs. */
 const hugePages = Effect.acquireRelease(
@@ -210,6 +223,22 @@ print(sorted(open("/proc/net/dev").read().split("\\n")[2:3]))`
         const uids = marks.map(uidOf)
         assert.notStrictEqual(uids[0], uids[1])
         for (const uid of uids) assert.isAtLeast(uid ?? 0, 0x70000000)
+      })
+    )
+
+    it.scoped("has user ids of a block that no other host's launcher has", () =>
+      Effect.gen(function* () {
+        if (!root) return
+        const other = yield* startHost(yield* bundled)
+        const here = yield* sandbox()
+        yield* Effect.promise(() => here.commands.run("exec sleep 86430", { background: true }))
+        yield* until("it sleeps", () => uidOf("sleep 86430") !== undefined)
+        const launchers = [process.pid, other.child.pid ?? 0].map((host) => descendantsOf(host)[0] ?? 0)
+        const [own = 0, others = 0] = launchers.map(ownerOf)
+        assert.strictEqual(blockOf(uidOf("sleep 86430") ?? 0), blockOf(own))
+        assert.notStrictEqual(blockOf(own), blockOf(others))
+        // By their real uid the kernel tells launchers that theirs is taken.
+        for (const uid of [own, others]) assert.strictEqual(uid % 4, 3)
       })
     )
 
