@@ -8,17 +8,17 @@
  */
 #include "locks.h"
 
-#include <stdio.h>
+#include "lines.h"
+
 #include <string.h>
 
-enum { LINE = 256 };
-
 bool locks_exceed(int most) {
-    char line[LINE];
+    static struct lines locks;
     int count = 0;
-    FILE *locks = fopen("/proc/locks", "re");
-    if (locks == NULL) return false;
-    while (count <= most && fgets(line, sizeof line, locks) != NULL) count += strstr(line, ": POSIX ") != NULL;
-    fclose(locks);
+    if (!lines_open(&locks, "/proc/locks")) return false;
+    for (const char *line; count <= most && (line = lines_next(&locks)) != NULL;) {
+        if (strstr(line, ": POSIX ") != NULL) count++;
+    }
+    lines_close(&locks);
     return count > most;
 }

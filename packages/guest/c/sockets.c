@@ -8,14 +8,17 @@
  */
 #include "sockets.h"
 
+#include "lines.h"
 #include "system.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* States that a connection is in before its owner closes it, as the kernel numbers them. */
-enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8, LINE = 512 };
+enum { ESTABLISHED = 1, SYN_RECEIVED = 3, CLOSE_WAIT = 8 };
+
+/* Words of a line that counts: the slot, two addresses, the state, both queues, timers, two more, who, the inode. */
+enum { STATE = 3, QUEUES = 4, INODE = 9, WORDS };
 
 /* How many sockets of a kind there are, of what sockstat says: "TCP: inuse 5 orphan ...". */
 static int64_t count_in(const char *file, const char *kind) {
@@ -25,13 +28,19 @@ static int64_t count_in(const char *file, const char *kind) {
 }
 
 bool socket_parse(const char *line, struct socket_facts *facts) {
-    unsigned long long state, unread, inode;
-    int read = sscanf(
-        line, " %*[0-9]: %*[0-9A-F]:%*[0-9A-F] %*[0-9A-F]:%*[0-9A-F] %2llx %*8[0-9A-F]:%8llx %*s %*s %*s %*s %20llu",
-        &state, &unread, &inode
-    );
-    if (read == 3) *facts = (struct socket_facts){ state, unread, inode };
-    return read == 3;
+    *facts = (struct socket_facts){ 0 };
+    for (int word = 0; word < WORDS; word++) {
+        line += strspn(line, " ");
+        size_t length = strcspn(line, " ");
+        const char *unread = memchr(line, ':', length);
+        if (length == 0 || (word == QUEUES && unread == NULL)) return false;
+        if (word == 0 && line[length - 1] != ':') return false;
+        if (word == STATE) facts->state = strtoull(line, NULL, 16);
+        if (word == QUEUES) facts->unread = strtoull(unread + 1, NULL, 16);
+        if (word == INODE) facts->inode = strtoull(line, NULL, 10);
+        line += length;
+    }
+    return true;
 }
 
 static bool is_unaccepted(const struct socket_facts *facts) {
@@ -41,17 +50,16 @@ static bool is_unaccepted(const struct socket_facts *facts) {
 
 /* Reads on only until it is too much. */
 static int64_t held_in(const char *file, bool is_tcp, int64_t most) {
-    char line[LINE];
+    static struct lines sockets;
     struct socket_facts facts;
     int64_t held = 0;
-    FILE *sockets = fopen(file, "re");
-    if (sockets == NULL) return 0;
-    while (held <= most && fgets(line, sizeof line, sockets) != NULL) {
+    if (!lines_open(&sockets, file)) return 0;
+    for (const char *line; held <= most && (line = lines_next(&sockets)) != NULL;) {
         if (!socket_parse(line, &facts)) continue;
-        if (!is_tcp) held += (int64_t)facts.unread;
+        if (!is_tcp) held += (int64_t)(uint32_t)facts.unread;
         else if (is_unaccepted(&facts)) held += CONNECTION_BYTES;
     }
-    fclose(sockets);
+    lines_close(&sockets);
     return held;
 }
 

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "1fd1f3ed08f10e53fe979cb64212f97d598536589c1f37dd0b7584d051013853",
-  arm64: "ffa99df4f6ce31f8ea724fc36c520dde225887243b3dc34cad8f4f7c913fb71a"
+  x64: "5087e4afe6686110aeaca4a415ff66d5fba82d63f9edec664308df77a7ae6669",
+  arm64: "7dfad2da10eee36f3cad8b87945d5e8cde3a8a0b27b8b2b93030bf1a81548c18"
 } as const

@@ -11,6 +11,7 @@ import {
   rejection,
   run,
   sandbox,
+  uidBlockOf,
   uidOf,
   until
 } from "./Fixtures.js"
@@ -43,9 +44,6 @@ const listener = Effect.acquireRelease(
   ),
   ({ close }) => Effect.sync(close)
 )
-
-/** A launcher's uids come in blocks of this size (launch.c). */
-const blockOf = (uid: number) => Math.floor((uid - 0x70000000) / 8192)
 
 /** Huge pages that the machine has to spare while a test runs. */
 const hugePages = Effect.acquireRelease(
@@ -235,8 +233,8 @@ print(sorted(open("/proc/net/dev").read().split("\\n")[2:3]))`
         yield* until("it sleeps", () => uidOf("sleep 86430") !== undefined)
         const launchers = [process.pid, other.child.pid ?? 0].map((host) => descendantsOf(host)[0] ?? 0)
         const [own = 0, others = 0] = launchers.map(ownerOf)
-        assert.strictEqual(blockOf(uidOf("sleep 86430") ?? 0), blockOf(own))
-        assert.notStrictEqual(blockOf(own), blockOf(others))
+        assert.strictEqual(uidBlockOf(uidOf("sleep 86430") ?? 0), uidBlockOf(own))
+        assert.notStrictEqual(uidBlockOf(own), uidBlockOf(others))
         // By their real uid the kernel tells launchers that theirs is taken.
         for (const uid of [own, others]) assert.strictEqual(uid % 4, 3)
       })
