@@ -95,7 +95,7 @@ const buildChecked = (name, files, more = []) => {
   return lacking("neither gcc nor clang builds with address and undefined-behaviour sanitizers here")
 }
 
-const parsers = ["frames", "plan", "requests", "settings", "environment", "processes"]
+const parsers = ["frames", "plan", "requests", "settings", "environment", "processes", "sockets"]
 /** What a supervisor reads of its environment it keeps until its end, so that one would fill the memory. */
 const longest = 20
 

@@ -15,9 +15,10 @@ import { floods, output } from "./hostile/Output.js"
 import { processes } from "./hostile/Processes.js"
 import { secrets, snooping } from "./hostile/Snooping.js"
 import { supervisor } from "./hostile/Supervisor.js"
+import { uncounted } from "./hostile/Uncounted.js"
 import * as ServerProcess from "./ServerProcess.js"
 
-const themes = { processes, memory, output, disk, clock, exits, supervisor, escapes, snooping }
+const themes = { processes, memory, output, disk, clock, exits, supervisor, escapes, snooping, uncounted }
 
 /** In the environment of this suite's server alone. */
 const serverMark = randomUUID()

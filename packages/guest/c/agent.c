@@ -19,14 +19,20 @@
  * its pipes hold at that moment is still sent, then EXITED; what descendants write later is read and dropped.
  * Readiness belongs to a program, never to a descriptor's number, which the next program may get.
  *
- * Arguments: "two" or "one", and limits for each of the user's programs where no cgroup sets them: processes, bytes
- * of data (0 for none).
+ * What programs may hold in sockets and locks without a cgroup's counting it, it looks at while one runs, and kills
+ * them all when it is too much.
+ *
+ * Arguments: "two" or "one"; limits for each of the user's programs where no cgroup sets them: processes, bytes of
+ * data (0 for none); how many descriptors each program may have; and how many connections may wait to be accepted
+ * (0 where nobody looks).
  */
 #include "files.h"
 #include "frames.h"
 #include "guest.h"
+#include "locks.h"
 #include "processes.h"
 #include "request.h"
+#include "sockets.h"
 #include "system.h"
 
 #include <dirent.h>
@@ -56,6 +62,9 @@ enum {
     MOST_PROGRAMS = 512,
     MOST_DISCARDED = 1024,
     MOST_SAID = 512,
+    /* Milliseconds between two looks at what nobody counts; and locks on parts of files, about 2 MB of them. */
+    LOOK_PERIOD = 50,
+    MOST_LOCKS = 10000,
     USER_ID = 1000
 };
 
@@ -88,7 +97,8 @@ struct program {
 
 static enum users users;
 static const char *own_path;
-static rlim_t most_processes, most_data;
+static rlim_t most_processes, most_data, most_descriptors;
+static int64_t most_held, look_at;
 static struct program *programs;
 static size_t program_count;
 static int discarded[MOST_DISCARDED];
@@ -152,7 +162,15 @@ static void limit_user(void) {
     set_limit(RLIMIT_DATA, most_data);
 }
 
+/* Of what is behind a descriptor the cgroup counts most, but not all. */
+static void limit_descriptors(void) {
+    struct rlimit limit;
+    if (most_descriptors == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    set_limit(RLIMIT_NOFILE, limit.rlim_max < most_descriptors ? limit.rlim_max : most_descriptors);
+}
+
 static void become(bool is_root) {
+    limit_descriptors();
     if (!is_root) limit_user();
     if (users == ONE_USER) return;
     uid_t id = is_root ? 0 : USER_ID;
@@ -541,8 +559,32 @@ static void discard_all(int first, size_t count) {
     discarded_count = kept;
 }
 
+static void kill_one(pid_t pid, const struct process_facts *facts, void *with) {
+    (void)facts, (void)with;
+    kill(pid, SIGKILL);
+}
+
+/* The user's programs first; if that was not enough it is root's that do it. */
+static void look_around(void) {
+    if (most_held == 0 || program_count == 0 || now_ms() < look_at) return;
+    look_at = now_ms() + LOOK_PERIOD;
+    if (!sockets_hold_more(most_held) && !locks_exceed(MOST_LOCKS)) return;
+    if (users == ONE_USER || processes_of(USER_ID, kill_one, NULL) == 0) kill(-1, SIGKILL);
+}
+
+/* How long the next poll may wait; NULL: for ever. */
+static const struct timespec *patience(struct timespec *limit) {
+    *limit = (struct timespec){ 0, 0 };
+    if (can_finish_one()) return limit;
+    if (most_held == 0 || program_count == 0) return NULL;
+    limit->tv_nsec = LOOK_PERIOD * 1000000L;
+    return limit;
+}
+
 static _Noreturn void loop(const sigset_t *unblocked) {
+    struct timespec limit;
     for (;;) {
+        look_around();
         poll_count = 0;
         bool takes_more = outbox_length(&out) <= WINDOW;
         watch(HOST, (short)((takes_more ? POLLIN : 0) | (outbox_length(&out) > 0 ? POLLOUT : 0)));
@@ -550,8 +592,7 @@ static _Noreturn void loop(const sigset_t *unblocked) {
         int first_discarded = poll_count;
         size_t discarded_polled = discarded_count;
         for (size_t i = 0; i < discarded_count; i++) watch(discarded[i], POLLIN);
-        const struct timespec at_once = { 0, 0 };
-        if (ppoll(polls, (nfds_t)poll_count, can_finish_one() ? &at_once : NULL, unblocked) < 0) {
+        if (ppoll(polls, (nfds_t)poll_count, patience(&limit), unblocked) < 0) {
             for (int i = 0; i < poll_count; i++) polls[i].revents = 0;
         }
         reap();
@@ -565,11 +606,13 @@ static _Noreturn void loop(const sigset_t *unblocked) {
 static rlim_t number(const char *word) { return (rlim_t)strtoull(word, NULL, 10); }
 
 int agent(const char *self, int count, char **words) {
-    if (count != 3) return 2;
+    if (count != 5) return 2;
     own_path = self;
     users = strcmp(words[0], "two") == 0 ? TWO_USERS : ONE_USER;
     most_processes = number(words[1]);
     most_data = number(words[2]);
+    most_descriptors = number(words[3]);
+    most_held = (int64_t)number(words[4]) * CONNECTION_BYTES;
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (set_capabilities(users == TWO_USERS ? root_capabilities : 0) != 0) die("capabilities", "");
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) die("dumpable", "");

@@ -34,6 +34,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,8 +52,12 @@ enum {
     FAREWELL_LIMIT = 10000
 };
 
-/* Two kernel uids a slot, in a range above systemd-nspawn's that nothing else uses; 4,096 of them a launcher. */
+/*
+ * Kernel uids, in a range above systemd-nspawn's that nothing else uses. A slot has four: root, user, who made their
+ * user namespace, and one to spare; a launcher has a block of them, for as many slots as there may be sandboxes.
+ */
 #define FIRST_UID 0x70000000U
+enum { SLOT_UIDS = 4, BLOCK_UIDS = SLOT_UIDS * MOST_SANDBOXES, BLOCKS = (1 << 28) / BLOCK_UIDS, MOST_TRIES = 64 };
 
 struct sandbox {
     struct sandbox *next;
@@ -222,9 +227,40 @@ static _Noreturn void become_bwrap(uint32_t id, int line, int errors, int info) 
     die("starting", bwrap);
 }
 
+/* Whether no process of this machine but us and the children made here has this uid, in whatever container it is. */
+static bool is_only_one(uid_t uid) {
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit ourselves = { 3, 3 };
+        if (setresuid(uid, uid, uid) != 0 || setrlimit(RLIMIT_NPROC, &ourselves) != 0) _exit(1);
+        pid_t third = fork();
+        if (third > 0) waitpid(third, NULL, 0);
+        _exit(third < 0);
+    }
+    int how = 1;
+    while (child > 0 && waitpid(child, &how, 0) < 0 && errno == EINTR) {}
+    return WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+/*
+ * A block that no other launcher on the machine has: its spare uid is our real one, and the kernel counts processes
+ * by it. Where it counts otherwise, before version 5.14, a block by chance must do.
+ */
+static uid_t claim_uids(void) {
+    uid_t first = FIRST_UID;
+    for (int i = 0; i < MOST_TRIES; i++) {
+        uint32_t number;
+        if (getrandom(&number, sizeof number, 0) != sizeof number) die("random number", "");
+        first = FIRST_UID + number % BLOCKS * BLOCK_UIDS;
+        if (setresuid(first + SLOT_UIDS - 1, 0, 0) != 0) die("real user", "");
+        if (is_only_one(first + SLOT_UIDS - 1)) break;
+    }
+    return first;
+}
+
 /* A slot's user namespace is made once; a sandbox has it for itself while it lives. */
 static int users_of(unsigned slot) {
-    if (user_namespaces[slot] < 0) user_namespaces[slot] = walls_make_users(first_uid + 2 * slot);
+    if (user_namespaces[slot] < 0) user_namespaces[slot] = walls_make_users(first_uid + SLOT_UIDS * slot);
     return user_namespaces[slot];
 }
 
@@ -236,7 +272,7 @@ static pid_t bear(struct sandbox *sandbox, unsigned slot, int namespace, int lin
     if (pid == 0 && users == ONE_USER) become_bwrap(sandbox->id, line, errors, info);
     if (pid == 0) {
         const struct birth birth = {
-            &plan, run_directory, sandbox->id, first_uid + 2 * slot, namespace, line, errors, own_pidfd
+            &plan, run_directory, sandbox->id, first_uid + SLOT_UIDS * slot, namespace, line, errors, own_pidfd
         };
         walls_become_agent(&birth);
     }
@@ -451,7 +487,7 @@ int launch(int count, char **words) {
     own_pidfd = pidfd_open(getpid());
     if (own_pidfd < 0) die("own process", "");
     fcntl(own_pidfd, F_SETFD, FD_CLOEXEC);
-    first_uid = FIRST_UID + (uid_t)getpid() % 65536 * 2 * MOST_SANDBOXES;
+    if (users == TWO_USERS) first_uid = claim_uids();
     for (unsigned slot = 0; slot < MOST_SANDBOXES; slot++) user_namespaces[slot] = -1;
     read_plan();
     if (users == TWO_USERS) walls_make_root(&plan, run_directory);

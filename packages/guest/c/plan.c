@@ -41,12 +41,16 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
     if (strcmp(what, "cgroup") == 0) return add_cgroup(plan, words, count);
     if (strcmp(what, "disk") == 0 && count == 2) plan->disk = words[1];
     else if (strcmp(what, "hostname") == 0 && count == 2) plan->hostname = words[1];
-    else if (strcmp(what, "agent") == 0 && count == 4) {
+    else if (strcmp(what, "agent") == 0 && count == 6) {
         plan->agent = words[1];
         plan->processes = words[2];
         plan->data_bytes = words[3];
+        plan->descriptors = words[4];
+        plan->connections = words[5];
     } else if (strcmp(what, "directory") == 0 && count == 2) {
         place = (struct plan_place){ .kind = PLACE_DIRECTORY, .place = words[1] };
+    } else if (strcmp(what, "mask") == 0 && count == 2) {
+        place = (struct plan_place){ .kind = PLACE_MASK, .place = words[1] };
     } else if (strcmp(what, "device") == 0 && count == 4) {
         unsigned major = (unsigned)strtoul(words[2], NULL, 10), minor = (unsigned)strtoul(words[3], NULL, 10);
         place = (struct plan_place){ PLACE_DEVICE, words[1], words[1], major, minor };
@@ -54,6 +58,7 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
         place = (struct plan_place){ .from = words[1], .place = words[2] };
         if (strcmp(what, "link") == 0) place.kind = PLACE_LINK;
         else if (strcmp(what, "bind") == 0) place.kind = PLACE_BIND;
+        else if (strcmp(what, "copy") == 0) place.kind = PLACE_COPY;
         else if (strcmp(what, "program") == 0) place.kind = PLACE_PROGRAM;
         else return what;
     } else {
@@ -63,7 +68,10 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
 }
 
 const char *plan_parse(char *text, struct plan *plan) {
-    *plan = (struct plan){ .disk = "", .hostname = "sandbox", .agent = "", .processes = "0", .data_bytes = "0" };
+    *plan = (struct plan){
+        .disk = "", .hostname = "sandbox", .agent = "", .processes = "0", .data_bytes = "0", .descriptors = "0",
+        .connections = "0"
+    };
     for (char *next = text, *line; (line = strsep(&next, "\n")) != NULL;) {
         if (*line == '\0') continue;
         char *words[MOST_WORDS];

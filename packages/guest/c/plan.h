@@ -24,11 +24,11 @@ struct plan_cgroup {
     size_t setting_count;
 };
 
-enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_PROGRAM };
+enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_COPY, PLACE_MASK, PLACE_PROGRAM };
 
 /*
  * Something in the root that all sandboxes see alike. `from` is a link's target, a device's name or a file of the
- * machine's.
+ * machine's. What is masked lies in a sandbox's own /proc.
  */
 struct plan_place {
     enum place_kind kind;
@@ -46,7 +46,7 @@ struct plan {
     const char *hostname;
     /* The program that is process 1 of each sandbox, as the sandbox sees it, and the words after it. */
     const char *agent;
-    const char *processes, *data_bytes;
+    const char *processes, *data_bytes, *descriptors, *connections;
 };
 
 /* Takes the text apart in place; the plan points into it. Gives NULL, or the word that it cannot understand. */

@@ -7,8 +7,9 @@
  * so it can put into its copy of that root what is the sandbox's own: one tmpfs with a budget for everything that may
  * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that its only root, takes the loopback
  * device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the machine has
- * these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over any of
- * them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
+ * these. What the kernel counts by user it counts for them, and for a third that made the namespace, so that no
+ * sandbox uses up what another, or the machine's root, may have. Every other namespace belongs to the machine's root,
+ * so that root of the sandbox has no power over any of them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
  * refuses, and becomes the agent by execve: with a layout of memory of its own and nothing of ours in it.
  *
  * Whatever fails is said on standard error, and the process ends: there is no sandbox with a wall missing.
@@ -18,6 +19,7 @@
 #include "filter.h"
 #include "system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -40,6 +42,16 @@ const uint64_t walls_namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CL
 /* What starting and stopping other users' programs takes, and root's programs to give files away. */
 static const int kept_capabilities[] = { CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID };
 
+/*
+ * Of the sandbox's own network: what no cgroup counts stays small. A connection that nobody has accepted, or that
+ * has ended, is nobody's. Older kernels lack some of these, and have them lower for all.
+ */
+static const struct setting network[] = {
+    { "/proc/sys/net/ipv4/tcp_rmem", "4096 65536 131072" },
+    { "/proc/sys/net/ipv4/tcp_max_tw_buckets", "1024" },
+    { "/proc/sys/net/core/optmem_max", "20480" }
+};
+
 enum { PATH_SIZE = 4096, MOUNTS_SIZE = 1 << 20 };
 
 static char *join(char path[PATH_SIZE], const char *before, const char *after) {
@@ -61,18 +73,44 @@ static void make_device(const struct plan_place *device, const char *place) {
     mount_on(device->from, place, "none", MS_BIND, NULL);
 }
 
-static void install(const char *source, const char *place) {
+static void install(const char *source, const char *place, mode_t mode) {
     int from = open(source, O_RDONLY | O_CLOEXEC);
-    if (from < 0) die("program", source);
-    int to = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-    if (to < 0) die("program", place);
+    if (from < 0) die("file", source);
+    int to = open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (to < 0) die("file", place);
     char bytes[1 << 16];
     for (ssize_t n; (n = read(from, bytes, sizeof bytes)) != 0;) {
-        if (n < 0 || !write_all(to, bytes, (size_t)n)) die("program", place);
+        if (n < 0 || !write_all(to, bytes, (size_t)n)) die("file", place);
     }
-    if (fchmod(to, 0755) != 0) die("program", place);
+    if (fchmod(to, mode) != 0) die("file", place);
     close(from);
     close(to);
+}
+
+static void copy_link(const char *source, const char *place) {
+    char target[PATH_SIZE];
+    ssize_t length = readlink(source, target, sizeof target - 1);
+    if (length < 0) die("link", source);
+    target[length] = '\0';
+    if (symlink(target, place) != 0) die("link", place);
+}
+
+/* So that no path of the machine's stands in the sandbox's list of mounts. Into a directory that is there. */
+static void copy_directory(const char *source, const char *place) {
+    DIR *directory = opendir(source);
+    if (directory == NULL) die("directory", source);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char name[300], from[PATH_SIZE], to[PATH_SIZE];
+        snprintf(name, sizeof name, "/%s", entry->d_name);
+        join(from, source, name);
+        join(to, place, name);
+        if (entry->d_type == DT_LNK) copy_link(from, to);
+        else if (entry->d_type == DT_REG) install(from, to, 0644);
+        else if (entry->d_type == DT_DIR && mkdir(to, 0755) == 0) copy_directory(from, to);
+        else die("copying", from);
+    }
+    closedir(directory);
 }
 
 static bool is_octal(char c) { return c >= '0' && c <= '7'; }
@@ -125,7 +163,9 @@ static void make_place(const char *root, const struct plan_place *each) {
         break;
     case PLACE_DEVICE: make_device(each, place); break;
     case PLACE_BIND: bind_read_only(each->from, place); break;
-    case PLACE_PROGRAM: install(each->from, place); break;
+    case PLACE_MASK: break;
+    case PLACE_COPY: copy_directory(each->from, place); break;
+    case PLACE_PROGRAM: install(each->from, place, 0755); break;
     }
 }
 
@@ -136,7 +176,7 @@ void walls_make_root(const struct plan *plan, const char *run_directory) {
     if (unshare(CLONE_NEWNS) != 0) die("mount namespace", "");
     mount_on("none", "/", "none", MS_REC | MS_SLAVE, NULL);
     if (mkdir(root, 0755) != 0 || mkdir(disk, 0700) != 0) die("directory", run_directory);
-    mount_on("tmpfs", root, "tmpfs", MS_NOSUID, "mode=0755,size=4m");
+    mount_on("tmpfs", root, "tmpfs", MS_NOSUID, "mode=0755,size=16m");
     for (size_t i = 0; i < plan->place_count; i++) make_place(root, &plan->places[i]);
     mount_on("none", root, "none", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_RELATIME, NULL);
 }
@@ -148,19 +188,31 @@ static bool write_map(pid_t pid, const char *name, uid_t uid) {
     return write_file(path, map);
 }
 
+/* With root's right to make it, the namespace is another user's: what is used in it is counted for that one. */
+static _Noreturn void hold_users(uid_t owner, int ready) {
+    if (seteuid(owner) != 0 || set_capabilities(1 << CAP_SYS_ADMIN) != 0) _exit(127);
+    if (unshare(CLONE_NEWUSER) != 0 || !write_all(ready, "", 1)) _exit(127);
+    for (;;) pause();
+}
+
 int walls_make_users(uid_t uid) {
-    pid_t pid = clone_child(CLONE_NEWUSER, -1, NULL);
-    if (pid == 0) {
-        for (;;) pause();
-    }
-    if (pid < 0) return -1;
-    char path[64];
+    int ready[2];
+    if (!make_pipe(ready)) return -1;
+    pid_t pid = fork();
+    if (pid == 0) hold_users(uid + 2, ready[1]);
+    int error = errno, users = -1;
+    close(ready[1]);
+    char path[64], byte;
     snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    bool mapped = write_map(pid, "uid_map", uid) && write_map(pid, "gid_map", uid);
-    int users = mapped ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    int error = errno;
-    kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    if (pid > 0 && read(ready[0], &byte, 1) == 1 && write_map(pid, "uid_map", uid) && write_map(pid, "gid_map", uid)) {
+        users = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (pid > 0) {
+        error = errno;
+        kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    }
+    close(ready[0]);
     errno = error;
     return users;
 }
@@ -194,6 +246,28 @@ static void show_cgroup(const struct birth *birth, const struct plan_cgroup *cgr
     mount_on("none", to, "none", MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
+/* What /proc tells of the machine alone reads as empty. */
+static void mask(const struct plan *plan, const char *root) {
+    char null[PATH_SIZE], place[PATH_SIZE];
+    join(null, root, "/dev/null");
+    for (size_t i = 0; i < plan->place_count; i++) {
+        if (plan->places[i].kind != PLACE_MASK) continue;
+        mount_on(null, join(place, root, plan->places[i].place), "none", MS_BIND, NULL);
+    }
+}
+
+/* A listener may keep half of the connections waiting that all may: so no single one reaches what they are ended at. */
+static void bound_network(const struct plan *plan, const char *root) {
+    char place[PATH_SIZE], backlog[32];
+    snprintf(backlog, sizeof backlog, "%ld", strtol(plan->connections, NULL, 10) / 2);
+    if (strcmp(backlog, "0") == 0) return;
+    for (size_t i = 0; i < sizeof network / sizeof *network; i++) {
+        if (access(join(place, root, network[i].file), F_OK) != 0) continue;
+        if (!write_file(place, network[i].value)) die("setting", network[i].file);
+    }
+    if (!write_file(join(place, root, "/proc/sys/net/core/somaxconn"), backlog)) die("setting", "somaxconn");
+}
+
 /* One file system, so one budget, for all that a sandbox may write; and what it reads of itself. */
 static void make_own_places(const struct birth *birth, const char *root) {
     char disk[PATH_SIZE], place[PATH_SIZE], options[PATH_SIZE];
@@ -210,9 +284,11 @@ static void make_own_places(const struct birth *birth, const char *root) {
     show(disk, "/home", root, "/home");
     show(disk, "/tmp", root, "/tmp");
     show(disk, "/shm", root, "/dev/shm");
-    const char *terminals = "newinstance,ptmxmode=0666,mode=620";
+    const char *terminals = "newinstance,ptmxmode=0666,mode=620,max=64";
     mount_on("devpts", join(place, root, "/dev/pts"), "devpts", MS_NOSUID | MS_NOEXEC, terminals);
     mount_on("proc", join(place, root, "/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    bound_network(plan, root);
+    mask(plan, root);
     for (size_t i = 0; i < plan->cgroup_count; i++) {
         if (*plan->cgroups[i].place != '\0') show_cgroup(birth, &plan->cgroups[i], root);
     }
@@ -296,7 +372,8 @@ _Noreturn void walls_become_agent(const struct birth *birth) {
     give_up_privileges();
     lay_out_descriptors(birth);
     char *const words[] = {
-        (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes, NULL
+        (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes,
+        (char *)plan->descriptors, (char *)plan->connections, NULL
     };
     char *const nothing[] = { NULL };
     execve(plan->agent, words, nothing);

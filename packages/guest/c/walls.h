@@ -25,7 +25,7 @@ struct birth {
 
 /* The root that all sandboxes share, mounted where nobody but this process and its children sees it. */
 void walls_make_root(const struct plan *plan, const char *run_directory);
-/* A user namespace of two ids, which root of the machine owns. Gives a descriptor, or -1. */
+/* A user namespace of two ids, uid and the next, which belongs to the one after them. Gives a descriptor, or -1. */
 int walls_make_users(uid_t uid);
 /*
  * Into its cgroups, and the last that memory is taken from. For a process that has not yet run anything of the

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "b88fad77c5316c4725078cf59a6081a2557ba9318604e02e4b9f3640c9786bca",
-  arm64: "e5ef070b771715654990a8ac559f61ef9c5c347749bf97efb80a42e772d397e6"
+  x64: "5087e4afe6686110aeaca4a415ff66d5fba82d63f9edec664308df77a7ae6669",
+  arm64: "7dfad2da10eee36f3cad8b87945d5e8cde3a8a0b27b8b2b93030bf1a81548c18"
 } as const

@@ -210,6 +210,17 @@ find . -name '*.max' -o -name '*limit_in_bytes' | wc -l`,
     )
   )
 
+  it.scoped("are what a Java machine takes for its limits", () =>
+    capped(
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        if ((yield* run(here, "command -v java")).exitCode !== 0) return
+        const { stdout } = yield* run(here, "java -XX:+PrintFlagsFinal -version | grep ' MaxHeapSize '")
+        assertBetween(Number(/= (\d+)/.exec(stdout)?.[1]), 32 * MEGABYTE, 128 * MEGABYTE)
+      })
+    )
+  )
+
   it.scoped("are told truthfully", () =>
     capped(
       Effect.gen(function* () {

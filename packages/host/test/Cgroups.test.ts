@@ -135,12 +135,13 @@ describe("Cgroups", () => {
   it.scoped("of version 1 are found wherever they are mounted, together or apart", () =>
     Effect.gen(function* () {
       const names = {
-        ...below("memory/bulkhead", { "memory.limit_in_bytes": "" }),
+        ...below("memory/bulkhead", { "memory.limit_in_bytes": "", "memory.kmem.tcp.limit_in_bytes": "" }),
         ...below("pids/bulkhead", { "pids.max": "" }),
-        ...below("cpu,cpuacct/bulkhead", { "cpu.cfs_quota_us": "" })
+        ...below("cpu,cpuacct/bulkhead", { "cpu.cfs_quota_us": "" }),
+        ...below("cpuset", { "cpuset.cpus": "0-1\n", "cpuset.mems": "0\n" })
       }
       const mount = yield* tree(names)
-      const mounts = ["memory", "pids", "cpu,cpuacct"]
+      const mounts = ["memory", "pids", "cpu,cpuacct", "cpuset"]
         .map((each) => v1Mount(join(mount, each), each))
         .join("")
       const found = yield* made({ mounts, own: "4:memory:/\n", isRoot: true })
@@ -148,9 +149,23 @@ describe("Cgroups", () => {
       assert.deepEqual(
         found?.hierarchies.map(({ join, place, settings }) => [join, place, settings]),
         [
-          ["tasks", "/sys/fs/cgroup/memory", [["memory.limit_in_bytes", "1000"]]],
+          [
+            "tasks",
+            "/sys/fs/cgroup/memory",
+            [
+              ["memory.limit_in_bytes", "1000"],
+              ["memory.kmem.tcp.limit_in_bytes", "31"]
+            ]
+          ],
           ["tasks", "/sys/fs/cgroup/pids", [["pids.max", "132"]]],
-          ["tasks", "/sys/fs/cgroup/cpuacct", [["cpu.cfs_quota_us", "160000"]]]
+          ["tasks", "/sys/fs/cgroup/cpuacct", [["cpu.cfs_quota_us", "160000"]]],
+          [
+            ...["tasks", "/sys/fs/cgroup/cpuset"],
+            [
+              ["cpuset.cpus", "0-1"],
+              ["cpuset.mems", "0"]
+            ]
+          ]
         ]
       )
       for (const { parent } of found?.hierarchies ?? []) assert.isTrue(existsSync(parent))

@@ -72,6 +72,9 @@ export const ownerOf = (pid: number): number | undefined => {
 export const uidOf = (line: string): number | undefined =>
   ownerOf(Number(pids().find((candidate) => commandLine(candidate) === line)))
 
+/** Which block of uids one is in: a launcher's real uid and its sandboxes' are in one (launch.c). */
+export const uidBlockOf = (uid: number): number => Math.floor((uid - 0x70000000) / 8192)
+
 /** All processes that come from `pid`, itself left out. */
 export const descendantsOf = (pid: number): ReadonlyArray<number> => {
   const parents = pids().map((name) => {

@@ -14,6 +14,7 @@ import {
   processesMarked,
   rejection,
   run,
+  uidBlockOf,
   until
 } from "./Fixtures.js"
 import { bundled } from "./HostBundle.js"
@@ -68,16 +69,11 @@ it.scopedLive("a launcher that is killed takes every sandbox along", () =>
   })
 )
 
-/** The processes of a launcher's sandboxes, whoever their parent is now. */
-const inhabitantsOf = (launcher: number) => {
-  const first = 0x70000000 + (launcher % 65536) * 4096
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && isAlive(Number(name)))
-    .filter((name) => {
-      const uid = ownerOf(Number(name))
-      return uid !== undefined && uid >= first && uid < first + 4096
-    })
-}
+/** The processes of sandboxes, and what is becoming one, of the launcher that has these uids; but not itself. */
+const inhabitantsOf = (block: number, launcher: number) =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== launcher && isAlive(Number(name)))
+    .filter((name) => uidBlockOf(ownerOf(Number(name)) ?? 0) === block)
 
 it.scopedLive(
   "a launcher that is killed while sandboxes begin leaves none, and its host goes on",
@@ -89,6 +85,7 @@ it.scopedLive(
         const host = yield* startHost(directory)
         const hostPid = host.child.pid ?? 0
         const [launcher = 0] = descendantsOf(hostPid)
+        const block = uidBlockOf(ownerOf(launcher) ?? 0)
         let made = 0
         let lost = false
         const creator = async () => {
@@ -109,7 +106,7 @@ it.scopedLive(
         yield* until(
           "every process of its sandboxes ends, and what was becoming one",
           () =>
-            inhabitantsOf(launcher).length === 0 &&
+            inhabitantsOf(block, launcher).length === 0 &&
             cgroupsOf(hostPid).every((cgroup) => readFileSync(`${cgroup}/cgroup.procs`, "utf8") === "")
         )
         assert.isNull(host.child.exitCode)
@@ -140,8 +137,9 @@ it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxe
     )
     assert.isAtLeast(guests.length, held.length)
     const [launcher = 0] = descendantsOf(host.child.pid ?? 0)
+    const block = uidBlockOf(ownerOf(launcher) ?? 0)
     const kills = held.map((sandbox) => sandbox.kill())
-    yield* until("their processes end", () => inhabitantsOf(launcher).length === 0)
+    yield* until("their processes end", () => inhabitantsOf(block, launcher).length === 0)
     const next = yield* createIn(host)
     const withInput = () => next.commands.run("cat", { background: true, stdin: true })
     const readers = yield* Effect.promise(() => Promise.all([withInput(), withInput()]))
@@ -150,7 +148,7 @@ it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxe
     yield* Effect.promise(() => Promise.all(readers.map((reader) => reader.kill())))
     // Its inputs and outputs, the host, /dev/null.
     yield* until("only the agent is left, with these", () => {
-      const [agent, ...others] = inhabitantsOf(launcher)
+      const [agent, ...others] = inhabitantsOf(block, launcher)
       return others.length === 0 && readdirSync(`/proc/${agent}/fd`).length === 5
     })
     for (const guest of guests) guest.kill("SIGKILL")

@@ -1,10 +1,22 @@
-import { readFileSync, statSync } from "node:fs"
+import { readFileSync, statSync, watch, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import { processesMarked, python, rejection, run, sandbox, uidOf, until } from "./Fixtures.js"
-import { unprivileged } from "./HostBundle.js"
+import {
+  descendantsOf,
+  ownerOf,
+  processesMarked,
+  python,
+  rejection,
+  run,
+  sandbox,
+  uidBlockOf,
+  uidOf,
+  until
+} from "./Fixtures.js"
+import { bundled, unprivileged } from "./HostBundle.js"
+import { startHost } from "./RunningHost.js"
 
 const isRoot = process.getuid?.() === 0
 
@@ -33,6 +45,36 @@ const listener = Effect.acquireRelease(
   ),
   ({ close }) => Effect.sync(close)
 )
+
+/** Huge pages that the machine has to spare while a test runs. */
+const hugePages = Effect.acquireRelease(
+  Effect.sync(() => {
+    const file = "/proc/sys/vm/nr_hugepages"
+    const before = readFileSync(file, "utf8")
+    writeFileSync(file, String(Number(before) + 4))
+    return { file, before }
+  }),
+  ({ before, file }) => Effect.sync(() => writeFileSync(file, before))
+)
+
+const neverAccepted = `import socket, time
+held = []
+for _ in range(300):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(100000)
+    held.append(listener)
+    for _ in range(60):
+        end = socket.socket()
+        end.settimeout(0.05)
+        try: end.connect(listener.getsockname())
+        except OSError: break
+        end.setblocking(False)
+        try:
+            while True: end.send(bytes(1 << 16))
+        except BlockingIOError: pass
+        end.close()
+time.sleep(1)`
 
 for (const [what, host, root] of hosts)
   layer(host, { excludeTestServices: true, timeout: "30 seconds" })(what, (it) => {
@@ -183,6 +225,22 @@ print(sorted(open("/proc/net/dev").read().split("\\n")[2:3]))`
       })
     )
 
+    it.scoped("has user ids of a block that no other host's launcher has", () =>
+      Effect.gen(function* () {
+        if (!root) return
+        const other = yield* startHost(yield* bundled)
+        const here = yield* sandbox()
+        yield* Effect.promise(() => here.commands.run("exec sleep 86430", { background: true }))
+        yield* until("it sleeps", () => uidOf("sleep 86430") !== undefined)
+        const launchers = [process.pid, other.child.pid ?? 0].map((host) => descendantsOf(host)[0] ?? 0)
+        const [own = 0, others = 0] = launchers.map(ownerOf)
+        assert.strictEqual(uidBlockOf(uidOf("sleep 86430") ?? 0), uidBlockOf(own))
+        assert.notStrictEqual(uidBlockOf(own), uidBlockOf(others))
+        // By their real uid the kernel tells launchers that theirs is taken.
+        for (const uid of [own, others]) assert.strictEqual(uid % 4, 3)
+      })
+    )
+
     it.scoped("is refused the system calls that Docker refuses", () =>
       Effect.gen(function* () {
         const here = yield* sandbox()
@@ -234,10 +292,134 @@ ctypes.set_errno(0); r = libc.ioctl(0, 0x5412, b"x"); print("tiocsti", r, ctypes
               .split("\n")
               .map((line) => [line.split(" ")[0], line.split(" ").slice(1).join(" ")])
           )
-          for (const name of [...Object.keys(calls), "clone", "personality", "vsock", "tiocsti"])
+          for (const name of [...Object.keys(calls), "clone", "personality", "tiocsti"])
             assert.strictEqual(answers[name], "-1 1", `${user}: ${name}`)
+          assert.strictEqual(answers.vsock, "-1 97")
           assert.strictEqual(answers.clone3, "-1 38")
           assert.strictEqual(answers.future, "-1 38")
+        }
+      })
+    )
+
+    it.scoped("is refused what takes memory that nobody counts", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const calls =
+          process.arch === "arm64" ? { io_setup: 0, seccomp: 277 } : { io_setup: 206, seccomp: 317 }
+        const code = `import ctypes, errno, mmap, os, resource, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.connect(("127.0.0.1", 9))
+six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+program = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+length = struct.pack("HxxxxxxQ", 1, ctypes.addressof(program))
+attempts = {
+    "netlink": lambda: socket.socket(16, 3, 0),
+    "mptcp": lambda: socket.socket(2, 1, 262),
+    "cork": lambda: datagrams.setsockopt(17, 1, 1),
+    "more": lambda: datagrams.send(b"x", socket.MSG_MORE),
+    "errors": lambda: datagrams.setsockopt(0, 11, 1),
+    "filter": lambda: datagrams.setsockopt(1, 26, length),
+    "group": lambda: six.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, "ff02::1") + struct.pack("i", 1)),
+    "huge": lambda: mmap.mmap(-1, 2 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000),
+    "huge file": lambda: os.memfd_create("huge", 4),
+    "others' limits": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE, (0, 0)),
+    "contexts": lambda: call(${calls.io_setup}, 1, ctypes.byref(ctypes.c_ulong(0))),
+    "seccomp": lambda: call(${calls.seccomp}, 1, 0, length),
+    "prctl": lambda: call(${process.arch === "arm64" ? 167 : 157}, 22, 2, length),
+    "descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, 1 << 20)),
+}
+def call(*arguments):
+    if libc.syscall(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
+for name, attempt in attempts.items():
+    try: attempt(); print(name + ":", "done")
+    except ValueError: print(name + ": too many")
+    except OSError as error: print(name + ":", errno.errorcode[error.errno])`
+        for (const user of users) {
+          const { stdout } = yield* python(here, code, { user })
+          assert.deepStrictEqual(stdout.trim().split("\n"), [
+            ...["netlink: EAFNOSUPPORT", "mptcp: EPROTONOSUPPORT", "cork: ENOPROTOOPT", "more: ENOTSUP"],
+            ...["errors: ENOPROTOOPT", "filter: ENOPROTOOPT", "group: ENOPROTOOPT", "huge: ENOMEM"],
+            ...["huge file: ENOMEM", "others' limits: EPERM", "contexts: ENOSYS", "seccomp: EINVAL"],
+            ...["prctl: EINVAL", "descriptors: too many"]
+          ])
+        }
+      })
+    )
+
+    it.scoped("takes no huge page of the machine's pool", () =>
+      Effect.gen(function* () {
+        if (!isRoot) return
+        yield* hugePages
+        const here = yield* sandbox()
+        const { stdout } = yield* python(
+          here,
+          `import ctypes, mmap
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(0, 2 << 20, 0o4000 | 0o1600), ctypes.get_errno())
+try: print(mmap.mmap(-1, 2 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)[0])
+except OSError as error: print(error.errno)`
+        )
+        assert.strictEqual(stdout, "-1 12\n12\n")
+      })
+    )
+
+    it.scoped("is ended when it holds too much in connections that nobody accepts", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        for (const user of users) {
+          const { exitCode } = yield* python(here, neverAccepted, { user })
+          assert.notStrictEqual(exitCode, 0)
+          assert.strictEqual((yield* run(here, "echo well", { user })).stdout, "well\n")
+        }
+      })
+    )
+
+    it.scoped("uses up nothing that the kernel counts by user for others", () =>
+      Effect.gen(function* () {
+        if (!root) return
+        const [greedy, other] = [yield* sandbox(), yield* sandbox()]
+        const taking = `import ctypes, os, signal, sys, time
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, {40})
+taken = [0, 0]
+while libc.inotify_init1(0) >= 0: taken[0] += 1
+while libc.sigqueue(os.getpid(), 40, None) == 0: taken[1] += 1
+print(taken, flush=True)
+time.sleep(86425 if len(sys.argv) > 1 else 0)`
+        yield* Effect.promise(() => greedy.files.write("taking.py", taking))
+        yield* Effect.promise(() => other.files.write("taking.py", taking))
+        const alone = (yield* run(other, "python3 taking.py")).stdout
+        let said = ""
+        yield* Effect.promise(() =>
+          greedy.commands.run("python3 taking.py hold", {
+            background: true,
+            timeoutMs: 0,
+            onStdout: (text) => {
+              said += text
+            }
+          })
+        )
+        yield* until("all is taken", () => said !== "")
+        assert.strictEqual((yield* run(other, "python3 taking.py")).stdout, alone)
+        yield* Effect.sync(() => watch("/tmp").close())
+      })
+    )
+
+    it.scoped("sees nothing that tells of the host alone", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const facts =
+          "cmdline config.gz modules kallsyms diskstats partitions swaps interrupts keys key-users"
+        for (const user of users) {
+          const { stdout } = yield* run(
+            here,
+            `cd /proc; for file in ${facts}; do head -c 9 $file 2>/dev/null; done; echo; cat self/mountinfo`,
+            { user }
+          )
+          const [seen, ...mounts] = stdout.trimEnd().split("\n")
+          assert.strictEqual(seen, "")
+          if (root) assert.notInclude(mounts.join("\n"), "bulkhead")
         }
       })
     )

@@ -10,6 +10,7 @@
 #include "../processes.h"
 #include "../request.h"
 #include "../settings.h"
+#include "../sockets.h"
 #include "../system.h"
 
 #include <stdio.h>
@@ -65,6 +66,7 @@ static void fuzz_plan(char *text) {
     static struct plan plan;
     see(plan_parse(text, &plan));
     see(plan.disk), see(plan.hostname), see(plan.agent), see(plan.processes), see(plan.data_bytes);
+    see(plan.descriptors), see(plan.connections);
     for (size_t i = 0; i < plan.cgroup_count; i++) {
         const struct plan_cgroup *cgroup = &plan.cgroups[i];
         see(cgroup->parent), see(cgroup->join), see(cgroup->place);
@@ -115,6 +117,11 @@ static void fuzz_environment(char *text) {
     }
 }
 
+static void fuzz_sockets(char *text) {
+    struct socket_facts facts;
+    if (socket_parse(text, &facts)) seen += facts.state + facts.unread + facts.inode;
+}
+
 static void fuzz_processes(char *text) {
     struct process_facts facts;
     if (process_parse(text, &facts)) seen += facts.cpu_ticks + facts.threads + facts.resident_pages;
@@ -130,8 +137,8 @@ static const struct target {
 #define EXAMPLE(text) (text), sizeof(text) - 1
     { "frames", fuzz_frames, NULL, EXAMPLE("\0\0\0\4\1\0\0\0\7\0\0\0\2\0\0\0\1\7\0\0\0\1x\0\0\0\0\2\0\0\0\1") },
     { "plan", NULL, fuzz_plan,
-      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\ndisk\tsize=1\nagent\t/a\t0\t0\n"
-              "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\nprogram\ta\t/b\n") },
+      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\ndisk\tsize=1\nagent\t/a\t0\t0\t9\t9\n"
+              "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\ncopy\te\t/e\nmask\t/proc/x\nprogram\ta\t/b\n") },
     { "requests", fuzz_requests, NULL, EXAMPLE("user\0/\0001\0003\0/bin/sh\0-c\0true\0A=b\0C=") },
     { "settings", NULL, fuzz_settings,
       EXAMPLE("1 2 3 4 5 6 7 8 9\nuser:x:1000:1000:,,,:/home/user:/bin/sh\nA=%25%0A\n=x\nB=%\n") },
@@ -139,7 +146,9 @@ static const struct target {
       EXAMPLE("BULKHEAD_NONCE=abc\nBULKHEAD_LIMITS=1 2 3 4 5 6 7 8 9\nBULKHEAD_COMMAND=a b\nBULKHEAD_FILE=f\n"
               "BULKHEAD_ENV=A=1\nBULKHEAD_OUTPUT=o\nHOME=/root\nBULKHEAD_CODE=x") },
     { "processes", NULL, fuzz_processes,
-      EXAMPLE("7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9 1000 50 18446744073709551615 1 1") }
+      EXAMPLE("7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9 1000 50 18446744073709551615 1 1") },
+    { "sockets", NULL, fuzz_sockets,
+      EXAMPLE("  0: 0100007F:1F90 00000000:0000 01 00000000:000000F0 00:00000000 00000000  1000   0 4711 1 0 100 0\n") }
 };
 
 static size_t change(uint8_t *bytes, size_t size) {

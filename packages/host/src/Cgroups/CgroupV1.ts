@@ -1,5 +1,5 @@
 import { FileSystem } from "@effect/platform"
-import { Effect, type Option, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
 import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
@@ -10,11 +10,16 @@ const PERIOD = 100_000
 const controllers = ["memory", "pids", "cpu", "cpuacct"] as const
 type Controller = (typeof controllers)[number]
 
+/** The share of a sandbox's memory that what its sockets hold may be, which version 1 counts apart from the rest. */
+const SOCKETS_SHARE = 1 / 32
+
 const settingsOf = (caps: Caps): Record<Controller, Hierarchy["settings"]> => ({
   memory: [
     ["memory.limit_in_bytes", String(caps.memoryBytes)],
     // Memory and swap together; there only where swap is counted.
-    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)]
+    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)],
+    // Of TCP and UDP, whatever the name says. Nothing is counted before it is set.
+    ["memory.kmem.tcp.limit_in_bytes", String(Math.floor(caps.memoryBytes * SOCKETS_SHARE))]
   ],
   pids: [["pids.max", String(caps.processes)]],
   cpu: [["cpu.cfs_quota_us", String(Math.ceil(caps.processors * PERIOD))]],
@@ -62,6 +67,29 @@ const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
   } satisfies Hierarchy
 })
 
+/**
+ * The processors of the machine, in a cgroup of the sandbox's own. It limits nothing: without it OpenJDK takes no
+ * cgroup for its own, and the machine's memory for its limit.
+ */
+const makeProcessors = Effect.fn("CgroupV1.makeProcessors")(function* (
+  given: Surroundings,
+  makeSubtree: MakeSubtree
+) {
+  const fs = yield* FileSystem.FileSystem
+  const mounts = CgroupMounts.parse(given.mounts).filter(({ version }) => version === 1)
+  const mount = yield* Effect.fromNullable(mounts.find(({ controllers }) => controllers.includes("cpuset")))
+  const { own, shared } = yield* makeSubtree(mount.directory)
+  const settings = yield* Effect.forEach(["cpuset.cpus", "cpuset.mems"] as const, (file) =>
+    Effect.gen(function* () {
+      const value = (yield* fs.readFileString(`${mount.directory}/${file}`)).trim()
+      // A new one has none, and takes in no process.
+      yield* Effect.forEach([shared, own], (directory) => fs.writeFileString(`${directory}/${file}`, value))
+      return [file, value] as const
+    })
+  )
+  return { parent: own, join: "tasks", place: "/sys/fs/cgroup/cpuset", settings } satisfies Hierarchy
+})
+
 const usageIn =
   (fs: FileSystem.FileSystem, memory: string, cpuacct: string | undefined) =>
   (id: number): Effect.Effect<Option.Option<CgroupUsage>> =>
@@ -94,9 +122,10 @@ export const make = Effect.fn("CgroupV1.make")(function* (
   )
   const parentOf = (controller: Controller) =>
     hierarchies[found.findIndex(([, names]) => names.includes(controller))]?.parent
+  const processors = yield* Effect.option(makeProcessors(given, makeSubtree))
   return {
     kind: "cgroup v1",
-    hierarchies,
+    hierarchies: [...hierarchies, ...Option.toArray(processors)],
     usage: usageIn(fs, parentOf("memory") ?? "", parentOf("cpuacct"))
   }
 })

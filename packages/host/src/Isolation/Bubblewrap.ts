@@ -3,7 +3,7 @@ import { Effect, Option } from "effect"
 import { diskBudget, type HostOptions } from "../HostOptions.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
-import type { ProgramLimits } from "./LaunchPlan.js"
+import * as LaunchPlan from "./LaunchPlan.js"
 
 // Descriptors that the launcher opens for bwrap.
 const INFO_FD = "4"
@@ -29,9 +29,13 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
 ]
 
 /** A root made by bwrap alone. Its writable file systems share the disk budget. */
-const bareRoot = ({ binds, links, programs }: GuestRoot, options: HostOptions): ReadonlyArray<string> => [
-  ...[...binds, ...programs].flatMap(bind),
+const bareRoot = (
+  { binds, copies, links, masked, programs }: GuestRoot,
+  options: HostOptions
+): ReadonlyArray<string> => [
+  ...[...binds, ...copies, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
+  ...masked.flatMap((file) => ["--ro-bind", "/dev/null", file]),
   ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),
   ...["--remount-ro", "/dev"],
   ...tmpfs("/tmp", "1777", (diskBudget(options) * 7) / 16),
@@ -48,13 +52,13 @@ export const sandbox = (
   root: GuestRoot,
   options: HostOptions,
   agent: string,
-  { dataBytes, processes }: ProgramLimits
+  limits: LaunchPlan.ProgramLimits
 ): ReadonlyArray<string> => [
   ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
   ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session", "--clearenv"],
   ...bareRoot(root, options),
   ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-  ...["--", agent, "agent", "one", String(processes), String(dataBytes)]
+  ...["--", agent, "agent", "one", ...LaunchPlan.agentWords(limits).map(String)]
 ]
 
 /** Where bwrap is installed. */

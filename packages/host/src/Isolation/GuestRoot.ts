@@ -5,12 +5,16 @@ import { Effect } from "effect"
 export interface GuestRoot {
   /** Read-only. */
   readonly binds: ReadonlyArray<readonly [source: string, place: string]>
+  /** Directories of the host's own making, whose path is no sandbox's business. */
+  readonly copies: ReadonlyArray<readonly [source: string, place: string]>
   readonly links: ReadonlyArray<readonly [target: string, place: string]>
+  /** Files of /proc that tell of this machine alone. They read as empty. */
+  readonly masked: ReadonlyArray<string>
   /** Executable files of the host's. */
   readonly programs: ReadonlyArray<readonly [source: string, place: string]>
 }
 
-type System = Omit<GuestRoot, "programs">
+type System = Omit<GuestRoot, "copies" | "masked" | "programs">
 
 /** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
 const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: string) {
@@ -24,21 +28,29 @@ const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: 
   )
 })
 
+/** How this machine was started, what is built into it, its disks, interrupts and keys. */
+const hostFacts = [
+  ...["cmdline", "config.gz", "modules", "kallsyms", "diskstats", "partitions", "swaps", "interrupts"],
+  ...["keys", "key-users"]
+].map((name) => `/proc/${name}`)
+
 /** The system's directories, the sandboxes' own /etc, the toolchains, and the host's programs. */
 export const find = Effect.fn("GuestRoot.find")(function* (
   etc: string,
   toolchains: ReadonlyArray<string>,
   programs: GuestRoot["programs"]
 ) {
+  const fs = yield* FileSystem.FileSystem
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
   const system = yield* Effect.forEach(names, systemDirectory)
   return {
     binds: [
       ["/usr", "/usr"],
       ...system.flatMap(({ binds }) => binds),
-      [etc, "/etc"],
       ...toolchains.map((directory) => [directory, directory] as const)
     ],
+    copies: [[etc, "/etc"]],
+    masked: yield* Effect.filter(hostFacts, (file) => fs.exists(file)),
     links: [
       ...system.flatMap(({ links }) => links),
       ["home/root", "/root"],

@@ -13,10 +13,15 @@ export interface RootPlan {
   readonly programLimits: ProgramLimits
 }
 
-/** Limits of each of the user's programs where no cgroup sets any; 0 is none. */
+/** Limits of what no cgroup counts; 0 is none. */
 export interface ProgramLimits {
+  /** Of each of the user's programs, where there is no cgroup. */
   readonly processes: number
   readonly dataBytes: number
+  /** Open files of each program. */
+  readonly descriptors: number
+  /** Connections of the whole sandbox that may wait to be accepted. */
+  readonly connections: number
 }
 
 const devices: Readonly<Record<string, readonly [major: number, minor: number]>> = {
@@ -38,13 +43,18 @@ const deviceLinks = [
 
 const emptyDirectories = ["/proc", "/home", "/tmp", "/run", "/var", "/dev", "/dev/shm", "/dev/pts"]
 
+/** What the agent is told of its programs' limits, in the order of its arguments. */
+export const agentWords = ({ connections, dataBytes, descriptors, processes }: ProgramLimits) => [
+  ...[processes, dataBytes, descriptors, connections]
+]
+
 type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
 
 const rootLines = (
-  { binds, links, programs }: GuestRoot,
+  { binds, copies, links, masked, programs }: GuestRoot,
   evidence: ReadonlyArray<string>
 ): ReadonlyArray<Line> => {
-  const places = [...emptyDirectories, ...binds.map(([, place]) => place), ...evidence]
+  const places = [...emptyDirectories, ...[...binds, ...copies].map(([, place]) => place), ...evidence]
   const directories = new Set([
     ...places.flatMap((place) => [...parentsOf(place), place]),
     ...programs.flatMap(([, place]) => parentsOf(place))
@@ -54,6 +64,8 @@ const rootLines = (
     ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
     ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
     ...binds.map(([source, place]): Line => ["bind", source, place]),
+    ...copies.map(([source, place]): Line => ["copy", source, place]),
+    ...masked.map((file): Line => ["mask", file]),
     ...programs.map(([source, place]): Line => ["program", source, place])
   ]
 }
@@ -61,7 +73,7 @@ const rootLines = (
 const sandboxLines = ({ agent, disk, programLimits }: RootPlan): ReadonlyArray<Line> => [
   ["disk", `size=${disk.bytes},nr_inodes=${disk.inodes}`],
   ["hostname", HOSTNAME],
-  ["agent", agent, programLimits.processes, programLimits.dataBytes]
+  ["agent", agent, ...agentWords(programLimits)]
 ]
 
 const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [

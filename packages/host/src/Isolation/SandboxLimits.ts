@@ -18,12 +18,30 @@ export const caps = (options: HostOptions, uids: KernelUids): Caps => ({
   processes: options.processes + serving[uids]
 })
 
+/** Of a sandbox's memory: the share that descriptors may hold beside it, and that connections nobody accepted may. */
+const DESCRIPTORS_SHARE = 1 / 16
+const CONNECTIONS_SHARE = 1 / 32
+/** Bytes that no cgroup counts: measured of the costliest descriptor, and the most of a connection (sockets.h). */
+const DESCRIPTOR_BYTES = 1024
+const CONNECTION_BYTES = 131_072
+
+/** No fewer than a language's own runtime needs, no more than programs are used to. */
+const descriptors = ({ memoryBytes, processes }: HostOptions) => {
+  const fair = Math.floor((memoryBytes * DESCRIPTORS_SHARE) / DESCRIPTOR_BYTES / processes)
+  return Math.min(Math.max(fair, 256), 4096)
+}
+
+/** No fewer than a busy server's. */
+const connections = ({ memoryBytes }: HostOptions) =>
+  Math.max(Math.floor((memoryBytes * CONNECTIONS_SHARE) / CONNECTION_BYTES), 64)
+
 /**
- * The resource limits of single programs, for hosts without cgroups. Memory is limited as bytes of data, since
- * programs such as Node reserve far more address space than they use.
+ * What no cgroup counts, and for hosts without cgroups the resource limits of single programs. Memory is limited as
+ * bytes of data, since programs such as Node reserve far more address space than they use.
  */
 export const ofPrograms = (options: HostOptions, cgroups: Option.Option<Cgroups>): ProgramLimits => {
-  if (Option.isSome(cgroups)) return { processes: 0, dataBytes: 0 }
+  const uncounted = { descriptors: descriptors(options), connections: connections(options) }
+  if (Option.isSome(cgroups)) return { ...uncounted, processes: 0, dataBytes: 0 }
   const isCounted = ThisProcess.isRoot || ThisProcess.kernel >= KERNEL_WITH_LIMITS_PER_NAMESPACE
-  return { processes: isCounted ? options.processes : 0, dataBytes: options.memoryBytes }
+  return { ...uncounted, processes: isCounted ? options.processes : 0, dataBytes: options.memoryBytes }
 }
