@@ -48,13 +48,14 @@ export const sandbox = (
   root: GuestRoot,
   options: HostOptions,
   agent: string,
-  { dataBytes, processes }: ProgramLimits
+  { dataBytes, processes }: ProgramLimits,
+  groupFiles: number
 ): ReadonlyArray<string> => [
   ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
   ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session", "--clearenv"],
   ...bareRoot(root, options),
   ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-  ...["--", agent, "agent", "one", String(processes), String(dataBytes)]
+  ...["--", agent, "agent", "one", ...[processes, dataBytes, groupFiles].map(String)]
 ]
 
 /** Where bwrap is installed. */
