@@ -1,7 +1,7 @@
 // `npm run bench`: makes everything ready, bundles the bench as the server is bundled, and runs it in this process.
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { bundleApp, ensureBundle } from "./bundle.mjs"
+import { bundleWithPrograms, ensureBundle } from "./bundle.mjs"
 import { root, sources, stateOf, whenChanged } from "./project.mjs"
 import { setup } from "./setup.mjs"
 
@@ -11,7 +11,7 @@ setup()
 await ensureBundle()
 await whenChanged("bench", {
   from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-  make: () => bundleApp("apps/bench", bench, ["apps/bench/src", "packages/guest/bin"]),
+  make: () => bundleWithPrograms("apps/bench/src/main.ts", bench, ["apps/bench/src", "packages/guest/bin"]),
   product: bench
 })
 await import(pathToFileURL(bench).href)

@@ -46,11 +46,11 @@ export const bundleModule = async (entry, outfile) => {
   await esbuild.stop()
 }
 
-/** Bundles an app, with the programs beside it that its modules start. */
-export const bundleApp = async (app, outfile, directories) => {
-  await bundleModule(`${app}/src/main.ts`, outfile)
+/** Bundles a module, with the programs beside it that its modules start. */
+export const bundleWithPrograms = async (entry, outfile, directories) => {
+  await bundleModule(entry, outfile)
   for (const directory of directories.map((directory) => join(root, directory))) {
-    for (const name of readdirSync(directory).filter((name) => /\.pl$|^guest-/.test(name))) {
+    for (const name of readdirSync(directory).filter((name) => /\.py$|^guest-/.test(name))) {
       copyFileSync(join(directory, name), join(dirname(outfile), name))
     }
   }
@@ -60,7 +60,7 @@ export const bundleApp = async (app, outfile, directories) => {
 export const ensureBundle = () =>
   whenChanged("bundle", {
     from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-    make: () => bundleApp("apps/server", bundle, ["packages/guest/bin"]),
+    make: () => bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"]),
     product: bundle
   })
 

@@ -43,14 +43,14 @@ const Answer = Schema.parseJson(
   )
 )
 
-// Both the sources and the bundle have the scripts beside them.
-const place = (script: string) => fileURLToPath(new URL(`./${script}`, import.meta.url))
+// Both the sources and the bundle have the script beside them.
+const script = fileURLToPath(new URL("./closed_loop.py", import.meta.url))
 
 /** A line in, a line out. */
-const converse = Effect.fnUntraced(function* (script: string, words: ReadonlyArray<string>) {
+const converse = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
   const orders = yield* Queue.unbounded<string>()
   const answers = yield* Queue.unbounded<string>()
-  const process = yield* Command.make("/usr/bin/perl", place("loop.pl"), place(script), ...words).pipe(
+  const process = yield* Command.make("/usr/bin/python3", script, ...words).pipe(
     Command.stdin(Stream.encodeText(Stream.fromQueue(orders))),
     Command.stderr("inherit"),
     Command.start
@@ -65,10 +65,10 @@ const converse = Effect.fnUntraced(function* (script: string, words: ReadonlyArr
   return (order: string) => Effect.zipRight(Queue.offer(orders, `${order}\n`), Queue.take(answers))
 })
 
-const start = Effect.fnUntraced(function* (name: string, script: string, words: ReadonlyArray<string>) {
+const start = Effect.fnUntraced(function* (name: string, words: ReadonlyArray<string>) {
   const failure = ({ message }: { readonly message: string }) =>
     new MeasurementFailure({ message: `${name}: ${message}` })
-  const ask = yield* Effect.mapError(converse(script, words), failure)
+  const ask = yield* Effect.mapError(converse(words), failure)
   const client: Client = (concurrency, duration) =>
     ask(`${concurrency} ${Duration.toMillis(duration)}`).pipe(
       Effect.flatMap(Schema.decode(Answer)),
@@ -80,9 +80,9 @@ const start = Effect.fnUntraced(function* (name: string, script: string, words: 
   return client
 })
 
-/** Runs a command that must print `1`, by fork and exec. `name` is for failures. */
-export const spawning = (name: string, command: ReadonlyArray<string>) => start(name, "spawner.pl", command)
+/** Runs a command that must print `1`. `name` is for failures. */
+export const spawning = (name: string, command: ReadonlyArray<string>) => start(name, ["spawn", ...command])
 
 /** Posts JSON over connections that are kept open through each block. All that is expected must be in each answer. */
 export const posting = (name: string, url: URL, json: unknown, expected: ReadonlyArray<string>) =>
-  start(name, "poster.pl", [...[url.hostname, url.port, url.pathname, JSON.stringify(json)], ...expected])
+  start(name, ["post", url.hostname, url.port, url.pathname, JSON.stringify(json), ...expected])

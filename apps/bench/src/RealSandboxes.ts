@@ -28,7 +28,7 @@ const bubblewrap = [
   ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--"]
 ]
 
-/** A process without any help, started by fork and exec. */
+/** A process without any help, started by `posix_spawn`. */
 const spawnedRow = (name: string, command: ReadonlyArray<string>) =>
   Effect.map(
     ClosedLoop.spawning(name, command),

@@ -70,7 +70,7 @@ const forScale =
   "For scale, on two cores: bare process 160 a second, plain bubblewrap 107, runc run 46, gVisor 9."
 
 const spawning =
-  "A small perl process starts the first two rows with fork and exec, and posts the requests, since what a large process costs would count too."
+  "A small Python process starts the first two rows and posts the requests: what a large process costs would count too."
 
 const server = ({ hello, residentMB, startUps }: RealSandboxes.Costs) => {
   const middle = (values: ReadonlyArray<number>) => median(values).toFixed(0)

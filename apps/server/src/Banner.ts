@@ -29,18 +29,15 @@ const line = (name: string, value: string) => Console.log(`  ${name.padEnd(12)}$
 /** Says where the server listens and how to use it. A token that nobody chose is printed here, this once. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const { adminTokenIsRandom, credentials, host } = yield* ServerConfig
+    const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
     const { address } = yield* HttpServer.HttpServer
     const { isolation } = yield* Backend
     const url = urlOf(loopbackOf(host), address)
     yield* Console.log(`Bulkhead is listening on ${urlOf(host, address)}`)
-    yield* line(
-      "admin token",
-      adminTokenIsRandom ? Redacted.value(credentials.adminToken) : "ADMIN_API_TOKEN"
-    )
+    yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "ADMIN_API_TOKEN")
     yield* line("isolation", isolation)
     yield* line("docs", `${url}/docs`)
-    yield* line("try", curl(url, credentials.callerKeys.length > 0))
+    yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.
     yield* Effect.forkScoped(Effect.flatMap(languages, (found) => line("languages", found)))
   })

@@ -1,6 +1,6 @@
 import { ExecutionError, ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
 import { HttpApiError, HttpApiSchema } from "@effect/platform"
-import { Data, Schema } from "effect"
+import { type Cause, Data, Schema } from "effect"
 
 /** What every error answers with, but for those of `POST /api/execute`, which answer with an execution's result. */
 export const ErrorBody = Schema.Struct({
@@ -22,6 +22,18 @@ interface WithError {
   readonly error: ExecutionError
 }
 
+/** An error whose words are those of its body. */
+const ContractError = <const Tag extends string>(
+  tag: Tag
+): (new (
+  fields: WithError
+) => Cause.YieldableError & WithError & { readonly _tag: Tag }) =>
+  class extends Data.TaggedError(tag)<WithError> {
+    override get message() {
+      return this.error.message
+    }
+  }
+
 const answer = <Self extends WithError>(
   status: number,
   description: string,
@@ -39,7 +51,7 @@ const firstIssue = ({ issues, message }: HttpApiError.HttpApiDecodeError) => {
 }
 
 /** 400: a parameter of the address is not of the contract's form. */
-export class BadRequest extends Data.TaggedError("BadRequest")<WithError> {
+export class BadRequest extends ContractError("BadRequest") {
   /** Also answers what HttpApi itself finds malformed. */
   static readonly answer = Schema.transform(
     ErrorBody,
@@ -58,37 +70,37 @@ export class BadRequest extends Data.TaggedError("BadRequest")<WithError> {
 }
 
 /** 401: the right bearer token is missing. */
-export class Unauthorized extends Data.TaggedError("Unauthorized")<WithError> {
+export class Unauthorized extends ContractError("Unauthorized") {
   static readonly answer = answer(401, "The right bearer token is missing", Unauthorized)
 }
 
 /** 403: the request names another machine, where callers need no key. */
-export class Forbidden extends Data.TaggedError("Forbidden")<WithError> {
+export class Forbidden extends ContractError("Forbidden") {
   static readonly answer = answer(403, "Without keys, only this machine may ask", Forbidden)
 }
 
 /** 404: nothing has this id, or this name. */
-export class NotFound extends Data.TaggedError("NotFound")<WithError> {
+export class NotFound extends ContractError("NotFound") {
   static readonly answer = answer(404, "Nothing has this id, or this name", NotFound)
 }
 
 /** 409: the execution has already ended. */
-export class Conflict extends Data.TaggedError("Conflict")<WithError> {
+export class Conflict extends ContractError("Conflict") {
   static readonly answer = answer(409, "The execution has already ended", Conflict)
 }
 
 /** 416: the range that is asked for has no bytes. */
-export class RangeNotSatisfiable extends Data.TaggedError("RangeNotSatisfiable")<WithError> {
+export class RangeNotSatisfiable extends ContractError("RangeNotSatisfiable") {
   static readonly answer = answer(416, "The range that is asked for has no bytes", RangeNotSatisfiable)
 }
 
 /** 500: a mistake of the server's own; its log has the cause. */
-export class ServerFault extends Data.TaggedError("ServerFault")<WithError> {
+export class ServerFault extends ContractError("ServerFault") {
   static readonly answer = answer(500, "A mistake of the server's own; its log has the cause", ServerFault)
 }
 
 /** 503: what is asked for cannot be read at present; the server's log has the cause. */
-export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<WithError> {
+export class StoreUnavailable extends ContractError("StoreUnavailable") {
   static readonly answer = answer(503, "What is asked for cannot be read at present", StoreUnavailable)
 }
 

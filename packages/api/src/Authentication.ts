@@ -30,11 +30,14 @@ export class AdminAuthentication extends HttpApiMiddleware.Tag<AdminAuthenticati
   }
 ) {}
 
-/** Finds out who the caller is. Where the server knows keys, lets through only who holds one. */
+/**
+ * Finds out who the caller is. Where the server knows keys, lets through only who holds one; where it knows none, only
+ * who is on its machine.
+ */
 export class CallerAuthentication extends HttpApiMiddleware.Tag<CallerAuthentication>()(
   "@bulkhead/api/CallerAuthentication",
   {
-    failure: ExecutionRefused.answer(401),
+    failure: Schema.Union(ExecutionRefused.answer(401), ExecutionRefused.answer(403)),
     provides: Caller,
     security: { callerKey }
   }

@@ -1,22 +1,11 @@
-import { HttpApi, type HttpApiError, OpenApi } from "@effect/platform"
+import { HttpApi, type HttpApiError, type HttpApiGroup, OpenApi } from "@effect/platform"
 import { AdminApi } from "./AdminApi.js"
 import { ServerFault } from "./ApiErrors.js"
 import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { HealthApi } from "./HealthApi.js"
 
-const api = HttpApi.make("bulkhead").add(ExecuteApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
-
-type Api =
-  typeof api extends HttpApi.HttpApi<infer Id, infer Groups, HttpApiError.HttpApiDecodeError, infer R>
-    ? HttpApi.HttpApi<Id, Groups, ServerFault, R>
-    : never
-
-// HttpApi gives every endpoint its own decode error, whose body is not the contract's.
-const withContractErrors = Object.assign(api, { errorSchema: ServerFault.answer }) as unknown as Api
-
-/** The whole HTTP contract. */
-export const BulkheadApi = withContractErrors.annotateContext(
+const named = HttpApi.make("bulkhead").annotateContext(
   OpenApi.annotations({
     title: "Bulkhead",
     version: "0.1.0",
@@ -24,3 +13,28 @@ export const BulkheadApi = withContractErrors.annotateContext(
       "Runs code nobody has read inside sandboxes, with hard limits and results that can be believed."
   })
 )
+
+// HttpApi gives every endpoint its own decode error, whose body is not the contract's.
+const withContractErrors = <Groups extends HttpApiGroup.HttpApiGroup.Any, R>(
+  api: HttpApi.HttpApi<"bulkhead", Groups, HttpApiError.HttpApiDecodeError, R>
+) =>
+  Object.assign(api, { errorSchema: ServerFault.answer }) as unknown as HttpApi.HttpApi<
+    "bulkhead",
+    Groups,
+    ServerFault,
+    R
+  >
+
+/** The whole HTTP contract. */
+export const BulkheadApi = withContractErrors(
+  named.add(ExecuteApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
+)
+
+/** The half of the contract that callers use: executions and what they leave. */
+export const BulkheadExecuteApi = withContractErrors(named.add(ExecuteApi).add(ArtifactApi))
+
+/** The half of the contract that the operator uses. */
+export const BulkheadAdminApi = withContractErrors(named.add(AdminApi))
+
+/** What watches the server's life. */
+export const BulkheadHealthApi = withContractErrors(named.add(HealthApi))

@@ -12,6 +12,10 @@ const ReadinessBody = Readiness.annotations({ identifier: "Readiness" })
 
 /** 503: new work cannot be done at present. */
 export class NotReady extends Data.TaggedError("NotReady")<{ readonly readiness: Readiness }> {
+  override get message() {
+    return this.readiness.reason ?? "New work cannot be done at present"
+  }
+
   static readonly answer = Schema.transform(ReadinessBody, Schema.instanceOf(NotReady), {
     strict: true,
     decode: (readiness) => new NotReady({ readiness }),

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process"
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Effect, Layer, Redacted, type Scope } from "effect"
+import { EmbeddedHost } from "@bulkhead/host"
+import { Effect, Layer, Redacted } from "effect"
 import { build } from "esbuild"
+import { startHost } from "./RunningHost.js"
 
 const source = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
@@ -32,43 +32,6 @@ export const bundled = Effect.acquireRelease(
   }),
   (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
 )
-
-/** A host in a process of its own. */
-export interface RunningHost {
-  readonly child: ChildProcess
-  readonly url: string
-  readonly apiKey: string
-  readonly isolation: IsolationDescription
-}
-
-/** Starts the host of a bundle, as another user where a uid is given. */
-export const startHost = (directory: string, uid?: number): Effect.Effect<RunningHost, string, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.async<RunningHost, string>((resume) => {
-      const child = spawn(process.execPath, [join(directory, "host.mjs")], {
-        stdio: ["ignore", "pipe", "pipe"],
-        env: { E2B_API_KEY: "secret-in-the-environment" },
-        ...(uid === undefined ? {} : { uid, gid: uid })
-      })
-      let said = ""
-      child.stderr?.on("data", (bytes: Buffer) => {
-        said += bytes.toString()
-      })
-      child.stdout?.once("data", (bytes: Buffer) =>
-        resume(Effect.succeed({ child, ...JSON.parse(bytes.toString()) }))
-      )
-      child.once("exit", () => resume(Effect.fail(`the host ended: ${said}`)))
-    }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
-  )
-
-export const exited = (child: ChildProcess) =>
-  Effect.async<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-  })
-
-export const connectionTo = ({ apiKey, url }: RunningHost) => ({ apiKey, apiUrl: url, sandboxUrl: url })
 
 /** The host as a user that is not root, started by a test that is. */
 export const unprivileged = Layer.scoped(

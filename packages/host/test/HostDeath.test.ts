@@ -16,7 +16,8 @@ import {
   run,
   until
 } from "./Fixtures.js"
-import { bundled, connectionTo, exited, type RunningHost, startHost } from "./HostBundle.js"
+import { bundled } from "./HostBundle.js"
+import { connectionTo, exited, type RunningHost, startHost } from "./RunningHost.js"
 
 const createIn = (host: RunningHost) => Effect.promise(() => Sandbox.create(connectionTo(host)))
 

@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import { isAbsolute } from "node:path"
+import { BearerToken } from "@bulkhead/http"
 import { Option } from "effect"
 import { format, secret } from "./Setting.js"
 
@@ -61,8 +62,4 @@ export const databaseUrl = secret(
   (text) => /^postgres(ql)?:\/\/\S+$/.test(text) && URL.canParse(text)
 )
 
-/** What fits into an `Authorization` header as one word. */
-export const isToken = (text: string) => /^[\x21-\x7e]+$/.test(text)
-export const tokenCharacters = "printable ASCII characters without spaces"
-
-export const token = secret(tokenCharacters, isToken)
+export const token = secret(BearerToken.characters, BearerToken.isToken)

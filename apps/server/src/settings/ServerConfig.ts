@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from "node:crypto"
 import { isIP } from "node:net"
 import { hostname } from "node:os"
+import { AdminToken, Authentication, type CallerKey, CallerKeys } from "@bulkhead/http"
 import { Config, ConfigError, Context, Effect, Either, Layer, Option, Redacted } from "effect"
-import { Credentials } from "../http/authentication/Credentials.js"
 import * as BackendChoice from "./BackendChoice.js"
 import { variables } from "./Variables.js"
 
@@ -14,9 +14,12 @@ export interface ServerSettings {
   readonly backend: BackendChoice.BackendChoice
   /** The name of this server among those that share an E2B account or a database. */
   readonly instance: string
-  readonly credentials: Context.Tag.Service<Credentials>
+  /** Opens the admin routes. */
+  readonly adminToken: Redacted.Redacted
   /** Whether nobody chose the admin token, so that it has to be printed. */
   readonly adminTokenIsRandom: boolean
+  /** Empty: everybody on this machine may run code, under any user's name. */
+  readonly callerKeys: ReadonlyArray<CallerKey>
 }
 
 /** Whether only this machine can reach a host. */
@@ -67,15 +70,20 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
         host,
         backend,
         instance: yield* Effect.orElse(instance, () => instanceAt(port)),
-        credentials: { adminToken: yield* Effect.orElse(adminToken, () => randomToken), callerKeys },
-        adminTokenIsRandom: Option.isNone(adminToken)
+        adminToken: yield* Effect.orElse(adminToken, () => randomToken),
+        adminTokenIsRandom: Option.isNone(adminToken),
+        callerKeys
       }
     })
   )
 
-  /** The secrets among the settings. */
-  static readonly credentials: Layer.Layer<Credentials, never, ServerConfig> = Layer.effect(
-    Credentials,
-    Effect.map(ServerConfig, ({ credentials }) => credentials)
+  /** Who may do what, by the secrets among the settings. */
+  static readonly authentication = Layer.unwrapEffect(
+    Effect.map(ServerConfig, ({ adminToken, callerKeys }) =>
+      (callerKeys.length === 0
+        ? Authentication.layerThisMachine
+        : Layer.provide(Authentication.layer, CallerKeys.layer(callerKeys))
+      ).pipe(Layer.provide(AdminToken.layer(adminToken)))
+    )
   )
 }

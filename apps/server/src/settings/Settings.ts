@@ -32,6 +32,6 @@ const limits = Layer.unwrapEffect(
 )
 
 /** All settings from the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
-export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.credentials).pipe(
+export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).pipe(
   Layer.provideMerge(Layer.merge(ServerConfig.layerFromEnv, StoreConfig.layerFromEnv))
 )

@@ -1,4 +1,5 @@
 import { parseAddress } from "@bulkhead/clamav"
+import { BearerToken } from "@bulkhead/http"
 import { Either } from "effect"
 import * as CallerKeys from "./CallerKeys.js"
 import * as Formats from "./Formats.js"
@@ -39,7 +40,7 @@ export const variables = {
   e2bApiKey: optional({
     name: "E2B_API_KEY",
     meaning: "E2B's key; with it, sandboxes run in E2B's cloud",
-    format: secret("a key of E2B's", Formats.isToken),
+    format: secret("a key of E2B's", BearerToken.isToken),
     otherwise: "none"
   }),
   e2bTemplate: optional({

@@ -27,7 +27,7 @@ const refusal = (environment: Environment) =>
 describe("ServerConfig", () => {
   it.effect("has defaults that need nothing", () =>
     Effect.gen(function* () {
-      const { credentials, instance, ...settings } = yield* read({})
+      const { adminToken, callerKeys, instance, ...settings } = yield* read({})
       assert.strictEqual(instance, `${hostname()}:8787`)
       assert.deepStrictEqual(settings, {
         port: 8787,
@@ -35,13 +35,10 @@ describe("ServerConfig", () => {
         backend: { _tag: "Embedded" },
         adminTokenIsRandom: true
       })
-      assert.deepStrictEqual(credentials.callerKeys, [])
-      assert.match(Redacted.value(credentials.adminToken), /^[\w-]{32}$/)
+      assert.deepStrictEqual(callerKeys, [])
+      assert.match(Redacted.value(adminToken), /^[\w-]{32}$/)
       const another = yield* read({})
-      assert.notStrictEqual(
-        Redacted.value(credentials.adminToken),
-        Redacted.value(another.credentials.adminToken)
-      )
+      assert.notStrictEqual(Redacted.value(adminToken), Redacted.value(another.adminToken))
     })
   )
 
@@ -59,7 +56,7 @@ describe("ServerConfig", () => {
       assert.strictEqual(settings.port, 0)
       assert.isFalse(settings.adminTokenIsRandom)
       assert.deepStrictEqual(
-        settings.credentials.callerKeys.map(({ key, userId }) => `${userId} ${Redacted.value(key)}`),
+        settings.callerKeys.map(({ key, userId }) => `${userId} ${Redacted.value(key)}`),
         ["alice k1", "bob@x.org k:2"]
       )
       assert(settings.backend._tag === "E2B")

@@ -33,8 +33,8 @@ const recording = (environment: Environment) => {
 /** Every setting but the admin token, which is random each time. */
 const valuesIn = (environment: Environment) =>
   Effect.map(read(ConfigProvider.fromMap(new Map(environment))), ([server, store, limits]) => {
-    const { credentials, ...others } = server
-    return { ...others, callerKeys: credentials.callerKeys, store, limits }
+    const { adminToken: _, ...others } = server
+    return { ...others, store, limits }
   })
 
 const names = Settings.all.map(({ name }) => name)

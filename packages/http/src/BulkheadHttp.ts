@@ -1,0 +1,145 @@
+import {
+  AdminAuthentication,
+  BulkheadAdminApi,
+  BulkheadApi,
+  BulkheadExecuteApi,
+  BulkheadHealthApi,
+  CallerAuthentication,
+  ReaderAuthentication
+} from "@bulkhead/api"
+import { ArtifactStore } from "@bulkhead/artifacts"
+import { SandboxService } from "@bulkhead/sandbox"
+import { type HttpApi, HttpLayerRouter } from "@effect/platform"
+import { Context, Effect, Layer } from "effect"
+import * as AdminHandlers from "./AdminHandlers.js"
+import * as ArtifactHandlers from "./artifacts/ArtifactHandlers.js"
+import * as Docs from "./Docs.js"
+import * as ExecuteHandlers from "./ExecuteHandlers.js"
+import * as HealthHandlers from "./HealthHandlers.js"
+import * as Mount from "./Mount.js"
+import * as Prefix from "./Prefix.js"
+
+export type { MountOptions } from "./Prefix.js"
+
+type Admin = SandboxService | AdminAuthentication
+type Execute = SandboxService | ArtifactStore | CallerAuthentication | ReaderAuthentication
+
+const executePaths = ["/api/execute", "/api/executions"] as const
+const adminPaths = ["/api/sandbox"] as const
+const healthPaths = ["/health", "/ready"] as const
+const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
+
+const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
+  const api = BulkheadExecuteApi.prefix(prefix || "/")
+  return {
+    prefix,
+    routes: HttpLayerRouter.addHttpApi(api).pipe(
+      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
+    ),
+    services: Effect.map(
+      Effect.context<Execute>(),
+      Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
+    )
+  }
+}
+
+const admin = (prefix: Prefix.Path | ""): Mount.Part<Admin> => {
+  const api = BulkheadAdminApi.prefix(prefix || "/")
+  return {
+    prefix,
+    routes: Layer.provide(HttpLayerRouter.addHttpApi(api), AdminHandlers.layer(api)),
+    services: Effect.map(Effect.context<Admin>(), Context.pick(SandboxService, AdminAuthentication))
+  }
+}
+
+const health = (prefix: Prefix.Path | ""): Mount.Part<SandboxService> => {
+  const api = BulkheadHealthApi.prefix(prefix || "/")
+  return {
+    prefix,
+    routes: Layer.provide(HttpLayerRouter.addHttpApi(api), HealthHandlers.layer(api)),
+    services: Effect.map(Effect.context<SandboxService>(), Context.pick(SandboxService))
+  }
+}
+
+const docs = (prefix: Prefix.Path | "", api: HttpApi.HttpApi.Any): Mount.Part<never> => ({
+  prefix,
+  // `Any` has no methods.
+  routes: Docs.layer((api as HttpApi.HttpApi.AnyWithProps).prefix(prefix || "/"), {
+    contract: Prefix.under(prefix)(docsPaths.contract),
+    page: Prefix.under(prefix)(docsPaths.page)
+  }),
+  services: Effect.succeed(Context.empty())
+})
+
+const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
+  prefix,
+  routes: Layer.mergeAll(
+    execute(prefix).routes,
+    admin(prefix).routes,
+    health(prefix).routes,
+    docs(prefix, BulkheadApi).routes
+  ),
+  services: Effect.map(
+    Effect.context<Admin | Execute>(),
+    Context.pick(
+      SandboxService,
+      ArtifactStore,
+      AdminAuthentication,
+      CallerAuthentication,
+      ReaderAuthentication
+    )
+  )
+})
+
+const mount = <R>(
+  part: (prefix: Prefix.Path | "") => Mount.Part<R>,
+  options: Prefix.MountOptions,
+  paths: ReadonlyArray<Prefix.Path>
+) => {
+  const prefix = Prefix.of(options)
+  return Mount.at(part(prefix), paths.map(Prefix.under(prefix)))
+}
+
+/**
+ * The half that callers use, `/api/execute` and `/api/executions`, in an `HttpLayerRouter` app. Whatever is asked for
+ * beneath these paths is answered in the contract's form; everything else is left to the app.
+ */
+export const layerExecute = (options: Prefix.MountOptions = {}) => mount(execute, options, executePaths)
+
+/** The half that the operator uses, `/api/sandbox`, in an `HttpLayerRouter` app; like `layerExecute`. */
+export const layerAdmin = (options: Prefix.MountOptions = {}) => mount(admin, options, adminPaths)
+
+/** `/health` and `/ready` in an `HttpLayerRouter` app. */
+export const layerHealth = (options: Prefix.MountOptions = {}) => mount(health, options, healthPaths)
+
+export interface DocsOptions extends Prefix.MountOptions {
+  /** What to describe: the whole contract unless told, or one half, like `BulkheadAdminApi`. */
+  readonly api?: HttpApi.HttpApi.Any | undefined
+}
+
+/** `/openapi.json`, and `/docs` to read it, in an `HttpLayerRouter` app; the paths in it have the prefix. */
+export const layerDocs = ({ api = BulkheadApi, ...options }: DocsOptions = {}) =>
+  mount((prefix) => docs(prefix, api), options, Object.values(docsPaths))
+
+/**
+ * The whole contract and its docs in an `HttpLayerRouter` app. Under a prefix, all that is beneath it is answered, also
+ * what is not there; at the root, only the contract's own paths are.
+ */
+export const layer = (options: Prefix.MountOptions = {}) => {
+  const prefix = Prefix.of(options)
+  return prefix === ""
+    ? mount(whole, options, [...executePaths, ...adminPaths, ...healthPaths, ...Object.values(docsPaths)])
+    : Mount.at(whole(prefix), [prefix])
+}
+
+/**
+ * The whole contract and its docs as an app of their own, which answers every request. An app of `HttpApiBuilder.serve`
+ * mounts it by `mountApp` of `HttpApiBuilder.Router`, with the same prefix and `includePrefix`.
+ */
+export const make = (options: Prefix.MountOptions = {}) => Mount.app(whole(Prefix.of(options)))
+
+/** The callers' half alone; like `make`. */
+export const makeExecute = (options: Prefix.MountOptions = {}) => Mount.app(execute(Prefix.of(options)))
+
+/** The operator's half alone; like `make`. */
+export const makeAdmin = (options: Prefix.MountOptions = {}) => Mount.app(admin(Prefix.of(options)))

@@ -1,0 +1,87 @@
+import {
+  type BulkheadApi,
+  Caller,
+  type ExecuteApi,
+  type RefusalStatus,
+  refusalStatus,
+  resultStatus
+} from "@bulkhead/api"
+import {
+  type ExecutionRequestInput,
+  type ExecutionResult,
+  InvalidRequest,
+  type Refusal,
+  refusalError,
+  rejectedResult
+} from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Option, Predicate } from "effect"
+import * as Handlers from "./Handlers.js"
+import { freshId } from "./Refusals.js"
+import * as RequestBody from "./RequestBody.js"
+
+/** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
+const bodyBytesPerCodeByte = 8
+
+const respond = (
+  status: 200 | RefusalStatus,
+  result: ExecutionResult,
+  headers?: Readonly<Record<string, string>>
+) => Effect.orDie(HttpServerResponse.json(result, { status, ...(headers && { headers }) }))
+
+const refuse = (refusal: Refusal) =>
+  respond(
+    refusalStatus(refusal),
+    rejectedResult(refusal.executionId, refusalError(refusal)),
+    "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
+  )
+
+const anotherKey = Effect.flatMap(
+  freshId,
+  (executionId) =>
+    new InvalidRequest({
+      executionId,
+      field: "idempotencyKey",
+      message: "idempotencyKey: expected no other key than the header Idempotency-Key has"
+    })
+)
+
+/** The body, with the header's key if it has none itself. */
+const withKey = (
+  body: unknown,
+  { headers }: HttpServerRequest.HttpServerRequest
+): Effect.Effect<unknown, InvalidRequest> => {
+  const key = headers["idempotency-key"]
+  if (key === undefined || !Predicate.isReadonlyRecord(body)) return Effect.succeed(body)
+  const { idempotencyKey = key } = body
+  return idempotencyKey === key ? Effect.succeed({ ...body, idempotencyKey }) : anotherKey
+}
+
+const optionsOf = Option.match({
+  onNone: () => undefined,
+  onSome: <UserId>(userId: UserId) => ({ userId })
+})
+
+const build = (api: typeof BulkheadApi) =>
+  HttpApiBuilder.group(api, "execute", (handlers) =>
+    Effect.gen(function* () {
+      const service = yield* SandboxService
+      return handlers.handleRaw("execute", ({ request }) =>
+        Effect.gen(function* () {
+          const caller = yield* Caller
+          const { maxCodeBytes } = yield* service.limits
+          const body = yield* withKey(
+            yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
+            request
+          )
+          // The service validates it.
+          const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
+          return yield* respond(resultStatus(result), result)
+        }).pipe(Effect.catchAll(refuse))
+      )
+    })
+  )
+
+/** Runs programs, in an HttpApi that has `ExecuteApi`. */
+export const layer = Handlers.of<typeof ExecuteApi>()(build)

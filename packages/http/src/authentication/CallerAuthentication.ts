@@ -1,0 +1,45 @@
+import { CallerAuthentication, ExecutionRefused, type RefusalStatus } from "@bulkhead/api"
+import { executionError, type UserId } from "@bulkhead/domain"
+import { HttpServerRequest } from "@effect/platform"
+import { Effect, Layer, Option } from "effect"
+import { refusedResult } from "../Refusals.js"
+import * as BearerToken from "./BearerToken.js"
+import { CallerKeys } from "./CallerKeys.js"
+import * as HostHeader from "./HostHeader.js"
+
+const refuse = (status: RefusalStatus, message: string) =>
+  Effect.flatMap(
+    refusedResult(executionError("PERMISSION_DENIED", message)),
+    (result) => new ExecutionRefused({ status, result })
+  )
+
+const withoutKey = Effect.zipRight(
+  BearerToken.challenge,
+  refuse(401, "Expected 'Authorization: Bearer' and a caller's key")
+)
+
+/** Each caller has a key of its own. */
+export const layer: Layer.Layer<CallerAuthentication, never, CallerKeys> = Layer.effect(
+  CallerAuthentication,
+  Effect.map(CallerKeys, ({ ownerOf }) => {
+    const owner = Effect.flatMap(
+      BearerToken.given,
+      Option.match({ onNone: () => Effect.succeedNone, onSome: ownerOf })
+    )
+    return {
+      callerKey: () =>
+        Effect.flatMap(owner, (userId) => (Option.isSome(userId) ? Effect.succeed({ userId }) : withoutKey))
+    }
+  })
+)
+
+const anybodyHere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+  HostHeader.namesThisMachine(request)
+    ? Effect.succeed({ userId: Option.none<UserId>() })
+    : refuse(403, HostHeader.expected)
+)
+
+/** Nobody needs a key. For a server that other machines cannot reach, and for no other. */
+export const layerThisMachine: Layer.Layer<CallerAuthentication> = Layer.succeed(CallerAuthentication, {
+  callerKey: () => anybodyHere
+})

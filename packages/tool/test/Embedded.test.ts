@@ -1,0 +1,48 @@
+import { SandboxHardeningManager } from "@bulkhead/tool"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Rejection from "./Rejection.js"
+
+describe("on the embedded host, through the e2b SDK", () => {
+  const manager = new SandboxHardeningManager({ killGracePeriod: 1 })
+  const env = { SANDBOX_BACKEND: "embedded" }
+  const execute = (code: string, more = {}) => manager.execute({ code, ...more }, { env, userId: "ann" })
+
+  afterAll(() => manager.close())
+
+  it("runs a program, with its files and its exit code", async () => {
+    const code = "import sys; print(open('in.txt').read()); print('oh', file=sys.stderr); sys.exit(3)"
+    const result = await execute(code, { files: [{ path: "in.txt", content: "six" }] })
+    assert.deepInclude(result, {
+      success: false,
+      verdict: "NonZeroExit",
+      stdout: "six\n",
+      stderr: "oh\n",
+      exitCode: 3
+    })
+    assert.deepInclude(result.error, { code: "RUNTIME_ERROR", category: "program", retryable: false })
+    assert.deepInclude(result.receipt, { survivors: 0, sandboxDestroyed: true })
+  })
+
+  it("ends a program that runs too long", async () => {
+    const result = await execute("import time; print('begun', flush=True); time.sleep(60)", { timeout: 1 })
+    assert.deepInclude(result, { success: false, verdict: "TimeLimitExceeded", stdout: "begun\n" })
+    assert.deepInclude(result.error, { code: "EXECUTION_TIMEOUT" })
+    assert.match(String(result.error?.message), /^Execution timeout/)
+  })
+
+  it("kills a program whose caller aborts", async () => {
+    const signal = AbortSignal.timeout(1000)
+    const request = { code: "import time; time.sleep(60)" }
+    const error = await Rejection.of(manager.execute(request, { env, userId: "bob", signal }))
+    assert.strictEqual(error.name, "AbortError")
+    const { items } = await manager.listExecutions({ userId: "bob" })
+    const { result } = await manager.getExecution(items[0]?.executionId ?? "")
+    assert.deepInclude(result, { verdict: "Killed" })
+    assert.deepInclude(result?.receipt, { survivors: 0, sandboxDestroyed: true })
+  })
+
+  it("does not change to E2B's cloud", async () => {
+    const { error } = await manager.execute({ code: "1" }, { env: { E2B_API_KEY: "e2b_test" } })
+    assert.match(String(error?.message), /^E2B_API_KEY, SANDBOX_BACKEND: expected what the first/)
+  })
+})
