@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "b88fad77c5316c4725078cf59a6081a2557ba9318604e02e4b9f3640c9786bca",
-  arm64: "e5ef070b771715654990a8ac559f61ef9c5c347749bf97efb80a42e772d397e6"
+  x64: "07ef0ca64a7faaa22c914f27da9907c54cada3cad0da32ce93489cda491fa21d",
+  arm64: "3e320df4d9bc6bf866b86b2b0de5ce498a8bf401d40d59ef57aeaf9cc99396e1"
 } as const
