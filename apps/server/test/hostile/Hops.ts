@@ -39,6 +39,36 @@ for number in range(${many}):
         live(os.open(f"output/{number}.txt", os.O_CREAT | os.O_WRONLY))
 ${ending}`
 
+/**
+ * The same in a program of one page, which hops faster than any interpreter: it forks, its parent exits, and it makes
+ * a file as large as the milliseconds that have gone by. `turns` of a loop between two births.
+ */
+export const hoppingFast = (turns: number) => `
+import os, platform, struct, time
+if platform.machine() != "x86_64":
+    exec(${JSON.stringify(hopping("fork", 0))})
+    os._exit(0)
+with open("/proc/self/stat") as file: ticks = int(file.read().rsplit(")", 1)[1].split()[19])
+began = 1000 * ticks // os.sysconf("SC_CLK_TCK")
+code = bytes.fromhex("b8390000000f05" "85c0" "7409" "b83c000000" "31ff" "0f05") # if (fork() != 0) exit(0)
+code += bytes.fromhex("488d7424e0" "bf07000000" "b8e4000000" "0f05") # clock_gettime(CLOCK_BOOTTIME, ...)
+code += bytes.fromhex("488b4424e8" "31d2" "b940420f00" "48f7f1" "48697424e0e8030000" "4801c6") # in milliseconds
+code += bytes.fromhex("48b9") + struct.pack("<Q", began) + bytes.fromhex("4829ce") # since the program's start
+code += bytes.fromhex("4889f2" "be00104000" "4531d2" "bfc8000000" "b812000000" "0f05") # pwrite(200, xxx..., those, 0)
+code += bytes.fromhex("b9") + struct.pack("<I", ${turns + 1}) + bytes.fromhex("ffc9" "75fc") # a pause
+code += bytes.fromhex("e9") + struct.pack("<i", -len(code) - 5) # again
+size = 8192
+head = struct.pack("<16sHHIQQQIHHHHHH", b"\\x7fELF\\2\\1\\1", 2, 62, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+head += struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 4096)
+with open("hop", "wb") as file: file.write((head + code).ljust(4096, b"\\0") + b"x" * 4096)
+os.chmod("hop", 0o755)
+os.dup2(os.open("output/hop.txt", os.O_CREAT | os.O_RDWR), 200)
+if os.fork() == 0:
+    os.setsid()
+    os.closerange(0, 200)
+    os.execv("hop", ["hop"])
+time.sleep(0.2)`
+
 /** Nobody may have been at work in the output directory after the receipt says that all were dead. */
 export const diedAsTold = ({ artifacts, receipt, verdict }: ExecutionResult): void => {
   assert.isAtLeast(artifacts.length, 1)
@@ -58,6 +88,9 @@ const leaves = (name: string, code: string): HostileProgram => ({
 })
 
 export const hops: ReadonlyArray<HostileProgram> = [
+  leaves("a process of one page that hops as fast as it can", hoppingFast(0)),
+  leaves("a process of one page that hops every 100 µs or so", hoppingFast(200_000)),
+  leaves("a process of one page that hops every 2 ms or so", hoppingFast(4_000_000)),
   leaves("a process that hops by fork as fast as it can", hopping("fork", 0)),
   leaves("a process that hops by fork every half millisecond", hopping("fork", 500)),
   leaves("a process that hops by fork every 3 ms", hopping("fork", 3000)),

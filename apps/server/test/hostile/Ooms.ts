@@ -18,15 +18,27 @@ def shield():
         except OSError: break
     with open("/proc/self/oom_score_adj") as file: return int(file.read())`
 
-/** Files of no process, each as large as a file may be, and one more that something tiny goes on to fill. */
+/**
+ * Files of no process, each as large as a file may be; and a program of one page that goes on to fill one, for two
+ * kinds of processors: `for (;;) write(200, 0x400000, 4096)`.
+ */
 const hide = (megabytes: number) => `
+import platform, struct
 def file_away(megabytes):
     for size in [30] * (megabytes // 30) + [megabytes % 30]:
         hoard = os.memfd_create("hoard", 0)
         for _ in range(size): os.write(hoard, bytes(1 << 20))
 def become_tiny():
+    x64 = platform.machine() == "x86_64"
+    code = bytes.fromhex("b801000000bfc8000000be00004000ba001000000f05ebe8" if x64
+        else "080880d2001980d20108a0d2020082d2010000d4fbffff17")
+    size = 120 + len(code)
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\\x7fELF\\2\\1\\1", 2, 62 if x64 else 183, 1, 0x400078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    head += struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000, size, size, 4096)
+    with open("tiny", "wb") as file: file.write(head + code)
+    os.chmod("tiny", 0o755)
     os.dup2(os.memfd_create("hoard"), 200)
-    os.execvp("bash", ["bash", "-c", "exec cat /dev/zero >&200"])
+    os.execv("tiny", ["tiny"])
 file_away(${megabytes})`
 
 /** Ten shapes and more: whatever the program does, the kernel takes it and never its keepers. */
