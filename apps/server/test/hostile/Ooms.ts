@@ -1,10 +1,10 @@
-import { assert } from "@effect/vitest"
-import type { HostileProgram } from "./HostileProgram.js"
+import assert from "node:assert/strict"
+import { type HostileProgram, limits } from "./HostileProgram.js"
 
 /** The limit took processes of the program, and said so. */
 const counted: HostileProgram["also"] = ({ error, receipt }) => {
-  assert.isAtLeast(receipt?.oomKills ?? 0, 1)
-  assert.strictEqual(error?.message, "The program needed more than 128 MB of memory")
+  assert.ok((receipt?.oomKills ?? 0) > 0, "the limit killed nobody")
+  assert.equal(error?.message, `The program needed more than ${limits.memoryMB} MB of memory`)
 }
 
 const exceeded = { verdict: "MemoryLimitExceeded", within: 8, timeout: 10, also: counted } as const
@@ -93,7 +93,6 @@ while True:
     language: "bash",
     code: "head -c 25000000 /dev/zero > /dev/shm/x; echo begun; head -c 200000000 /dev/zero | tail -c 200000000",
     ...exceeded,
-    verdict: "MemoryLimitExceeded",
     stdout: /^begun\n$/
   },
   {
@@ -228,6 +227,6 @@ print("child", child.returncode)`,
     verdict: "Completed",
     stdout: /^child -9\n$/,
     within: 8,
-    also: ({ receipt }) => assert.strictEqual(receipt?.oomKills, 1)
+    also: ({ receipt }) => assert.equal(receipt?.oomKills, 1)
   }
 ]
