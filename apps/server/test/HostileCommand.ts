@@ -94,9 +94,8 @@ const attack = Effect.gen(function* () {
   const hoppers = yield* Effect.replicateEffect(hopper, hopCount)
   const hops = yield* Effect.forEach(hoppers, (program) => Effect.tap(run(program), tell), { concurrency: 2 })
   yield* summary("hops", hops)
-  const hoarders = Array.flatMap(Array.range(0, oomCount - 1), (index) =>
-    ooms.slice(index % ooms.length).slice(0, 1)
-  )
+  const rounds = Array.replicate(ooms, Math.ceil(oomCount / ooms.length))
+  const hoarders = Array.take(Array.flatten(rounds), oomCount)
   const fallen = yield* Effect.forEach(hoarders, (program) => withFall(Effect.tap(run(program), tell)))
   yield* summary(
     "programs out of memory",
