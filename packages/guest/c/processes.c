@@ -96,9 +96,11 @@ struct look processes_look(
     uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with
 ) {
     struct process_facts self;
-    if (!process_facts_of("self", &self)) return (struct look){ 0, false };
     uint64_t before = last_born();
+    if (!process_facts_of("self", &self)) return (struct look){ 0 };
     int count = walk(uid, &self, each, with);
-    bool exact = count >= 0 && before > 0 && last_born() == before;
-    return (struct look){ count < 0 ? 0 : count, exact };
+    /* Again, since whoever has just been given a number may have come after we passed its place. */
+    if (count == 0) count = walk(uid, &self, each, with);
+    bool may_be_exact = count >= 0 && before > 0;
+    return (struct look){ count < 0 ? 0 : count, may_be_exact && last_born() == before, may_be_exact };
 }

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "07ef0ca64a7faaa22c914f27da9907c54cada3cad0da32ce93489cda491fa21d",
-  arm64: "3e320df4d9bc6bf866b86b2b0de5ce498a8bf401d40d59ef57aeaf9cc99396e1"
+  x64: "b20ea493648e026767c211f6363882f5b5074f295e7ec3ef264a7d150b52825f",
+  arm64: "2a949cbb89eb3392ada9f14f56ddc857f0daf2caacce69e730f08aa738dcc72e"
 } as const

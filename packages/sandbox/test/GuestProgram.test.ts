@@ -218,6 +218,42 @@ describe("The guest program", () => {
     })
   )
 
+  it.live("proves that nobody is left, although no cgroup counts and one process hops to the next", () =>
+    Effect.gen(function* () {
+      const hop = (pause: number) => `
+cat > hop.py <<'EOF'
+import ctypes, os, time
+libc = ctypes.PyDLL(None)
+while True:
+    os.close(os.open("output/hop", os.O_CREAT))
+    end = time.monotonic() + ${pause}
+    while time.monotonic() < end: pass
+    if libc.fork(): os._exit(0)
+EOF
+(setsid python3 hop.py > hopped 2>&1 &)
+sleep 0.2`
+      for (const pause of [0, 0.0001, 0.001, 0.003]) {
+        const { reports } = yield* supervise(hop(pause))
+        assert.include(reports[0], { reason: "", status: 0, survivors: 0, outputs: true, cgroup: "none" })
+        assert.isAtLeast(reports[0]?.leftRunning ?? 0, 1)
+      }
+    })
+  )
+
+  it.live("does not know of survivors where nothing tells who was born meanwhile", () =>
+    Effect.gen(function* () {
+      const { env, line } = GuestProgram.start(yield* sent)
+      const hidden = ["--ro-bind", "/dev/null", "/proc/loadavg"]
+      const { stderr } = yield* runShell(line, { ...settings, ...env, BULKHEAD_CODE: "true" }, [
+        ...asUser,
+        ...hidden,
+        "/bin/sh",
+        "-c"
+      ])
+      assert.include(understand(stderr).reports[0], { status: 0, survivors: "unknown" })
+    })
+  )
+
   it.live("says which of its settings it cannot understand", () =>
     Effect.gen(function* () {
       for (const [name, value] of [
