@@ -505,11 +505,12 @@ static void start_program(void) {
     if (!make_stream(&streams[OUT], out[0], STDOUT_FILENO) || !make_stream(&streams[ERR], err[0], STDERR_FILENO)) {
         die("memory", "");
     }
+    /* Before it begins, since whoever holds us up may not hold it up. */
+    started = now_ms();
     program = fork();
     if (program == 0) become_program(out[1], err[1]);
     if (program < 0) die("fork", "");
     close(out[1]), close(err[1]);
-    started = now_ms();
 }
 
 static void say(const char *text) { enqueue(&streams[ERR], text, strlen(text)); }

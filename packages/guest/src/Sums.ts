@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "b20ea493648e026767c211f6363882f5b5074f295e7ec3ef264a7d150b52825f",
-  arm64: "2a949cbb89eb3392ada9f14f56ddc857f0daf2caacce69e730f08aa738dcc72e"
+  x64: "18ffe1496a47259ef9d2924e975ddf456273c87c04710529ad0e2dd6e9dd7793",
+  arm64: "83f7532fb643ba86dd73cf3088aaaa306c804392bebeeb8da278629d29062a51"
 } as const
