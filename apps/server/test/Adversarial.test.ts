@@ -9,8 +9,10 @@ import { clock } from "./hostile/Clock.js"
 import { disk } from "./hostile/Disk.js"
 import { escapes } from "./hostile/Escapes.js"
 import { exits } from "./hostile/Exits.js"
+import { hops } from "./hostile/Hops.js"
 import { type HostileProgram, limits, settings } from "./hostile/HostileProgram.js"
 import { memory } from "./hostile/Memory.js"
+import { ooms } from "./hostile/Ooms.js"
 import { floods, output } from "./hostile/Output.js"
 import { processes } from "./hostile/Processes.js"
 import { secrets, snooping } from "./hostile/Snooping.js"
@@ -18,7 +20,9 @@ import { supervisor } from "./hostile/Supervisor.js"
 import { uncounted } from "./hostile/Uncounted.js"
 import * as ServerProcess from "./ServerProcess.js"
 
-const themes = { processes, memory, output, disk, clock, exits, supervisor, escapes, snooping, uncounted }
+const themes = {
+  ...{ processes, hops, memory, ooms, output, disk, clock, exits, supervisor, escapes, snooping, uncounted }
+}
 
 /** In the environment of this suite's server alone. */
 const serverMark = randomUUID()

@@ -29,6 +29,10 @@ export type OutputSummary = typeof OutputSummary.Type
 export const SentSignal = Schema.Struct({ signal: Schema.Literal("SIGTERM", "SIGKILL"), atMs: Schema.Number })
 export type SentSignal = typeof SentSignal.Type
 
+/** A number of processes, or `unknown` where nobody could tell for certain. */
+export const Survivors = Schema.Union(Schema.NonNegativeInt, Schema.Literal("unknown"))
+export type Survivors = typeof Survivors.Type
+
 /** What was done to end the execution, and what is known to be left of it. */
 export const Receipt = Schema.Struct({
   signals: Schema.Array(SentSignal),
@@ -36,8 +40,13 @@ export const Receipt = Schema.Struct({
   leftRunning: Schema.optional(Schema.Number),
   /** When the last process of the program was seen dead: milliseconds after its start. Absent: nobody looked. */
   deadAtMs: Schema.optional(Schema.Number),
-  /** Processes left after all. Absent: it could not be established. */
-  survivors: Schema.optional(Schema.Number),
+  /**
+   * Processes of the program that outlived all of that. 0 is proven: nobody was left when its artifacts were read.
+   * That the sandbox was destroyed afterwards changes nothing here.
+   */
+  survivors: Schema.optionalWith(Survivors, { default: () => "unknown" as const }),
+  /** Processes of the program that its memory limit killed. Absent: nothing counts them there. */
+  oomKills: Schema.optional(Schema.Number),
   sandboxDestroyed: Schema.Boolean,
   /** Which mechanism enforces each cap, `none` where nothing does. */
   enforcement: Schema.Record({ key: Schema.String, value: Schema.String })

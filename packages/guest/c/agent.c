@@ -19,15 +19,20 @@
  * its pipes hold at that moment is still sent, then EXITED; what descendants write later is read and dropped.
  * Readiness belongs to a program, never to a descriptor's number, which the next program may get.
  *
+ * Whatever it starts, file operations too, begins in the cgroup of programs (group.h), whose limit lies below the
+ * sandbox's by what the agent and the supervisor need. Only a supervisor stays outside with the agent, and gets the
+ * files of that cgroup, to put its program there. So when memory runs out, the kernel has no reason to take a keeper.
+ *
  * What programs may hold in sockets and locks without a cgroup's counting it, it looks at while one runs, and kills
  * them all when it is too much.
  *
  * Arguments: "two" or "one"; limits for each of the user's programs where no cgroup sets them: processes, bytes of
- * data (0 for none); how many descriptors each program may have; and how many connections may wait to be accepted
- * (0 where nobody looks).
+ * data (0 for none); how many descriptors each program may have; how many connections may wait to be accepted
+ * (0 where nobody looks); and how many files of the cgroup of programs it has been passed (0 where there is none).
  */
 #include "files.h"
 #include "frames.h"
+#include "group.h"
 #include "guest.h"
 #include "locks.h"
 #include "processes.h"
@@ -99,6 +104,7 @@ static enum users users;
 static const char *own_path;
 static rlim_t most_processes, most_data, most_descriptors;
 static int64_t most_held, look_at;
+static struct group group;
 static struct program *programs;
 static size_t program_count;
 static int discarded[MOST_DISCARDED];
@@ -151,12 +157,12 @@ static void set_limit(int resource, rlim_t value) {
 }
 
 /*
- * What the user runs gives up its memory before we do. Without a root, only a dumpable process may write that about
- * itself.
+ * On a machine without memory, what the user runs gives it up before we do. Without a root, only a dumpable process
+ * may write that about itself.
  */
 static void limit_user(void) {
     if (users == ONE_USER) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    write_file("/proc/self/oom_score_adj", "100");
+    write_file("/proc/self/oom_score_adj", "500");
     if (users == ONE_USER) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     set_limit(RLIMIT_NPROC, most_processes);
     set_limit(RLIMIT_DATA, most_data);
@@ -186,8 +192,8 @@ static void enter(const char *cwd) {
     leave_errno("permission_denied", what);
 }
 
-/* A line that only becomes this very program needs no shell to read it, which would cost more than the program. */
-static bool is_own_line(char **words, const char **part) {
+/* A line that only becomes the supervisor needs no shell to read it, which would cost more than the program. */
+static bool is_supervisor(char **words) {
     static const char before[] = "exec ";
     if (words[1] == NULL || words[2] == NULL || words[3] == NULL || words[4] != NULL) return false;
     if (strcmp(words[0], "/bin/bash") != 0 || strcmp(words[1], "-l") != 0 || strcmp(words[2], "-c") != 0) return false;
@@ -196,18 +202,21 @@ static bool is_own_line(char **words, const char **part) {
     if (strncmp(line, before, sizeof before - 1) != 0) return false;
     line += sizeof before - 1;
     if (strncmp(line, own_path, length) != 0 || line[length] != ' ') return false;
-    *part = line + length + 1;
-    return strcmp(*part, "supervise") == 0;
+    return strcmp(line + length + 1, "supervise") == 0;
 }
 
-static _Noreturn void run(struct request *request) {
-    const char *part;
+/* With the files of the cgroup of programs, if it is a keeper of one. */
+static _Noreturn void become_supervisor(struct request *request, bool keeps) {
+    char descriptors[16];
+    snprintf(descriptors, sizeof descriptors, "%zu", keeps ? group_descriptors(&group) : 0);
+    char *const words[] = { (char *)own_path, "supervise", descriptors, NULL };
+    execve(own_path, words, request->env);
+    leave_errno("internal", own_path);
+}
+
+static _Noreturn void run(struct request *request, bool keeps) {
     enter(request->cwd);
-    if (is_own_line(request->argv, &part)) {
-        char *const words[] = { (char *)own_path, (char *)part, NULL };
-        execve(own_path, words, request->env);
-        leave_errno("internal", own_path);
-    }
+    if (is_supervisor(request->argv)) become_supervisor(request, keeps);
     environ = request->env;
     execvpe(request->argv[0], request->argv, request->env);
     const char *kind = errno == ENOENT ? "not_found" : errno == EACCES ? "permission_denied" : "internal";
@@ -241,9 +250,17 @@ static _Noreturn void become_child(struct ends *ends, struct request *request, b
     int input = ends->in[0] >= 0 ? ends->in[0] : null_device;
     if (report < 0 || dup2(input, 0) < 0 || dup2(ends->out[1], 1) < 0 || dup2(ends->err[1], 2) < 0) _exit(127);
     if (dup3(report, REPORT, O_CLOEXEC) < 0) _exit(127);
-    close_from(REPORT + 1);
+    /* Nobody's program may say that it is a supervisor where that is somebody else. */
+    bool keeps = !is_file_operation && (request->is_root || users == ONE_USER) && is_supervisor(request->argv);
+    if (keeps) {
+        for (int fd = REPORT + 1; fd < GROUP_FIRST; fd++) close(fd);
+        if (!group_lay_out(&group)) leave_errno("internal", "descriptors");
+    } else {
+        if (!group_join(&group)) leave_errno("internal", "the cgroup of programs");
+        close_from(REPORT + 1);
+    }
     become(request->is_root);
-    if (!is_file_operation) run(request);
+    if (!is_file_operation) run(request, keeps);
     if (chdir(request->cwd) != 0) {}
     close(REPORT);
     files_operate(request->cwd, request->argv);
@@ -606,7 +623,7 @@ static _Noreturn void loop(const sigset_t *unblocked) {
 static rlim_t number(const char *word) { return (rlim_t)strtoull(word, NULL, 10); }
 
 int agent(const char *self, int count, char **words) {
-    if (count != 5) return 2;
+    if (count != 6 || !group_take(&group, words[5])) return 2;
     own_path = self;
     users = strcmp(words[0], "two") == 0 ? TWO_USERS : ONE_USER;
     most_processes = number(words[1]);

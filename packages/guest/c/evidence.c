@@ -2,6 +2,8 @@
 
 #include "system.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #define ROOT "/sys/fs/cgroup"
+/* The one that we make ourselves. */
 #define OWN "bulkhead"
 
 /* Microseconds in which a share of the processors is counted: the kernel's default. */
@@ -17,10 +20,16 @@ enum { PERIOD = 100000 };
 /* Those that serve the program may be counted with it. */
 enum { SERVING = 16 };
 
+/*
+ * Bytes that a machine keeps back from a cgroup of our own, so that the kernel takes the program before it must look
+ * for others: as much as we and those that speak for the sandbox use.
+ */
+static const int64_t kept_back = 24 << 20;
+
 /* A limit above this is none: version 1 says so by the largest number of whole pages. */
 static const int64_t no_limit = 1LL << 60;
 
-enum fact { CURRENT, PEAK, OOM, CPU, FORKS, MOST, COUNT, QUOTA };
+enum fact { CURRENT, PEAK, LIMIT, OOM, CPU, FORKS, MOST, COUNT, MEMBERS, QUOTA };
 
 struct place {
     /* On version 1. */
@@ -31,11 +40,13 @@ struct place {
 static const struct place places[] = {
     [CURRENT] = { "memory", "memory.usage_in_bytes", "memory.current" },
     [PEAK] = { "memory", "memory.max_usage_in_bytes", "memory.peak" },
+    [LIMIT] = { "memory", "memory.limit_in_bytes", "memory.max" },
     [OOM] = { "memory", "memory.oom_control", "memory.events" },
     [CPU] = { "cpuacct", "cpuacct.usage", "cpu.stat" },
     [FORKS] = { "pids", "pids.events", "pids.events" },
     [MOST] = { "pids", "pids.max", "pids.max" },
     [COUNT] = { "pids", "pids.current", "pids.current" },
+    [MEMBERS] = { "pids", "cgroup.procs", "cgroup.procs" },
     [QUOTA] = { "cpu", "cpu.cfs_quota_us", "cpu.max" }
 };
 
@@ -49,14 +60,24 @@ static const char *mounted(const char *controller) {
     return strcmp(controller, "cpu") == 0 && !exists(ROOT "/cpu") ? "cpuacct" : controller;
 }
 
+/* The cgroup for programs that we are given shares the sandbox's processors. */
+static const char *below(const struct evidence *evidence, enum fact fact) {
+    if (evidence->own) return OWN "/";
+    return evidence_has_group(evidence) && fact != CPU && fact != QUOTA ? GROUP_NAME "/" : "";
+}
+
+static void place_of(const struct evidence *evidence, enum fact fact, char path[256]) {
+    const struct place *place = &places[fact];
+    const char *group = below(evidence, fact);
+    if (evidence->kind == CGROUP_V2) snprintf(path, 256, ROOT "/%s%s", group, place->v2);
+    else snprintf(path, 256, ROOT "/%s/%s%s", mounted(place->controller), group, place->v1);
+}
+
 static void read_fact(const struct evidence *evidence, enum fact fact, char text[4096]) {
     char path[256];
-    const struct place *place = &places[fact];
     text[0] = '\0';
-    const char *own = evidence->own ? OWN "/" : "";
     if (evidence->kind == CGROUP_NONE) return;
-    if (evidence->kind == CGROUP_V2) snprintf(path, sizeof path, ROOT "/%s%s", own, place->v2);
-    else snprintf(path, sizeof path, ROOT "/%s/%s%s", mounted(place->controller), own, place->v1);
+    place_of(evidence, fact, path);
     read_file(path, text, 4096);
 }
 
@@ -67,14 +88,24 @@ static int64_t number_in(const struct evidence *evidence, enum fact fact) {
 }
 
 /* The number behind a name at the beginning of a line. */
-static int64_t counted(const struct evidence *evidence, enum fact fact, const char *name) {
-    char text[4096];
+static int64_t number_after(char *text, const char *name) {
     size_t length = strlen(name);
-    read_fact(evidence, fact, text);
-    for (char *next = text, *line; (line = strsep(&next, "\n")) != NULL;) {
+    for (char *line; (line = strsep(&text, "\n")) != NULL;) {
         if (strncmp(line, name, length) == 0 && line[length] == ' ') return strtoll(line + length, NULL, 10);
     }
     return 0;
+}
+
+static int64_t counted(const struct evidence *evidence, enum fact fact, const char *name) {
+    char text[4096];
+    read_fact(evidence, fact, text);
+    return number_after(text, name);
+}
+
+/* Bytes, by its name in /proc/meminfo. */
+static int64_t machine_memory(const char *name) {
+    char text[8192];
+    return read_file("/proc/meminfo", text, sizeof text) > 0 ? number_after(text, name) * 1024 : 0;
 }
 
 static bool set(const char *directory, const char *file, const char *value) {
@@ -93,70 +124,115 @@ static int64_t quota(const struct limits *limits) {
     return limits->cpu_percent * (PERIOD / 100) * sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-static bool make_own_v2(const struct limits *limits) {
+/* On a machine that has less than the program may use, the machine's own end must not come first. */
+static int64_t own_memory(const struct limits *limits) {
+    int64_t free = machine_memory("MemAvailable:"), most = free - kept_back;
+    if (most < free / 2) most = free / 2;
+    return free > 0 && most < limits->memory_bytes ? most : limits->memory_bytes;
+}
+
+/* One that an earlier supervisor has left, if nobody is in it any more, gives way. */
+static bool make(const char *directory) {
+    return (rmdir(directory) == 0 || errno == ENOENT) && mkdir(directory, 0755) == 0;
+}
+
+static bool open_group(struct group *group, const char *births, const char *const *joins, size_t count) {
+    group->births = group_open(births);
+    for (size_t i = 0; i < count; i++) {
+        int join = group_open(joins[i]);
+        if (join >= 0) group->joins[group->join_count++] = join;
+    }
+    return group->births >= 0 && group->join_count > 0;
+}
+
+static bool make_own_v2(struct group *group, const struct limits *limits) {
     static const char own[] = ROOT "/" OWN;
+    static const char *const joins[] = { ROOT "/" OWN "/cgroup.procs" };
     char share[64];
-    if (mkdir(own, 0755) != 0) return false;
+    if (!make(own)) return false;
     set(ROOT, "cgroup.subtree_control", "+memory +pids +cpu");
-    if (!set_number(own, "memory.max", limits->memory_bytes) || !set_number(own, "pids.max", limits->processes)) {
+    if (!set_number(own, "memory.max", own_memory(limits)) || !set_number(own, "pids.max", limits->processes)) {
         rmdir(own);
         return false;
     }
     set(own, "memory.swap.max", "0");
     snprintf(share, sizeof share, "%lld %d", (long long)quota(limits), PERIOD);
     set(own, "cpu.max", share);
-    return true;
+    return open_group(group, ROOT "/" OWN "/pids.max", joins, 1);
 }
 
-static bool make_own_v1(const struct limits *limits) {
-    bool made = mkdir(ROOT "/memory/" OWN, 0755) == 0 && mkdir(ROOT "/pids/" OWN, 0755) == 0;
-    if (!made || mkdir(ROOT "/cpuacct/" OWN, 0755) != 0) return false;
-    set_number(ROOT "/memory/" OWN, "memory.limit_in_bytes", limits->memory_bytes);
+static bool make_own_v1(struct group *group, const struct limits *limits) {
+    static const char *const joins[] = {
+        ROOT "/memory/" OWN "/tasks", ROOT "/pids/" OWN "/tasks", ROOT "/cpuacct/" OWN "/tasks",
+        ROOT "/cpu/" OWN "/tasks"
+    };
+    if (!make(ROOT "/memory/" OWN) || !make(ROOT "/pids/" OWN) || !make(ROOT "/cpuacct/" OWN)) return false;
+    set_number(ROOT "/memory/" OWN, "memory.limit_in_bytes", own_memory(limits));
     set_number(ROOT "/pids/" OWN, "pids.max", limits->processes);
+    /* The same as cpuacct's where both are mounted as one. */
     mkdir(ROOT "/cpu/" OWN, 0755);
     set_number(ROOT "/cpu/" OWN, "cpu.cfs_quota_us", quota(limits));
-    return true;
+    return open_group(group, ROOT "/pids/" OWN "/pids.max", joins, sizeof joins / sizeof *joins);
 }
 
-static int64_t memory_limit_v1(const struct evidence *evidence) {
-    char text[64];
-    static const char own[] = ROOT "/memory/" OWN "/memory.limit_in_bytes";
-    static const char given[] = ROOT "/memory/memory.limit_in_bytes";
-    return read_file(evidence->own ? own : given, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : 0;
+static bool make_own(struct evidence *evidence, const struct limits *limits) {
+    struct group *group = &evidence->group;
+    if (geteuid() != 0) return false;
+    evidence->own = evidence->kind == CGROUP_V2 ? make_own_v2(group, limits) : make_own_v1(group, limits);
+    if (!evidence->own) group->join_count = 0;
+    return evidence->own;
 }
 
-void evidence_find(struct evidence *evidence, const struct limits *limits) {
-    bool is_root = geteuid() == 0;
-    *evidence = (struct evidence){ .kind = CGROUP_NONE };
+void evidence_find(struct evidence *evidence, const struct group *given, const struct limits *limits) {
+    *evidence = (struct evidence){ .kind = CGROUP_NONE, .group = *given };
     if (exists(ROOT "/cgroup.controllers")) {
-        evidence->own = is_root && make_own_v2(limits);
-        if (evidence->own || exists(ROOT "/memory.max")) evidence->kind = CGROUP_V2;
+        evidence->kind = CGROUP_V2;
+        bool has_group = evidence_has_group(evidence) || make_own(evidence, limits);
+        if (!has_group && !exists(ROOT "/memory.max")) evidence->kind = CGROUP_NONE;
     } else if (exists(ROOT "/memory")) {
-        evidence->own = is_root && make_own_v1(limits);
-        int64_t limit = memory_limit_v1(evidence);
-        if (limit > 0 && limit < no_limit) evidence->kind = CGROUP_V1;
+        evidence->kind = CGROUP_V1;
+        bool has_group = evidence_has_group(evidence) || make_own(evidence, limits);
+        int64_t limit = number_in(evidence, LIMIT);
+        if (!has_group && (limit <= 0 || limit >= no_limit)) evidence->kind = CGROUP_NONE;
     }
     int64_t most = number_in(evidence, MOST);
     evidence->counts_forks = most > 0 && most <= limits->processes + SERVING;
+    if (most > 0) snprintf(evidence->most_births, sizeof evidence->most_births, "%lld", (long long)most);
+    else strcpy(evidence->most_births, "max");
 }
+
+bool evidence_has_group(const struct evidence *evidence) { return evidence->group.join_count > 0; }
 
 const char *evidence_name(const struct evidence *evidence) {
     static const char *const names[] = { "none", "cgroup v1", "cgroup v2" };
     return names[evidence->kind];
 }
 
-void evidence_join(const struct evidence *evidence) {
-    static const char *const controllers[] = { "memory", "pids", "cpuacct", "cpu" };
-    char directory[64];
-    if (!evidence->own) return;
-    if (evidence->kind == CGROUP_V2) {
-        set(ROOT "/" OWN, "cgroup.procs", "0");
-        return;
+int evidence_members(const struct evidence *evidence, void (*each)(pid_t pid, void *with), void *with) {
+    char path[256], text[4096];
+    int count = 0;
+    pid_t pid = 0;
+    if (!evidence_has_group(evidence)) return 0;
+    place_of(evidence, MEMBERS, path);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    for (ssize_t n; file >= 0 && (n = read(file, text, sizeof text)) > 0;) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (text[i] >= '0' && text[i] <= '9') pid = pid * 10 + (text[i] - '0');
+            if (text[i] != '\n') continue;
+            count++;
+            if (each != NULL && pid > 1) each(pid, with);
+            pid = 0;
+        }
     }
-    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++) {
-        snprintf(directory, sizeof directory, ROOT "/%s/" OWN, controllers[i]);
-        set(directory, "cgroup.procs", "0");
-    }
+    close_one(&file);
+    return count;
+}
+
+int64_t evidence_memory_limit(const struct evidence *evidence, const struct limits *limits) {
+    int64_t limit = limits->memory_bytes, machine = machine_memory("MemTotal:");
+    int64_t cgroup = number_in(evidence, LIMIT);
+    if (cgroup > 0 && cgroup < no_limit) limit = cgroup;
+    return machine > 0 && machine < limit ? machine : limit;
 }
 
 int64_t evidence_cpu_us(const struct evidence *evidence) {

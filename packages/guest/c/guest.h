@@ -4,7 +4,7 @@
 
 int launch(int count, char **words);
 int agent(const char *self, int count, char **words);
-int supervise(char **environment);
+int supervise(int count, char **words, char **environment);
 int list(void);
 
 #endif

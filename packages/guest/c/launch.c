@@ -9,6 +9,8 @@
  * DIED(id, what was said). A sandbox's line to the host is a socket that the launcher connects and first writes the
  * id on. What it is made from is in the plan.
  *
+ * Below a sandbox's cgroup is one for its programs, so that no limit of theirs is ever its keepers' (group.h).
+ *
  * As root ("two" users) the child is process 1 of the sandbox at once, born in its namespaces and, on version 2, in
  * its cgroup; walls.c tells what it does then. The kernel kills everyone else in a process namespace before its
  * process 1 can be waited for: so a sandbox is proven dead when its process 1 has been waited for.
@@ -145,13 +147,20 @@ static const char *make_cgroups(uint32_t id) {
     return NULL;
 }
 
+static bool remove_cgroup(const struct plan_cgroup *cgroup, uint32_t id, const char *below) {
+    char path[4096];
+    cgroup_path(path, sizeof path, cgroup, id, below);
+    return rmdir(path) == 0 || errno != EBUSY;
+}
+
 /* True when none is left, or none can be removed. */
 static bool remove_cgroups(uint32_t id) {
     bool removed = true;
-    char path[4096];
     for (size_t i = 0; i < plan.cgroup_count; i++) {
-        cgroup_path(path, sizeof path, &plan.cgroups[i], id, "");
-        if (rmdir(path) != 0 && errno == EBUSY) removed = false;
+        const struct plan_cgroup *cgroup = &plan.cgroups[i];
+        if (cgroup->has_program) removed &= remove_cgroup(cgroup, id, GROUP_NAME);
+        if (cgroup->has_program && *cgroup->keepers != '\0') removed &= remove_cgroup(cgroup, id, cgroup->keepers);
+        removed &= remove_cgroup(cgroup, id, "");
     }
     return removed;
 }
@@ -186,7 +195,7 @@ static int filter_file(void) {
     return file;
 }
 
-static void lay_out_for_bwrap(int line, int errors, int info) {
+static void lay_out_for_bwrap(int line, int errors, int info, const struct group *group) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC), seccomp = filter_file();
     if (null < 0) die("/dev/null", "");
     move_up(&null), move_up(&line), move_up(&errors), move_up(&info), move_up(&seccomp);
@@ -194,13 +203,15 @@ static void lay_out_for_bwrap(int line, int errors, int info) {
     for (int fd = 0; fd < 6; fd++) {
         if (dup2(places[fd], fd) < 0) die("descriptors", "");
     }
-    close_from(6);
+    if (!group_lay_out(group)) die("descriptors", "");
 }
 
 static _Noreturn void become_bwrap(uint32_t id, int line, int errors, int info) {
     if (dup2(errors, STDERR_FILENO) < 0) _exit(127);
     restore_signals();
+    struct group group;
     walls_join_cgroups(&plan, id);
+    walls_make_group(&plan, id, &group);
     size_t given = 0, count = 1;
     while (bwrap_arguments[given] != NULL) given++;
     char **words = calloc(given + 3 * PLAN_MOST_CGROUPS + 2, sizeof *words);
@@ -220,7 +231,7 @@ static _Noreturn void become_bwrap(uint32_t id, int line, int errors, int info) 
             words[count++] = (char *)plan.cgroups[j].place;
         }
     }
-    lay_out_for_bwrap(line, errors, info);
+    lay_out_for_bwrap(line, errors, info, &group);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
     char *const nothing[] = { NULL };
     execve(bwrap, words, nothing);

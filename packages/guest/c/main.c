@@ -15,7 +15,7 @@ int main(int count, char **words) {
     if (count > 2 && strcmp(words[2], "sent") == 0) unlink(words[0]);
     if (count > 1 && strcmp(words[1], "launch") == 0) return launch(count - 2, words + 2);
     if (count > 1 && strcmp(words[1], "agent") == 0) return agent(words[0], count - 2, words + 2);
-    if (count > 1 && strcmp(words[1], "supervise") == 0) return supervise(environ);
+    if (count > 1 && strcmp(words[1], "supervise") == 0) return supervise(count - 2, words + 2, environ);
     if (count > 1 && strcmp(words[1], "list") == 0) return list();
     /* Only says that it can be executed here. */
     if (count > 1 && strcmp(words[1], "check") == 0) return 0;

@@ -15,17 +15,31 @@ static size_t split(char *line, char *words[MOST_WORDS]) {
     return count;
 }
 
+/* Gives NULL, or the word that is no setting. */
+static const char *take_settings(struct setting *settings, size_t *taken, char **words, size_t count) {
+    for (*taken = 0; *taken < count; (*taken)++) {
+        char *file = words[*taken], *value = strchr(file, '=');
+        if (value == NULL || *taken == PLAN_MOST_SETTINGS) return file;
+        *value++ = '\0';
+        settings[*taken] = (struct setting){ file, value };
+    }
+    return NULL;
+}
+
 static const char *add_cgroup(struct plan *plan, char **words, size_t count) {
     if (count < 4 || plan->cgroup_count == PLAN_MOST_CGROUPS) return "cgroup";
     struct plan_cgroup *cgroup = &plan->cgroups[plan->cgroup_count++];
-    *cgroup = (struct plan_cgroup){ .parent = words[1], .join = words[2], .place = words[3] };
-    for (size_t i = 4; i < count; i++) {
-        char *value = strchr(words[i], '=');
-        if (value == NULL) return words[i];
-        *value++ = '\0';
-        cgroup->settings[cgroup->setting_count++] = (struct setting){ words[i], value };
-    }
-    return NULL;
+    *cgroup = (struct plan_cgroup){ .parent = words[1], .join = words[2], .place = words[3], .keepers = "" };
+    return take_settings(cgroup->settings, &cgroup->setting_count, words + 4, count - 4);
+}
+
+/* Belongs to the cgroup of the line before it. */
+static const char *add_inner(struct plan *plan, char **words, size_t count) {
+    if (count < 2 || plan->cgroup_count == 0) return "inner";
+    struct plan_cgroup *cgroup = &plan->cgroups[plan->cgroup_count - 1];
+    cgroup->has_program = true;
+    cgroup->keepers = words[1];
+    return take_settings(cgroup->inner, &cgroup->inner_count, words + 2, count - 2);
 }
 
 static const char *add_place(struct plan *plan, const struct plan_place *place) {
@@ -39,6 +53,7 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
     const char *what = words[0];
     struct plan_place place = { 0 };
     if (strcmp(what, "cgroup") == 0) return add_cgroup(plan, words, count);
+    if (strcmp(what, "inner") == 0) return add_inner(plan, words, count);
     if (strcmp(what, "disk") == 0 && count == 2) plan->disk = words[1];
     else if (strcmp(what, "hostname") == 0 && count == 2) plan->hostname = words[1];
     else if (strcmp(what, "agent") == 0 && count == 6) {

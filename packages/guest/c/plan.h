@@ -5,6 +5,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { PLAN_MOST_BYTES = 1 << 20, PLAN_MOST_CGROUPS = 8, PLAN_MOST_SETTINGS = 8, PLAN_MOST_PLACES = 512 };
@@ -22,6 +23,14 @@ struct plan_cgroup {
     const char *place;
     struct setting settings[PLAN_MOST_SETTINGS];
     size_t setting_count;
+    /*
+     * Whether there is one more below it, for programs; what is then set, each file with its way from the sandbox's
+     * cgroup; and one beside it where our own processes go, or empty: they stay.
+     */
+    bool has_program;
+    const char *keepers;
+    struct setting inner[PLAN_MOST_SETTINGS];
+    size_t inner_count;
 };
 
 enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_COPY, PLACE_MASK, PLACE_PROGRAM };

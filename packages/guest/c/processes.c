@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 /* Fields of /proc/PID/stat behind the name, counted from the state on. */
-enum { STATE, FIRST_CPU = 11, LAST_CPU = 14, THREADS = 17, RESIDENT = 21, FIELDS };
+enum { STATE, FLAGS = 6, FIRST_CPU = 11, LAST_CPU = 14, THREADS = 17, BORN = 19, RESIDENT = 21, FIELDS };
+
+/* Among a process's flags: it is the kernel's own. */
+enum { KERNELS = 0x200000 };
 
 bool process_parse(const char *text, struct process_facts *facts) {
     const char *at = strrchr(text, ')');
@@ -22,7 +25,9 @@ bool process_parse(const char *text, struct process_facts *facts) {
         if (*at++ == '\0') return false;
         uint64_t value = strtoull(at, NULL, 10);
         if (field >= FIRST_CPU && field <= LAST_CPU) facts->cpu_ticks += value;
+        if (field == FLAGS) facts->is_kernels = (value & KERNELS) != 0;
         if (field == THREADS) facts->threads = value;
+        if (field == BORN) facts->born = value;
         if (field == RESIDENT) facts->resident_pages = value;
     }
     return true;
@@ -47,20 +52,55 @@ static bool is_alive(const struct process_facts *facts) {
     return (facts->state != 'Z' && facts->state != 'X') || facts->threads > 1;
 }
 
-int processes_of(uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with) {
+/* Gives -1 where nobody can be seen. With `self`, those that were born after it count whosever they are. */
+static int walk(
+    uid_t uid, const struct process_facts *self,
+    void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with
+) {
     DIR *all = opendir("/proc");
     int count = 0;
-    if (all == NULL) return 0;
+    if (all == NULL) return -1;
     for (struct dirent *entry; (entry = readdir(all)) != NULL;) {
         struct process_facts facts;
         struct stat owner;
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid <= 1 || pid == getpid()) continue;
-        if (fstatat(dirfd(all), entry->d_name, &owner, 0) != 0 || owner.st_uid != uid) continue;
-        if (!process_facts_of(entry->d_name, &facts) || !is_alive(&facts)) continue;
+        if (pid <= 1 || pid == getpid() || fstatat(dirfd(all), entry->d_name, &owner, 0) != 0) continue;
+        if (owner.st_uid != uid && self == NULL) continue;
+        if (!process_facts_of(entry->d_name, &facts) || !is_alive(&facts) || facts.is_kernels) continue;
+        bool is_younger = self != NULL &&
+            (facts.born > self->born || (facts.born == self->born && pid > getpid()));
+        if (owner.st_uid != uid && !is_younger) continue;
         count++;
         if (each != NULL) each(pid, &facts, with);
     }
     closedir(all);
     return count;
+}
+
+int processes_of(uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with) {
+    int count = walk(uid, NULL, each, with);
+    return count < 0 ? 0 : count;
+}
+
+uint64_t processes_last_born(const char *loads) {
+    const char *last = strrchr(loads, ' ');
+    return last == NULL ? 0 : strtoull(last + 1, NULL, 10);
+}
+
+static uint64_t last_born(void) {
+    char text[128];
+    return read_file("/proc/loadavg", text, sizeof text) > 0 ? processes_last_born(text) : 0;
+}
+
+struct look processes_look(
+    uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with
+) {
+    struct process_facts self;
+    uint64_t before = last_born();
+    if (!process_facts_of("self", &self)) return (struct look){ 0 };
+    int count = walk(uid, &self, each, with);
+    /* Again, since whoever has just been given a number may have come after we passed its place. */
+    if (count == 0) count = walk(uid, &self, each, with);
+    bool may_be_exact = count >= 0 && before > 0;
+    return (struct look){ count < 0 ? 0 : count, may_be_exact && last_born() == before, may_be_exact };
 }

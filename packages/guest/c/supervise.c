@@ -16,9 +16,19 @@
  * comes, the end when all is over, and what was left out between is counted.
  *
  * How it watches: once the program runs, it wakes for output, for a child's end, and every 50 ms to look at what is
- * used. Whatever must end the program asks it with SIGTERM, waits for the grace period, then kills every process of
- * the user. When the program itself has ended, what it left running is counted and killed, until a look finds nobody.
+ * used. Whatever must end the program asks it with SIGTERM, waits for the grace period, then kills everyone.
  * Orphans come to it, so their time counts too.
+ *
+ * How it proves that nobody is left when the program itself has ended. A process that is born, gives birth and dies
+ * is never where one looks. So:
+ *   - where the program has a cgroup of its own, that one's births are stopped first, by a limit of none. Then each
+ *     member is killed, until the kernel counts none. Its count is one number, and falls only when a process has gone.
+ *   - where it has none, SIGKILL to all of the user's is one step for the kernel, which no birth can cross. Then a
+ *     look at /proc counts only if no process number was given out meanwhile: nobody can have been missed.
+ * Where we made that cgroup ourselves, whoever becomes root can leave it, so that both must hold. In such a look
+ * everyone counts who was born after us, whosever process it is. What cannot be proven in time is said to be unknown.
+ * It is the limit of that cgroup, too, that memory runs out at, so that the kernel never has to choose between the
+ * program and us.
  *
  * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it
  * bounds, and nothing else.
@@ -56,7 +66,11 @@ enum {
     PIECE = 1 << 16,
     OWN_ROOM = 8192,
     LEAST_DISK = 1 << 16,
-    MOST_SIGNALS = 4
+    MOST_SIGNALS = 4,
+    /* Before somebody who is never there counts as one. */
+    MOST_LOOKS = 20,
+    /* Of survivors: nobody can tell. */
+    UNKNOWN = -1
 };
 
 static const int64_t never = INT64_MAX;
@@ -87,7 +101,7 @@ static int64_t started, flush_at, kill_at, over_at, deadline, look_at;
 
 /* Findings. */
 static const char *reason = "";
-static bool disk_was_full;
+static bool disk_was_full, forks_were_refused, births_are_stopped, is_blind;
 static int64_t peak;
 static struct {
     const char *name;
@@ -132,6 +146,11 @@ static void send_one(pid_t pid, const struct process_facts *facts, void *with) {
     kill(pid, *(int *)with);
 }
 
+static void kill_one(pid_t pid, void *with) {
+    (void)with;
+    kill(pid, SIGKILL);
+}
+
 /* What a cgroup counts, less our own; without one, of those that have been waited for, and of those that run. */
 static int64_t cpu_used(void) {
     if (evidence.kind != CGROUP_NONE) {
@@ -164,44 +183,86 @@ static void reap(void) {
 }
 
 /*
- * To -1: every process of the user but the sender, whatever its session or parent. That would reach us too where we
- * share its user. The program may stop or kill the sender, or leave no room for it, but it cannot reach us: then we
- * send one by one.
+ * To -1: every process of the user but the sender, whatever its session or parent, and none that is being born gets
+ * by. From our own user it reaches all but us. As root we send a child, which the program may stop or kill, or leave no
+ * room for, but it cannot reach us: then the next one tries.
  */
-static void signal_all(int signal) {
+static void kill_user(void) {
     pid_t sender = is_root ? fork() : -1;
     if (sender == 0) {
         become_sandbox_user();
-        _exit(kill(-1, signal) == 0 ? 0 : 1);
+        kill(-1, SIGKILL);
+        _exit(0);
     }
-    if (sender > 0) {
-        int how = 0;
-        while (waitpid(sender, &how, WUNTRACED) < 0 && errno == EINTR) {}
-        if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return;
-        if (WIFSTOPPED(how)) {
-            kill(sender, SIGKILL);
-            while (waitpid(sender, NULL, 0) < 0 && errno == EINTR) {}
-        }
-    }
-    processes_of(account.uid, send_one, &signal);
+    if (!is_root) kill(-1, SIGKILL);
+    if (sender < 0) return;
+    int how = 0;
+    while (waitpid(sender, &how, WUNTRACED) < 0 && errno == EINTR) {}
+    if (!WIFSTOPPED(how)) return;
+    kill(sender, SIGKILL);
+    while (waitpid(sender, NULL, 0) < 0 && errno == EINTR) {}
 }
 
-/* Between looks new ones may be born, so look until there are none. Gives how many are left after all. */
+/* Nobody of a group that we are given is outside it. */
+static bool may_be_outside(void) { return evidence.own || !evidence_has_group(&evidence); }
+
+/* Who could not be born once we had stopped that was not one too many. */
+static void look_at_births(void) {
+    if (!births_are_stopped) forks_were_refused |= evidence_refused_forks(&evidence) > before.refused_forks;
+}
+
+static void kill_all(void) {
+    int signal = SIGKILL;
+    look_at_births();
+    births_are_stopped = true;
+    if (group_limit_births(&evidence.group, "0")) evidence_members(&evidence, kill_one, NULL);
+    if (!may_be_outside()) return;
+    kill_user();
+    processes_look(account.uid, send_one, &signal);
+}
+
+/* Processes of the program, and none only where that is certain. */
+static int count_all(void) {
+    reap();
+    if (evidence_has_group(&evidence) && evidence_processes(&evidence) > 0) {
+        int members = evidence_members(&evidence, NULL, NULL);
+        return members > 0 ? members : UNKNOWN;
+    }
+    if (!may_be_outside()) return 0;
+    struct look look = processes_look(account.uid, NULL, NULL);
+    is_blind = !look.may_be_exact;
+    return look.count > 0 || look.exact ? look.count : UNKNOWN;
+}
+
+/* Who is on the way out is not left running; but where one is born at every look, there is one. */
+static int count_left(void) {
+    for (int looks = 0; looks < MOST_LOOKS; looks++) {
+        int count = count_all();
+        if (count >= 0) return count;
+        if (!may_be_outside() || is_blind) return 0;
+    }
+    return 1;
+}
+
+/* Gives how many are left after all. */
 static int clear(void) {
     int left;
     const int64_t until = now_ms() + CLEAR_LIMIT;
-    while ((left = processes_of(account.uid, NULL, NULL)) > 0 && now_ms() < until) {
-        signal_all(SIGKILL);
+    while ((left = count_all()) != 0 && now_ms() < until) {
+        kill_all();
         reap();
+        /* Time would tell us nothing more. */
+        if (left == UNKNOWN && is_blind) break;
         poll(NULL, 0, 2);
     }
+    if (left == 0) group_limit_births(&evidence.group, evidence.most_births);
     return left;
 }
 
 /* SIGTERM asks, so whoever is there now is enough; SIGKILL must leave no one time to be born. */
 static void send_signal(int signal) {
     if (signal == SIGTERM) processes_of(account.uid, send_one, &signal);
-    else signal_all(signal);
+    else kill_all();
     if (signal_count == MOST_SIGNALS) return;
     signals[signal_count].name = signal == SIGTERM ? "SIGTERM" : "SIGKILL";
     signals[signal_count++].at = now_ms() - started;
@@ -294,7 +355,8 @@ static void listen_until(int64_t until) {
 
 static void look_around(void) {
     disk_was_full |= is_disk_full();
-    if (evidence_refused_forks(&evidence) > before.refused_forks) stop("processes");
+    look_at_births();
+    if (forks_were_refused) stop("processes");
     if (cpu_used() > settings.limits.cpu * 1000) stop("cpu");
     if (evidence.kind != CGROUP_NONE) return;
     int64_t resident = 0;
@@ -357,7 +419,10 @@ static void set_environment(void) {
 
 static _Noreturn void become_program(int out, int err) {
     restore_signals();
-    evidence_join(&evidence);
+    if (!group_join(&evidence.group)) {
+        dprintf(STDERR_FILENO, "cannot enter the cgroup of programs\n");
+        _exit(1);
+    }
     /* Whoever started us may have closed our /proc entries. */
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     write_file("/proc/self/oom_score_adj", "500");
@@ -383,6 +448,7 @@ static _Noreturn void become_program(int out, int err) {
 static _Noreturn void become_checker(void) {
     restore_signals();
     alarm(CHECK_SECONDS);
+    if (!group_join(&evidence.group)) _exit(0);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) _exit(0);
     close_from(3);
@@ -439,11 +505,12 @@ static void start_program(void) {
     if (!make_stream(&streams[OUT], out[0], STDOUT_FILENO) || !make_stream(&streams[ERR], err[0], STDERR_FILENO)) {
         die("memory", "");
     }
+    /* Before it begins, since whoever holds us up may not hold it up. */
+    started = now_ms();
     program = fork();
     if (program == 0) become_program(out[1], err[1]);
     if (program < 0) die("fork", "");
     close(out[1]), close(err[1]);
-    started = now_ms();
 }
 
 static void say(const char *text) { enqueue(&streams[ERR], text, strlen(text)); }
@@ -526,26 +593,19 @@ static const char *boolean(bool value) { return value ? "true" : "false"; }
 
 struct clearing {
     int64_t wall_ms, cleared_ms;
+    int64_t oom_kills;
     int left, survivors;
-    bool refused_forks, invalid;
+    bool invalid;
 };
 
-/*
- * Whether nobody is in the sandbox's cgroup but its first process and us. Not in one of our own, which whoever may
- * become root can leave.
- */
-static bool is_alone(void) {
-    return evidence.counts_forks && !evidence.own && evidence_processes(&evidence) == 2;
-}
-
 /* What the program left running is no longer wanted. */
-static void end_the_rest(struct clearing *clearing, bool was_alone) {
+static void end_the_rest(struct clearing *clearing) {
     clearing->wall_ms = now_ms() - started;
-    clearing->refused_forks = evidence_refused_forks(&evidence) > before.refused_forks;
+    look_at_births();
+    clearing->oom_kills = evidence_oom_kills(&evidence) - before.oom_kills;
     disk_was_full |= is_disk_full();
-    bool alone = was_alone && is_alone();
-    clearing->left = alone ? 0 : processes_of(account.uid, NULL, NULL);
-    clearing->survivors = alone ? 0 : clear();
+    clearing->left = count_left();
+    clearing->survivors = clear();
     clearing->cleared_ms = now_ms() - started;
     reap();
     bool failed_by_itself = has_ended && WIFEXITED(status) && WEXITSTATUS(status) != 0 && *reason == '\0';
@@ -555,23 +615,25 @@ static void end_the_rest(struct clearing *clearing, bool was_alone) {
 }
 
 static void report(const struct clearing *clearing) {
-    char text[OWN_ROOM / 2], sent[512];
+    char text[OWN_ROOM / 2], sent[512], survivors[16] = "\"unknown\"";
     int64_t most = 0, cpu = usage(RUSAGE_CHILDREN, &most), counted = cpu_used();
     int64_t cgroup_peak = evidence_peak(&evidence) - before.memory;
     if (counted > cpu) cpu = counted;
     if (most > peak) peak = most;
     if (cgroup_peak > peak) peak = cgroup_peak;
     say_signals(sent, sizeof sent);
+    if (clearing->survivors >= 0) snprintf(survivors, sizeof survivors, "%d", clearing->survivors);
     snprintf(
         text, sizeof text,
         "\x1e%s {\"reason\":\"%s\",\"exited\":%s,\"status\":%d,\"wallMs\":%lld,\"cpuMs\":%lld,\"peakBytes\":%lld,"
-        "\"oomKills\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,\"leftRunning\":%d,\"survivors\":%d,"
+        "\"oomKills\":%lld,\"memoryLimitBytes\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,"
+        "\"leftRunning\":%d,\"survivors\":%s,"
         "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
         "\"cpuQuota\":%s,\"outputs\":%s,\"cgroup\":\"%s\"}\n",
         settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)(cpu + 999) / 1000,
-        (long long)peak,
-        (long long)(evidence_oom_kills(&evidence) - before.oom_kills), boolean(clearing->refused_forks),
-        boolean(disk_was_full), boolean(clearing->invalid), clearing->left, clearing->survivors,
+        (long long)peak, (long long)clearing->oom_kills,
+        (long long)evidence_memory_limit(&evidence, &settings.limits), boolean(forks_were_refused),
+        boolean(disk_was_full), boolean(clearing->invalid), clearing->left, survivors,
         (long long)clearing->cleared_ms, sent, (long long)streams[OUT].total, (long long)streams[ERR].total,
         (long long)(dropped(&streams[OUT]) + dropped(&streams[ERR])), boolean(evidence_has_quota(&evidence)),
         boolean(has_outputs()), evidence_name(&evidence)
@@ -615,8 +677,8 @@ static bool find_account(void) {
     return true;
 }
 
-static void look_before(void) {
-    evidence_find(&evidence, &settings.limits);
+static void look_before(const struct group *given) {
+    evidence_find(&evidence, given, &settings.limits);
     before.oom_kills = evidence_oom_kills(&evidence);
     before.refused_forks = evidence_refused_forks(&evidence);
     before.cpu_us = evidence_cpu_us(&evidence);
@@ -624,7 +686,12 @@ static void look_before(void) {
     before.own_cpu_us = usage(RUSAGE_SELF, NULL);
 }
 
-int supervise(char **environment) {
+/* No machine's end takes us first; without the right to say so, our own limit does. */
+static void stay(void) { write_file("/proc/self/oom_score_adj", "-900"); }
+
+int supervise(int count, char **words, char **environment) {
+    struct group given;
+    if (!group_take(&given, count > 0 ? words[0] : "")) return 2;
     const char *wrong = settings_take(environment, &settings);
     if (wrong != NULL) {
         dprintf(STDERR_FILENO, "the supervisor cannot understand its settings: %s\n", wrong);
@@ -640,15 +707,15 @@ int supervise(char **environment) {
     umask(022);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    look_before();
-    bool was_alone = is_alone();
+    stay();
+    look_before(&given);
     start_program();
     char text[OWN_ROOM / 2];
     snprintf(text, sizeof text, "\x1e%s started %s\n", settings.nonce, evidence_name(&evidence));
     say(text);
     watch_program();
     struct clearing clearing = { 0 };
-    end_the_rest(&clearing, was_alone);
+    end_the_rest(&clearing);
     finish(&clearing);
     return 0;
 }

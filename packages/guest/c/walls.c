@@ -5,11 +5,13 @@
  * with the machine's /usr and a few more directories bound into it. A sandbox's process 1 is born in new
  * process, mount, network, IPC and UTS namespaces. It is still root of the machine and nothing of the sandbox runs,
  * so it can put into its copy of that root what is the sandbox's own: one tmpfs with a budget for everything that may
- * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that its only root, takes the loopback
- * device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the machine has
- * these. What the kernel counts by user it counts for them, and for a third that made the namespace, so that no
- * sandbox uses up what another, or the machine's root, may have. Every other namespace belongs to the machine's root,
- * so that root of the sandbox has no power over any of them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
+ * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. Below these cgroups it makes the one for programs,
+ * and opens the files that let a process in, which the agent alone inherits. It makes the copy its only root, takes the
+ * loopback device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the
+ * machine has these. What the kernel counts by user it counts for them, and for a third that made the namespace, so
+ * that no sandbox uses up what another, or the machine's root, may have. Every other namespace belongs to the
+ * machine's root, so that root of the sandbox has no power over any of them. Then it gives up its capabilities but
+ * four, all chance to gain one, and the system calls that the filter
  * refuses, and becomes the agent by execve: with a layout of memory of its own and nothing of ours in it.
  *
  * Whatever fails is said on standard error, and the process ends: there is no sandbox with a wall missing.
@@ -223,8 +225,51 @@ void walls_join_cgroups(const struct plan *plan, uint32_t id) {
         snprintf(path, sizeof path, "%s/%u/%s", plan->cgroups[i].parent, id, plan->cgroups[i].join);
         if (!write_file(path, "0")) die("joining", path);
     }
-    /* Not every container's root may; then it is as any other process. */
-    write_file("/proc/self/oom_score_adj", "-500");
+    /* A machine without memory loses sandboxes before its own processes: where root wrote it, nobody goes below. */
+    write_file("/proc/self/oom_score_adj", "100");
+}
+
+static void make_below(const char *directory, const char *name) {
+    char path[PATH_SIZE];
+    if (mkdir(join(path, directory, name), 0755) != 0) die("cgroup", path);
+}
+
+static int open_below(const char *directory, const char *file) {
+    char path[PATH_SIZE];
+    return group_open(join(path, directory, file));
+}
+
+static void write_below(const char *directory, const char *file, const char *value) {
+    char path[PATH_SIZE];
+    if (!write_file(join(path, directory, file), value)) die("cgroup", path);
+}
+
+/* On version 2 a cgroup hands its controllers on only once no process is in it: hence this order. */
+static void make_group_in(const struct plan_cgroup *cgroup, uint32_t id, struct group *group) {
+    char directory[PATH_SIZE], file[PATH_SIZE];
+    snprintf(directory, sizeof directory, "%s/%u/", cgroup->parent, id);
+    make_below(directory, GROUP_NAME);
+    if (*cgroup->keepers != '\0') {
+        make_below(directory, cgroup->keepers);
+        snprintf(file, sizeof file, "%s/%s", cgroup->keepers, cgroup->join);
+        write_below(directory, file, "0");
+    }
+    for (size_t i = 0; i < cgroup->inner_count; i++) {
+        write_below(directory, cgroup->inner[i].file, cgroup->inner[i].value);
+    }
+    snprintf(file, sizeof file, GROUP_NAME "/%s", cgroup->join);
+    int entry = open_below(directory, file), births = open_below(directory, GROUP_NAME "/pids.max");
+    if (entry < 0) die("cgroup", directory);
+    group->joins[group->join_count++] = entry;
+    if (births >= 0) group->births = births;
+}
+
+void walls_make_group(const struct plan *plan, uint32_t id, struct group *group) {
+    *group = (struct group){ .births = -1 };
+    for (size_t i = 0; i < plan->cgroup_count; i++) {
+        if (plan->cgroups[i].has_program) make_group_in(&plan->cgroups[i], id, group);
+    }
+    if (group->join_count > 0 && group->births < 0) die("cgroup", "of programs without a limit of processes");
 }
 
 static void make_directory(const char *disk, const char *name, mode_t mode, uid_t owner) {
@@ -343,13 +388,14 @@ static void give_up_privileges(void) {
     if (set_capabilities((uint32_t)kept) != 0) die("capabilities", "");
 }
 
-/* Nothing, nothing, what it says to us, the host; and no other. */
-static void lay_out_descriptors(const struct birth *birth) {
+/* Nothing, nothing, what it says to us, the host, the cgroup of programs; and no other. */
+static void lay_out_descriptors(const struct birth *birth, const struct group *group) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) die("/dev/null", "");
     int line = fcntl(birth->line, F_DUPFD_CLOEXEC, 100);
     if (line < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(line, 3) < 0) die("descriptors", "");
-    close_from(4);
+    if (!group_lay_out(group)) die("descriptors", "");
+    for (int fd = 4; fd < GROUP_FIRST; fd++) close(fd);
 }
 
 _Noreturn void walls_become_agent(const struct birth *birth) {
@@ -359,6 +405,8 @@ _Noreturn void walls_become_agent(const struct birth *birth) {
     umask(022);
     walls_join_cgroups(plan, birth->id);
     if (unshare(CLONE_NEWCGROUP) != 0) die("cgroup namespace", "");
+    struct group group;
+    walls_make_group(plan, birth->id, &group);
     char root[PATH_SIZE];
     umask(0);
     make_own_places(birth, join(root, birth->run_directory, "/root"));
@@ -370,10 +418,12 @@ _Noreturn void walls_become_agent(const struct birth *birth) {
     become_guest_root(birth->users);
     die_with_launcher(birth->launcher);
     give_up_privileges();
-    lay_out_descriptors(birth);
+    lay_out_descriptors(birth, &group);
+    char descriptors[16];
+    snprintf(descriptors, sizeof descriptors, "%zu", group_descriptors(&group));
     char *const words[] = {
         (char *)plan->agent, "agent", "two", (char *)plan->processes, (char *)plan->data_bytes,
-        (char *)plan->descriptors, (char *)plan->connections, NULL
+        (char *)plan->descriptors, (char *)plan->connections, descriptors, NULL
     };
     char *const nothing[] = { NULL };
     execve(plan->agent, words, nothing);

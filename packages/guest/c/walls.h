@@ -5,6 +5,7 @@
 #ifndef WALLS_H
 #define WALLS_H
 
+#include "group.h"
 #include "plan.h"
 
 #include <stdint.h>
@@ -27,11 +28,10 @@ struct birth {
 void walls_make_root(const struct plan *plan, const char *run_directory);
 /* A user namespace of two ids, uid and the next, which belongs to the one after them. Gives a descriptor, or -1. */
 int walls_make_users(uid_t uid);
-/*
- * Into its cgroups, and the last that memory is taken from. For a process that has not yet run anything of the
- * sandbox's.
- */
+/* Into its cgroups. For a process that has not yet run anything of the sandbox's. */
 void walls_join_cgroups(const struct plan *plan, uint32_t id);
+/* From there to where the sandbox's keepers stay; makes the cgroup of its programs, and opens that one's files. */
+void walls_make_group(const struct plan *plan, uint32_t id, struct group *group);
 /* A new process 1, in the namespaces of NEW_NAMESPACES, becomes the sandbox's agent. */
 _Noreturn void walls_become_agent(const struct birth *birth);
 

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "5087e4afe6686110aeaca4a415ff66d5fba82d63f9edec664308df77a7ae6669",
-  arm64: "7dfad2da10eee36f3cad8b87945d5e8cde3a8a0b27b8b2b93030bf1a81548c18"
+  x64: "ed478c3446d5c793c0dd40d8286abd6d43781b79d0d24577bcba8e7a50bbb529",
+  arm64: "8a7817d7ac7377fcbe78b0569d6c68d4c55c8fc4dc21c31aeff9969a19688ab4"
 } as const

@@ -32,8 +32,9 @@ const evidence = (here: Sandbox, files: ReadonlyArray<string>, name: string) =>
     ({ stdout }) => Number(new RegExp(`^${name}(\\d+)$`, "m").exec(stdout)?.[1])
   )
 const oomKills = (here: Sandbox) =>
-  evidence(here, ["memory.events", "memory/memory.oom_control"], "oom_kill ")
-const refusedForks = (here: Sandbox) => evidence(here, ["pids.events", "pids/pids.events"], "max ")
+  evidence(here, ["program/memory.events", "memory/program/memory.oom_control"], "oom_kill ")
+const refusedForks = (here: Sandbox) =>
+  evidence(here, ["program/pids.events", "pids/program/pids.events"], "max ")
 const cpuMicros = (here: Sandbox) =>
   Effect.zipWith(
     evidence(here, ["cpu.stat"], "usage_usec "),

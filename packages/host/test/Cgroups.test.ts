@@ -18,7 +18,12 @@ import * as CgroupSetup from "../src/Cgroups/CgroupSetup.js"
 import type * as Cgroups from "../src/Cgroups/Cgroups.js"
 import * as LaunchPlan from "../src/Isolation/LaunchPlan.js"
 
-const caps: Cgroups.Caps = { memoryBytes: 1000, processors: 1.6, processes: 132 }
+const caps: Cgroups.Caps = {
+  memoryBytes: 1000,
+  processors: 1.6,
+  processes: 132,
+  keepers: { memoryBytes: 24, processes: 3 }
+}
 
 /** A directory tree with the given files; a kernel's own behaviour it has not. */
 const tree = (files: Record<string, string>) =>
@@ -80,19 +85,33 @@ describe("Cgroups", () => {
         join: "cgroup.procs",
         place: "/sys/fs/cgroup",
         settings: [
-          ["memory.max", "1000"],
+          ["memory.max", "1024"],
           ["memory.swap.max", "0"],
-          ["pids.max", "132"],
+          ["pids.max", "135"],
           ["cpu.max", "160000 100000"]
-        ]
+        ],
+        // A cgroup with processes could not hand its controllers on.
+        inner: {
+          keepers: "keepers",
+          settings: [
+            ["cgroup.subtree_control", "+memory +pids"],
+            ["program/memory.max", "1000"],
+            ["program/memory.swap.max", "0"],
+            ["program/pids.max", "132"]
+          ]
+        }
       })
       // What root's own cgroup hands on already is not asked for again.
       assert.strictEqual(readFileSync(join(mount, "cgroup.subtree_control"), "utf8"), "+cpu")
       const line = LaunchPlan.text(found?.hierarchies ?? [], undefined)
       assert.strictEqual(
         line,
-        `cgroup\t${hierarchy?.parent}\tcgroup.procs\t/sys/fs/cgroup\tmemory.max=1000\tmemory.swap.max=0\tpids.max=132\tcpu.max=160000 100000\n`
+        [
+          `cgroup\t${hierarchy?.parent}\tcgroup.procs\t/sys/fs/cgroup\tmemory.max=1024\tmemory.swap.max=0\tpids.max=135\tcpu.max=160000 100000\n`,
+          "inner\tkeepers\tcgroup.subtree_control=+memory +pids\tprogram/memory.max=1000\tprogram/memory.swap.max=0\tprogram/pids.max=132\n"
+        ].join("")
       )
+      assert.strictEqual(LaunchPlan.groupFiles(found?.hierarchies ?? []), 2)
     })
   )
 
@@ -147,27 +166,41 @@ describe("Cgroups", () => {
       const found = yield* made({ mounts, own: "4:memory:/\n", isRoot: true })
       assert.strictEqual(found?.kind, "cgroup v1")
       assert.deepEqual(
-        found?.hierarchies.map(({ join, place, settings }) => [join, place, settings]),
+        found?.hierarchies.map(({ inner, join, place, settings }) => [join, place, settings, inner]),
         [
           [
             "tasks",
             "/sys/fs/cgroup/memory",
             [
-              ["memory.limit_in_bytes", "1000"],
-              ["memory.kmem.tcp.limit_in_bytes", "31"]
-            ]
+              ["memory.limit_in_bytes", "1024"],
+              ["memory.kmem.tcp.limit_in_bytes", "32"]
+            ],
+            {
+              keepers: "",
+              settings: [
+                ["program/memory.limit_in_bytes", "1000"],
+                ["program/memory.kmem.tcp.limit_in_bytes", "31"]
+              ]
+            }
           ],
-          ["tasks", "/sys/fs/cgroup/pids", [["pids.max", "132"]]],
-          ["tasks", "/sys/fs/cgroup/cpuacct", [["cpu.cfs_quota_us", "160000"]]],
+          [
+            "tasks",
+            "/sys/fs/cgroup/pids",
+            [["pids.max", "135"]],
+            { keepers: "", settings: [["program/pids.max", "132"]] }
+          ],
+          ["tasks", "/sys/fs/cgroup/cpuacct", [["cpu.cfs_quota_us", "160000"]], undefined],
           [
             ...["tasks", "/sys/fs/cgroup/cpuset"],
             [
               ["cpuset.cpus", "0-1"],
               ["cpuset.mems", "0"]
-            ]
+            ],
+            undefined
           ]
         ]
       )
+      assert.strictEqual(LaunchPlan.groupFiles(found?.hierarchies ?? []), 3)
       for (const { parent } of found?.hierarchies ?? []) assert.isTrue(existsSync(parent))
     })
   )

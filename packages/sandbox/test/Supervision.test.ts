@@ -24,6 +24,7 @@ const report: GuestReport = {
   cpuMs: 2,
   peakBytes: 1,
   oomKills: 0,
+  memoryLimitBytes: 2_147_483_648,
   forksRefused: false,
   diskFull: false,
   invalid: false,

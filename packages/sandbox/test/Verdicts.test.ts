@@ -49,6 +49,24 @@ describe("each report of the supervisor is one verdict", () => {
     ],
     ["memory seen by the kernel", { status: 9, oomKills: 1 }, "MemoryLimitExceeded", "MEMORY_LIMIT_EXCEEDED"],
     ["a child's death for memory that the program coped with", { oomKills: 1 }, "Completed", undefined],
+    [
+      "a child's death for memory that the program waited for until its deadline",
+      { reason: "timeout", status: 15, oomKills: 1 },
+      "MemoryLimitExceeded",
+      "MEMORY_LIMIT_EXCEEDED"
+    ],
+    [
+      "the same, met with an exit of 0",
+      { reason: "timeout", oomKills: 1 },
+      "MemoryLimitExceeded",
+      "MEMORY_LIMIT_EXCEEDED"
+    ],
+    [
+      "a child's death for memory on which the program spent its CPU time",
+      { reason: "cpu", status: 15, oomKills: 2 },
+      "MemoryLimitExceeded",
+      "MEMORY_LIMIT_EXCEEDED"
+    ],
     ["output", { reason: "output", status: 15 }, "OutputLimitExceeded", "OUTPUT_LIMIT_EXCEEDED"],
     ["a full disk", { status: exited(1), diskFull: true }, "DiskLimitExceeded", "DISK_LIMIT_EXCEEDED"],
     ["a file too large", { status: 25 }, "DiskLimitExceeded", "DISK_LIMIT_EXCEEDED"],
@@ -73,6 +91,41 @@ describe("each report of the supervisor is one verdict", () => {
       }).pipe(Effect.provide(supervised(report)))
     )
   }
+})
+
+describe("memory", () => {
+  it.effect("names the limit that held, and counts whom it killed", () =>
+    Effect.gen(function* () {
+      const { error, receipt } = yield* run
+      assert.strictEqual(error?.message, "The program needed more than 512 MB of memory")
+      assert.strictEqual(receipt?.oomKills, 3)
+    }).pipe(Effect.provide(supervised({ status: 9, oomKills: 3, memoryLimitBytes: 512 * 1_048_576 })))
+  )
+
+  it.effect("that killed somebody is told of a program that coped", () =>
+    Effect.gen(function* () {
+      const { receipt, verdict } = yield* run
+      assert.strictEqual(verdict, "Completed")
+      assert.strictEqual(receipt?.oomKills, 1)
+    }).pipe(Effect.provide(supervised({ oomKills: 1 })))
+  )
+
+  it.effect("kills nobody knows of where nothing counts them", () =>
+    Effect.gen(function* () {
+      assert.notProperty((yield* run).receipt, "oomKills")
+    }).pipe(Effect.provide(supervised({ cgroup: "none" })))
+  )
+})
+
+describe("survivors", () => {
+  for (const survivors of [0, 2, "unknown"] as const)
+    it.effect(`are as many as the supervisor says, ${survivors}, although the sandbox is destroyed`, () =>
+      Effect.gen(function* () {
+        const { receipt } = yield* run
+        assert.deepInclude(receipt, { survivors, sandboxDestroyed: true })
+        assert.strictEqual(receipt?.deadAtMs !== undefined, survivors === 0)
+      }).pipe(Effect.provide(supervised({ survivors })))
+    )
 })
 
 describe("under the supervisor", () => {

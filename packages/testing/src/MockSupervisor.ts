@@ -14,6 +14,7 @@ const ended: GuestReport = {
   cpuMs: 14,
   peakBytes: 9_542_041,
   oomKills: 0,
+  memoryLimitBytes: 2_147_483_648,
   forksRefused: false,
   diskFull: false,
   invalid: false,

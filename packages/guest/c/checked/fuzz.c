@@ -70,7 +70,9 @@ static void fuzz_plan(char *text) {
     for (size_t i = 0; i < plan.cgroup_count; i++) {
         const struct plan_cgroup *cgroup = &plan.cgroups[i];
         see(cgroup->parent), see(cgroup->join), see(cgroup->place);
+        see(cgroup->keepers);
         for (size_t j = 0; j < cgroup->setting_count; j++) see(cgroup->settings[j].file), see(cgroup->settings[j].value);
+        for (size_t j = 0; j < cgroup->inner_count; j++) see(cgroup->inner[j].file), see(cgroup->inner[j].value);
     }
     for (size_t i = 0; i < plan.place_count; i++) see(plan.places[i].from), see(plan.places[i].place);
 }
@@ -124,7 +126,8 @@ static void fuzz_sockets(char *text) {
 
 static void fuzz_processes(char *text) {
     struct process_facts facts;
-    if (process_parse(text, &facts)) seen += facts.cpu_ticks + facts.threads + facts.resident_pages;
+    if (process_parse(text, &facts)) seen += facts.cpu_ticks + facts.threads + facts.resident_pages + facts.born;
+    seen += processes_last_born(text);
 }
 
 static const struct target {
@@ -137,7 +140,8 @@ static const struct target {
 #define EXAMPLE(text) (text), sizeof(text) - 1
     { "frames", fuzz_frames, NULL, EXAMPLE("\0\0\0\4\1\0\0\0\7\0\0\0\2\0\0\0\1\7\0\0\0\1x\0\0\0\0\2\0\0\0\1") },
     { "plan", NULL, fuzz_plan,
-      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\ndisk\tsize=1\nagent\t/a\t0\t0\t9\t9\n"
+      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\n"
+              "inner\tk\tprogram/pids.max=1\ndisk\tsize=1\nagent\t/a\t0\t0\t9\t9\n"
               "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\ncopy\te\t/e\nmask\t/proc/x\nprogram\ta\t/b\n") },
     { "requests", fuzz_requests, NULL, EXAMPLE("user\0/\0001\0003\0/bin/sh\0-c\0true\0A=b\0C=") },
     { "settings", NULL, fuzz_settings,

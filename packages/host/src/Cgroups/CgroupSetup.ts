@@ -4,7 +4,15 @@ import { CgroupsUnusable } from "../HostErrors.js"
 import * as HostInstance from "../HostInstance.js"
 import * as Secrets from "../Secrets.js"
 import * as ThisProcess from "../ThisProcess.js"
-import type { Caps, Cgroups, MakeSubtree, Surroundings } from "./Cgroups.js"
+import {
+  type Caps,
+  type Cgroups,
+  type Hierarchy,
+  type MakeSubtree,
+  PROGRAM,
+  type Setting,
+  type Surroundings
+} from "./Cgroups.js"
 import * as CgroupV1 from "./CgroupV1.js"
 import * as CgroupV2 from "./CgroupV2.js"
 import * as HostSubtree from "./HostSubtree.js"
@@ -19,18 +27,31 @@ const surroundings = Effect.gen(function* () {
 })
 
 const PROBE = "probe"
-const joinAll = 'for file; do echo 0 > "$file" || exit 1; done'
+const writeAll = 'while [ $# -gt 0 ]; do echo "$2" > "$1" || exit 1; shift 2; done'
+
+/** What a process writes that becomes a sandbox's first: it joins, then makes way, then sets what is below. */
+const joining = ({ inner, join }: Hierarchy): ReadonlyArray<Setting> => [
+  [join, "0"],
+  ...(inner === undefined || inner.keepers === "" ? [] : [[`${inner.keepers}/${join}`, "0"] as const]),
+  ...(inner === undefined ? [] : [...inner.settings, [`${PROGRAM}/${join}`, "0"] as const])
+]
 
 /** Does once what the launcher does for every sandbox, to find out whether the kernel lets it. */
 const probe = Effect.fn("CgroupSetup.probe")(function* ({ hierarchies }: Cgroups) {
   const fs = yield* FileSystem.FileSystem
-  for (const { parent, settings } of hierarchies) {
+  for (const { inner, parent, settings } of hierarchies) {
     const directory = `${parent}/${PROBE}`
-    yield* Effect.acquireRelease(fs.makeDirectory(directory), () => HostSubtree.remove(directory))
+    const below = inner === undefined ? [] : [PROGRAM, inner.keepers].filter((name) => name !== "")
+    const all = [directory, ...below.map((name) => `${directory}/${name}`)]
+    yield* Effect.forEach(all, (each) =>
+      Effect.acquireRelease(fs.makeDirectory(each), () => HostSubtree.remove(each))
+    )
     yield* Effect.forEach(settings, ([file, value]) => fs.writeFileString(`${directory}/${file}`, value))
   }
-  const files = hierarchies.map(({ join, parent }) => `${parent}/${PROBE}/${join}`)
-  const exitCode = yield* Command.exitCode(Command.make("/bin/sh", "-c", joinAll, "sh", ...files))
+  const words = hierarchies.flatMap((each) =>
+    joining(each).flatMap(([file, value]) => [`${each.parent}/${PROBE}/${file}`, value])
+  )
+  const exitCode = yield* Command.exitCode(Command.make("/bin/sh", "-c", writeAll, "sh", ...words))
   if (exitCode !== 0) return yield* new CgroupsUnusable({ reason: "no process may join a new cgroup" })
 }, Effect.scoped)
 

@@ -2,7 +2,16 @@ import { FileSystem } from "@effect/platform"
 import { Effect, Option, type Scope } from "effect"
 import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
-import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
+import {
+  type Caps,
+  type Cgroups,
+  type CgroupUsage,
+  type Hierarchy,
+  type MakeSubtree,
+  PROGRAM,
+  type Setting,
+  type Surroundings
+} from "./Cgroups.js"
 
 /** Microseconds in which the quota is counted: the kernel's default. */
 const PERIOD = 100_000
@@ -13,17 +22,26 @@ type Controller = (typeof controllers)[number]
 /** The share of a sandbox's memory that what its sockets hold may be, which version 1 counts apart from the rest. */
 const SOCKETS_SHARE = 1 / 32
 
-const settingsOf = (caps: Caps): Record<Controller, Hierarchy["settings"]> => ({
+const settingsOf = (
+  { memoryBytes, processes }: Pick<Caps, "memoryBytes" | "processes">,
+  processors?: number
+): Record<Controller, ReadonlyArray<Setting>> => ({
   memory: [
-    ["memory.limit_in_bytes", String(caps.memoryBytes)],
+    ["memory.limit_in_bytes", String(memoryBytes)],
     // Memory and swap together; there only where swap is counted.
-    ["memory.memsw.limit_in_bytes", String(caps.memoryBytes)],
-    // Of TCP and UDP, whatever the name says. Nothing is counted before it is set.
-    ["memory.kmem.tcp.limit_in_bytes", String(Math.floor(caps.memoryBytes * SOCKETS_SHARE))]
+    ["memory.memsw.limit_in_bytes", String(memoryBytes)],
+    // Of TCP and UDP, whatever the name says. Nothing is counted before it is set, and no cgroup below inherits it.
+    ["memory.kmem.tcp.limit_in_bytes", String(Math.floor(memoryBytes * SOCKETS_SHARE))]
   ],
-  pids: [["pids.max", String(caps.processes)]],
-  cpu: [["cpu.cfs_quota_us", String(Math.ceil(caps.processors * PERIOD))]],
+  pids: [["pids.max", String(processes)]],
+  cpu: processors === undefined ? [] : [["cpu.cfs_quota_us", String(Math.ceil(processors * PERIOD))]],
   cpuacct: []
+})
+
+/** With those that serve its programs. */
+const wholeOf = ({ keepers, memoryBytes, processes }: Caps) => ({
+  memoryBytes: memoryBytes + keepers.memoryBytes,
+  processes: processes + keepers.processes
 })
 
 /** Controllers that the sandbox may read. */
@@ -50,12 +68,16 @@ const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
 ) {
   const fs = yield* FileSystem.FileSystem
   const { own, shared } = yield* makeSubtree(directory)
-  const all = settingsOf(caps)
   // Those below take it over from here.
   if (carried.includes("memory")) yield* Effect.ignore(fs.writeFileString(`${own}/memory.swappiness`, "0"))
-  const settings = yield* Effect.filter(
-    carried.flatMap((controller) => all[controller]),
-    ([file]) => fs.exists(`${shared}/${file}`)
+  const known = (all: Record<Controller, ReadonlyArray<Setting>>) =>
+    Effect.filter(
+      carried.flatMap((controller) => all[controller]),
+      ([file]) => fs.exists(`${shared}/${file}`)
+    )
+  const settings = yield* known(settingsOf(wholeOf(caps), caps.processors))
+  const ofPrograms = (yield* known(settingsOf(caps))).map(
+    ([file, value]): Setting => [`${PROGRAM}/${file}`, value]
   )
   const visible = shown.find((controller) => carried.includes(controller))
   return {
@@ -63,7 +85,8 @@ const makeHierarchy = Effect.fn("CgroupV1.makeHierarchy")(function* (
     // Unlike cgroup.procs it moves a lone thread without a lock over the whole machine.
     join: "tasks",
     place: visible === undefined ? "" : `/sys/fs/cgroup/${visible}`,
-    settings
+    settings,
+    ...(carried.some(isEssential) ? { inner: { keepers: "", settings: ofPrograms } } : {})
   } satisfies Hierarchy
 })
 

@@ -2,7 +2,16 @@ import { FileSystem } from "@effect/platform"
 import { Effect, type Option, type Scope } from "effect"
 import { CgroupsUnusable } from "../HostErrors.js"
 import * as CgroupMounts from "./CgroupMounts.js"
-import type { Caps, Cgroups, CgroupUsage, Hierarchy, MakeSubtree, Surroundings } from "./Cgroups.js"
+import {
+  type Caps,
+  type Cgroups,
+  type CgroupUsage,
+  type Hierarchy,
+  type MakeSubtree,
+  PROGRAM,
+  type Setting,
+  type Surroundings
+} from "./Cgroups.js"
 
 /** Microseconds in which the quota is counted: the kernel's default. */
 const PERIOD = 100_000
@@ -15,11 +24,20 @@ const words = (text: string) => text.split(/\s+/).filter((word) => word !== "")
 /** Where processes go that stand in the way: only a cgroup without any hands its controllers on. */
 const ASIDE = "bulkhead-others"
 
-const settingsOf = (caps: Caps): Hierarchy["settings"] => [
-  ["memory.max", String(caps.memoryBytes)],
+/** Where those go that serve a sandbox's programs: a cgroup that hands controllers on must have no processes. */
+const KEEPERS = "keepers"
+
+const settingsOf = ({ keepers, memoryBytes, processes, processors }: Caps): ReadonlyArray<Setting> => [
+  ["memory.max", String(memoryBytes + keepers.memoryBytes)],
   ["memory.swap.max", "0"],
-  ["pids.max", String(caps.processes)],
-  ["cpu.max", `${Math.ceil(caps.processors * PERIOD)} ${PERIOD}`]
+  ["pids.max", String(processes + keepers.processes)],
+  ["cpu.max", `${Math.ceil(processors * PERIOD)} ${PERIOD}`]
+]
+
+const settingsOfPrograms = ({ memoryBytes, processes }: Caps): ReadonlyArray<Setting> => [
+  ["memory.max", String(memoryBytes)],
+  ["memory.swap.max", "0"],
+  ["pids.max", String(processes)]
 ]
 
 /** Lets the cgroups below have the controllers. */
@@ -80,8 +98,18 @@ const makeHierarchy = Effect.fn("CgroupV2.makeHierarchy")(function* (
   const { own, shared } = yield* makeSubtree(directory)
   yield* handOn(shared)
   yield* handOn(own)
-  const settings = yield* Effect.filter(settingsOf(caps), ([file]) => fs.exists(`${own}/${file}`))
-  return { parent: own, join: "cgroup.procs", place: "/sys/fs/cgroup", settings } satisfies Hierarchy
+  const known = (settings: ReadonlyArray<Setting>) =>
+    Effect.filter(settings, ([file]) => fs.exists(`${own}/${file}`))
+  const ofPrograms = (yield* known(settingsOfPrograms(caps))).map(
+    ([file, value]): Setting => [`${PROGRAM}/${file}`, value]
+  )
+  return {
+    parent: own,
+    join: "cgroup.procs",
+    place: "/sys/fs/cgroup",
+    settings: yield* known(settingsOf(caps)),
+    inner: { keepers: KEEPERS, settings: [["cgroup.subtree_control", "+memory +pids"], ...ofPrograms] }
+  } satisfies Hierarchy
 })
 
 const usageIn =

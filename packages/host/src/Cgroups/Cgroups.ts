@@ -1,14 +1,21 @@
 import type { Effect, Option, Scope } from "effect"
 
-/** What a sandbox as a whole may use. */
+/** What a sandbox may use. */
 export interface Caps {
-  /** Bytes; there is no swap beside it. */
+  /** Bytes that its programs may have together; there is no swap beside it. */
   readonly memoryBytes: number
   /** Processors; 1.5 is one and a half. */
   readonly processors: number
-  /** Processes and threads. */
+  /** Processes and threads of its programs. */
   readonly processes: number
+  /** What those that serve the programs may have beside that, so that a limit is never theirs. */
+  readonly keepers: { readonly memoryBytes: number; readonly processes: number }
 }
+
+export type Setting = readonly [file: string, value: string]
+
+/** The cgroup below a sandbox's that its programs are in. */
+export const PROGRAM = "program"
 
 /** A directory in which every sandbox gets a cgroup of its own. */
 export interface Hierarchy {
@@ -17,7 +24,14 @@ export interface Hierarchy {
   readonly join: "tasks" | "cgroup.procs"
   /** Where in the sandbox its cgroup can be read; empty: nowhere. */
   readonly place: string
-  readonly settings: ReadonlyArray<readonly [file: string, value: string]>
+  readonly settings: ReadonlyArray<Setting>
+  /** The cgroup of the sandbox's programs. Absent where the hierarchy limits only all of it. */
+  readonly inner?: {
+    /** The one beside it that those go to who serve the programs; empty: they stay in the sandbox's. */
+    readonly keepers: string
+    /** Each file with its way from the sandbox's cgroup. */
+    readonly settings: ReadonlyArray<Setting>
+  }
 }
 
 /** What a sandbox has used. */

@@ -28,18 +28,17 @@ const endProcesses = Effect.fn("HostSubtree.endProcesses")(function* (directory:
   )
 })
 
-/** Removes a host's cgroups, with whatever still runs in them. */
-const removeHost = Effect.fn("HostSubtree.removeHost")(function* (directory: string) {
-  const names = yield* Effect.tryPromise(() => NodeFs.readdir(directory, { withFileTypes: true })).pipe(
-    Effect.orElseSucceed(() => [])
-  )
-  const below = names.filter((entry) => entry.isDirectory()).map(({ name }) => `${directory}/${name}`)
-  yield* Effect.forEach(below, (cgroup) => Effect.zipRight(endProcesses(cgroup), remove(cgroup)), {
-    concurrency: "unbounded",
-    discard: true
+/** Removes a cgroup with all below it, and whatever still runs in them. */
+const removeTree = (directory: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const names = yield* Effect.tryPromise(() => NodeFs.readdir(directory, { withFileTypes: true })).pipe(
+      Effect.orElseSucceed(() => [])
+    )
+    const below = names.filter((entry) => entry.isDirectory()).map(({ name }) => `${directory}/${name}`)
+    yield* endProcesses(directory)
+    yield* Effect.forEach(below, removeTree, { concurrency: "unbounded", discard: true })
+    yield* remove(directory)
   })
-  yield* remove(directory)
-})
 
 /** The pid namespace: only hosts in the same one can tell by a pid whether the other runs. */
 export const pidNamespace = Effect.gen(function* () {
@@ -53,7 +52,7 @@ const reapDead = Effect.fn("HostSubtree.reapDead")(function* (shared: string, na
   const names = yield* Effect.orElseSucceed(fs.readDirectory(shared), () => [])
   const ours = names.filter((name) => /^\d+-\d+-/.test(name) && name.split("-")[2] === namespace)
   const dead = yield* Effect.filter(ours, (name) => Effect.map(HostInstance.isAlive(name), (alive) => !alive))
-  yield* Effect.forEach(dead, (name) => removeHost(`${shared}/${name}`), {
+  yield* Effect.forEach(dead, (name) => removeTree(`${shared}/${name}`), {
     concurrency: "unbounded",
     discard: true
   })
@@ -70,7 +69,7 @@ export const make = Effect.fn("HostSubtree.make")(function* (
   yield* fs.makeDirectory(shared, { recursive: true, mode: 0o755 })
   yield* reapDead(shared, namespace)
   yield* Effect.acquireRelease(fs.makeDirectory(`${shared}/${name}`, { mode: 0o755 }), () =>
-    removeHost(`${shared}/${name}`)
+    removeTree(`${shared}/${name}`)
   )
   return { shared, own: `${shared}/${name}` }
 })

@@ -20,14 +20,16 @@ const unavailable = (reason: string) =>
   })
 
 const FACTS = `grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status
-for file in memory.max memory/memory.limit_in_bytes; do cat /sys/fs/cgroup/$file 2>/dev/null; done; true`
+for file in program/memory.max memory/program/memory.limit_in_bytes; do cat /sys/fs/cgroup/$file 2>/dev/null; done
+cat /proc/self/cgroup`
 const LARGEST_PAGE = 65536
 const expected = ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"]
 
-/** The kernel takes only whole pages. */
+/** It is in the cgroup of programs, and sees that one's limit, of which the kernel takes only whole pages. */
 const showsLimit = (said: string, memoryBytes: number) => {
   const [, limit] = /^(\d+)$/m.exec(said) ?? []
-  return limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
+  const isInside = /^\d+:(.*,)?(memory|):.*\/program$/m.test(said)
+  return isInside && limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
 }
 
 /** Makes a sandbox like every other, and checks what a program in it says about its confinement. */

@@ -52,13 +52,14 @@ export const sandbox = (
   root: GuestRoot,
   options: HostOptions,
   agent: string,
-  limits: LaunchPlan.ProgramLimits
+  limits: LaunchPlan.ProgramLimits,
+  groupFiles: number
 ): ReadonlyArray<string> => [
   ...["--unshare-user", "--uid", "1000", "--gid", "1000"],
   ...[...namespaces, "--unshare-pid", "--as-pid-1", "--new-session", "--clearenv"],
   ...bareRoot(root, options),
   ...["--cap-drop", "ALL", "--seccomp", SECCOMP_FD, "--info-fd", INFO_FD],
-  ...["--", agent, "agent", "one", ...LaunchPlan.agentWords(limits).map(String)]
+  ...["--", agent, "agent", "one", ...[...LaunchPlan.agentWords(limits), groupFiles].map(String)]
 ]
 
 /** Where bwrap is installed. */

@@ -58,7 +58,7 @@ export const make = Effect.fn("Isolation.make")(
     yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, rootPlan))
     const bubblewrap = Option.map(bwrap, (program) => [
       program,
-      ...Bubblewrap.sandbox(root, options, guest.place, programLimits)
+      ...Bubblewrap.sandbox(root, options, guest.place, programLimits, LaunchPlan.groupFiles(hierarchies))
     ])
     const launcher = yield* Launcher.make({
       maxSandboxes: Math.min(options.maxSandboxes, MOST_SANDBOXES),

@@ -1,4 +1,4 @@
-import type { Hierarchy } from "../Cgroups/Cgroups.js"
+import type { Hierarchy, Setting } from "../Cgroups/Cgroups.js"
 import { HOSTNAME } from "./GuestEtc.js"
 import { type GuestRoot, parentsOf } from "./GuestRoot.js"
 
@@ -76,16 +76,24 @@ const sandboxLines = ({ agent, disk, programLimits }: RootPlan): ReadonlyArray<L
   ["agent", agent, ...agentWords(programLimits)]
 ]
 
-const cgroupLine = ({ join, parent, place, settings }: Hierarchy): Line => [
-  ...(["cgroup", parent, join, place] as const),
-  ...settings.map(([file, value]) => `${file}=${value}`)
+const words = (settings: ReadonlyArray<Setting>) => settings.map(([file, value]) => `${file}=${value}`)
+
+const cgroupLines = ({ inner, join, parent, place, settings }: Hierarchy): ReadonlyArray<Line> => [
+  ["cgroup", parent, join, place, ...words(settings)],
+  ...(inner === undefined ? [] : [["inner", inner.keepers, ...words(inner.settings)] as const])
 ]
+
+/** How many files of the cgroup of programs an agent is passed: what lets one in, of each, and one that limits them. */
+export const groupFiles = (hierarchies: ReadonlyArray<Hierarchy>): number => {
+  const joins = hierarchies.filter(({ inner }) => inner !== undefined).length
+  return joins === 0 ? 0 : joins + 1
+}
 
 /** The text that the launcher reads at its start, with plan.c: what it makes once, and what for each sandbox. */
 export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [
-    ...hierarchies.map(cgroupLine),
+    ...hierarchies.flatMap(cgroupLines),
     ...(rootPlan === undefined ? [] : [...sandboxLines(rootPlan), ...rootLines(rootPlan.root, evidence)])
   ]
   return lines.map((line) => `${line.join("\t")}\n`).join("")

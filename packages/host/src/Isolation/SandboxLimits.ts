@@ -8,14 +8,21 @@ import type { ProgramLimits } from "./LaunchPlan.js"
 /** Processes of the host's in each sandbox: agent, supervisor, one that sends signals, and bwrap where it stays. */
 const serving: Record<KernelUids, number> = { two: 3, one: 4 }
 
+/**
+ * Bytes beside a sandbox's own for agent and supervisor: 5 MiB of buffers in the agent, three times what is kept of
+ * an output in the supervisor, both programs, and what the kernel holds for each process.
+ */
+const KEEPERS_MEMORY = 24 * 1_048_576
+
 /** Before this kernel an unprivileged user's limit of processes counts all that it runs on this machine. */
 const KERNEL_WITH_LIMITS_PER_NAMESPACE = 5.14
 
-/** What a sandbox's cgroup allows. */
+/** What a sandbox's cgroups allow. */
 export const caps = (options: HostOptions, uids: KernelUids): Caps => ({
   memoryBytes: options.memoryBytes,
   processors: (ThisProcess.processors * options.cpuPercent) / 100,
-  processes: options.processes + serving[uids]
+  processes: options.processes,
+  keepers: { memoryBytes: KEEPERS_MEMORY, processes: serving[uids] }
 })
 
 /** Of a sandbox's memory: the share that descriptors may hold beside it, and that connections nobody accepted may. */

@@ -141,8 +141,8 @@ const runProgram = Effect.fnUntraced(function* (
 const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
 
 /**
- * What the program left in its output directory. Where a process of its own may still be at work there, nothing can be
- * trusted.
+ * What the program left in its output directory. Unless it is proven that no process of its own is still at work
+ * there, nothing can be trusted.
  */
 const collect = Effect.fnUntraced(function* (
   { executionId, killSwitch, limits, request }: AcceptedExecution,
@@ -150,6 +150,8 @@ const collect = Effect.fnUntraced(function* (
 ) {
   if (!report?.outputs) return nothingCollected
   const outputDir = request.outputDir ?? defaultOutputDir
+  if (report.survivors === "unknown")
+    return notCollected(outputDir, "it is not certain that no process of the program survived")
   if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
   const collector = yield* ArtifactCollector
   const sandbox = yield* Sandbox

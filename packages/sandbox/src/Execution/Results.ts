@@ -45,7 +45,8 @@ const enforcementOf = ({ cgroup, report }: Outcome): Receipt["enforcement"] => {
 const receiptOf = ({ outcome, destroyed }: Attempt): Receipt => ({
   signals: outcome.signals,
   ...seenDead(outcome),
-  ...survivorsOf(outcome, destroyed),
+  survivors: outcome.report?.survivors ?? "unknown",
+  ...oomKillsOf(outcome),
   sandboxDestroyed: destroyed,
   enforcement: enforcementOf(outcome)
 })
@@ -56,11 +57,8 @@ const seenDead = ({ report }: Outcome) => {
   return survivors === 0 ? { leftRunning, deadAtMs: clearedMs } : { leftRunning }
 }
 
-/** Whatever ran in a sandbox that is gone is gone with it. */
-const survivorsOf = ({ report }: Outcome, destroyed: boolean) => {
-  if (destroyed) return { survivors: 0 }
-  return report === undefined ? {} : { survivors: report.survivors }
-}
+const oomKillsOf = ({ report }: Outcome) =>
+  report === undefined || report.cgroup === "none" ? {} : { oomKills: report.oomKills }
 
 const exitOf = ({ end, report }: Outcome) => {
   if (report !== undefined) return exitOfReport(report)

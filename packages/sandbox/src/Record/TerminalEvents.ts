@@ -1,4 +1,4 @@
-import type { EventLevel, EventName, ExecutionResult, Verdict } from "@bulkhead/domain"
+import type { EventLevel, EventName, ExecutionResult, Receipt, Verdict } from "@bulkhead/domain"
 import type { TerminalEvent } from "./ExecutionLog.js"
 
 /** What an auditor asks first. The program's output is in the result alone. */
@@ -8,7 +8,13 @@ const factsOf = ({ error, exitCode, metrics, receipt, signal, verdict }: Executi
   ...(exitCode === undefined ? {} : { exitCode }),
   ...(signal === undefined ? {} : { signal }),
   metrics,
-  ...(receipt ? { survivors: receipt.survivors, sandboxDestroyed: receipt.sandboxDestroyed } : {})
+  ...(receipt ? factsOfReceipt(receipt) : {})
+})
+
+const factsOfReceipt = ({ oomKills, sandboxDestroyed, survivors }: Receipt) => ({
+  survivors,
+  ...(oomKills === undefined ? {} : { oomKills }),
+  sandboxDestroyed
 })
 
 const eventOfVerdict = (verdict: Verdict): readonly [EventLevel, EventName] => {

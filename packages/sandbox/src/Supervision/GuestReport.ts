@@ -1,3 +1,4 @@
+import { Survivors } from "@bulkhead/domain"
 import { Option, Schema } from "effect"
 
 /** What the supervisor in the sandbox says when all is over. */
@@ -11,7 +12,10 @@ export const GuestReport = Schema.Struct({
   wallMs: Schema.Number,
   cpuMs: Schema.Number,
   peakBytes: Schema.Number,
+  /** Processes that the memory limit killed while the program ran; 0 also where no cgroup counts them. */
   oomKills: Schema.Number,
+  /** The limit that really held: the cgroup's, the program's, or what the machine has. */
+  memoryLimitBytes: Schema.Number,
   forksRefused: Schema.Boolean,
   diskFull: Schema.Boolean,
   /** Whether the language's own parser refuses the program. */
@@ -19,7 +23,7 @@ export const GuestReport = Schema.Struct({
   /** Processes that the program left behind, and that were killed. */
   leftRunning: Schema.Number,
   /** Processes that outlived even that. */
-  survivors: Schema.Number,
+  survivors: Survivors,
   /** When the last of its processes was seen dead, since its start. */
   clearedMs: Schema.Number,
   signals: Schema.Array(Schema.Struct({ signal: Schema.Literal("SIGTERM", "SIGKILL"), atMs: Schema.Number })),

@@ -30,11 +30,13 @@ const cpuTimeLimit = ({ maxCpuTime }: LimitValues) =>
     `Execution timeout: the program used more than ${maxCpuTime} s of CPU time`
   )
 
-const memoryLimit = ({ maxMemoryMB }: LimitValues) =>
+const megabyte = 1_048_576
+
+const memoryLimit = ({ memoryLimitBytes }: GuestReport) =>
   judgement(
     "MemoryLimitExceeded",
     "MEMORY_LIMIT_EXCEEDED",
-    `The program needed more than ${maxMemoryMB} MB of memory`
+    `The program needed more than ${Math.round(memoryLimitBytes / megabyte)} MB of memory`
   )
 
 const processLimit = ({ maxProcesses }: LimitValues) =>
@@ -81,7 +83,6 @@ export const exitOfReport = ({ exited, status }: GuestReport): CommandExit => {
 /** A program that failed by itself, seen in the light of what it ran into. */
 const ofFailedReport = (report: GuestReport, limits: LimitValues): Judgement => {
   const exit = exitOfReport(report)
-  if (report.oomKills > 0) return memoryLimit(limits)
   // A program can send itself the signal, but not without having used the time.
   if (exit.signal === "SIGXCPU" && report.cpuMs >= limits.maxCpuTime * 1000) return cpuTimeLimit(limits)
   if (exit.signal === "SIGXFSZ" || report.diskFull) return diskLimit()
@@ -92,19 +93,22 @@ const ofFailedReport = (report: GuestReport, limits: LimitValues): Judgement => 
 }
 
 const ofReport = (report: GuestReport, limits: LimitValues, timeout: number): Judgement => {
+  if (report.reason === "" && report.exited && report.status === 0) return { verdict: "Completed" }
+  // Whatever came of the rest, since somebody may have waited for those that the limit killed.
+  if (report.oomKills > 0) return memoryLimit(report)
   switch (report.reason) {
     case "timeout":
       return timeLimit(timeout)
     case "cpu":
       return cpuTimeLimit(limits)
     case "memory":
-      return memoryLimit(limits)
+      return memoryLimit(report)
     case "processes":
       return processLimit(limits)
     case "output":
       return outputLimit(limits)
     case "":
-      return report.exited && report.status === 0 ? { verdict: "Completed" } : ofFailedReport(report, limits)
+      return ofFailedReport(report, limits)
   }
 }
 

@@ -63,6 +63,7 @@ export const result = (name: string, rest: Partial<ExecutionResult> = {}): Execu
   rejectedArtifacts: [],
   receipt: {
     signals: [{ signal: "SIGTERM", atMs: 1 }],
+    survivors: 0,
     sandboxDestroyed: true,
     enforcement: { memory: "none" }
   },
