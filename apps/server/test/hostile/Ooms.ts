@@ -203,6 +203,9 @@ os._exit(1)`,
     code: `
 import os, socket${unattractive}
 shield()
+# One process may not open enough.
+for _ in range(3):
+    if os.fork() == 0: break
 held = []
 try:
     while True:
@@ -212,7 +215,7 @@ try:
             try:
                 while True: end.send(b"x" * 65536)
             except BlockingIOError: pass
-except OSError: pass
+except OSError: del held[-8:]
 ${hide(105)}
 become_tiny()`,
     ...exceeded
