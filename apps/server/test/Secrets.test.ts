@@ -87,7 +87,10 @@ describe("what the server writes", () => {
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* ServerProcess.refused({ DATABASE_URL: secrets.DATABASE_URL })
       assert.strictEqual(code, 1)
-      assert.match(stderr, /^bulkhead: The database could not be opened[^\n]*\n$/)
+      assert.match(
+        stderr,
+        /^bulkhead: DATABASE_URL: The database could not be opened: connection refused[^\n]*\n$/
+      )
       assert.notInclude(stdout + stderr, "hush")
     })
   )
