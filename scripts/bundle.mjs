@@ -1,8 +1,8 @@
 // Bundles the server, straight from the sources, into one file that starts fast.
-import { copyFileSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { root, sources, stateOf, whenChanged } from "./project.mjs"
+import { replaceFile, root, sources, stateOf, whenChanged } from "./project.mjs"
 
 /** The bundled server. */
 export const bundle = join(root, "apps/server/dist/bulkhead.js")
@@ -51,7 +51,7 @@ export const bundleWithPrograms = async (entry, outfile, directories) => {
   await bundleModule(entry, outfile)
   for (const directory of directories.map((directory) => join(root, directory))) {
     for (const name of readdirSync(directory).filter((name) => /\.py$|^guest-/.test(name))) {
-      copyFileSync(join(directory, name), join(dirname(outfile), name))
+      replaceFile(join(directory, name), join(dirname(outfile), name))
     }
   }
 }

@@ -1,7 +1,16 @@
 // What the scripts share: where the project is, how to run a command, and whether something is still up to date.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -24,6 +33,13 @@ export const run = (command, args, { show = false, env = process.env, cwd = root
   if (error) fail(`could not run ${command}: ${error.message}`)
   if (status !== 0 && !show) process.stderr.write(Buffer.concat([stdout, stderr]))
   return status === 0
+}
+
+/** Copies a file into the place of another, which may be a program that runs: that one keeps what it has open. */
+export const replaceFile = (from, to) => {
+  const beside = `${to}.${process.pid}.new`
+  copyFileSync(from, beside)
+  renameSync(beside, to)
 }
 
 /** The files beneath a directory. */

@@ -2,7 +2,9 @@ import { SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
 import { Backend } from "./Backend.js"
+import * as DataPlace from "./DataPlace.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
+import { StoreConfig } from "./settings/StoreConfig.js"
 
 const loopbackOf = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host)
 
@@ -29,12 +31,14 @@ const line = (name: string, value: string) => Console.log(`  ${name.padEnd(12)}$
 /** Says where the server listens and how to use it. A token that nobody chose is printed here, this once. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
+    const { adminToken, adminTokenIsRandom, callerKeys, host, instance } = yield* ServerConfig
     const { address } = yield* HttpServer.HttpServer
     const { isolation } = yield* Backend
     const url = urlOf(loopbackOf(host), address)
     yield* Console.log(`Bulkhead is listening on ${urlOf(host, address)}`)
-    yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "ADMIN_API_TOKEN")
+    yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "from ADMIN_API_TOKEN")
+    yield* line("instance", instance)
+    yield* line("data", DataPlace.describe(yield* StoreConfig))
     yield* line("isolation", isolation)
     yield* line("docs", `${url}/docs`)
     yield* line("try", curl(url, callerKeys.length > 0))

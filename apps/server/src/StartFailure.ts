@@ -5,12 +5,13 @@ const configLines = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
     ? [...configLines(error.left), ...configLines(error.right)]
     : [`${error.path.join(".")}: ${error.message}`]
 
-/** A failure in one line. */
-export const describeFailure = (error: unknown): string => {
+const textOf = (error: unknown) => {
   if (ConfigError.isConfigError(error)) return [...new Set(configLines(error))].join("; ")
-  const text = Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
-  return text.replaceAll(/\s*\n\s*/g, " ")
+  return Predicate.hasProperty(error, "message") ? String(error.message) : String(error)
 }
+
+/** A failure in one line. */
+export const describeFailure = (error: unknown): string => textOf(error).replaceAll(/\s*\n\s*/g, " ")
 
 /** Says in one line why the server did not start; only a defect gets a stack trace. */
 export const report = <E>(cause: Cause.Cause<E>) => {

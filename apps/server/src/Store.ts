@@ -6,11 +6,13 @@ import {
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
-import { Prices } from "@bulkhead/sandbox"
+import { Prices, type StoreFailure } from "@bulkhead/sandbox"
 import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
-import { Effect, Layer, Option } from "effect"
+import { ConfigError, Effect, Layer, Option } from "effect"
+import * as DataDirectory from "./DataDirectory.js"
 import * as EventLog from "./EventLog.js"
+import { reasonOf } from "./Reason.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
 import { StoreConfig, type StoreSettings } from "./settings/StoreConfig.js"
 
@@ -21,6 +23,15 @@ const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
     onNone: () => SqliteStore.layer({ directory, synchronous: durability }),
     onSome: (url) => PostgresStore.layer({ url })
   })
+
+/** A database that cannot be used, as a failure of the variable that names it. */
+const databaseFailure =
+  ({ databaseUrl }: StoreSettings) =>
+  ({ cause, message }: StoreFailure) =>
+    ConfigError.InvalidData(
+      [Option.isSome(databaseUrl) ? "DATABASE_URL" : "SANDBOX_DATA_DIR"],
+      cause === undefined ? message : `${message}: ${reasonOf(cause)}`
+    )
 
 const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
   Layer.unwrapEffect(
@@ -46,19 +57,32 @@ const executions = Layer.unwrapEffect(
       SqlIdempotencyKeys.layer({ instance }),
       retention(settings),
       Layer.succeed(Prices, settings.prices)
-    ).pipe(Layer.provide(database(settings)))
+    ).pipe(Layer.provide(database(settings)), Layer.mapError(databaseFailure(settings)))
   )
 )
+
+/** Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere. */
+const artifactFiles = (directory: string, instance: string) => {
+  const path = join(directory, `artifacts of ${instance}`)
+  return Layer.mapError(FileArtifactStore.layer(path), DataDirectory.failure(path))
+}
 
 const artifacts = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     ValidatingArtifactCollector.layer().pipe(
-      // Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere.
-      Layer.provideMerge(FileArtifactStore.layer(join(settings.directory, `artifacts of ${instance}`))),
+      Layer.provideMerge(artifactFiles(settings.directory, instance)),
       Layer.provide(scanner(settings))
     )
   )
 )
 
+const dataDirectory = Layer.effectDiscard(
+  Effect.flatMap(StoreConfig, ({ directory }) => DataDirectory.ensure(directory))
+)
+
 /** Where executions, their events and their artifacts are kept, as the settings say. */
-export const layer = executions.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))
+export const layer = executions.pipe(
+  Layer.provideMerge(artifacts),
+  Layer.provide(dataDirectory),
+  Layer.provide(NodeContext.layer)
+)

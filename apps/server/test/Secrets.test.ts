@@ -50,7 +50,7 @@ describe("what the server writes", () => {
     Effect.gen(function* () {
       const { DATABASE_URL: _, ...others } = secrets
       const { stderr, stdout } = yield* writtenBy(
-        { ...others, SANDBOX_BACKEND: "embedded" },
+        { ...others, SANDBOX_BACKEND: "embedded", SANDBOX_INSTANCE: "main-1" },
         Effect.gen(function* () {
           assert.strictEqual((yield* execute("hush-the-key-of-ann")).status, 200)
           assert.strictEqual((yield* execute("hush-another-key")).status, 401)
@@ -59,6 +59,9 @@ describe("what the server writes", () => {
         })
       )
       assert.include(stdout, '"event":"execution_completed"')
+      assert.match(stdout, /^ {2}admin token +from ADMIN_API_TOKEN$/m)
+      assert.match(stdout, /^ {2}instance +main-\d$/m)
+      assert.match(stdout, /^ {2}data +\/\S+$/m)
       assert.notInclude(stdout, "hush")
       assert.notInclude(stderr, "hush")
     })
@@ -87,7 +90,10 @@ describe("what the server writes", () => {
     Effect.gen(function* () {
       const { code, stderr, stdout } = yield* ServerProcess.refused({ DATABASE_URL: secrets.DATABASE_URL })
       assert.strictEqual(code, 1)
-      assert.match(stderr, /^bulkhead: The database could not be opened[^\n]*\n$/)
+      assert.match(
+        stderr,
+        /^bulkhead: DATABASE_URL: The database could not be opened: connection refused[^\n]*\n$/
+      )
       assert.notInclude(stdout + stderr, "hush")
     })
   )

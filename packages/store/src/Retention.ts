@@ -47,6 +47,27 @@ interface Prefix {
   readonly bytes: number
 }
 
+interface ExecutionRow {
+  readonly execution_id: string
+  readonly instance: string
+  readonly started_at: number | string
+  readonly bytes: number | string
+  readonly event_bytes: number | string
+}
+
+/** What an execution's row gives back when it is removed. */
+const ownBytes = (row: ExecutionRow) => Number(row.bytes) + GroupRows.executionOverhead
+
+/** The first rows that together are so many bytes, with their events; all of them when they are fewer. */
+const firstOf = (rows: ReadonlyArray<ExecutionRow>, bytes: number) => {
+  let sum = 0
+  const last = rows.findIndex((row) => {
+    sum += ownBytes(row) + Number(row.event_bytes)
+    return sum >= bytes
+  })
+  return last === -1 ? rows : rows.slice(0, last + 1)
+}
+
 interface EventRow {
   readonly sequence: number | string
   readonly hash: string
@@ -61,15 +82,18 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const charge = (instance: string, bytes: number) =>
     sql`UPDATE chains SET bytes = bytes - ${bytes} WHERE instance = ${instance}`
 
-  /** Removes the oldest ended executions that ended before a time, and gives when the last of them began. */
-  const removeExecutions = Effect.fnUntraced(function* (before: number) {
-    const rows = yield* sql<{
-      execution_id: string
-      instance: string
-      started_at: number | string
-      bytes: number | string
-    }>`SELECT execution_id, instance, started_at, COALESCE(OCTET_LENGTH(result), 0) AS bytes FROM executions
+  /**
+   * Removes the oldest ended executions that ended before a time, no more than it takes to free so many bytes, and
+   * gives when the last of them began.
+   */
+  const removeExecutions = Effect.fnUntraced(function* (before: number, excess: number) {
+    const oldest = yield* sql<ExecutionRow>`
+      SELECT execution_id, instance, started_at, COALESCE(OCTET_LENGTH(result), 0) AS bytes,
+        (SELECT COALESCE(SUM(OCTET_LENGTH(e.event) + ${sql.literal(String(GroupRows.eventOverhead))}), 0)
+          FROM events e WHERE e.execution_id = executions.execution_id) AS event_bytes
+      FROM executions
       WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`
+    const rows = firstOf(oldest, excess)
     if (rows.length === 0) return { count: 0, until: 0 }
     const ids = sql.in(rows.map((row) => row.execution_id))
     const named = yield* sql<{ execution_id: string }>`
@@ -82,11 +106,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     // Nobody may release their keys: a request whose execution is forgotten must not run again.
     yield* sql`UPDATE idempotency_keys SET instance = '' WHERE execution_id IN ${ids}`
     const bytes = new Map<string, number>()
-    for (const row of rows)
-      bytes.set(
-        row.instance,
-        (bytes.get(row.instance) ?? 0) + Number(row.bytes) + GroupRows.executionOverhead
-      )
+    for (const row of rows) bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + ownBytes(row))
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
     return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
   })
@@ -152,12 +172,13 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   )
 
   const byAge = Effect.fnUntraced(function* (before: number) {
+    const remove = sql.withTransaction(removeExecutions(before, Number.POSITIVE_INFINITY))
     let executions = 0
-    let { count } = yield* sql.withTransaction(removeExecutions(before))
+    let { count } = yield* remove
     while (count > 0) {
       executions += count
       yield* stepBetween
-      count = (yield* sql.withTransaction(removeExecutions(before))).count
+      count = (yield* remove).count
     }
     return { executions, events: yield* allEvents(before) }
   })
@@ -165,13 +186,15 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const bySize = Effect.fnUntraced(function* (bound: number, now: number) {
     let executions = 0
     let events = 0
-    while ((yield* bytesKept) > bound) {
-      const { count, until } = yield* sql.withTransaction(removeExecutions(now))
+    let excess = (yield* bytesKept) - bound
+    while (excess > 0) {
+      const { count, until } = yield* sql.withTransaction(removeExecutions(now, excess))
       const removed = yield* allEvents(until)
       if (count + removed === 0) break
       executions += count
       events += removed
       yield* stepBetween
+      excess = (yield* bytesKept) - bound
     }
     return { executions, events }
   })

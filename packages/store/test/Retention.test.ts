@@ -10,8 +10,8 @@ const { began, ended, happened, id, put, result } = Entries
 
 const day = 86_400_000
 
-/** An execution that began and ended so many days ago. */
-const execution = Effect.fnUntraced(function* (name: string, days: number, live = false) {
+/** An execution that began and ended so many days ago, with so many bytes of output. */
+const execution = Effect.fnUntraced(function* (name: string, days: number, live = false, output = 0) {
   const now = yield* Clock.currentTimeMillis
   const at = now - days * day
   const logged = (event: "execution_queued" | "execution_completed") => {
@@ -21,7 +21,8 @@ const execution = Effect.fnUntraced(function* (name: string, days: number, live 
   yield* put(began(name, { startedAt: at }), logged("execution_queued"))
   if (live) return
   const usage = { sandboxMs: 1, vcpuSeconds: 1, gibSeconds: 1, artifactBytes: 0, costUsd: 1 }
-  yield* put(logged("execution_completed"), ended(name, { endedAt: at + 1, result: result(name), usage }))
+  const whole = output === 0 ? result(name) : result(name, { stdout: "x".repeat(output) })
+  yield* put(logged("execution_completed"), ended(name, { endedAt: at + 1, result: whole, usage }))
 })
 
 const quick = { pause: 0, step: 3 }
@@ -114,6 +115,25 @@ onEach("Retention", (kind) => {
         // The last one's end came after its beginning, so its last event may stay.
         yield* Retention.run({ maxAge: 0, ...quick })
         assert.strictEqual(yield* bytes, 0)
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+
+  it.scopedLive("removes no more than it takes to come within the bound", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const names = Array.from({ length: 30 }, (_, index) => `n${String(index).padStart(2, "0")}`)
+        for (const [index, name] of names.entries()) yield* execution(name, 1 - index / 100, false, 80_000)
+        yield* Retention.run({ maxBytes: 1_048_576, pause: 0 })
+        const [row] = yield* sql<{ bytes: number | string }>`SELECT bytes FROM chains`
+        assert.isAtMost(Number(row?.bytes), 1_048_576)
+        // Twelve fit; one more goes where the events of the last one that was removed are still there.
+        const kept = yield* remaining
+        assert.isAtLeast(kept.length, 11)
+        assert.deepStrictEqual(kept, names.slice(-kept.length))
       })
       yield* Effect.provide(body, storeIn(database))
     })
