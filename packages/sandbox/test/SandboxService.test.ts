@@ -472,6 +472,29 @@ describe("bad requests", () => {
     )
   }
 
+  const long = "a".repeat(1_000_000)
+  const large: ReadonlyArray<readonly [string, unknown]> = [
+    ["code that is an array", { code: [long] }],
+    ["a long text where a number belongs", { code: "1", timeout: long }],
+    ["a long field name", { code: "1", [long]: 1 }],
+    ["a long variable name", { code: "1", env: { [`${long}-`]: "1" } }],
+    ["a long language", { code: "1", language: long }],
+    ["a long encoding", { code: "1", files: [{ path: "a", content: "", encoding: long }] }],
+    ["a long user", { code: "1", userId: long }],
+    ["too many files", { code: "1", files: Array.from({ length: 65 }, () => ({ path: long, content: "" })) }],
+    ["nothing but text", long]
+  ]
+  for (const [name, request] of large) {
+    it.effect(`${name} is not repeated as a whole`, () =>
+      Effect.gen(function* () {
+        const sandboxes = yield* SandboxService
+        const refusal = yield* Effect.flip(sandboxes.execute(request as never))
+        assert(refusal._tag === "InvalidRequest")
+        assert.isAtMost(refusal.message.length + refusal.field.length, 1000)
+      }).pipe(Effect.provide(service()))
+    )
+  }
+
   it.effect("too much code", () =>
     Effect.gen(function* () {
       const sandboxes = yield* SandboxService
