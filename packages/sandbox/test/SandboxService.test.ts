@@ -505,6 +505,38 @@ describe("bad requests", () => {
     )
   }
 
+  const at = (...paths: ReadonlyArray<string>) => ({ files: paths.map((path) => ({ path, content: "" })) })
+  const crowded: ReadonlyArray<readonly [object, string]> = [
+    [at("a", "b", "a"), "files.2.path: 'a' is files.0 already"],
+    [at("a", "a/b"), "files.1.path: 'a/b' lies in 'a', which files.0 is"],
+    [at("a/b/c", "a"), "files.1.path: 'a' has 'a/b/c' in it, which files.0 is"],
+    [at("main.py"), "files.0.path: 'main.py' is the program's own file already"],
+    [{ language: "bash", ...at("main.sh") }, "files.0.path: 'main.sh' is the program's own file already"],
+    [at("main.py/x"), "files.0.path: 'main.py/x' lies in 'main.py', which the program's own file is"],
+    [at("output"), "files.0.path: 'output' is the output directory already"],
+    [{ outputDir: "a/b", ...at("a") }, "files.0.path: 'a' has 'a/b' in it, which the output directory is"],
+    [{ outputDir: "main.py" }, "outputDir: 'main.py' is the program's own file already"],
+    [{ outputDir: "main.py/x" }, "outputDir: 'main.py/x' lies in 'main.py', which the program's own file is"]
+  ]
+  for (const [request, message] of crowded) {
+    it.effect(`says "${message}"`, () =>
+      Effect.gen(function* () {
+        const { execute } = yield* SandboxService
+        const refusal = yield* Effect.flip(execute({ code: "print(1)", ...request }))
+        assert.include(refusal, { _tag: "InvalidRequest", field: message.split(":")[0], message })
+        assert.strictEqual((yield* (yield* MockSandboxes).created).length, 0)
+      }).pipe(Effect.provide(service()))
+    )
+  }
+
+  it.effect("files beside each other and in the output directory are none", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      const files = at("a/b", "a/c", "ab", "main.js", "output/d", "output/main.py", "outputs").files
+      assert.isTrue((yield* execute({ code: "print(1)", files })).success)
+    }).pipe(Effect.provide(service()))
+  )
+
   const long = "a".repeat(1_000_000)
   const large: ReadonlyArray<readonly [string, unknown]> = [
     ["code that is an array", { code: [long] }],
