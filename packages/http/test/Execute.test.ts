@@ -117,7 +117,7 @@ describe("POST /api/execute", () => {
   it.effect("refuses what is not JSON, and says why", () =>
     Effect.gen(function* () {
       const long = "a".repeat(100_000)
-      const bodies: ReadonlyArray<readonly [BodyInit, RegExp]> = [
+      const bodies: ReadonlyArray<readonly [string | Uint8Array, RegExp]> = [
         ["", /but it is empty$/],
         ["{", /position 1\b|end of JSON input|property name/],
         ["{'code': 1}", /position 1\b/],
