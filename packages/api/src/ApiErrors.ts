@@ -1,4 +1,4 @@
-import { ExecutionError, ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
+import { cut, ExecutionError, ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
 import { HttpApiError, HttpApiSchema } from "@effect/platform"
 import { type Cause, Data, Schema } from "effect"
 
@@ -47,7 +47,7 @@ const answer = <Self extends WithError>(
 
 const firstIssue = ({ issues, message }: HttpApiError.HttpApiDecodeError) => {
   const issue = issues[0]
-  return issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`
+  return cut(issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`, 500)
 }
 
 /** 400: a parameter of the address is not of the contract's form. */

@@ -24,6 +24,16 @@ export const InputFile = Schema.Struct({
 )
 export type InputFile = typeof InputFile.Type
 
+const mostFiles = 64
+
+const InputFiles = Schema.Array(InputFile)
+  .annotations({ description: "an array of files" })
+  .pipe(
+    Schema.maxItems(mostFiles, {
+      message: ({ actual }) => `expected at most ${mostFiles} files, got ${(actual as Array<unknown>).length}`
+    })
+  )
+
 /** Together with their names, the variables travel in one of Linux's 128 KiB strings. */
 const environmentCharacters = 32_768
 
@@ -36,11 +46,13 @@ const EnvironmentVariables = Schema.Record({
   value: Schema.String.pipe(
     Schema.filter((value) => !value.includes("\0"), { message: () => "expected text without NUL" })
   )
-}).pipe(
-  Schema.filter((variables) => Object.entries(variables).flat().join().length <= environmentCharacters, {
-    message: () => `expected at most ${environmentCharacters} characters in all`
-  })
-)
+})
+  .annotations({ description: "an object of strings" })
+  .pipe(
+    Schema.filter((variables) => Object.entries(variables).flat().join().length <= environmentCharacters, {
+      message: () => `expected at most ${environmentCharacters} characters in all`
+    })
+  )
 
 /** Where a program leaves its artifacts unless its request says otherwise; relative to its home. */
 export const defaultOutputDir = "output"
@@ -61,7 +73,7 @@ export const ExecutionRequest = Schema.Struct({
   /** Whether code that may already have run may be run again after the infrastructure failed. */
   retryOnFailure: Schema.optionalWith(Schema.Boolean, { default: () => false }),
   userId: Schema.optional(UserId),
-  files: Schema.optionalWith(Schema.Array(InputFile).pipe(Schema.maxItems(64)), { default: () => [] }),
+  files: Schema.optionalWith(InputFiles, { default: () => [] }),
   env: Schema.optionalWith(EnvironmentVariables, { default: () => ({}) }),
   /** Where the program leaves its artifacts, in its home: `$SANDBOX_OUTPUT_DIR`; `output` unless told. */
   outputDir: Schema.optional(RelativePath),

@@ -13,12 +13,13 @@ import {
   ExecutionId,
   ExecutionNotFound,
   executionError,
+  faultOf,
   type LimitChanges,
   type Page
 } from "@bulkhead/domain"
 import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
 import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Effect, ParseResult, Schema } from "effect"
+import { Cause, Effect, Schema } from "effect"
 import * as Handlers from "./Handlers.js"
 import * as RequestBody from "./RequestBody.js"
 
@@ -56,10 +57,7 @@ const decodeReason = Schema.decodeUnknown(KillReason, { onExcessProperty: "error
 const killReason = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   if (request.headers["content-type"] === undefined) return "admin_request"
   const body = yield* jsonOf(request)
-  const { reason } = yield* Effect.mapError(decodeReason(body), (error) => {
-    const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-    return badRequest({ message: `${issue?.path.join(".") || "body"}: ${issue?.message ?? "malformed"}` })
-  })
+  const { reason } = yield* Effect.mapError(decodeReason(body), (error) => badRequest(faultOf(error, "body")))
   return reason ?? "admin_request"
 })
 

@@ -1,4 +1,4 @@
-import { InvalidRequest, RequestTooLarge } from "@bulkhead/domain"
+import { cut, InvalidRequest, RequestTooLarge } from "@bulkhead/domain"
 import type { HttpServerRequest } from "@effect/platform"
 import { Chunk, Effect, Stream } from "effect"
 import { freshId } from "./Refusals.js"
@@ -11,7 +11,9 @@ const malformed = (message: string) =>
     (executionId) => new InvalidRequest({ executionId, field, message: `${field}: ${message}` })
   )
 
-const notJson = Effect.suspend(() => malformed("expected JSON in UTF-8"))
+const notJson = (reason: string) => malformed(`expected JSON in UTF-8, but ${reason}`)
+
+const empty = notJson("it is empty")
 
 const tooLarge = (largest: number) =>
   Effect.flatMap(freshId, (executionId) => {
@@ -42,14 +44,23 @@ const bytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServer
       return { size: grown, kept: isKept ? Chunk.append(kept, chunk) : Chunk.empty() }
     }
     // A request may have no body, or be broken off.
-  ).pipe(Effect.catchAll(() => notJson))
+  ).pipe(Effect.catchAll(() => (announced === 0 ? empty : notJson("it was broken off"))))
   return Math.max(read.size, announced) > largest ? yield* tooLarge(largest) : Buffer.concat([...read.kept])
 })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-const parse = (body: Uint8Array) =>
-  Effect.try((): unknown => JSON.parse(utf8.decode(body))).pipe(Effect.catchAll(() => notJson))
+const decode = (body: Uint8Array) =>
+  Effect.catchAll(
+    Effect.try(() => utf8.decode(body)),
+    () => notJson("it is not UTF-8")
+  )
+
+/** The parser says where the mistake is, and shows a few characters around it. */
+const parse = (text: string) =>
+  Effect.try({ try: (): unknown => JSON.parse(text), catch: (error) => cut((error as Error).message) }).pipe(
+    Effect.catchAll((mistake) => notJson(`the parser says: ${mistake}`))
+  )
 
 /** The JSON value of a request's body, not validated. */
 export const json = Effect.fn("RequestBody.json")(function* (
@@ -60,5 +71,10 @@ export const json = Effect.fn("RequestBody.json")(function* (
   if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
     return yield* malformed("expected the content type application/json")
   }
-  return yield* parse(yield* bytes(request, largest))
+  const encoding = request.headers["content-encoding"] ?? "identity"
+  if (!/^(identity)?$/i.test(encoding.trim())) {
+    return yield* malformed(`expected no content encoding, got '${cut(encoding)}'`)
+  }
+  const body = yield* bytes(request, largest)
+  return body.length === 0 ? yield* empty : yield* parse(yield* decode(body))
 })

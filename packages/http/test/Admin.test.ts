@@ -143,6 +143,8 @@ describe("the admin routes", () => {
           body
         })
       assert.strictEqual((yield* kill('{"reason":"costs too much"}')).status, 200)
+      const long = `{"reason":["${"a".repeat(10_000)}"]}`
+      assertError(yield* kill(long), 400, "INVALID_REQUEST", /^reason: expected a string, got an array$/)
       assertError(yield* kill('{"reason":""}'), 400, "INVALID_REQUEST", /^reason: expected 1 to 200/)
       assertError(yield* kill('{"why":"?"}'), 400, "INVALID_REQUEST", /^why: /)
       assertError(yield* kill("{"), 400, "INVALID_REQUEST", /^body: expected JSON/)
@@ -196,6 +198,8 @@ describe("the admin routes", () => {
         assertError(answer, 400, "INVALID_REQUEST", /^limit: expected a whole number, 1 to 1000$/)
       }
       assertError(yield* get(`${logs}?cursor=a&cursor=b`), 400, "INVALID_REQUEST", /^cursor: /)
+      const long = yield* get(`${logs}?cursor=a&cursor=${"b".repeat(5000)}`)
+      assertError(long, 400, "INVALID_REQUEST", /^cursor: .{1,500}$/)
     }).pipe(
       serve({
         getLogs: () => Effect.succeed([event, event]),

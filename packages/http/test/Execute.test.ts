@@ -1,5 +1,6 @@
 import { request } from "node:http"
 import { connect } from "node:net"
+import { gzipSync } from "node:zlib"
 import {
   IdempotencyConflict,
   InvalidRequest,
@@ -113,17 +114,39 @@ describe("POST /api/execute", () => {
     }).pipe(serve(echo))
   )
 
-  it.effect("refuses what is not JSON", () =>
+  it.effect("refuses what is not JSON, and says why", () =>
     Effect.gen(function* () {
-      for (const body of ["", "{", "{'code': 1}", "code=1", new Uint8Array([0x22, 0xff, 0x22])]) {
+      const long = "a".repeat(100_000)
+      const bodies: ReadonlyArray<readonly [string | Uint8Array, RegExp]> = [
+        ["", /but it is empty$/],
+        ["{", /position 1\b|end of JSON input|property name/],
+        ["{'code': 1}", /position 1\b/],
+        ["code=1", /"code=1"/],
+        [`{"code": "${long}\n"}`, /position 100010\b/],
+        [new Uint8Array([0x22, 0xff, 0x22]), /but it is not UTF-8$/],
+        [gzipSync('{"code": "1"}'), /but it is not UTF-8$/]
+      ]
+      for (const [body, reason] of bodies) {
         const answer = yield* TestServer.send("/api/execute", {
           method: "POST",
           headers: { "content-type": "application/json" },
           body
         })
-        assertRefusal(answer, 400, "INVALID_REQUEST", /^body: expected JSON in UTF-8$/)
+        assertRefusal(answer, 400, "INVALID_REQUEST", /^body: expected JSON in UTF-8, but .{1,150}$/)
+        assertRefusal(answer, 400, "INVALID_REQUEST", reason)
       }
     }).pipe(serve(Stub.layer()))
+  )
+
+  it.effect("refuses a body that is encoded", () =>
+    Effect.gen(function* () {
+      const body = gzipSync('{"code": "1"}')
+      const headers = { "content-type": "application/json", "content-encoding": "gzip" }
+      const answer = yield* TestServer.send("/api/execute", { method: "POST", headers, body })
+      assertRefusal(answer, 400, "INVALID_REQUEST", /^body: expected no content encoding, got 'gzip'$/)
+      const plain = yield* TestServer.execute({ code: "x" }, { "content-encoding": "identity" })
+      assert.strictEqual(plain.status, 200)
+    }).pipe(serve(echo))
   )
 
   it.effect("refuses other content types", () =>

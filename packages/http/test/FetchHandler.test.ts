@@ -88,7 +88,7 @@ describe("the monitoring handler", () => {
       const malformed = yield* ask("/api/sandbox/kill/exec_1", { method: "POST", headers: json })
       assert.deepStrictEqual(
         [malformed.status, malformed.body.error.message],
-        [400, "body: expected JSON in UTF-8"]
+        [400, "body: expected JSON in UTF-8, but it is empty"]
       )
     })
   )

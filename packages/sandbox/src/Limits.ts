@@ -1,6 +1,7 @@
 import {
   contradiction,
   defaultLimits,
+  faultOf,
   fixedLimits,
   LimitChanges,
   LimitsRefused,
@@ -125,10 +126,11 @@ const isFixed = (limit: string) => fixedLimits.some((fixed) => fixed === limit)
 export const change = (current: LimitValues, changes: unknown): Either.Either<LimitValues, LimitsRefused> =>
   decodeChanges(changes).pipe(
     Either.mapLeft((error) => {
-      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-      const field = issue?.path.map(String).join(".") || "limits"
-      const message = isFixed(field) ? "is fixed when the service starts" : (issue?.message ?? "malformed")
-      return new LimitsRefused({ field, message: `${field}: ${message}` })
+      const { field, message } = faultOf(error, "limits")
+      return new LimitsRefused({
+        field,
+        message: isFixed(field) ? `${field}: is fixed when the service starts` : message
+      })
     }),
     Either.flatMap((values) => {
       const changed = { ...current, ...values }

@@ -472,6 +472,96 @@ describe("bad requests", () => {
     )
   }
 
+  const file = { path: "a", content: "" }
+  const worded: ReadonlyArray<readonly [unknown, string]> = [
+    [[], "request: expected a JSON object, got an array"],
+    [null, "request: expected a JSON object, got null"],
+    [{}, "code: is missing"],
+    [{ code: 1 }, "code: expected a string, got 1"],
+    [{ code: "1", timeoutt: 5 }, "timeoutt: is unexpected"],
+    [{ code: "1", timeout: "5" }, "timeout: expected a number, got '5'"],
+    [{ code: "1", retryOnFailure: "no" }, "retryOnFailure: expected a boolean, got 'no'"],
+    [{ code: "1", userId: 7 }, "userId: expected a string, got 7"],
+    [{ code: "1", files: file }, "files: expected an array of files, got an object"],
+    [{ code: "1", files: ["a"] }, "files.0: expected a JSON object, got 'a'"],
+    [
+      { code: "1", files: Array.from({ length: 65 }, () => file) },
+      "files: expected at most 64 files, got 65"
+    ],
+    [
+      { code: "1", files: [{ ...file, encoding: "hex" }] },
+      "files.0.encoding: expected utf8 or base64, got 'hex'"
+    ],
+    [{ code: "1", env: ["a"] }, "env: expected an object of strings, got an array"],
+    [{ code: "1", env: { A: 1 } }, "env.A: expected a string, got 1"],
+    [{ code: "1", outputDir: {} }, "outputDir: expected a string, got an object"]
+  ]
+  for (const [request, message] of worded) {
+    it.effect(`says "${message}"`, () =>
+      Effect.gen(function* () {
+        const sandboxes = yield* SandboxService
+        assert.strictEqual((yield* Effect.flip(sandboxes.execute(request as never))).message, message)
+      }).pipe(Effect.provide(service()))
+    )
+  }
+
+  const at = (...paths: ReadonlyArray<string>) => ({ files: paths.map((path) => ({ path, content: "" })) })
+  const crowded: ReadonlyArray<readonly [object, string]> = [
+    [at("a", "b", "a"), "files.2.path: 'a' is files.0 already"],
+    [at("a", "a/b"), "files.1.path: 'a/b' lies in 'a', which files.0 is"],
+    [at("a/b/c", "a"), "files.1.path: 'a' has 'a/b/c' in it, which files.0 is"],
+    [at("main.py"), "files.0.path: 'main.py' is the program's own file already"],
+    [{ language: "bash", ...at("main.sh") }, "files.0.path: 'main.sh' is the program's own file already"],
+    [at("main.py/x"), "files.0.path: 'main.py/x' lies in 'main.py', which the program's own file is"],
+    [at("output"), "files.0.path: 'output' is the output directory already"],
+    [{ outputDir: "a/b", ...at("a") }, "files.0.path: 'a' has 'a/b' in it, which the output directory is"],
+    [{ outputDir: "main.py" }, "outputDir: 'main.py' is the program's own file already"],
+    [{ outputDir: "main.py/x" }, "outputDir: 'main.py/x' lies in 'main.py', which the program's own file is"]
+  ]
+  for (const [request, message] of crowded) {
+    it.effect(`says "${message}"`, () =>
+      Effect.gen(function* () {
+        const { execute } = yield* SandboxService
+        const refusal = yield* Effect.flip(execute({ code: "print(1)", ...request }))
+        assert(refusal._tag === "InvalidRequest")
+        assert.strictEqual(refusal.message, message)
+        assert.match(message, new RegExp(`^${refusal.field}: `))
+        assert.strictEqual((yield* (yield* MockSandboxes).created).length, 0)
+      }).pipe(Effect.provide(service()))
+    )
+  }
+
+  it.effect("files beside each other and in the output directory are none", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      const files = at("a/b", "a/c", "ab", "main.js", "output/d", "output/main.py", "outputs").files
+      assert.isTrue((yield* execute({ code: "print(1)", files })).success)
+    }).pipe(Effect.provide(service()))
+  )
+
+  const long = "a".repeat(1_000_000)
+  const large: ReadonlyArray<readonly [string, unknown]> = [
+    ["code that is an array", { code: [long] }],
+    ["a long text where a number belongs", { code: "1", timeout: long }],
+    ["a long field name", { code: "1", [long]: 1 }],
+    ["a long variable name", { code: "1", env: { [`${long}-`]: "1" } }],
+    ["a long language", { code: "1", language: long }],
+    ["a long encoding", { code: "1", files: [{ path: "a", content: "", encoding: long }] }],
+    ["a long user", { code: "1", userId: long }],
+    ["too many files", { code: "1", files: Array.from({ length: 65 }, () => ({ path: long, content: "" })) }],
+    ["nothing but text", long]
+  ]
+  for (const [name, request] of large) {
+    it.effect(`${name} is not repeated as a whole`, () =>
+      Effect.gen(function* () {
+        const sandboxes = yield* SandboxService
+        const refusal = yield* Effect.flip(sandboxes.execute(request as never))
+        assert(refusal._tag === "InvalidRequest")
+        assert.isAtMost(refusal.message.length + refusal.field.length, 1000)
+      }).pipe(Effect.provide(service()))
+    )
+  }
+
   it.effect("too much code", () =>
     Effect.gen(function* () {
       const sandboxes = yield* SandboxService

@@ -1,5 +1,12 @@
-import { ExecutionId, ExecutionNotFound, InvalidRequest, LimitsSchema, UserId } from "@bulkhead/domain"
-import { Effect, ParseResult, Schema } from "effect"
+import {
+  ExecutionId,
+  ExecutionNotFound,
+  faultOf,
+  InvalidRequest,
+  LimitsSchema,
+  UserId
+} from "@bulkhead/domain"
+import { Effect, Schema } from "effect"
 
 /** An id for what is refused before the service sees it. */
 export const freshId = Effect.sync(() =>
@@ -10,8 +17,7 @@ const argument = <A, I>(field: string, schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknown(schema)
   return (value: unknown): Effect.Effect<A, InvalidRequest> =>
     Effect.catchAll(decode(value), (error) => {
-      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-      const message = `${field}: ${issue?.message ?? "malformed"}`
+      const { message } = faultOf(error, field)
       return Effect.flatMap(freshId, (executionId) => new InvalidRequest({ executionId, field, message }))
     })
 }

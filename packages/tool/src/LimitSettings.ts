@@ -1,6 +1,6 @@
-import { contradiction, LimitsSchema, type LimitValues } from "@bulkhead/domain"
+import { contradiction, faultOf, LimitsSchema, type LimitValues } from "@bulkhead/domain"
 import { Limits } from "@bulkhead/sandbox"
-import { Effect, Either, ParseResult, Schema } from "effect"
+import { Effect, Either, Schema } from "effect"
 import * as Environment from "./Environment.js"
 import { SetUpFailure } from "./SetUpFailure.js"
 
@@ -15,11 +15,10 @@ const isSaid = ([, value]: readonly [string, unknown]) => value !== undefined
 
 /** Looks at each limit by itself. */
 export const check = (limits: SomeLimits): Either.Either<Partial<LimitValues>, SetUpFailure> =>
-  Either.mapLeft(decode(Object.fromEntries(Object.entries(limits).filter(isSaid))), (error) => {
-    const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-    const limit = issue?.path.map(String).join(".") || "limits"
-    return new SetUpFailure({ message: `${limit}: ${issue?.message ?? "malformed"}` })
-  })
+  Either.mapLeft(
+    decode(Object.fromEntries(Object.entries(limits).filter(isSaid))),
+    (error) => new SetUpFailure({ message: faultOf(error, "limits").message })
+  )
 
 const limitsIn = (env: Environment.Environment | undefined, otherwise: Partial<LimitValues>) =>
   Environment.read(Effect.provide(Limits, Limits.layerFromEnvOver(otherwise)), env)

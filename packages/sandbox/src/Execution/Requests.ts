@@ -1,18 +1,16 @@
 import {
   type ExecutionId,
   ExecutionRequest,
+  faultOf,
   InvalidRequest,
   type Language,
   RequestTooLarge
 } from "@bulkhead/domain"
-import { Either, ParseResult, Schema } from "effect"
+import { Either, Schema } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
 
 const decode = Schema.decodeUnknownEither(ExecutionRequest, { onExcessProperty: "error" })
-
-const fieldOf = (path: ReadonlyArray<PropertyKey>) =>
-  path.length === 0 ? "request" : path.map(String).join(".")
 
 /** Reads a request, naming the first field that is wrong or that the limits do not allow. */
 export const read = (
@@ -22,10 +20,7 @@ export const read = (
 ): Either.Either<ExecutionRequest, InvalidRequest | RequestTooLarge> => {
   const decoded = decode(input)
   if (Either.isRight(decoded)) return checkLimits(executionId, decoded.right, limits)
-  const issue = ParseResult.ArrayFormatter.formatErrorSync(decoded.left)[0]
-  const field = fieldOf(issue?.path ?? [])
-  const message = `${field}: ${issue?.message ?? "malformed"}`
-  return Either.left(new InvalidRequest({ executionId, field, message }))
+  return Either.left(new InvalidRequest({ executionId, ...faultOf(decoded.left, "request") }))
 }
 
 /** Refuses what the limits do not allow. */

@@ -7,6 +7,7 @@ import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import * as Execution from "./Execution.js"
+import * as FilePlaces from "./FilePlaces.js"
 import * as Idempotency from "./Idempotency.js"
 import { LiveExecutions } from "./LiveExecutions.js"
 import * as Requests from "./Requests.js"
@@ -38,6 +39,7 @@ export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserI
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, size, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
+  yield* FilePlaces.check(executionId, request, runtime)
 
   const started = start({ executionId, userId, request, runtime, size, supervisor, limits })
   const key = request.idempotencyKey
