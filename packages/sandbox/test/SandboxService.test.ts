@@ -548,7 +548,10 @@ describe("bad requests", () => {
     ["a long language", { code: "1", language: long }],
     ["a long encoding", { code: "1", files: [{ path: "a", content: "", encoding: long }] }],
     ["a long user", { code: "1", userId: long }],
-    ["too many files", { code: "1", files: Array.from({ length: 65 }, () => ({ path: long, content: "" })) }],
+    [
+      "too many files",
+      { code: "1", files: Array.from({ length: 65 }, () => ({ path: "a", content: long })) }
+    ],
     ["nothing but text", long]
   ]
   for (const [name, request] of large) {
