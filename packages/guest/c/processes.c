@@ -52,13 +52,14 @@ static bool is_alive(const struct process_facts *facts) {
     return (facts->state != 'Z' && facts->state != 'X') || facts->threads > 1;
 }
 
-/* Gives -1 where nobody can be seen. With `self`, those that were born after it count whosever they are. */
+/* Gives -1 where somebody cannot be seen. With `self`, those that were born after it count whosever they are. */
 static int walk(
     uid_t uid, const struct process_facts *self,
     void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with
 ) {
     DIR *all = opendir("/proc");
     int count = 0;
+    bool is_blind = false;
     if (all == NULL) return -1;
     for (struct dirent *entry; (entry = readdir(all)) != NULL;) {
         struct process_facts facts;
@@ -66,7 +67,11 @@ static int walk(
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid <= 1 || pid == getpid() || fstatat(dirfd(all), entry->d_name, &owner, 0) != 0) continue;
         if (owner.st_uid != uid && self == NULL) continue;
-        if (!process_facts_of(entry->d_name, &facts) || !is_alive(&facts) || facts.is_kernels) continue;
+        if (!process_facts_of(entry->d_name, &facts)) {
+            is_blind |= faccessat(dirfd(all), entry->d_name, F_OK, 0) == 0;
+            continue;
+        }
+        if (!is_alive(&facts) || facts.is_kernels) continue;
         bool is_younger = self != NULL &&
             (facts.born > self->born || (facts.born == self->born && pid > getpid()));
         if (owner.st_uid != uid && !is_younger) continue;
@@ -74,7 +79,7 @@ static int walk(
         if (each != NULL) each(pid, &facts, with);
     }
     closedir(all);
-    return count;
+    return is_blind ? -1 : count;
 }
 
 int processes_of(uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with) {

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "07ef0ca64a7faaa22c914f27da9907c54cada3cad0da32ce93489cda491fa21d",
-  arm64: "3e320df4d9bc6bf866b86b2b0de5ce498a8bf401d40d59ef57aeaf9cc99396e1"
+  x64: "271afa98aab01c1a2232e94bd4b6135f50a0d41406dd36980a45180aba6d5aa8",
+  arm64: "e3e1ec4aff4b70e42ee2be85b145a6e07ea1c05bfadbcdcf003ba4360ffe8575"
 } as const

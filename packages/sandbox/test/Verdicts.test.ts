@@ -153,7 +153,7 @@ describe("under the supervisor", () => {
         service(
           {
             program: (process) =>
-              Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none\n`), {
+              Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none none\n`), {
                 signal: "SIGKILL"
               })
           },
