@@ -28,10 +28,7 @@ const programs: Readonly<Record<string, string>> = {
   "calls a root shell at a file": call(`"/srv/door/shell"`),
   "calls a root shell at an abstract name": call(`"\\0bulkhead-image"`),
   "asks sudo, which wants no password": `sudo -p -c '${forge}' || true`,
-  "asks sudo from where new privileges are to be had": call(port("shell-port")).replace(
-    forge,
-    `setpriv --reuid 1000 --clear-groups sudo -p -c \\"${forge}\\"`
-  ),
+  "asks sudo from a job of its own, outside of no_new_privs": `echo "sudo -p -c '${forge}'" > cron; sleep 1`,
   "puts a program on root's PATH": `echo '${forge}' > /usr/local/bin/tick; chmod 755 /usr/local/bin/tick; sleep 1`,
   "puts another directory in the place of one on root's PATH": `mv /usr/local/bin /usr/local/old; mkdir /usr/local/bin; echo '${forge}' > /usr/local/bin/tick; chmod 755 /usr/local/bin/tick; sleep 1`,
   "writes what root's shells read first": `echo '${forge}' >> /etc/profile.d/own.sh; sleep 1`,
@@ -52,6 +49,13 @@ describe.skipIf(!TestImage.isPossible)("in an image with ways to root, a program
       30_000
     )
   }
+
+  it.live("reads the passwords finds none that is empty", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* execute("cut -d: -f1,2 /etc/shadow")
+      assert.strictEqual(stdout, "root:*\nuser:*\n")
+    })
+  )
 
   it.live("has a way that cannot be shut is said to have one", () =>
     Effect.gen(function* () {

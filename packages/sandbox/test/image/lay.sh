@@ -29,7 +29,6 @@ printf 'root:x:0:0::/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\n' >
 printf 'root::19000:0:99999:7:::\nuser:*:19000:0:99999:7:::\n' > etc/shadow
 echo '. /etc/profile.d/own.sh' > etc/profile
 echo 'true' > home/user/own.sh
-chmod 600 etc/shadow
 chown -R 1000:1000 home/user
 for name in null zero urandom; do touch dev/$name; mount --bind /dev/$name dev/$name; done
 ln -s /proc/self/fd dev/fd
