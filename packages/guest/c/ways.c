@@ -16,7 +16,8 @@
  *              a login, a cron job or a service of the user's own gains nothing either.
  *   places     where root's programs and their settings are (the system's directories, root's PATH, the programs and
  *              scripts that root's processes run) becomes read-only, however its permissions are: one mount each, since
- *              a walk over all files would take longer than most programs do.
+ *              a walk over all files would take longer than most programs do. Where we may not mount, a short walk tells
+ *              whether there is anything to shut.
  *
  * A wall that the sandbox has already counts as shut. What could not be shut is named, and the host says so. Not among
  * the ways are a hole in the kernel, what asks a password that the program knows, and the provider's own daemon.
@@ -40,8 +41,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Bytes of a file of accounts, and of a process's words, beyond which it is not understood. */
-enum { MOST_TEXT = 1 << 16, MOST_WORDS_OF_ROOT = 4096 };
+/* Bytes of a file of accounts, of a process's words, and entries of a place, beyond which nothing is known. */
+enum { MOST_TEXT = 1 << 16, MOST_WORDS_OF_ROOT = 4096, MOST_ENTRIES = 1000 };
 
 bool passwords_lock(const char *text, char *locked) {
     bool any = false;
@@ -179,16 +180,6 @@ static bool is_read_only(const char *path) {
     return statvfs(path, &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
 }
 
-/* A link's target, since what it leads to is the place. */
-static bool shut_place(const char *path, const struct account *account) {
-    char place[PATH_MAX];
-    struct stat facts;
-    if (realpath(path, place) == NULL || stat(place, &facts) != 0) return errno == ENOENT || errno == ENOTDIR;
-    if (!S_ISDIR(facts.st_mode) || is_read_only(place)) return true;
-    if (is_programs(place, account)) return false;
-    return mount(place, place, NULL, MS_BIND | MS_REC, NULL) == 0 && mount_read_only(place) == 0;
-}
-
 static bool may_write(const char *path, const struct account *account) {
     struct stat facts;
     if (stat(path, &facts) != 0) return true;
@@ -196,6 +187,40 @@ static bool may_write(const char *path, const struct account *account) {
     if (facts.st_gid == account->gid && (facts.st_mode & S_IWGRP) != 0) return true;
     bool is_sticky = S_ISDIR(facts.st_mode) && (facts.st_mode & S_ISVTX) != 0;
     return (facts.st_mode & S_IWOTH) != 0 && !is_sticky;
+}
+
+/*
+ * Where we may not mount: whether there is nothing in it that the user can write. Each entry counts, and beyond the last
+ * that is looked at, nothing is known.
+ */
+static bool is_closed(char path[PATH_MAX], const struct account *account, int *entries) {
+    size_t length = strlen(path);
+    DIR *directory = opendir(path);
+    bool closed = directory != NULL && !may_write(path, account);
+    for (struct dirent *entry; closed && (entry = readdir(directory)) != NULL;) {
+        struct stat facts;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        size_t room = PATH_MAX - length;
+        if (--*entries < 0 || snprintf(path + length, room, "/%s", entry->d_name) >= (int)room) closed = false;
+        else if (lstat(path, &facts) != 0) closed = errno == ENOENT;
+        else if (S_ISLNK(facts.st_mode) || is_read_only(path)) closed = true;
+        else closed = S_ISDIR(facts.st_mode) ? is_closed(path, account, entries) : !may_write(path, account);
+        path[length] = '\0';
+    }
+    if (directory != NULL) closedir(directory);
+    return closed;
+}
+
+/* A link's target, since what it leads to is the place. */
+static bool shut_place(const char *path, const struct account *account) {
+    char place[PATH_MAX];
+    struct stat facts;
+    if (realpath(path, place) == NULL || stat(place, &facts) != 0) return errno == ENOENT || errno == ENOTDIR;
+    if (!S_ISDIR(facts.st_mode) || is_read_only(place)) return true;
+    if (is_programs(place, account)) return false;
+    if (mount(place, place, NULL, MS_BIND | MS_REC, NULL) == 0) return mount_read_only(place) == 0;
+    int entries = MOST_ENTRIES;
+    return is_closed(place, account, &entries);
 }
 
 /* A file that root runs: the outermost directory in which the user could put another in its way. */

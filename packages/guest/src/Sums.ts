@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "271afa98aab01c1a2232e94bd4b6135f50a0d41406dd36980a45180aba6d5aa8",
-  arm64: "e3e1ec4aff4b70e42ee2be85b145a6e07ea1c05bfadbcdcf003ba4360ffe8575"
+  x64: "c395205ae145605ee302144988982235b36ffa4a4b758ab1261bc0ce6e2bc9fd",
+  arm64: "4a20bb1f8ef0827be1ec0204b3e59557e59e94691ca2d79caf86e9402402077d"
 } as const
