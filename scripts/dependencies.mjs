@@ -5,11 +5,14 @@ import { contentsOf, fail, isCurrent, markCurrent, root, run } from "./project.m
 
 const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
+/** Runs the pinned pnpm. */
+export const pnpm = (args, options) => run("npx", ["--yes", packageManager, ...args], options)
+
 const state = () => contentsOf(["pnpm-lock.yaml", "pnpm-workspace.yaml"].map((name) => join(root, name)))
 
 const install = () => {
-  const command = ["--yes", packageManager, "install", "--frozen-lockfile"]
-  if (!run("npx", command)) fail(`dependencies could not be installed by: npx ${command.join(" ")}`)
+  const words = ["install", "--frozen-lockfile"]
+  if (!pnpm(words)) fail(`dependencies could not be installed by: npx ${packageManager} ${words.join(" ")}`)
   markCurrent("dependencies", state())
 }
 

@@ -26,8 +26,8 @@ export const run = (command, args, { show = false, env = process.env, cwd = root
   return status === 0
 }
 
-/** The files beneath a directory, without those that a build makes. */
-const filesIn = (directory) =>
+/** The files beneath a directory. */
+export const filesIn = (directory) =>
   existsSync(directory)
     ? readdirSync(directory, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())

@@ -1,5 +1,4 @@
 import { ExecutionId, type ExecutionResult, type LimitValues, UserId } from "@bulkhead/domain"
-import { Guest } from "@bulkhead/guest"
 import { SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
 import { Array as Arr, Duration, Effect, Fiber, Layer, Schema, Stream } from "effect"
@@ -9,20 +8,11 @@ import * as Machine from "./Machine.js"
 import { MeasurementFailure, type Row } from "./Measurement.js"
 import type { Options } from "./Options.js"
 
-const toolchain = `python3 Python 3.11.2\nmachine x86_64\nguest at ${Guest.places.x64}\n`
+const over: MockSandboxProvider.MockProgram = () => Effect.succeed({ exitCode: 0 })
 
 /** Sandboxes that are there at once. In them this program runs under a supervisor, or one that is over at once. */
-const sandboxes = (program?: MockSandboxProvider.MockProgram, options?: MockSandboxProvider.MockOptions) => {
-  const supervised = MockSupervisor.reporting({}, program)
-  const look: MockSandboxProvider.MockProgram = ({ stdout }) => Effect.as(stdout(toolchain), { exitCode: 0 })
-  return MockSandboxProvider.layer(
-    {
-      program: (process) =>
-        MockSupervisor.voice(process.command).isThere ? supervised(process) : look(process)
-    },
-    options
-  )
-}
+const sandboxes = (program = over, options?: MockSandboxProvider.MockOptions) =>
+  MockSandboxProvider.layer({ program, supervisor: MockSupervisor.reporting({}) }, options)
 
 /** The whole service on such sandboxes, and the sandboxes. */
 export const layer = (

@@ -6,7 +6,7 @@ import * as ServiceOnMock from "../src/ServiceOnMock.js"
 
 /** Sandboxes without anything that could supervise. */
 const unsupervised = MockSandboxProvider.layer({
-  program: ({ stdout }) => Effect.as(stdout("python3 Python 3.11.2\n"), { exitCode: 0 })
+  toolchain: MockSandboxProvider.printing("python3 Python 3.11.2\n")
 })
 
 describe("ServiceOnMock", () => {

@@ -10,11 +10,16 @@ export class Backend extends Context.Tag("@bulkhead/server/Backend")<
   { readonly isolation: string }
 >() {}
 
+/** E2B's own promise, or for a cluster of somebody else's none: it does not say what isolates there. */
+export const isolationOf = ({ apiUrl, domain, sandboxUrl }: Omit<E2BOptions, "apiKey">) => {
+  const elsewhere = [...new Set([apiUrl ?? domain, sandboxUrl])].filter((place) => place !== undefined)
+  return elsewhere.length === 0
+    ? "E2B's cloud, a virtual machine for each execution"
+    : `whatever the E2B cluster at ${elsewhere.join(" and ")} isolates with; ask who runs it`
+}
+
 const e2b = (options: E2BOptions) =>
-  Layer.merge(
-    E2BSandboxProvider.layer(options),
-    Layer.succeed(Backend, { isolation: "E2B's cloud, a virtual machine for each execution" })
-  )
+  Layer.merge(E2BSandboxProvider.layer(options), Layer.succeed(Backend, { isolation: isolationOf(options) }))
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
   [

@@ -45,7 +45,8 @@ const searchPath = process.env.PATH ?? ""
 
 describe("the commands", () => {
   it("are named as they work on a fresh machine, where there is no pnpm", () => {
-    const texts = ["README.md", ...readdirSync(join(root, "scripts")).map((name) => join("scripts", name))]
+    const scripts = readdirSync(join(root, "scripts")).filter((name) => name.endsWith(".mjs"))
+    const texts = ["README.md", "CONTRIBUTING.md", ...scripts.map((name) => join("scripts", name))]
     for (const name of texts) {
       const text = readFileSync(join(root, name), "utf8")
       assert.notMatch(text, new RegExp(`\\bpnpm (run )?(${commands.join("|")})\\b`), name)
@@ -53,7 +54,7 @@ describe("the commands", () => {
     }
   })
 
-  for (const name of ["simulate", "crash"]) {
+  for (const name of ["simulate", "crash", "release"]) {
     it(`say how they are used: ${name}`, () => {
       const { status, stderr } = run(root, searchPath, `scripts/${name}.mjs`, "--no-such-option")
       assert.strictEqual(status, 1)

@@ -1,19 +1,26 @@
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { ExecutionResult } from "@bulkhead/domain"
-import { assert, describe, it, layer, vi } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as ServerProcess from "./ServerProcess.js"
 
-const read = (path: string) => readFileSync(fileURLToPath(new URL(path, import.meta.url)), "utf8")
-const readme = read("../../../README.md")
+const read = (page: string) =>
+  readFileSync(fileURLToPath(new URL(`../../../${page}`, import.meta.url)), "utf8")
 
 /** The fenced blocks of one kind, in order. */
-const blocks = (kind: string) =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\``, "gms"))].map(([, text]) => text ?? "")
+const blocks = (kind: string, page: string) =>
+  [...read(page).matchAll(new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\``, "gms"))].map(([, text]) => text ?? "")
 
-const [hello, tooLong, tenAtOnce, admin, ...others] = blocks("bash")
+const pages = [
+  "README.md",
+  ...readdirSync(fileURLToPath(new URL("../../../docs", import.meta.url)))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`)
+]
+
+const [hello, admin, tooLong, tenAtOnce, ...others] = pages.flatMap((page) => blocks("bash", page))
 
 /** Runs a block as a reader would, against the server of the test; everything it prints. */
 const paste = Effect.fnUntraced(function* (block: string | undefined) {
@@ -39,12 +46,12 @@ const documents = (text: string): ReadonlyArray<Record<string, unknown>> =>
     .map((line) => JSON.parse(line))
 
 layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
-  "the README's commands",
+  "the commands of the README and of docs/",
   (it) => {
     it.effect("print a greeting", () =>
       Effect.gen(function* () {
         const [result] = documents(yield* paste(hello))
-        const [shortened] = blocks("json")
+        const [shortened] = blocks("json", "README.md")
         assert(shortened)
         assert.deepInclude(result, JSON.parse(shortened))
       })
@@ -80,20 +87,8 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
   }
 )
 
-describe("the README", () => {
-  it("has no command that this test does not run", () => {
+describe("the README and docs/", () => {
+  it("have no command that this test does not run", () => {
     assert.deepStrictEqual(others, [])
-    assert.deepStrictEqual(blocks("console"), ["npm start\nnpm test\n"])
-  })
-
-  it("shows a composition that compiles and runs", { timeout: 60_000 }, async () => {
-    assert.deepStrictEqual(blocks("ts"), [read("./ReadmeExample.ts")])
-    const log = vi.spyOn(console, "log").mockImplementation(() => {})
-    await import("./ReadmeExample.js")
-    const printed = log.mock.calls.flat().join(" ")
-    log.mockRestore()
-    assert.include(printed, "Completed")
-    assert.include(printed, "42")
-    assert.match(printed, /user\n/)
   })
 })

@@ -36,16 +36,30 @@ export interface StoredArtifact {
   readonly content: Stream.Stream<Uint8Array, ArtifactStoreFailure>
 }
 
-/** Where artifacts are kept. No name of theirs is trusted. */
+/**
+ * Where artifacts are kept.
+ *
+ * The collector stages up to six files at once, has each scanned as it is read back, and only then keeps it. No name is
+ * trusted: it may have any characters, a store tells any two apart, and takes none for a path of its own. A store that
+ * has no room fails with `NoSpace`, whatever else is wrong with `Unavailable`, both in bounded time.
+ *
+ * `ArtifactStoreConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
+ */
 export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStore")<
   ArtifactStore,
   {
-    /** Takes a file in as it comes. Fails when its content does; then nothing is left of it. */
+    /**
+     * Takes a file in as it comes. Fails when its content does, with the same error; then nothing is left of it. Nobody
+     * can open it until it is kept, and what had its name stays until then.
+     */
     readonly stage: <E, R>(
       executionId: ExecutionId,
       name: string,
       content: Stream.Stream<Uint8Array, E, R>
     ) => Effect.Effect<StagedArtifact, E | ArtifactStoreFailure, R | Scope.Scope>
+    /**
+     * An artifact that is kept, or none. `size` is the whole's; a range that reaches past the end gives what there is.
+     */
     readonly open: (
       executionId: ExecutionId,
       name: string,

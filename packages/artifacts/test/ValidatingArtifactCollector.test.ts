@@ -7,20 +7,14 @@ import {
 } from "@bulkhead/artifacts"
 import { ExecutionId } from "@bulkhead/domain"
 import {
-  Admission,
   ArtifactCollector,
   CommandEvent,
-  GuestProgram,
-  IdempotencyKeys,
-  Limits,
   MemoryExecutionStore,
   Sandbox,
   SandboxFailure,
-  SandboxService,
-  SandboxSupply,
-  Toolchain
+  SandboxService
 } from "@bulkhead/sandbox"
-import { MockArtifacts, MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
+import { MockArtifacts, MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import {
   type Context,
@@ -350,27 +344,9 @@ describe("a mock sandbox", () => {
 })
 
 describe("the service", () => {
-  const python = {
-    language: "python",
-    version: "python 3",
-    file: "main.py",
-    command: "python3 main.py"
-  } as const
-  const leavingFiles = MockArtifacts.leaving(
-    { "a.txt": "hello", "b.exe": "MZ" },
-    MockSupervisor.reporting({ outputs: true })
-  )
-  const service = SandboxService.layerBare.pipe(
-    Layer.provide(Layer.merge(Admission.layer, SandboxSupply.layer)),
-    Layer.provide(
-      Toolchain.layerTest({
-        supervisor: GuestProgram.Sent({ user: "root", directory: "/tmp", packed: "" }),
-        size: { vcpus: 2, memoryMB: 512 },
-        runtimes: [python]
-      })
-    ),
-    Layer.provide(Layer.merge(MemoryExecutionStore.layer(), IdempotencyKeys.layerMemory())),
-    Layer.provide(Layer.merge(Limits.layer(), MockSandboxProvider.layer(leavingFiles))),
+  const leavingFiles = MockArtifacts.leaving({ "a.txt": "hello", "b.exe": "MZ" })
+  const service = TestSandboxService.layerOver(leavingFiles).pipe(
+    Layer.provide(MemoryExecutionStore.layer()),
     Layer.provideMerge(collecting())
   )
 

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ArtifactScanner, type ScanVerdict } from "@bulkhead/artifacts"
 import { ClamavScanner, parseAddress } from "@bulkhead/clamav"
+import { ArtifactScannerConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Deferred, type Duration, Effect, Either, Exit, Fiber, Stream } from "effect"
+import { ConfigProvider, Deferred, type Duration, Effect, Either, Exit, Fiber, Layer, Stream } from "effect"
 import * as FakeClamd from "./FakeClamd.js"
 
 type Answer = Parameters<typeof FakeClamd.listen>[1]
@@ -85,6 +86,22 @@ describe("the protocol", () => {
     })
   )
 })
+
+/** A clamd that knows one file. */
+const fake = Layer.unwrapScoped(
+  Effect.map(
+    FakeClamd.listen({ host: "127.0.0.1", port: 0 }, (socket, { bytes, ended }) => {
+      const isInfected = bytes.includes(ArtifactScannerConformance.eicar)
+      if (ended) socket.end(`stream: ${isInfected ? "Test.EICAR FOUND" : "OK"}\0`)
+    }),
+    ({ server }) => {
+      const { port } = server.address() as { port: number }
+      return ClamavScanner.layer({ address: { host: "127.0.0.1", port } })
+    }
+  )
+)
+
+ArtifactScannerConformance.suite("ClamavScanner on a fake clamd", fake)
 
 describe("whatever goes wrong is a failure", () => {
   const rows: ReadonlyArray<readonly [string, Answer, string]> = [

@@ -1,95 +1,47 @@
 import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
 import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
-import { assert, describe, it, layer } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Layer, Redacted, Ref, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
-import * as Transcript from "./Transcript.js"
 
 const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(
   Layer.provide(EmbeddedE2B.layer)
 )
 
-const make = (options: Partial<SandboxOptions> = {}) =>
-  Sandbox.scoped(
-    Effect.flatMap(SandboxProvider, ({ create }) => create({ ...EmbeddedE2B.options, ...options }))
-  )
+SandboxProviderConformance.suite("E2BSandboxProvider on the embedded host", embedded)
 
-const listed = (metadata: Record<string, string>) =>
-  Effect.flatMap(SandboxProvider, ({ list }) => list(metadata))
-
-const idsOf = (found: ReadonlyArray<{ readonly id: string }>) => found.map(({ id }) => id).sort()
-
-/** The output of a line that the sandbox must live long enough to run. */
-const outputOf = (sandbox: Context.Tag.Service<Sandbox>, line: string) =>
-  Effect.map(
-    Transcript.of(sandbox.run({ line, env: {}, lifetime: Duration.seconds(20) })),
-    ({ stdout }) => stdout
-  )
-
-layer(embedded, { timeout: "30 seconds", excludeTestServices: true })(
-  "E2BSandboxProvider on the embedded host",
-  (it) => {
-    it.scoped("lists the sandboxes that carry all of the tags, with their tags, and no others", () =>
-      Effect.gen(function* () {
-        const awkward = "two & = % words, ünï/+"
-        const one = yield* make({ metadata: { service: "a", "odd key": awkward } })
-        const two = yield* make({ metadata: { service: "a", "odd key": "other" } })
-        const three = yield* make({ metadata: { service: "b" } })
-        assert.deepStrictEqual(idsOf(yield* listed({ service: "a" })), [one.id, two.id].sort())
-        assert.deepStrictEqual(idsOf(yield* listed({})), [one.id, three.id, two.id].sort())
-        assert.deepStrictEqual(yield* listed({ service: "b" }), [
-          { id: three.id, metadata: { service: "b" } }
-        ])
-        assert.deepStrictEqual(yield* listed({ service: "a", "odd key": awkward }), [
-          { id: one.id, metadata: { service: "a", "odd key": awkward } }
-        ])
-        assert.deepStrictEqual(yield* listed({ service: "nobody" }), [])
+/** Signals as the SDK's own kill sends them: to what it started, and to nothing that this has started. */
+const killingLeaders = Effect.map(SandboxProvider, (provider) => ({
+  ...provider,
+  create: (options: SandboxOptions) =>
+    Effect.gen(function* () {
+      const sandbox = yield* provider.create(options)
+      const leaders = yield* Ref.make<ReadonlyArray<number>>([])
+      return Sandbox.of({
+        ...sandbox,
+        run: (command) =>
+          Stream.tap(sandbox.run(command), (event) =>
+            event._tag === "Started" ? Ref.update(leaders, (pids) => [...pids, event.pid]) : Effect.void
+          ),
+        signal: (signal) =>
+          Effect.flatMap(Ref.get(leaders), (pids) => {
+            const line = `kill -s ${signal.slice(3)} ${pids.join(" ")} || true`
+            return Stream.runDrain(sandbox.run({ line, env: {}, lifetime: Duration.seconds(10) }))
+          })
       })
-    )
+    })
+}))
 
-    it.scoped("kills a sandbox by its id, at once and for good", () =>
-      Effect.gen(function* () {
-        const metadata = { killed: "by id" }
-        const sandbox = yield* make({ metadata })
-        const { kill } = yield* SandboxProvider
-        assert.deepStrictEqual(idsOf(yield* listed(metadata)), [sandbox.id])
-        yield* kill(sandbox.id)
-        assert.deepStrictEqual(yield* listed(metadata), [])
-        yield* kill(sandbox.id)
-        yield* sandbox.destroy
-      })
-    )
-
-    it.effect("succeeds in killing what is not there", () =>
-      Effect.flatMap(SandboxProvider, ({ kill }) => kill("sbx-never-was"))
-    )
-
-    it.scoped("lets a renewed sandbox outlive its lifetime, and no other", () =>
-      Effect.gen(function* () {
-        const [renewed, other] = yield* Effect.all([
-          make({ lifetime: Duration.seconds(1) }),
-          make({ lifetime: Duration.seconds(1) })
-        ])
-        yield* renewed.renew(Duration.seconds(30))
-        const [output, failure] = yield* Effect.all(
-          [outputOf(renewed, "sleep 1.5; echo alive"), Effect.flip(outputOf(other, "sleep 20"))],
-          { concurrency: "unbounded" }
-        )
-        assert.strictEqual(output, "alive\n")
-        assert.include(failure, { phase: "run", code: "ECONNRESET" })
-      })
-    )
-
-    it.scoped("fails to renew a sandbox that is gone", () =>
-      Effect.gen(function* () {
-        const sandbox = yield* make()
-        yield* sandbox.destroy
-        const failure = yield* Effect.flip(sandbox.renew(Duration.seconds(30)))
-        assert.include(failure, { phase: "renew", code: "ECONNRESET" })
-      })
-    )
-  }
+it.live("signals that reach leaders only are found out, and by the one promise that they break", () =>
+  Effect.gen(function* () {
+    const layer = Layer.effect(SandboxProvider, killingLeaders).pipe(Layer.provide(embedded))
+    const signals = SandboxProviderConformance.cases().filter(({ promise }) => /^signal/.test(promise))
+    assert.deepStrictEqual(yield* Case.broken(signals, layer, { timeout: 10_000 }), [
+      "signal reaches what a command has put into a session of its own"
+    ])
+  })
 )
 
 describe("a list of several pages", () => {

@@ -132,7 +132,9 @@ static int64_t own_memory(const struct limits *limits) {
 }
 
 /* One that an earlier supervisor has left, if nobody is in it any more, gives way. */
-static bool make(const char *directory) { return (rmdir(directory) == 0 || errno == ENOENT) && mkdir(directory, 0755) == 0; }
+static bool make(const char *directory) {
+    return (rmdir(directory) == 0 || errno == ENOENT) && mkdir(directory, 0755) == 0;
+}
 
 static bool open_group(struct group *group, const char *births, const char *const *joins, size_t count) {
     group->births = group_open(births);

@@ -9,6 +9,8 @@
  * DIED(id, what was said). A sandbox's line to the host is a socket that the launcher connects and first writes the
  * id on. What it is made from is in the plan.
  *
+ * Below a sandbox's cgroup is one for its programs, so that no limit of theirs is ever its keepers' (group.h).
+ *
  * As root ("two" users) the child is process 1 of the sandbox at once, born in its namespaces and, on version 2, in
  * its cgroup; walls.c tells what it does then. The kernel kills everyone else in a process namespace before its
  * process 1 can be waited for: so a sandbox is proven dead when its process 1 has been waited for.

@@ -24,6 +24,8 @@ struct look {
      * behind its back.
      */
     bool exact;
+    /* Whether any look can be exact here. */
+    bool may_be_exact;
 };
 
 /* What a /proc/PID/stat says. A process may call itself ") Z ". */

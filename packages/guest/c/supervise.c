@@ -105,7 +105,7 @@ static int64_t started, flush_at, kill_at, over_at, deadline, look_at;
 
 /* Findings. */
 static const char *reason = "";
-static bool disk_was_full, forks_were_refused, births_are_stopped, limits_were_changed;
+static bool disk_was_full, forks_were_refused, births_are_stopped, is_blind, limits_were_changed;
 static int64_t peak;
 static struct {
     const char *name;
@@ -245,6 +245,7 @@ static int count_all(void) {
     }
     if (!may_be_outside()) return 0;
     struct look look = processes_look(account.uid, NULL, NULL);
+    is_blind = !look.may_be_exact;
     return look.count > 0 || look.exact ? look.count : UNKNOWN;
 }
 
@@ -253,7 +254,7 @@ static int count_left(void) {
     for (int looks = 0; looks < MOST_LOOKS; looks++) {
         int count = count_all();
         if (count >= 0) return count;
-        if (!may_be_outside()) return 0;
+        if (!may_be_outside() || is_blind) return 0;
     }
     return 1;
 }
@@ -265,6 +266,8 @@ static int clear(void) {
     while ((left = count_all()) != 0 && now_ms() < until) {
         kill_all();
         reap();
+        /* Time would tell us nothing more. */
+        if (left == UNKNOWN && is_blind) break;
         poll(NULL, 0, 2);
     }
     if (left == 0) group_limit_births(&evidence.group, evidence.most_births);
@@ -538,11 +541,12 @@ static void start_program(void) {
         die("memory", "");
     }
     say_first();
+    /* Before it begins, since whoever holds us up may not hold it up. */
+    started = now_ms();
     program = fork();
     if (program == 0) become_program(out[1], err[1]);
     if (program < 0) die("fork", "");
     close(out[1]), close(err[1]);
-    started = now_ms();
 }
 
 static void watch_program(void) {

@@ -5,10 +5,11 @@
  * with the machine's /usr and a few more directories bound into it. A sandbox's process 1 is born in new
  * process, mount, network, IPC and UTS namespaces. It is still root of the machine and nothing of the sandbox runs,
  * so it can put into its copy of that root what is the sandbox's own: one tmpfs with a budget for everything that may
- * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. It makes that its only root, takes the loopback
- * device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the machine has
- * these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over any of
- * them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
+ * be written, /proc, /dev/pts, and the sandbox's cgroups, read-only. Below these cgroups it makes the one for programs,
+ * and opens the files that let a process in, which the agent alone inherits. It makes the copy its only root, takes the
+ * loopback device up, and joins a user namespace in which two kernel uids are root and user; nothing else on the
+ * machine has these. Every other namespace belongs to the machine's root, so that root of the sandbox has no power over
+ * any of them. Then it gives up its capabilities but four, all chance to gain one, and the system calls that the filter
  * refuses, and becomes the agent by execve: with a layout of memory of its own and nothing of ours in it.
  *
  * Whatever fails is said on standard error, and the process ends: there is no sandbox with a wall missing.

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "c395205ae145605ee302144988982235b36ffa4a4b758ab1261bc0ce6e2bc9fd",
-  arm64: "4a20bb1f8ef0827be1ec0204b3e59557e59e94691ca2d79caf86e9402402077d"
+  x64: "6e2ced0b98d78c29b61569239dafe06ef517cd203567c7c3853b2a1d4e638a10",
+  arm64: "650f562205cedd139a7f347d537eb2b6daa859bc436d3fa71f5049829222e4d3"
 } as const

@@ -21,7 +21,9 @@ const encodeStart = (id: number, command: string) => {
 const runUnder = Effect.fn(function* (commands: ReadonlyArray<string>) {
   const { path } = yield* Guest.read(architecture)
   return yield* Effect.async<{ heard: ReadonlyArray<Heard>; exitCode: number | null }>((resume) => {
-    const child = spawn(path, ["agent", "one", "0", "0"], { stdio: ["ignore", "ignore", "inherit", "pipe"] })
+    const child = spawn(path, ["agent", "one", "0", "0", "0"], {
+      stdio: ["ignore", "ignore", "inherit", "pipe"]
+    })
     const line = child.stdio[3] as Duplex
     const heard: Array<Heard> = []
     let running = commands.length

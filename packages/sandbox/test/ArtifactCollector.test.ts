@@ -8,7 +8,7 @@ const artifact = { name: "a.txt", size: 1, sha256: "ca", mediaType: "text/plain"
 const rejected = { name: "b.exe", reason: "Artifact validation failed: no" }
 
 const leaving = (outputs: boolean) =>
-  service({ program: MockSupervisor.reporting({ outputs }) }, { maxArtifactSizeMB: 7 }, sentAsRoot)
+  service({ supervisor: MockSupervisor.reporting({ outputs }) }, { maxArtifactSizeMB: 7 }, sentAsRoot)
 
 const run = (outputDir?: string) =>
   Effect.flatMap(SandboxService, ({ execute }) =>

@@ -1,18 +1,14 @@
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import {
-  Admission,
   type Entry,
   ExecutionStore,
   GuestProgram,
-  IdempotencyKeys,
-  Limits,
+  type Limits,
   MemoryExecutionStore,
   SandboxService,
-  SandboxSupply,
-  StoreFailure,
-  Toolchain
+  StoreFailure
 } from "@bulkhead/sandbox"
-import { MockSandboxProvider } from "@bulkhead/testing"
+import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
 import { settle } from "./Fixture.js"
@@ -20,32 +16,15 @@ import { settle } from "./Fixture.js"
 const { MockSandboxes, sleeper } = MockSandboxProvider
 
 const failure = new StoreFailure({ message: "the disk is full" })
-const python = {
-  language: "python",
-  version: "python 3",
-  file: "main.py",
-  command: "python3 main.py"
-} as const
-
 /** The service over books that fail when they are told to. */
 const service = (
   books: Layer.Layer<ExecutionStore>,
   limits: Parameters<typeof Limits.layer>[0] = {},
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {}
 ) =>
-  SandboxService.layerBare.pipe(
-    Layer.provide(Layer.merge(Admission.layer, SandboxSupply.layer)),
-    Layer.provide(Limits.layer(limits)),
-    Layer.provide(
-      Toolchain.layerTest({
-        supervisor: GuestProgram.Absent(),
-        size: { vcpus: 2, memoryMB: 1024 },
-        runtimes: [python]
-      })
-    ),
-    Layer.provide(IdempotencyKeys.layerMemory()),
-    Layer.provideMerge(MockSandboxProvider.layer(behaviour)),
-    Layer.provideMerge(books)
+  Layer.provideMerge(
+    TestSandboxService.layerOver({ ...behaviour, limits, toolchain: { supervisor: GuestProgram.Absent() } }),
+    books
   )
 
 const broken = (failing: Ref.Ref<boolean>) =>
@@ -165,8 +144,8 @@ describe("what executions use", () => {
       const [usage] = (yield* getUsage()).items
       assert(usage)
       assert.deepInclude(usage, { userId: UserId.make("ann"), executions: 1, sandboxMs: 300_000 })
-      assert.deepInclude(usage, { vcpuSeconds: 600, gibSeconds: 300, artifactBytes: 0 })
-      assert.closeTo(usage.costUsd, 600 * 0.000014 + 300 * 0.0000045, 1e-9)
+      assert.deepInclude(usage, { vcpuSeconds: 600, gibSeconds: 150, artifactBytes: 0 })
+      assert.closeTo(usage.costUsd, 600 * 0.000014 + 150 * 0.0000045, 1e-9)
     }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { program: sleeper })))
   )
 

@@ -1,48 +1,23 @@
 import type { LimitValues } from "@bulkhead/domain"
-import {
-  Admission,
-  type ExecutionStore,
-  GuestProgram,
-  IdempotencyKeys,
-  Limits,
-  MemoryExecutionStore,
-  type Runtime,
-  SandboxService,
-  SandboxSupply,
-  Toolchain
-} from "@bulkhead/sandbox"
-import { MockSandboxProvider } from "@bulkhead/testing"
+import { type ExecutionStore, GuestProgram, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
+import { type MockSandboxProvider, MockToolchain, TestSandboxService } from "@bulkhead/testing"
 import { Effect, Fiber, Layer, TestClock } from "effect"
-
-const python: Runtime = {
-  language: "python",
-  version: "python 3.11.2",
-  file: "main.py",
-  command: "python3 -u main.py"
-}
 
 /** A guest program that is sent along, of which the mock takes no notice. */
 export const sentAsRoot = GuestProgram.Sent({ user: "root", directory: "/tmp", packed: "" })
 
-/** The real service on mock sandboxes that know python and bash, by default without a supervisor in them. */
+const runtimes = MockToolchain.facts.runtimes.filter(({ language }) => language !== "typescript")
+
+/** The real service on mock sandboxes that have no TypeScript, and by default no supervisor. */
 export const service = (
   behaviour: Partial<MockSandboxProvider.MockBehaviour> = {},
   limits: Partial<LimitValues> = {},
   supervisor: GuestProgram = GuestProgram.Absent(),
   store: Layer.Layer<ExecutionStore> = MemoryExecutionStore.layer()
 ) =>
-  SandboxService.layerBare.pipe(
-    Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
-    Layer.provideMerge(Limits.layer(limits)),
-    Layer.provideMerge(Layer.merge(store, IdempotencyKeys.layerMemory())),
-    Layer.provideMerge(
-      Toolchain.layerTest({
-        supervisor,
-        size: { vcpus: 2, memoryMB: 512 },
-        runtimes: [python, { ...python, language: "bash", file: "main.sh", command: "bash main.sh" }]
-      })
-    ),
-    Layer.provideMerge(MockSandboxProvider.layer(behaviour))
+  Layer.provideMerge(
+    TestSandboxService.layerOver({ ...behaviour, limits, toolchain: { supervisor, runtimes } }),
+    store
   )
 
 /** Lets everything that can happen now happen, without time going by. */

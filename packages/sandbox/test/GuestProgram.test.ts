@@ -1,5 +1,14 @@
 import { execFile, spawn } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Guest, GuestShell } from "@bulkhead/guest"
@@ -230,13 +239,108 @@ describe("The guest program", () => {
       ]
       const trial = GuestProgram.trial(yield* Guest.packed(architecture))
       const tried = yield* runShell(trial.line, trial.env, bare)
-      assert.deepStrictEqual(GuestProgram.directoryIn(tried.stdout), Option.some("/tmp"))
+      assert.strictEqual(Option.getOrUndefined(GuestProgram.directoryIn(tried.stdout)), "/tmp")
       const { env, line } = GuestProgram.start(yield* sent)
       const code = "echo here; (sleep 60 &); exit 3"
       const { stderr, stdout } = yield* runShell(line, { ...settings, ...env, BULKHEAD_CODE: code }, bare)
       assert.strictEqual(stdout, "here\n")
       assert.include(understand(stderr).reports[0], { status: 3 << 8, leftRunning: 1, survivors: 0 })
     })
+  )
+
+  it.live("proves that nobody is left, although no cgroup counts and one process hops to the next", () =>
+    Effect.gen(function* () {
+      const hop = (pause: number) => `
+cat > hop.py <<'EOF'
+import ctypes, os, time
+libc = ctypes.PyDLL(None)
+while True:
+    os.close(os.open("output/hop", os.O_CREAT))
+    end = time.monotonic() + ${pause}
+    while time.monotonic() < end: pass
+    if libc.fork(): os._exit(0)
+EOF
+(setsid python3 hop.py > hopped 2>&1 &)
+sleep 0.2`
+      for (const pause of [0, 0.0001, 0.001, 0.003]) {
+        const { reports } = yield* supervise(hop(pause))
+        assert.include(reports[0], { reason: "", status: 0, survivors: 0, outputs: true, cgroup: "none" })
+        assert.isAtLeast(reports[0]?.leftRunning ?? 0, 1)
+      }
+    })
+  )
+
+  it.live("does not know of survivors where nothing tells who was born meanwhile", () =>
+    Effect.gen(function* () {
+      const { env, line } = GuestProgram.start(yield* sent)
+      const hidden = ["--ro-bind", "/dev/null", "/proc/loadavg"]
+      const { stderr } = yield* runShell(line, { ...settings, ...env, BULKHEAD_CODE: "true" }, [
+        ...asUser,
+        ...hidden,
+        "/bin/sh",
+        "-c"
+      ])
+      assert.include(understand(stderr).reports[0], { status: 0, survivors: "unknown" })
+    })
+  )
+
+  const places = ["memory", "pids", "cpu", "cpuacct"].map((name) => `/sys/fs/cgroup/${name}`)
+  const mayMakeCgroups = process.getuid?.() === 0 && places.every((place) => existsSync(`${place}/tasks`))
+
+  it.live.skipIf(!mayMakeCgroups)(
+    "makes a cgroup for the program where it may, as in an image of E2B's",
+    () =>
+      Effect.gen(function* () {
+        const name = `bulkhead-image-${process.pid}`
+        const cgroups = places.map((place) => `${place}/${name}`)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            for (const cgroup of cgroups) mkdirSync(cgroup)
+          }),
+          () =>
+            Effect.sync(() => {
+              for (const cgroup of cgroups.flatMap((each) => [`${each}/bulkhead`, each])) rmdirSync(cgroup)
+            })
+        )
+        const passwd = join(mkdtempSync(join(tmpdir(), "image-")), "passwd")
+        writeFileSync(passwd, "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n")
+        const image = [
+          ...["bwrap", "--unshare-pid", "--die-with-parent", "--proc", "/proc", "--dev", "/dev"],
+          ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin"],
+          ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--perms", "1777"],
+          ...[
+            "--tmpfs",
+            "/tmp",
+            "--ro-bind",
+            passwd,
+            "/etc/passwd",
+            "--perms",
+            "1777",
+            "--dir",
+            "/home/user"
+          ],
+          ...places.flatMap((place) => ["--bind", `${place}/${name}`, place])
+        ]
+        const { env, line } = GuestProgram.start(yield* sent)
+        const superviseIn = (code: string) =>
+          Effect.map(
+            runShell(line, { ...settings, ...env, BULKHEAD_CODE: code, PATH: "/usr/bin:/bin" }, [
+              ...image,
+              "/bin/sh",
+              "-c"
+            ]),
+            ({ stderr }) => understand(stderr)
+          )
+        const said = yield* superviseIn(
+          "(setsid sh -c 'while :; do sh -c true; done' &); sleep 0.1; cat /proc/self/cgroup >&2"
+        )
+        assert.include(said.text, ":/bulkhead-image")
+        assert.include(said.reports[0], { status: 0, survivors: 0, oomKills: 0, cgroup: "cgroup v1" })
+        assert.isAtLeast(said.reports[0]?.leftRunning ?? 0, 1)
+        const full = yield* superviseIn("head -c 200000000 /dev/zero | tail -c 200000000; exit 3")
+        assert.include(full.reports[0], { survivors: 0, oomKills: 1, cgroup: "cgroup v1" })
+        assert.closeTo(full.reports[0]?.memoryLimitBytes ?? 0, 100_000_000, 65_536)
+      }).pipe(Effect.scoped)
   )
 
   it.live("says which of its settings it cannot understand", () =>

@@ -1,10 +1,12 @@
 import { ExecutionStore } from "@bulkhead/sandbox"
+import { Entries, ExecutionStoreConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
-import { began, ended, happened, id, put, result, storeSuite } from "../../store/test/StoreSuite.js"
 import * as MemoryExecutionStore from "../src/Record/MemoryExecutionStore.js"
 
-storeSuite("MemoryExecutionStore", () => MemoryExecutionStore.layer())
+const { began, ended, happened, id, put, result } = Entries
+
+ExecutionStoreConformance.suite("MemoryExecutionStore", MemoryExecutionStore.layer())
 
 describe("MemoryExecutionStore, when it is full", () => {
   it.effect("forgets what ended first, and never what is live", () =>

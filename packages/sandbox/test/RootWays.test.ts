@@ -9,7 +9,9 @@ const installed = GuestProgram.Installed({ user: "root", place: TestImage.place 
 const execute = (code: string, image: Readonly<Record<string, string>> = {}) =>
   Effect.flatMap(SandboxService, (sandboxes) =>
     sandboxes.execute({ code, language: "bash", timeout: 10 })
-  ).pipe(Effect.provide(service({ program: TestImage.running(image) }, { killGracePeriod: 1 }, installed)))
+  ).pipe(
+    Effect.provide(service({ supervisor: () => TestImage.running(image) }, { killGracePeriod: 1 }, installed))
+  )
 
 const forge = "/opt/node /opt/forge.mjs"
 

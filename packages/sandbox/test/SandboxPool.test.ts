@@ -101,7 +101,10 @@ describe("SandboxPool", () => {
       assert.deepStrictEqual(yield* pool.metrics, { idle: 2, target: 2, hits: 0, misses: 0 })
       const first = yield* take(lifetimeOf(77))
       const second = yield* take(lifetimeOf(78))
-      assert.deepStrictEqual([first.id, second.id], [Option.some("sandbox-1"), Option.some("sandbox-2")])
+      assert.deepStrictEqual(
+        [first, second].map(({ id }) => Option.getOrUndefined(id)),
+        ["sandbox-1", "sandbox-2"]
+      )
       assert.deepStrictEqual(renewed, [
         ["sandbox-1", 77],
         ["sandbox-2", 78]
@@ -118,7 +121,7 @@ describe("SandboxPool", () => {
       provider.renew = dead
       yield* TestClock.adjust("999 millis")
       const { id } = yield* take(usualLifetime)
-      assert.deepStrictEqual(id, Option.some("sandbox-1"))
+      assert.strictEqual(Option.getOrUndefined(id), "sandbox-1")
       const now = yield* Clock.currentTimeMillis
       assert.isAtLeast((diesAt.get("sandbox-1") ?? 0) - now, Duration.toMillis(usualLifetime))
       assert.deepStrictEqual(renewed, [])

@@ -2,10 +2,10 @@ import { ExecutionId, UserId } from "@bulkhead/domain"
 import { ExecutionStore, GuestProgram, MemoryExecutionStore, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Scope, TestClock, Tracer } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, TestClock, Tracer } from "effect"
 import { begin, joinAll, service, settle } from "./Fixture.js"
 
-const { failure, hello, MockSandboxes, sleeper, stubborn } = MockSandboxProvider
+const { failingFirst, failure, hello, MockSandboxes, sleeper, stubborn } = MockSandboxProvider
 const ann = UserId.make("ann")
 
 const eventsOf = Effect.fnUntraced(function* (executionId: ExecutionId) {
@@ -288,18 +288,8 @@ describe("interrupting execute", () => {
 })
 
 describe("retries", () => {
-  const failingTimes = (times: number) =>
-    Effect.map(Ref.make(times), (left) =>
-      Effect.flatMap(
-        Ref.getAndUpdate(left, (n) => n - 1),
-        (n) => (n > 0 ? failure("SANDBOX_BUSY", "create") : Effect.void)
-      )
-    )
-
   it.effect("repeat what the infrastructure failed, with exponential pauses", () =>
     Effect.gen(function* () {
-      const mock = yield* MockSandboxes
-      yield* mock.behave({ create: yield* failingTimes(2) })
       const fiber = yield* begin()
       yield* TestClock.adjust("4 seconds")
       const result = yield* Fiber.join(fiber)
@@ -309,7 +299,7 @@ describe("retries", () => {
         (yield* eventsOf(result.executionId)).filter((event) => event === "execution_retry").length,
         2
       )
-    }).pipe(Effect.provide(service()))
+    }).pipe(Effect.provide(service({ create: failingFirst(2, "SANDBOX_BUSY") })))
   )
 
   it.effect("end after as many as the limits allow", () =>

@@ -6,9 +6,7 @@ import { Effect, Layer } from "effect"
 
 const { failure, MockSandboxes } = MockSandboxProvider
 
-const finding = (output: string) => ({
-  program: (process: MockSandboxProvider.MockProcess) => Effect.as(process.stdout(output), { exitCode: 0 })
-})
+const finding = (output: string) => ({ toolchain: MockSandboxProvider.printing(output) })
 
 const toolchain = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
   Toolchain.layer.pipe(
@@ -101,7 +99,7 @@ describe("Toolchain", () => {
     }).pipe(
       Effect.provide(
         toolchain({
-          program: (process) =>
+          toolchain: (process) =>
             process.command.user === "root"
               ? failure("INTERNAL_ERROR", "start", false)
               : Effect.as(process.stdout(debian + installed), { exitCode: 0 })

@@ -4,11 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { begin, sentAsRoot, service } from "./Fixture.js"
 
-const { failure, sleeper, stubborn } = MockSandboxProvider
-const { reporting, voice } = MockSupervisor
+const { failure, printing, sleeper, stubborn } = MockSandboxProvider
+const { reporting, silent, voice } = MockSupervisor
 
 const supervised = (report: Partial<GuestReport>, program?: MockSandboxProvider.MockProgram) =>
-  service({ program: reporting(report, program) }, {}, sentAsRoot)
+  service({ ...(program ? { program } : {}), supervisor: reporting(report) }, {}, sentAsRoot)
 
 const run = Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)" }))
 
@@ -152,6 +152,7 @@ describe("under the supervisor", () => {
       Effect.provide(
         service(
           {
+            supervisor: silent,
             program: (process) =>
               Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none none\n`), {
                 signal: "SIGKILL"
@@ -187,7 +188,7 @@ describe("under the supervisor", () => {
         const { receipt, verdict } = yield* run
         assert.strictEqual(verdict, "InternalError")
         assert.strictEqual(receipt?.survivors, "unknown")
-      }).pipe(Effect.provide(service({ program }, {}, sentAsRoot)))
+      }).pipe(Effect.provide(service({ supervisor: silent, program }, {}, sentAsRoot)))
     )
 
   for (const [ways, said] of [
@@ -205,6 +206,7 @@ describe("under the supervisor", () => {
         Effect.provide(
           service(
             {
+              supervisor: silent,
               program: (process) => {
                 const { report, started } = voice(process.command)
                 return Effect.as(process.stderr(started(undefined, ways) + report({})), { exitCode: 0 })
@@ -222,7 +224,7 @@ describe("under the supervisor", () => {
       const result = yield* run
       assert.strictEqual(result.verdict, "InternalError")
       assert.isUndefined(result.metrics.executionTimeMs)
-    }).pipe(Effect.provide(service({ program: () => Effect.succeed({ exitCode: 127 }) }, {}, sentAsRoot)))
+    }).pipe(Effect.provide(service({ program: printing("", 127), supervisor: silent }, {}, sentAsRoot)))
   )
 
   it.effect("one that never says anything is given up, and counted as possibly run", () =>
@@ -232,7 +234,7 @@ describe("under the supervisor", () => {
       const result = yield* Fiber.join(fiber)
       assert.strictEqual(result.error?.code, "ETIMEDOUT")
       assert.strictEqual(result.metrics.retries, 0)
-    }).pipe(Effect.provide(service({ program: stubborn }, {}, sentAsRoot)))
+    }).pipe(Effect.provide(service({ program: stubborn, supervisor: silent }, {}, sentAsRoot)))
   )
 
   it.effect("the service's wall holds when the supervisor's does not", () =>

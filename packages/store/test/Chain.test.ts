@@ -1,10 +1,12 @@
 import { ExecutionStore } from "@bulkhead/sandbox"
+import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient, SqlError } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Effect, FastCheck } from "effect"
 import * as Chain from "../src/Audit/Chain.js"
 import { onEach, storeIn } from "./Databases.js"
-import { began, happened, put } from "./StoreSuite.js"
+
+const { began, happened, put } = Entries
 
 const length = 12
 const numbers = Array.from({ length }, (_, index) => index + 1)

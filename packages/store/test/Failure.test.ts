@@ -1,13 +1,15 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { ExecutionStore } from "@bulkhead/sandbox"
+import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option } from "effect"
 import { inject } from "vitest"
 import { SqlExecutionStore } from "../src/index.js"
 import { kinds, postgresAt, sqliteAt, storeIn, temporaryDirectory } from "./Databases.js"
-import { began, ended, happened, id, put, result } from "./StoreSuite.js"
+
+const { began, ended, happened, id, put, result } = Entries
 
 const big = (name: string) => ended(name, { result: result(name, { stdout: "x".repeat(200_000) }) })
 

@@ -1,9 +1,11 @@
 import { type Entry, StoreFailure } from "@bulkhead/sandbox"
+import { Entries } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Queue, Ref, Scope, TestClock } from "effect"
 import { yieldAt } from "../../sandbox/test/YieldAt.js"
 import * as GroupCommit from "../src/Executions/GroupCommit.js"
-import { began, happened } from "./StoreSuite.js"
+
+const { began, happened } = Entries
 
 /** One try to write a group, which the test answers. */
 interface Try {

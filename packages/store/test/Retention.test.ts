@@ -1,10 +1,12 @@
 import { ExecutionStore } from "@bulkhead/sandbox"
+import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Option } from "effect"
 import { Retention } from "../src/index.js"
 import { onEach, storeIn } from "./Databases.js"
-import { began, ended, happened, id, put, result } from "./StoreSuite.js"
+
+const { began, ended, happened, id, put, result } = Entries
 
 const day = 86_400_000
 

@@ -1,11 +1,17 @@
 import { ExecutionStore } from "@bulkhead/sandbox"
+import { Entries, ExecutionStoreConformance } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { freshStore, kinds, onEach, storeIn } from "./Databases.js"
-import { began, ended, happened, id, put, result, storeSuite, summary } from "./StoreSuite.js"
 
-for (const kind of kinds) storeSuite(`SqlExecutionStore on ${kind.name}`, () => freshStore(kind))
+const { began, ended, happened, id, put, result, summary } = Entries
+
+for (const kind of kinds)
+  ExecutionStoreConformance.suite(`SqlExecutionStore on ${kind.name}`, freshStore(kind), {
+    durable: Effect.map(kind.make, (database) => storeIn(database)),
+    timeout: 60_000
+  })
 
 onEach("SqlExecutionStore", (kind) => {
   it.scopedLive("has everything when it is opened again, and goes on with the same chain", () =>
@@ -26,20 +32,6 @@ onEach("SqlExecutionStore", (kind) => {
       assert.deepStrictEqual([before.intact, before.checked], [true, 1])
       assert.deepStrictEqual([after.intact, after.checked], [true, 2])
       assert.notStrictEqual(after.head, before.head)
-    })
-  )
-
-  it.scopedLive("writes at the scope's end what nobody committed", () =>
-    Effect.gen(function* () {
-      const database = yield* Effect.orDie(kind.make)
-      const entries = Array.from({ length: 2000 }, (_, index) => [began(`n${index}`), happened(`n${index}`)])
-      yield* Effect.flatMap(ExecutionStore, ({ append }) => Effect.forEach(entries, append)).pipe(
-        Effect.provide(storeIn(database))
-      )
-      const verdict = yield* Effect.flatMap(ExecutionStore, (store) => store.verify).pipe(
-        Effect.provide(storeIn(database))
-      )
-      assert.deepStrictEqual([verdict.intact, verdict.checked], [true, 2000])
     })
   )
 

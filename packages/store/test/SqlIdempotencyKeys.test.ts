@@ -1,10 +1,12 @@
 import { IdempotencyKeys } from "@bulkhead/sandbox"
+import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { Retention, SqlIdempotencyKeys } from "../src/index.js"
 import { type Database, onEach, storeIn } from "./Databases.js"
-import { began, ended, id, put, user } from "./StoreSuite.js"
+
+const { began, ended, id, put, user } = Entries
 
 const request = (execution: string, fingerprint = "f1", name = "ann") => ({
   userId: user(name),

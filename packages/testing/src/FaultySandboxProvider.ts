@@ -316,7 +316,16 @@ export class Cloud {
         if (!stop()) return
         run.exit = exit
         const wallMs = time.now - run.startedAt
-        tell(line, voice.report({ reason, outputs: true, status: statusOf(exit), wallMs, clearedMs: wallMs }))
+        tell(
+          line,
+          voice.report({
+            reason,
+            outputs: true,
+            status: MockSupervisor.statusOf(exit),
+            wallMs,
+            clearedMs: wallMs
+          })
+        )
         if (fate.fault?._tag !== "Mute")
           line.answer(Exit.succeed(voice.isThere ? { exitCode: 0 } : exit), fate.answer)
       },
@@ -416,9 +425,4 @@ export class Cloud {
       })
     )
   }
-}
-
-const statusOf = ({ exitCode = 0, signal }: CommandExit) => {
-  if (signal === undefined) return exitCode << 8
-  return { SIGTERM: 15, SIGKILL: 9, SIGSEGV: 11 }[signal] ?? 1
 }

@@ -1,5 +1,6 @@
 import { Effect, Stream } from "effect"
-import { failure, hello, type MockBehaviour, type MockProgram } from "./MockSandboxProvider.js"
+import { hello, type MockProgram } from "./MockProgram.js"
+import { failure, type MockBehaviour } from "./MockSandboxProvider.js"
 
 const encoder = new TextEncoder()
 
@@ -23,8 +24,10 @@ export const leaving = (
   const sizes = contents.map((content) => content.length)
   const listed: MockProgram = (process) =>
     Effect.zipRight(process.stdout(listing(Object.keys(files), sizes)), Effect.never)
+  const left: MockProgram = (process) =>
+    Effect.map(program(process), (exit) => ({ ...exit, report: { outputs: true, ...exit.report } }))
   return {
-    program: (process) => ("BULKHEAD_LIST" in process.command.env ? listed : program)(process),
+    program: (process) => ("BULKHEAD_LIST" in process.command.env ? listed : left)(process),
     read: (path) => {
       const content = contents[Number(/^\/proc\/7\/fd\/(\d+)$/.exec(path)?.[1]) - 3]
       return content === undefined

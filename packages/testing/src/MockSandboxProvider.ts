@@ -1,6 +1,5 @@
 import {
   CommandEvent,
-  type CommandExit,
   Sandbox,
   type SandboxCommand,
   SandboxFailure,
@@ -9,24 +8,32 @@ import {
   SandboxProvider
 } from "@bulkhead/sandbox"
 import { Context, Deferred, Effect, Layer, Mailbox, Stream } from "effect"
+import { hello, type MockExit, type MockProcess, type MockProgram } from "./MockProgram.js"
+import * as MockSupervisor from "./MockSupervisor.js"
+import * as MockToolchain from "./MockToolchain.js"
 
-/** What a mock program can do while it runs. */
-export interface MockProcess {
-  readonly command: SandboxCommand
-  readonly stdout: (text: string) => Effect.Effect<void>
-  readonly stderr: (text: string) => Effect.Effect<void>
-  /** Waits for the first signal of this kind. */
-  readonly signalled: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void>
-}
+export {
+  hello,
+  type MockExit,
+  type MockProcess,
+  type MockProgram,
+  outOfMemory,
+  printing,
+  sleeper,
+  stubborn
+} from "./MockProgram.js"
 
-/** How a mock program behaves. SIGKILL, and the end of its sandbox, end it whatever it does. */
-export type MockProgram = (process: MockProcess) => Effect.Effect<CommandExit, SandboxFailure>
+type MockCreate = Effect.Effect<void, SandboxFailure>
 
 export interface MockBehaviour {
-  /** What every command runs, unless `program` says otherwise. */
+  /** What every command runs. */
   readonly program: MockProgram
-  /** Runs before a sandbox is created: takes time, or fails. */
-  readonly create: Effect.Effect<void, SandboxFailure>
+  /** What watches over a program that is to be supervised. */
+  readonly supervisor: MockSupervisor.MockSupervisor
+  /** What commands run in a sandbox that is made to see what toolchain sandboxes have. */
+  readonly toolchain: MockProgram
+  /** Runs before a sandbox is created: takes time, or fails. May depend on how many were asked for before. */
+  readonly create: MockCreate | ((earlier: number) => MockCreate)
   /** Runs before files are written. */
   readonly write: Effect.Effect<void, SandboxFailure>
   /** What reading a file of a sandbox gives, unless it was written there. */
@@ -37,18 +44,10 @@ export interface MockBehaviour {
   readonly destroy: Effect.Effect<void, SandboxFailure>
 }
 
-/** Prints a greeting and exits with 0. */
-export const hello: MockProgram = (process) => Effect.as(process.stdout("Hello, World!\n"), { exitCode: 0 })
-
-/** Ends at SIGTERM, as a program does that knows no better. */
-export const sleeper: MockProgram = (process) =>
-  Effect.as(process.signalled("SIGTERM"), { signal: "SIGTERM" })
-
-/** Ends at SIGKILL alone. */
-export const stubborn: MockProgram = () => Effect.never
-
 const defaultBehaviour: MockBehaviour = {
   program: hello,
+  supervisor: MockSupervisor.watching,
+  toolchain: MockToolchain.look,
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
@@ -63,9 +62,16 @@ export const failure = (
   retryable = true
 ): SandboxFailure => new SandboxFailure({ code, phase, retryable, message: `mock ${phase} failed: ${code}` })
 
+/** Fails to create the first sandboxes, so many of them. */
+export const failingFirst =
+  (times: number, code: SandboxFailure["code"], retryable = true) =>
+  (earlier: number): MockCreate =>
+    earlier < times ? failure(code, "create", retryable) : Effect.void
+
 interface MockSandbox {
   readonly id: string
   readonly options: SandboxOptions
+  /** All that was written into it, by whomever. */
   readonly files: Array<SandboxFile>
   readonly commands: Array<SandboxCommand>
   readonly signals: Array<string>
@@ -91,22 +97,28 @@ export class MockSandboxes extends Context.Tag("@bulkhead/testing/MockSandboxes"
   }
 >() {}
 
+const encoder = new TextEncoder()
+
 type Signal = "SIGTERM" | "SIGKILL"
 
 /** A program that runs. */
 interface Running {
+  readonly command: SandboxCommand
   readonly signals: Readonly<Record<Signal, Deferred.Deferred<void>>>
   /** Fails when the sandbox is gone. */
   readonly lost: Deferred.Deferred<never, SandboxFailure>
 }
 
-const makeRunning: Effect.Effect<Running> = Effect.all({
-  signals: Effect.all({ SIGTERM: Deferred.make<void>(), SIGKILL: Deferred.make<void>() }),
-  lost: Deferred.make<never, SandboxFailure>()
-})
+const makeRunning = (command: SandboxCommand): Effect.Effect<Running> =>
+  Effect.all({
+    command: Effect.succeed(command),
+    signals: Effect.all({ SIGTERM: Deferred.make<void>(), SIGKILL: Deferred.make<void>() }),
+    lost: Deferred.make<never, SandboxFailure>()
+  })
 
 const processOf = (
   command: SandboxCommand,
+  files: Array<SandboxFile>,
   { signals }: Running,
   tell: (event: CommandEvent) => Effect.Effect<unknown>
 ): MockProcess => {
@@ -114,18 +126,36 @@ const processOf = (
     Effect.asVoid(tell(CommandEvent.Output({ stream, text })))
   return {
     command,
+    files: Effect.sync(() => [...files]),
+    write: (path, text) => Effect.sync(() => void files.push({ path, content: encoder.encode(text) })),
     stdout: output("stdout"),
     stderr: output("stderr"),
     signalled: (signal) => Deferred.await(signals[signal])
   }
 }
 
-/** Runs a program to its end, its SIGKILL or the end of its sandbox, whichever comes first. */
-const live = (program: Effect.Effect<CommandExit, SandboxFailure>, { lost, signals }: Running) =>
-  Effect.disconnect(program).pipe(
-    Effect.raceFirst(Effect.as(Deferred.await(signals.SIGKILL), { signal: "SIGKILL" })),
-    Effect.raceFirst(Deferred.await(lost))
-  )
+/** Ends a program at SIGKILL, whatever it does. */
+const mortal =
+  (program: MockProgram): MockProgram =>
+  (process) =>
+    Effect.raceFirst(
+      Effect.disconnect(program(process)),
+      Effect.as(process.signalled("SIGKILL"), { signal: "SIGKILL" })
+    )
+
+/** What a command runs: the program, under the supervisor if that is what it starts. */
+const programOf = (
+  command: SandboxCommand,
+  { metadata }: SandboxOptions,
+  { program, supervisor, toolchain }: MockBehaviour
+): MockProgram => {
+  if (metadata.purpose === "toolchain") return mortal(toolchain)
+  return MockSupervisor.voice(command).isThere ? supervisor(mortal(program)) : mortal(program)
+}
+
+/** Signals go to the sandbox's user, whose are all programs that are supervised, and who cannot reach root's. */
+const isReached = (command: SandboxCommand) =>
+  command.user !== "root" || MockSupervisor.voice(command).isThere
 
 const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDestroy: () => void) => {
   let destroyed = false
@@ -135,14 +165,15 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
     Effect.gen(function* () {
       if (destroyed) return yield* failure("ECONNREFUSED", "start")
       const events = yield* Mailbox.make<CommandEvent, SandboxFailure>()
-      const running = yield* makeRunning
+      const running = yield* makeRunning(command)
       record.commands.push(command)
       programs.add(running)
       yield* events.offer(CommandEvent.Started({ pid: 1000 + record.commands.length }))
-      const program = behaviour().program(processOf(command, running, (event) => events.offer(event)))
+      const program = programOf(command, record.options, behaviour())
+      const process = processOf(command, record.files, running, (event) => events.offer(event))
       // It goes on whether or not anybody follows it.
-      yield* live(program, running).pipe(
-        Effect.flatMap((exit) => events.offer(CommandEvent.Ended({ exit }))),
+      yield* Effect.raceFirst(program(process), Deferred.await(running.lost)).pipe(
+        Effect.flatMap(({ report: _, ...exit }: MockExit) => events.offer(CommandEvent.Ended({ exit }))),
         Effect.ensuring(Effect.sync(() => programs.delete(running))),
         Mailbox.into(events),
         Effect.forkDaemon
@@ -154,7 +185,8 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
     Effect.gen(function* () {
       yield* behaviour().signal
       record.signals.push(name)
-      for (const { signals } of programs) yield* Deferred.succeed(signals[name], undefined)
+      for (const { command, signals } of programs)
+        if (isReached(command)) yield* Deferred.succeed(signals[name], undefined)
     })
 
   const destroy = Effect.gen(function* () {
@@ -176,7 +208,7 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
       return written === undefined ? behaviour().read(path) : Stream.make(written.content)
     })
 
-  const size = Effect.succeed({ vcpus: 2, memoryMB: 512 })
+  const size = Effect.succeed(MockToolchain.size)
 
   return Sandbox.of({ id: record.id, size, renew, write, read, run, signal, destroy })
 }
@@ -186,7 +218,10 @@ export interface MockOptions {
   readonly remembered?: number
 }
 
-/** A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. */
+/**
+ * A `SandboxProvider` without sandboxes, and the handle by which a test steers and watches it. Its sandboxes and their
+ * commands live until they are ended, whatever their lifetime.
+ */
 export const layer = (
   initial: Partial<MockBehaviour> = {},
   { remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
@@ -196,6 +231,7 @@ export const layer = (
       let behaviour: MockBehaviour = { ...defaultBehaviour, ...initial }
       const created: Array<MockSandbox> = []
       const live = new Map<string, LiveSandbox>()
+      let asked = 0
       let made = 0
       let peak = 0
 
@@ -215,7 +251,12 @@ export const layer = (
 
       const provider = SandboxProvider.of({
         name: "mock",
-        create: (options) => Effect.suspend(() => Effect.map(behaviour.create, () => make(options))),
+        create: (options) =>
+          Effect.suspend(() => {
+            const { create } = behaviour
+            const earlier = asked++
+            return Effect.isEffect(create) ? create : create(earlier)
+          }).pipe(Effect.map(() => make(options))),
         list: (wanted) =>
           Effect.sync(() =>
             [...live]

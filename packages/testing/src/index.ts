@@ -1,5 +1,7 @@
 export * as MockArtifacts from "./MockArtifacts.js"
 export * as MockSandboxProvider from "./MockSandboxProvider.js"
 export * as MockSupervisor from "./MockSupervisor.js"
+export * as MockToolchain from "./MockToolchain.js"
 export * as Simulation from "./Simulation.js"
 export * as SimulationShrink from "./SimulationShrink.js"
+export * as TestSandboxService from "./TestSandboxService.js"

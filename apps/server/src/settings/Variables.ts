@@ -5,7 +5,7 @@ import * as CallerKeys from "./CallerKeys.js"
 import * as Formats from "./Formats.js"
 import { format, optional, secret, withDefault } from "./Setting.js"
 
-/** Every variable that the server reads beside the limits, in the order of the README. */
+/** Every variable that the server reads beside the limits, in the order of docs/settings.md. */
 export const variables = {
   port: withDefault({
     name: "PORT",

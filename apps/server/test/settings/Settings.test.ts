@@ -39,7 +39,7 @@ const valuesIn = (environment: Environment) =>
 
 const names = Settings.all.map(({ name }) => name)
 
-const readme = readFileSync(fileURLToPath(new URL("../../../../README.md", import.meta.url)), "utf8")
+const page = readFileSync(fileURLToPath(new URL("../../../../docs/settings.md", import.meta.url)), "utf8")
 
 const rowOf = ({ isSecret, meaning, name, otherwise }: Description) =>
   `| \`${name}\` | ${otherwise} | ${meaning}${isSecret ? "; secret" : ""} |`
@@ -74,12 +74,12 @@ describe("Settings", () => {
     })
   )
 
-  it("are those of the README's table", () => {
-    const found = /^\| variable \|.*\n(?:\|.*\n)+/m.exec(readme)?.[0].trimEnd()
+  it("are those of the table in docs/settings.md", () => {
+    const found = /^\| variable \|.*\n(?:\|.*\n)+/m.exec(page)?.[0].trimEnd()
     assert.strictEqual(found, table)
   })
 
-  it("fit into the README's lines", () => {
+  it("fit into its lines", () => {
     assert.deepStrictEqual(
       table.split("\n").filter((line) => line.length > 120),
       []

@@ -139,7 +139,8 @@ static const struct target {
 #define EXAMPLE(text) (text), sizeof(text) - 1
     { "frames", fuzz_frames, NULL, EXAMPLE("\0\0\0\4\1\0\0\0\7\0\0\0\2\0\0\0\1\7\0\0\0\1x\0\0\0\0\2\0\0\0\1") },
     { "plan", NULL, fuzz_plan,
-      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\ninner\tk\tprogram/pids.max=1\ndisk\tsize=1\nagent\t/a\t0\t0\n"
+      EXAMPLE("cgroup\t/sys/fs/cgroup/m\ttasks\t/m\tmemory.max=1\tpids.max=2\n"
+              "inner\tk\tprogram/pids.max=1\ndisk\tsize=1\nagent\t/a\t0\t0\n"
               "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\nprogram\ta\t/b\n") },
     { "requests", fuzz_requests, NULL, EXAMPLE("user\0/\0001\0003\0/bin/sh\0-c\0true\0A=b\0C=") },
     { "settings", NULL, fuzz_settings,

@@ -66,7 +66,17 @@ export interface UsageQuery extends PageRequest {
   readonly to?: number
 }
 
-/** The record of every execution: what happened to it, what came of it, and what it used. */
+/**
+ * The record of every execution: what happened to it, what came of it, and what it used.
+ *
+ * The service appends from many fibers at once, in the order in which things happen: that an execution began comes
+ * before anything else of it. It commits before it answers, and asks for `unfinished` once, at its start. The first
+ * beginning and the first end of an execution count, and later ones change nothing: whoever was not told whether
+ * entries were written may append them again. Texts may hold anything, NUL and lone surrogates too. Every call answers
+ * or fails in bounded time.
+ *
+ * `ExecutionStoreConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
+ */
 export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStore")<
   ExecutionStore,
   {
@@ -75,24 +85,30 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
      * the next `commit` says.
      */
     readonly append: (entries: ReadonlyArray<Entry>) => Effect.Effect<void>
-    /** Fails while nothing can be written. */
+    /** Fails while nothing can be written. Asked before each execution, which is refused then, so it must be cheap. */
     readonly ready: Effect.Effect<void, StoreFailure>
     /** Returns when everything that was appended before is written, and survives the death of this process. */
     readonly commit: Effect.Effect<void, StoreFailure>
     /** One execution, with its result if it has one that is still kept. */
     readonly find: (executionId: ExecutionId) => Effect.Effect<Option.Option<ExecutionRecord>, StoreFailure>
-    /** Newest first. */
+    /**
+     * Newest first; those of one millisecond by their ids, from the last to the first, code unit by code unit. A cursor
+     * stays good while entries are appended; one that the store did not give out leads to an empty page. So elsewhere.
+     */
     readonly list: (query: ExecutionQuery) => Effect.Effect<Page<ExecutionSummary>, StoreFailure>
     /** What happened to one execution, oldest first. Of an unknown one there is nothing. */
     readonly events: (
       executionId: ExecutionId,
       query: EventQuery
     ) => Effect.Effect<Page<ExecutionEvent>, StoreFailure>
-    /** What each user used, by the user's name. */
+    /** What each user used, by the user's name, of the executions that ended with a usage. */
     readonly usage: (query: UsageQuery) => Effect.Effect<Page<UserUsage>, StoreFailure>
-    /** Checks whether the audit log is as it was written. */
+    /** Checks whether the audit log is as it was written, and says how many events it looked at. */
     readonly verify: Effect.Effect<AuditVerification, StoreFailure>
-    /** Executions that an earlier life of this instance began and never ended. */
+    /**
+     * Executions that an earlier life of this instance began and never ended; never one that this life began. Nothing,
+     * for a store that does not outlive its process.
+     */
     readonly unfinished: Effect.Effect<ReadonlyArray<ExecutionSummary>, StoreFailure>
   }
 >() {}

@@ -21,7 +21,10 @@ export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("Sandbo
 }
 
 export interface SandboxOptions {
-  /** What the sandbox is tagged with, so that a leaked one can be traced to its execution. */
+  /**
+   * What the sandbox is tagged with, so that a leaked one can be traced to its execution. Any text; the provider's
+   * `list` gives it back as it is.
+   */
   readonly metadata: Readonly<Record<string, string>>
   /** The provider itself ends the sandbox after this long: the last wall behind the supervisor and the service. */
   readonly lifetime: Duration.Duration
@@ -46,23 +49,29 @@ export interface SandboxFile {
 }
 
 export interface SandboxCommand {
-  /** A line for `/bin/bash -l -c`. */
+  /** A line for `/bin/bash -l -c`, in the home of who runs it. */
   readonly line: string
-  /** As whom to run it: the sandbox's user unless told. A provider without root refuses it. */
+  /**
+   * As whom to run it: the sandbox's user unless told. A provider without root refuses root with a failure of the
+   * phase `start` that is not retryable: by that the service knows.
+   */
   readonly user?: "root" | "user"
   readonly env: Readonly<Record<string, string>>
-  /** The provider ends the command after this long. */
+  /** The provider ends the command after this long, and only the command. */
   readonly lifetime: Duration.Duration
 }
 
 export interface CommandExit {
-  /** Absent: a signal ended the command. */
+  /** 0 to 255. Absent: a signal ended the command. */
   readonly exitCode?: number
   /** Like `SIGKILL`. */
   readonly signal?: string
 }
 
-/** What happens to a command: it runs, under this process id; it writes; and, as the last, it ends. */
+/**
+ * What happens to a command: it runs, under this process id; it writes, in UTF-8, of which no character is cut in two;
+ * and, as the last, it ends.
+ */
 export type CommandEvent = Data.TaggedEnum<{
   Started: { readonly pid: number }
   Output: { readonly stream: "stdout" | "stderr"; readonly text: string }
@@ -80,27 +89,53 @@ export interface CommandOutput {
 /** How long destroying a sandbox may hold up whoever is done with it. */
 const destroyBound = Duration.seconds(10)
 
-/** One sandbox. */
+/**
+ * One sandbox: a Linux system, or what looks like one, in which one program that nobody has read is run.
+ *
+ * It has `/bin/bash`, coreutils and grep, and the languages that it is to run on the login shell's path. Commands run
+ * as a user of the sandbox's own, who is not root, whose home is the working directory and writable, and who has no
+ * other processes, since `signal` ends them all. Where there is a root too, that user must be named `user`: as root the
+ * supervisor becomes `user`, and without one in `/etc/passwd` no program starts ("the sandbox has no user of its own").
+ * A sandbox without root, or in which nothing of ours can be executed, will do, with fewer of the limits enforced; the
+ * receipt says which.
+ *
+ * What goes wrong is a `SandboxFailure` with the phase it happened in, never a defect. Every call answers or fails in
+ * bounded time, since the service waits for `create` and `write` as long as they take. `retryable` says whether another
+ * sandbox may do better. A failure that is not of the phase `run` or `signal`, nor of `start` with `ETIMEDOUT` or
+ * `ECONNRESET`, must mean that the program never ran: it is run again then without asking.
+ *
+ * `SandboxProviderConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
+ */
 export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   Sandbox,
   {
+    /** By which the provider's `list` and `kill` know it. No two sandboxes ever have the same. */
     readonly id: string
+    /** What it is billed by. Asked for once, of the sandbox that the toolchain is looked up in: all are of one size. */
     readonly size: Effect.Effect<SandboxSize, SandboxFailure>
-    /** Lets the sandbox live this long from now. Fails when it no longer lives. */
+    /** Lets the sandbox live this long from now. Fails, in the phase `renew`, when it no longer lives. */
     readonly renew: (lifetime: Duration.Duration) => Effect.Effect<void, SandboxFailure>
-    /** Puts files into the sandbox, owned by its user; makes the directories they need. */
+    /**
+     * Puts files into the sandbox, owned by its user, each in the place of the one before it; makes the directories
+     * they need.
+     */
     readonly write: (files: ReadonlyArray<SandboxFile>) => Effect.Effect<void, SandboxFailure>
     /**
-     * A file's bytes as they are asked for. Links are followed, and the provider may read as root. Ending the stream
-     * early lets go of whatever it held.
+     * A file's bytes as they are asked for. Links are followed, also those of `/proc/PID/fd`, and the provider may read
+     * as root. Fails, in the phase `files`, for what is not there. Ending the stream early lets go of whatever it held.
      */
     readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**
-     * Runs a command and tells what happens to it. The stream ends after `Ended`. Leaving the stream early does not end
-     * the command: end it with `signal`, or with the sandbox.
+     * Runs a command, beside others that run, and tells what happens to it: `Started` first, then each `Output` as it
+     * comes, whole and in order, and `Ended` as the last. When the sandbox ends under it, the stream fails in the phase
+     * `run`; in a sandbox that is gone, in the phase `start`. Leaving the stream early does not end the command: end it
+     * with `signal`, or with the sandbox.
      */
     readonly run: (command: SandboxCommand) => Stream.Stream<CommandEvent, SandboxFailure>
-    /** Sends a signal to every process of the sandbox's user, whatever its session or parent. */
+    /**
+     * Sends a signal to every process of the sandbox's user, whatever its session or parent, and to none of root's:
+     * the supervisor is to outlive its program. Succeeds once it is sent.
+     */
     readonly signal: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void, SandboxFailure>
     /** Ends the sandbox and all that is in it. Idempotent; succeeds only when the provider says that it is gone. */
     readonly destroy: Effect.Effect<void, SandboxFailure>
@@ -152,7 +187,7 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   }
 }
 
-/** Where sandboxes come from. */
+/** Where sandboxes come from: an account of E2B's, a host, a mock. One service uses it from many fibers at once. */
 export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<
   SandboxProvider,
   {
@@ -164,7 +199,11 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
      * to that itself. It must answer or fail in bounded time: who asks waits for it, since a sandbox may come of it.
      */
     readonly create: (options: SandboxOptions) => Effect.Effect<Context.Tag.Service<Sandbox>, SandboxFailure>
-    /** The sandboxes that live now and carry all of these tags. */
+    /**
+     * The sandboxes that live now and carry all of these tags, each with all the tags that it was created with. Half a
+     * list is a failure. What `destroy` or `kill` has ended is no longer listed; what came of a `create` whose answer
+     * was lost is listed within a second: by this the service finds what was left behind, and ends it.
+     */
     readonly list: (
       metadata: Readonly<Record<string, string>>
     ) => Effect.Effect<ReadonlyArray<ListedSandbox>, SandboxFailure>

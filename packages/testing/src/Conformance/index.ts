@@ -1,0 +1,6 @@
+export * as ArtifactScannerConformance from "./ArtifactScannerConformance.js"
+export * as ArtifactStoreConformance from "./ArtifactStoreConformance.js"
+export * as Case from "./Case.js"
+export * as Entries from "./Entries.js"
+export * as ExecutionStoreConformance from "./ExecutionStoreConformance.js"
+export * as SandboxProviderConformance from "./SandboxProviderConformance.js"

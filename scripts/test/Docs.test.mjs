@@ -1,0 +1,71 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe, it } from "vitest"
+import { packages } from "../packages.mjs"
+import { root } from "../project.mjs"
+
+const read = (name) => readFileSync(join(root, name), "utf8")
+
+const pagesIn = (directory) =>
+  readdirSync(join(root, directory), { recursive: true })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join(directory, name))
+
+/** What is checked as prose and as code here. The packages' own READMEs are compiled as their users would. */
+const pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...pagesIn("docs")]
+const everyPage = [...pages, ...packages().map(({ folder }) => join("packages", folder, "README.md"))]
+
+const blocksOf = (page) =>
+  [...read(page).matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, kind, code]) => ({ kind, code }))
+
+const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .flatMap(({ name }) =>
+    readdirSync(join(root, "examples", name))
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => read(join("examples", name, file)))
+  )
+
+const commands = Object.keys(JSON.parse(read("package.json")).scripts)
+
+const isCommand = (line) =>
+  ["npm start", "npm test"].includes(line) || commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
+
+/** What shows that a block holds. Blocks of `bash` are run by the server's tests. */
+const holds = {
+  bash: () => true,
+  console: (code) => code.trimEnd().split("\n").every(isCommand),
+  json: (code) => JSON.parse(code) !== undefined,
+  mermaid: (code) => code.startsWith("flowchart"),
+  ts: (code) => examples.includes(code)
+}
+
+describe.each(pages)("%s", (page) => {
+  it("has no block that nothing runs or checks", () => {
+    for (const { code, kind } of blocksOf(page)) assert.isTrue(holds[kind]?.(code), code)
+  })
+})
+
+describe.each(everyPage)("%s", (page) => {
+  it("keeps its prose within 120 columns", () => {
+    const lines = read(page).split("\n")
+    assert.deepStrictEqual(
+      lines.filter((line) => line.length > 120 && !line.startsWith("|")),
+      []
+    )
+  })
+
+  it("has links that lead somewhere", () => {
+    const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => link)
+    assert.deepStrictEqual(
+      links.filter((link) => !existsSync(join(root, dirname(page), link))),
+      []
+    )
+  })
+})
+
+describe("README.md", () => {
+  it("is short", () => {
+    assert.isAtMost(read("README.md").split("\n").length, 150)
+  })
+})
