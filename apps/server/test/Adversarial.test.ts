@@ -65,6 +65,7 @@ const checkEvidence = (program: HostileProgram, { exitCode, metrics, receipt, si
   assert.isTrue((exitCode === undefined) !== (signal === undefined), "either an exit code or a signal")
   assert.strictEqual(receipt?.survivors, 0)
   assert.isTrue(receipt?.sandboxDestroyed)
+  assert.strictEqual(receipt.enforcement.supervisor, "no known way to it")
   if (program.signals !== undefined) {
     assert.deepStrictEqual(
       receipt.signals.map((sent) => sent.signal),

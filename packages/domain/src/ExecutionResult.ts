@@ -48,7 +48,10 @@ export const Receipt = Schema.Struct({
   /** Processes of the program that its memory limit killed. Absent: nothing counts them there. */
   oomKills: Schema.optional(Schema.Number),
   sandboxDestroyed: Schema.Boolean,
-  /** Which mechanism enforces each cap, `none` where nothing does. */
+  /**
+   * Which mechanism enforces each cap, `none` where nothing does. `supervisor` says whether the program could reach
+   * whoever wrote all this: `no known way to it`, `within the program's reach: ` and how, or `none`: there was none.
+   */
   enforcement: Schema.Record({ key: Schema.String, value: Schema.String })
 })
 export type Receipt = typeof Receipt.Type

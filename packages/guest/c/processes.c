@@ -52,21 +52,29 @@ static bool is_alive(const struct process_facts *facts) {
     return (facts->state != 'Z' && facts->state != 'X') || facts->threads > 1;
 }
 
-/* Gives -1 where nobody can be seen. With `self`, those that were born after it count whosever they are. */
+/* Of a walk: nobody can be seen; this time, somebody could not. */
+enum { NOBODY_SEEN = -1, SOMEBODY_MISSED = -2 };
+
+/* Gives how many, or one of those. With `self`, those that were born after it count whosever they are. */
 static int walk(
     uid_t uid, const struct process_facts *self,
     void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with
 ) {
     DIR *all = opendir("/proc");
     int count = 0;
-    if (all == NULL) return -1;
+    bool has_missed = false;
+    if (all == NULL) return NOBODY_SEEN;
     for (struct dirent *entry; (entry = readdir(all)) != NULL;) {
         struct process_facts facts;
         struct stat owner;
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid <= 1 || pid == getpid() || fstatat(dirfd(all), entry->d_name, &owner, 0) != 0) continue;
         if (owner.st_uid != uid && self == NULL) continue;
-        if (!process_facts_of(entry->d_name, &facts) || !is_alive(&facts) || facts.is_kernels) continue;
+        if (!process_facts_of(entry->d_name, &facts)) {
+            has_missed |= faccessat(dirfd(all), entry->d_name, F_OK, 0) == 0;
+            continue;
+        }
+        if (!is_alive(&facts) || facts.is_kernels) continue;
         bool is_younger = self != NULL &&
             (facts.born > self->born || (facts.born == self->born && pid > getpid()));
         if (owner.st_uid != uid && !is_younger) continue;
@@ -74,7 +82,7 @@ static int walk(
         if (each != NULL) each(pid, &facts, with);
     }
     closedir(all);
-    return count;
+    return has_missed ? SOMEBODY_MISSED : count;
 }
 
 int processes_of(uid_t uid, void (*each)(pid_t pid, const struct process_facts *facts, void *with), void *with) {
@@ -101,6 +109,7 @@ struct look processes_look(
     int count = walk(uid, &self, each, with);
     /* Again, since whoever has just been given a number may have come after we passed its place. */
     if (count == 0) count = walk(uid, &self, each, with);
-    bool may_be_exact = count >= 0 && before > 0;
-    return (struct look){ count < 0 ? 0 : count, may_be_exact && last_born() == before, may_be_exact };
+    bool may_be_exact = count != NOBODY_SEEN && before > 0;
+    bool exact = may_be_exact && count >= 0 && last_born() == before;
+    return (struct look){ count < 0 ? 0 : count, exact, may_be_exact };
 }

@@ -6,14 +6,17 @@
  * image.
  *
  * Who it is: root where the sandbox has a root, and the program the sandbox's user, so that the program cannot touch
- * it. Where there is no root it is the program's own user; then it is not dumpable, which keeps its memory its own,
- * but a program can stop or kill it: the core takes the silence for what it is.
+ * it, once the ways to root that an image may have are shut (ways.c). Where there is no root it is the program's own
+ * user; then it is not dumpable, which keeps its memory its own, but a program can stop or kill it: the core takes the
+ * silence for what it is. It can change our limits too, so that we see less; then we keep silent ourselves. Whether we
+ * are within the program's reach is said before there is a program, so that nobody can take it back.
  *
  * What it is told comes in variables that begin with BULKHEAD_ (settings.h). It copies them at once and wipes its
  * environment, so that the nonce is in nothing that /proc shows. What it has to say goes out on its standard error,
- * in lines that begin with the nonce: one before the program runs, and a report in JSON when all is over
- * (SupervisorReport.ts). Between them, and on standard output, is the program's own output: the beginning as it
- * comes, the end when all is over, and what was left out between is counted.
+ * in lines that begin with the nonce: one before the program is born, and a report in JSON when all is over
+ * (GuestReport.ts). Who becomes root all the same finds the nonce in our memory: no secret withstands that. Between
+ * the two, and on standard output, is the program's own output: the beginning as it comes, the end when all is over,
+ * and what was left out between is counted.
  *
  * How it watches: once the program runs, it wakes for output, for a child's end, and every 50 ms to look at what is
  * used. Whatever must end the program asks it with SIGTERM, waits for the grace period, then kills everyone.
@@ -38,6 +41,7 @@
 #include "processes.h"
 #include "settings.h"
 #include "system.h"
+#include "ways.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -101,7 +105,7 @@ static int64_t started, flush_at, kill_at, over_at, deadline, look_at;
 
 /* Findings. */
 static const char *reason = "";
-static bool disk_was_full, forks_were_refused, births_are_stopped, is_blind;
+static bool disk_was_full, forks_were_refused, births_are_stopped, is_blind, limits_were_changed;
 static int64_t peak;
 static struct {
     const char *name;
@@ -113,6 +117,17 @@ static size_t signal_count;
 static struct {
     int64_t oom_kills, refused_forks, cpu_us, memory, own_cpu_us;
 } before;
+
+static struct rlimit own_limits[RLIM_NLIMITS];
+
+/* Of a process of its own user, a program can change the limits: with no file to open, we would see nobody. */
+static void look_at_own_limits(void) {
+    for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
+        struct rlimit limit = own_limits[resource];
+        getrlimit(resource, &limit);
+        limits_were_changed |= memcmp(&limit, &own_limits[resource], sizeof limit) != 0;
+    }
+}
 
 static void become_sandbox_user(void) {
     if (!is_root) return;
@@ -354,6 +369,7 @@ static void listen_until(int64_t until) {
 }
 
 static void look_around(void) {
+    look_at_own_limits();
     disk_was_full |= is_disk_full();
     look_at_births();
     if (forks_were_refused) stop("processes");
@@ -499,12 +515,32 @@ static bool make_stream(struct stream *stream, int reader, int writer) {
     return stream->queue != NULL && stream->tail != NULL;
 }
 
+static const char *inherited(const char *name) {
+    size_t length = strlen(name);
+    for (char **each = settings.inherited; *each != NULL; each++) {
+        if (strncmp(*each, name, length) == 0 && (*each)[length] == '=') return *each + length + 1;
+    }
+    return "";
+}
+
+static void say(const char *text) { enqueue(&streams[ERR], text, strlen(text)); }
+
+/* Whether we are within the program's reach, before there is one. */
+static void say_first(void) {
+    char text[OWN_ROOM / 2], left[128] = "user";
+    if (is_root) ways_shut(&account, inherited("PATH"), left, sizeof left);
+    snprintf(text, sizeof text, "\x1e%s started %s %s\n", settings.nonce, left, evidence_name(&evidence));
+    say(text);
+    flush_queues();
+}
+
 static void start_program(void) {
     int out[2], err[2];
     if (!make_program_pipes(out, err)) die("pipes", "");
     if (!make_stream(&streams[OUT], out[0], STDOUT_FILENO) || !make_stream(&streams[ERR], err[0], STDERR_FILENO)) {
         die("memory", "");
     }
+    say_first();
     /* Before it begins, since whoever holds us up may not hold it up. */
     started = now_ms();
     program = fork();
@@ -512,8 +548,6 @@ static void start_program(void) {
     if (program < 0) die("fork", "");
     close(out[1]), close(err[1]);
 }
-
-static void say(const char *text) { enqueue(&streams[ERR], text, strlen(text)); }
 
 static void watch_program(void) {
     const struct limits *limits = &settings.limits;
@@ -654,14 +688,6 @@ static void finish(const struct clearing *clearing) {
     while (now_ms() < said_by && (has_queue(&streams[OUT]) || has_queue(&streams[ERR]))) listen_until(said_by);
 }
 
-static const char *inherited(const char *name) {
-    size_t length = strlen(name);
-    for (char **each = settings.inherited; *each != NULL; each++) {
-        if (strncmp(*each, name, length) == 0 && (*each)[length] == '=') return *each + length + 1;
-    }
-    return "";
-}
-
 /*
  * Without a user to become, the program would run as root, and what we send to all of the user's processes would
  * reach everyone's.
@@ -709,13 +735,13 @@ int supervise(int count, char **words, char **environment) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     stay();
     look_before(&given);
+    for (int resource = 0; resource < RLIM_NLIMITS; resource++) getrlimit(resource, &own_limits[resource]);
     start_program();
-    char text[OWN_ROOM / 2];
-    snprintf(text, sizeof text, "\x1e%s started %s\n", settings.nonce, evidence_name(&evidence));
-    say(text);
     watch_program();
     struct clearing clearing = { 0 };
     end_the_rest(&clearing);
+    look_at_own_limits();
+    if (limits_were_changed) die("the supervisor's own limits", "");
     finish(&clearing);
     return 0;
 }

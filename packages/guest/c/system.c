@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/mount.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,20 @@ int pidfd_send_signal(int pidfd, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
+int pidfd_getfd(int pidfd, int fd) { return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
+
 int pivot_root(const char *new_root, const char *put_old) {
     return (int)syscall(SYS_pivot_root, new_root, put_old);
 }
+
+static int set_mounts(const char *path, uint64_t attributes) {
+    struct mount_attr change = { .attr_set = attributes };
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &change, sizeof change);
+}
+
+int mount_read_only(const char *path) { return set_mounts(path, MOUNT_ATTR_RDONLY); }
+
+int mount_without_setuid(const char *path) { return set_mounts(path, MOUNT_ATTR_NOSUID); }
 
 void close_from(unsigned first) { syscall(SYS_close_range, first, ~0U, 0); }
 

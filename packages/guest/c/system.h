@@ -25,7 +25,12 @@ _Noreturn void die(const char *what, const char *which);
 pid_t clone_child(uint64_t flags, int cgroup, int *pidfd);
 int pidfd_open(pid_t pid);
 int pidfd_send_signal(int pidfd, int signal);
+/* A descriptor of that process's, as one of our own. */
+int pidfd_getfd(int pidfd, int fd);
 int pivot_root(const char *new_root, const char *put_old);
+/* A mount and all below it. */
+int mount_read_only(const char *path);
+int mount_without_setuid(const char *path);
 /* Closes every descriptor from this one on. */
 void close_from(unsigned first);
 /* The same capabilities, and no more, as permitted and effective; none inheritable. */

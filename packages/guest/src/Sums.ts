@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "ed478c3446d5c793c0dd40d8286abd6d43781b79d0d24577bcba8e7a50bbb529",
-  arm64: "8a7817d7ac7377fcbe78b0569d6c68d4c55c8fc4dc21c31aeff9969a19688ab4"
+  x64: "941f3aafb6dccf4c61774b160c25db266d7802afa31f2b4e8f9d89bbc7a042b9",
+  arm64: "530ab196b30a6464ab8aeafaf8d6bda6fc857bf7e8020b99e0a09ab6639d1dac"
 } as const

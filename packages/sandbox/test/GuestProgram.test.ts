@@ -73,6 +73,7 @@ const understand = (stderr: string) => {
   return {
     text: all.map((heard) => (heard._tag === "Text" ? heard.text : "")).join(""),
     started: all.flatMap((heard) => (heard._tag === "Started" ? [heard.cgroup] : [])),
+    ways: all.flatMap((heard) => (heard._tag === "Started" ? heard.ways : [])),
     reports: all.flatMap((heard) => (heard._tag === "Reported" ? [heard.report] : []))
   }
 }
@@ -188,6 +189,26 @@ describe("The guest program", () => {
         reports[0]?.signals.map(({ signal }) => signal),
         ["SIGTERM", "SIGKILL"]
       )
+    })
+  )
+
+  it.live("says that it is within the reach of a program of its own user", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual((yield* supervise("true")).ways, ["user"])
+    })
+  )
+
+  it.live("is silent once the program has changed its limits, since it may see nobody", () =>
+    Effect.gen(function* () {
+      const limit = "prlimit --pid $PPID --nofile=0:0"
+      for (const code of [
+        `setsid sleep 60 & ${limit}`,
+        `prlimit --pid $PPID --nofile=0: && sleep 0.2; prlimit --pid $PPID --nofile=1024:`
+      ]) {
+        const { reports, started, text } = yield* supervise(code)
+        assert.deepStrictEqual([started, reports], [["none"], []])
+        assert.match(text, /^the supervisor's own limits: /)
+      }
     })
   )
 

@@ -9,7 +9,7 @@ const listen = (pieces: ReadonlyArray<string>) => {
   const all = [...pieces.flatMap((piece) => voice.hear(piece)), ...voice.end()]
   return {
     text: all.map((heard) => (heard._tag === "Text" ? heard.text : "")).join(""),
-    started: all.flatMap((heard) => (heard._tag === "Started" ? [heard.cgroup] : [])),
+    started: all.flatMap((heard) => (heard._tag === "Started" ? [[heard.cgroup, heard.ways]] : [])),
     reports: all.flatMap((heard) => (heard._tag === "Reported" ? [heard.report] : []))
   }
 }
@@ -29,12 +29,15 @@ describe("GuestVoice", () => {
     ],
     ([cuts, written]) => {
       const program = `${written.join("")}.`
-      const stream = `\x1e${nonce} started cgroup v1\n${program}\x1e${nonce} started none\nend`
+      const stream = `\x1e${nonce} started none cgroup v1\n${program}\x1e${nonce} started user,setuid none\nend`
       const heard = listen(cut(stream, cuts))
       const forged = program.includes(`\x1e${nonce} `)
       assert.isFalse(forged)
       assert.strictEqual(heard.text, `${program}end`)
-      assert.deepStrictEqual(heard.started, ["cgroup v1", "none"])
+      assert.deepStrictEqual(heard.started, [
+        ["cgroup v1", []],
+        ["none", ["user", "setuid"]]
+      ])
     }
   )
 

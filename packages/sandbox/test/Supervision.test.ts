@@ -15,7 +15,7 @@ import { supervise } from "../src/Supervision/Supervision.js"
 import { settle } from "./Fixture.js"
 
 const nonce = "11111111-2222-3333-4444-555555555555"
-const started = `\x1e${nonce} started cgroup v2\n`
+const started = `\x1e${nonce} started none cgroup v2\n`
 const report: GuestReport = {
   reason: "",
   exited: true,

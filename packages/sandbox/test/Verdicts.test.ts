@@ -5,7 +5,7 @@ import { Effect, Fiber, TestClock } from "effect"
 import { begin, sentAsRoot, service } from "./Fixture.js"
 
 const { failure, printing, sleeper, stubborn } = MockSandboxProvider
-const { reporting, silent } = MockSupervisor
+const { reporting, silent, voice } = MockSupervisor
 
 const supervised = (report: Partial<GuestReport>, program?: MockSandboxProvider.MockProgram) =>
   service({ ...(program ? { program } : {}), supervisor: reporting(report) }, {}, sentAsRoot)
@@ -154,7 +154,7 @@ describe("under the supervisor", () => {
           {
             supervisor: silent,
             program: (process) =>
-              Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none\n`), {
+              Effect.as(process.stderr(`\x1e${process.command.env.BULKHEAD_NONCE} started none none\n`), {
                 signal: "SIGKILL"
               })
           },
@@ -164,6 +164,60 @@ describe("under the supervisor", () => {
       )
     )
   )
+
+  const unbelievable: Readonly<Record<string, MockSandboxProvider.MockProgram>> = {
+    "that its speaker does not outlive": (process) => {
+      const { report, started } = voice(process.command)
+      return Effect.as(process.stderr(started() + report({})), { signal: "SIGKILL" })
+    },
+    "that is followed by another": (process) => {
+      const { report, started } = voice(process.command)
+      return Effect.as(process.stderr(started() + report({}) + report({ status: 9 })), { exitCode: 0 })
+    },
+    "after two beginnings": (process) => {
+      const { report, started } = voice(process.command)
+      const both = started(undefined, "user") + started() + report({})
+      return Effect.as(process.stderr(both), { exitCode: 0 })
+    },
+    "without a beginning": (process) =>
+      Effect.as(process.stderr(voice(process.command).report({})), { exitCode: 0 })
+  }
+  for (const [name, program] of Object.entries(unbelievable))
+    it.effect(`a report ${name} is not believed`, () =>
+      Effect.gen(function* () {
+        const { receipt, verdict } = yield* run
+        assert.strictEqual(verdict, "InternalError")
+        assert.strictEqual(receipt?.survivors, "unknown")
+      }).pipe(Effect.provide(service({ supervisor: silent, program }, {}, sentAsRoot)))
+    )
+
+  for (const [ways, said] of [
+    ["none", "no known way to it"],
+    ["user", "within the program's reach: it runs as the program's user"],
+    [
+      "passwords,services",
+      "within the program's reach: an account needs no password, a service of root's takes calls"
+    ]
+  ] as const)
+    it.effect(`the receipt tells the ways to it that are left: ${ways}`, () =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* run).receipt?.enforcement.supervisor, said)
+      }).pipe(
+        Effect.provide(
+          service(
+            {
+              supervisor: silent,
+              program: (process) => {
+                const { report, started } = voice(process.command)
+                return Effect.as(process.stderr(started(undefined, ways) + report({})), { exitCode: 0 })
+              }
+            },
+            {},
+            sentAsRoot
+          )
+        )
+      )
+    )
 
   it.effect("one that never begins is a failure of ours, and the program never ran", () =>
     Effect.gen(function* () {

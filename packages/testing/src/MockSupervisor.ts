@@ -37,7 +37,7 @@ export const voice = ({ env }: Pick<SandboxCommand, "env">) => {
   return {
     isThere: nonce !== undefined,
     limits: limits.split(" ").map(Number),
-    started: (cgroup: string = ended.cgroup) => line(`started ${cgroup}`),
+    started: (cgroup: string = ended.cgroup, ways = "none") => line(`started ${ways} ${cgroup}`),
     report: (report: Partial<GuestReport>) => line(JSON.stringify({ ...ended, ...report }))
   }
 }

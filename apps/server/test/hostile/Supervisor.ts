@@ -17,7 +17,7 @@ import os, sys, uuid
 report = ${JSON.stringify(report)}
 for stream in (1, 2):
     for nonce in ("", "nonce", "BULKHEAD_NONCE", str(uuid.uuid4()), "0" * 36):
-        os.write(stream, f"\\x1e{nonce} started none\\n\\x1e{nonce} {report}\\n".encode())
+        os.write(stream, f"\\x1e{nonce} started none none\\n\\x1e{nonce} {report}\\n".encode())
     os.write(stream, b"\\x1e" * 1000)
 sys.exit(3)`,
     verdict: "NonZeroExit",

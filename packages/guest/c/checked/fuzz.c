@@ -12,6 +12,7 @@
 #include "../settings.h"
 #include "../sockets.h"
 #include "../system.h"
+#include "../ways.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,11 @@ static void fuzz_settings(char *text) {
         if (account.uid == 0) abort();
         see(account.name), see(account.home);
     }
+    char *locked = malloc(2 * strlen(text) + 1), *again = malloc(4 * strlen(text) + 1);
+    passwords_lock(text, locked);
+    /* Nobody is left to be locked. */
+    if (passwords_lock(locked, again)) abort();
+    see(locked), free(locked), free(again);
     char **variables = variables_parse(text);
     if (variables == NULL) return;
     see_all(variables);
@@ -145,7 +151,7 @@ static const struct target {
               "directory\t/proc\nlink\tusr/bin\t/bin\ndevice\t/dev/null\t1\t3\nbind\t/usr\t/usr\ncopy\te\t/e\nmask\t/proc/x\nprogram\ta\t/b\n") },
     { "requests", fuzz_requests, NULL, EXAMPLE("user\0/\0001\0003\0/bin/sh\0-c\0true\0A=b\0C=") },
     { "settings", NULL, fuzz_settings,
-      EXAMPLE("1 2 3 4 5 6 7 8 9\nuser:x:1000:1000:,,,:/home/user:/bin/sh\nA=%25%0A\n=x\nB=%\n") },
+      EXAMPLE("1 2 3 4 5 6 7 8 9\nuser:x:1000:1000:,,,:/home/user:/bin/sh\nroot::0:0\nA=%25%0A\n=x\nB=%\n") },
     { "environment", NULL, fuzz_environment,
       EXAMPLE("BULKHEAD_NONCE=abc\nBULKHEAD_LIMITS=1 2 3 4 5 6 7 8 9\nBULKHEAD_COMMAND=a b\nBULKHEAD_FILE=f\n"
               "BULKHEAD_ENV=A=1\nBULKHEAD_OUTPUT=o\nHOME=/root\nBULKHEAD_CODE=x") },

@@ -27,11 +27,27 @@ type Bare = Omit<Circumstances, "limits">
 /** What the shell holds a program to where no supervisor watches it. */
 const rlimits = { memory: "rlimit", processes: "rlimit", cpuTime: "rlimit", fileSize: "rlimit", cpu: "none" }
 
+/** How a program may reach its supervisor, by the names that the supervisor gives those ways. */
+const reaches: Readonly<Record<string, string>> = {
+  user: "it runs as the program's user",
+  passwords: "an account needs no password",
+  services: "a service of root's takes calls",
+  setuid: "setuid programs work",
+  places: "root runs programs that the program can write"
+}
+
+/** No more than the supervisor knows: that there is no way is not known. */
+const reachOf = (ways: ReadonlyArray<string>) =>
+  ways.length === 0
+    ? "no known way to it"
+    : `within the program's reach: ${ways.map((way) => reaches[way] ?? way).join(", ")}`
+
 /** Which mechanism enforces what. The provider's own walls stand behind these and are not listed. */
-const enforcementOf = ({ cgroup, report }: Outcome): Receipt["enforcement"] => {
-  if (cgroup === undefined) return { ...rlimits, wallTime: "service", output: "service" }
+const enforcementOf = ({ cgroup, report, ways = [] }: Outcome): Receipt["enforcement"] => {
+  if (cgroup === undefined) return { ...rlimits, wallTime: "service", output: "service", supervisor: "none" }
   const orElse = (otherwise: string) => (cgroup === "none" ? otherwise : cgroup)
   return {
+    supervisor: reachOf(ways),
     wallTime: "supervisor",
     output: "supervisor",
     memory: orElse("supervisor"),

@@ -9,7 +9,11 @@ import type { Program } from "./Program.js"
 export interface Said {
   /** The kind of cgroup it found, or `none`. */
   readonly cgroup?: string
+  /** The ways to it that it could not shut before there was a program. Absent: it has not spoken. */
+  readonly ways?: ReadonlyArray<string>
   readonly report?: GuestReport
+  /** It said twice what it says once: somebody else speaks in its name. */
+  readonly isContradicted?: true
 }
 
 /** Everything that is learned of one program from the command that runs it. */
@@ -37,6 +41,8 @@ const withoutEnd = new SandboxFailure({
   message: "The command's end was not told",
   retryable: false
 })
+
+const contradicted = (known: Said): Said => ({ ...known, isContradicted: true })
 
 /** Watches for one program. `onBegin` runs when the program begins, before anything that it writes is looked at. */
 export const make = Effect.fnUntraced(function* (
@@ -72,11 +78,17 @@ export const make = Effect.fnUntraced(function* (
         return append("stderr", heard.text)
       case "Started":
         return Effect.zipRight(
-          Ref.update(said, (known) => ({ ...known, cgroup: heard.cgroup })),
+          Ref.update(said, (known) =>
+            known.ways === undefined
+              ? { ...known, cgroup: heard.cgroup, ways: heard.ways }
+              : contradicted(known)
+          ),
           begin
         )
       case "Reported":
-        return Ref.update(said, (known) => ({ ...known, report: heard.report }))
+        return Ref.update(said, (known) =>
+          known.report === undefined ? { ...known, report: heard.report } : contradicted(known)
+        )
     }
   }
 

@@ -45,8 +45,11 @@ const decode = Schema.decodeUnknownOption(Schema.parseJson(GuestReport))
 export type Heard =
   /** What the program itself wrote. */
   | { readonly _tag: "Text"; readonly text: string }
-  /** The supervisor has begun to watch; with the kind of cgroup it found, or `none`. */
-  | { readonly _tag: "Started"; readonly cgroup: string }
+  /**
+   * The supervisor begins to watch, and there is no program yet; with the kind of cgroup it found, or `none`, and the
+   * names of the ways to itself that it could not shut.
+   */
+  | { readonly _tag: "Started"; readonly cgroup: string; readonly ways: ReadonlyArray<string> }
   | { readonly _tag: "Reported"; readonly report: GuestReport }
 
 /** Tells the supervisor's lines from what the program writes to the same stream, however the stream is cut. */
@@ -92,7 +95,10 @@ export class GuestVoice {
 }
 
 const understood = (line: string): ReadonlyArray<Heard> => {
-  if (line.startsWith("started ")) return [{ _tag: "Started", cgroup: line.slice("started ".length) }]
+  const [, ways, cgroup] = /^started (\S+) (.+)$/.exec(line) ?? []
+  if (ways !== undefined && cgroup !== undefined) {
+    return [{ _tag: "Started", cgroup, ways: ways === "none" ? [] : ways.split(",") }]
+  }
   return Option.match(decode(line), {
     onNone: () => [],
     onSome: (report) => [{ _tag: "Reported" as const, report }]

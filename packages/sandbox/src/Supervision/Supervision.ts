@@ -119,15 +119,24 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   yield* Fiber.interruptFork(command)
 
   const executionTimeMs = yield* sinceStart
-  const learned = yield* watch.learned
+  const { report: told, ...learned } = yield* watch.learned
+  const report = told !== undefined && isBelievable(learned, end) ? told : undefined
   const outcome: Outcome = {
     ...learned,
-    end: isFirstWall || learned.report !== undefined ? end : unexplained(end, executionTimeMs !== undefined),
-    signals: [...(learned.report?.signals ?? []), ...(yield* Ref.get(signals))],
+    ...(report === undefined ? {} : { report }),
+    end: isFirstWall || report !== undefined ? end : unexplained(end, executionTimeMs !== undefined),
+    signals: [...(report?.signals ?? []), ...(yield* Ref.get(signals))],
     ...measured(executionTimeMs, isFirstWall && end._tag === "Exited")
   }
   return outcome
 })
+
+/**
+ * A supervisor speaks first, reports once, and then ends by itself. Whoever speaks in its name has to keep it from its
+ * own report, and mostly kills it.
+ */
+const isBelievable = ({ isContradicted, ways }: CommandWatch.Said, end: ProgramEnd) =>
+  ways !== undefined && isContradicted === undefined && (end._tag !== "Exited" || end.exit.exitCode === 0)
 
 /** A command that ended before it was seen to start took no time. */
 const measured = (executionTimeMs: number | undefined, hasEnded: boolean) => {
