@@ -249,14 +249,18 @@ static int count_all(void) {
     return look.count > 0 || look.exact ? look.count : UNKNOWN;
 }
 
-/* Who is on the way out is not left running; but where one is born at every look, there is one. */
+/*
+ * Who is on the way out is not left running; but where one is born at every look, there is one. A group's members are
+ * not seen all at once, so one look that meets nobody is not enough; as many that do meet only who is on the way out.
+ */
 static int count_left(void) {
     for (int looks = 0; looks < MOST_LOOKS; looks++) {
         int count = count_all();
         if (count >= 0) return count;
-        if (!may_be_outside() || is_blind) return 0;
+        if (is_blind) return 0;
+        if (!may_be_outside()) poll(NULL, 0, 1);
     }
-    return 1;
+    return may_be_outside() ? 1 : 0;
 }
 
 /* Gives how many are left after all. */

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "941f3aafb6dccf4c61774b160c25db266d7802afa31f2b4e8f9d89bbc7a042b9",
-  arm64: "530ab196b30a6464ab8aeafaf8d6bda6fc857bf7e8020b99e0a09ab6639d1dac"
+  x64: "5594ab95e15bff6d0fc635e82fe9edbb1e21110f441ea399c18c061225ae1cac",
+  arm64: "197e1f1ed965c16f2685b8c35dd071621cf007b9c837255fbff5479f44b420d7"
 } as const
