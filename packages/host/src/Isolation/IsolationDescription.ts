@@ -9,7 +9,7 @@ export interface IsolationDescription {
   readonly namespaces: ReadonlyArray<string>
   /** "own uids": each sandbox has two kernel uids of its own. "shared uid": it has the host's, and no root. */
   readonly users: "own uids" | "shared uid"
-  readonly seccomp: "docker default"
+  readonly seccomp: "stricter than Docker's default"
   readonly network: "none"
   /** What holds a sandbox to its memory, CPU and processes. Rlimits hold single programs, and no CPU. */
   readonly caps: Cgroups["kind"] | "rlimits only"
@@ -25,7 +25,7 @@ export const make = (
   mechanism: uids === "two" ? "namespaces" : "bubblewrap",
   namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
   users: uids === "two" ? "own uids" : "shared uid",
-  seccomp: "docker default",
+  seccomp: "stricter than Docker's default",
   network: "none",
   caps: Option.match(cgroups, { onNone: () => "rlimits only", onSome: ({ kind }) => kind }),
   toolchains
