@@ -149,6 +149,10 @@ const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
     )
   }).pipe(Effect.withSpan("E2BSandbox.run"), Stream.unwrapScoped)
 
+/** A supervisor clears up as soon as the program has ended, and takes the shell along before it could say so. */
+const shellWasKilled = ({ cause }: SandboxFailure) =>
+  cause instanceof CommandExitError && exitOf(cause).signal === "SIGKILL"
+
 /**
  * The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the
  * first.
@@ -156,10 +160,11 @@ const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
 const signal = (sdk: SdkSandbox) =>
   Effect.fn("E2BSandbox.signal")((name: "SIGTERM" | "SIGKILL") =>
     // Its login shell must not read what the program has put into the user's home.
-    Effect.asVoid(
-      attempt("signal", (signal) =>
-        sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" }, signal })
-      )
+    attempt("signal", (signal) =>
+      sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" }, signal })
+    ).pipe(
+      Effect.retry({ while: shellWasKilled, schedule: Schedule.spaced("50 millis"), times: 3 }),
+      Effect.asVoid
     )
   )
 

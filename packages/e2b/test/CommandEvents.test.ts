@@ -148,3 +148,33 @@ describe("a request that nobody waits for any more is ended at once", () => {
     })
   )
 })
+
+const killed = message({
+  event: { end: { exitCode: -1, exited: false, status: "signal: killed", error: "signal: killed" } }
+})
+const done = message({ event: { end: { exitCode: 0, exited: true, status: "exit status 0" } } })
+
+/** What the shells that are to send a signal come to, one after the other; then the last again. */
+const shells = (...ends: ReadonlyArray<Buffer>): Misbehaving.Answer => {
+  let asked = 0
+  return (response, request) => {
+    const end = ends[Math.min(asked++, ends.length - 1)] ?? done
+    stream([started, end, finish()])(response, request)
+  }
+}
+
+describe("a signal", () => {
+  it.scopedLive("is sent again when its shell was killed with the program", () =>
+    Effect.gen(function* () {
+      const { signal } = yield* sandboxThat({ start: shells(killed, done) })
+      yield* signal("SIGTERM")
+    })
+  )
+
+  it.scopedLive("counts as not sent when every shell is killed", () =>
+    Effect.gen(function* () {
+      const { signal } = yield* sandboxThat({ start: shells(killed) })
+      assert.include(yield* Effect.flip(signal("SIGTERM")), { phase: "signal" })
+    })
+  )
+})
