@@ -19,6 +19,7 @@ export const encode = (prefix: Path | "" = "") =>
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       if (!request.url.startsWith(prefix)) return app
       const url = `${prefix}${encoded(request.url.slice(prefix.length))}`
+      if (url === request.url) return app
       return Effect.provideService(app, HttpServerRequest.HttpServerRequest, request.modify({ url }))
     })
   )
