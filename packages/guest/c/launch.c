@@ -271,7 +271,7 @@ static uid_t claim_uids(void) {
 
 /* A slot's user namespace is made once; a sandbox has it for itself while it lives. */
 static int users_of(unsigned slot) {
-    if (user_namespaces[slot] < 0) user_namespaces[slot] = walls_make_users(first_uid + SLOT_UIDS * slot);
+    if (user_namespaces[slot] < 0) user_namespaces[slot] = walls_make_users(first_uid + SLOT_UIDS * slot, own_pidfd);
     return user_namespaces[slot];
 }
 

@@ -251,7 +251,7 @@ static int count_all(void) {
 
 /*
  * Who is on the way out is not left running; but where one is born at every look, there is one. A group's members are
- * not seen all at once, so one look that meets nobody is not enough; as many that do meet only who is on the way out.
+ * not seen all at once, and who hops fast enough at no look, though the group has somebody for all that time.
  */
 static int count_left(void) {
     for (int looks = 0; looks < MOST_LOOKS; looks++) {
@@ -260,7 +260,7 @@ static int count_left(void) {
         if (is_blind) return 0;
         if (!may_be_outside()) poll(NULL, 0, 1);
     }
-    return may_be_outside() ? 1 : 0;
+    return 1;
 }
 
 /* Gives how many are left after all. */

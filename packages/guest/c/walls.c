@@ -190,18 +190,31 @@ static bool write_map(pid_t pid, const char *name, uid_t uid) {
     return write_file(path, map);
 }
 
+static void die_with_launcher(int launcher) {
+    /* Whoever has become somebody else must ask for it again. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
+    /*
+     * Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of
+     * it.
+     */
+    struct pollfd gone = { .fd = launcher, .events = POLLIN };
+    if (poll(&gone, 1, 0) != 0) _exit(1);
+}
+
 /* With root's right to make it, the namespace is another user's: what is used in it is counted for that one. */
-static _Noreturn void hold_users(uid_t owner, int ready) {
+static _Noreturn void hold_users(uid_t owner, int launcher, int ready) {
     if (seteuid(owner) != 0 || set_capabilities(1 << CAP_SYS_ADMIN) != 0) _exit(127);
-    if (unshare(CLONE_NEWUSER) != 0 || !write_all(ready, "", 1)) _exit(127);
+    if (unshare(CLONE_NEWUSER) != 0) _exit(127);
+    die_with_launcher(launcher);
+    if (!write_all(ready, "", 1)) _exit(127);
     for (;;) pause();
 }
 
-int walls_make_users(uid_t uid) {
+int walls_make_users(uid_t uid, int launcher) {
     int ready[2];
     if (!make_pipe(ready)) return -1;
     pid_t pid = fork();
-    if (pid == 0) hold_users(uid + 2, ready[1]);
+    if (pid == 0) hold_users(uid + 2, launcher, ready[1]);
     int error = errno, users = -1;
     close(ready[1]);
     char path[64], byte;
@@ -358,17 +371,6 @@ static void take_loopback_up(void) {
 static void become_guest_root(int users) {
     if (setns(users, CLONE_NEWUSER) != 0) die("user namespace", "");
     if (become_user(0, 0) != 0) die("root of the sandbox", "");
-}
-
-static void die_with_launcher(int launcher) {
-    /* Whoever has become somebody else must ask for it again. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
-    /*
-     * Too late, if it has died meanwhile. The end of a pipe would not tell: sandboxes that begin now have copies of
-     * it.
-     */
-    struct pollfd gone = { .fd = launcher, .events = POLLIN };
-    if (poll(&gone, 1, 0) != 0) _exit(1);
 }
 
 static void give_up_privileges(void) {

@@ -26,13 +26,16 @@ struct birth {
 
 /* The root that all sandboxes share, mounted where nobody but this process and its children sees it. */
 void walls_make_root(const struct plan *plan, const char *run_directory);
-/* A user namespace of two ids, uid and the next, which belongs to the one after them. Gives a descriptor, or -1. */
-int walls_make_users(uid_t uid);
+/*
+ * A user namespace of two ids, uid and the next, which belongs to the one after them. Gives a descriptor, or -1; the
+ * launcher's is as in a birth.
+ */
+int walls_make_users(uid_t uid, int launcher);
 /* Into its cgroups. For a process that has not yet run anything of the sandbox's. */
 void walls_join_cgroups(const struct plan *plan, uint32_t id);
 /* From there to where the sandbox's keepers stay; makes the cgroup of its programs, and opens that one's files. */
 void walls_make_group(const struct plan *plan, uint32_t id, struct group *group);
-/* A new process 1, in the namespaces of NEW_NAMESPACES, becomes the sandbox's agent. */
+/* A new process 1, in walls_namespaces, becomes the sandbox's agent. */
 _Noreturn void walls_become_agent(const struct birth *birth);
 
 /* The namespaces that process 1 of a sandbox is born into. A cgroup namespace comes once it is in its cgroups. */

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "cc7e7994be833fa53f2c5d517936e2c76467c71563b52434fb801e869382287c",
-  arm64: "07b9a96e9dad857fdd91760a683ca7c3e288eb2f6a89e3e373f35b13b2ea5bd1"
+  x64: "49f41731b8bac4a99a032e87734c94a4fa04f08790c16b83030231722e78599b",
+  arm64: "2dd332c4ffde9d665dce8dbea4aaaeee950fe6a24eaccc0937ed7e94973c53d1"
 } as const

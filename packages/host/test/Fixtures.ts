@@ -62,11 +62,16 @@ export const processesMarked = (mark: string): ReadonlyArray<string> =>
     .map(commandLine)
     .filter((line) => line.includes(mark))
 
-/** The kernel's uid of a process. */
-export const ownerOf = (pid: number): number | undefined => {
-  const [, uid] = /^Uid:\t(\d+)/m.exec(readIfThere(`/proc/${pid}/status`)) ?? []
-  return uid === undefined ? undefined : Number(uid)
+const uidsOf = (pid: number) => {
+  const [, real, effective] = /^Uid:\t(\d+)\t(\d+)/m.exec(readIfThere(`/proc/${pid}/status`)) ?? []
+  return real === undefined ? undefined : { real: Number(real), effective: Number(effective) }
 }
+
+/** The kernel's uid of a process. */
+export const ownerOf = (pid: number): number | undefined => uidsOf(pid)?.real
+
+/** The kernel's uid that a process acts as. */
+export const effectiveOwnerOf = (pid: number): number | undefined => uidsOf(pid)?.effective
 
 /** The kernel's uid of the process with just this command line. */
 export const uidOf = (line: string): number | undefined =>

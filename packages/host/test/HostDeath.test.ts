@@ -2,11 +2,12 @@ import { spawn } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { Sandbox } from "e2b"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import {
   assertBetween,
   cgroupsOf,
   descendantsOf,
+  effectiveOwnerOf,
   instancesOf,
   isAlive,
   mountsOfHosts,
@@ -20,7 +21,8 @@ import {
 import { bundled } from "./HostBundle.js"
 import { connectionTo, exited, type RunningHost, startHost } from "./RunningHost.js"
 
-const createIn = (host: RunningHost) => Effect.promise(() => Sandbox.create(connectionTo(host)))
+const createdIn = (host: RunningHost) => Sandbox.create(connectionTo(host))
+const createIn = (host: RunningHost) => Effect.promise(() => createdIn(host))
 
 for (const [index, signal] of (["SIGTERM", "SIGKILL"] as const).entries())
   it.scopedLive(`a host that ends by ${signal} takes every process along`, () =>
@@ -115,6 +117,33 @@ it.scopedLive(
       }
     }),
   60_000
+)
+
+/** Stops a launcher just when it has the process that holds a new user namespace, if it is met with one. */
+const isStoppedWithHolder = (launcher: number) => {
+  process.kill(launcher, "SIGSTOP")
+  // Who made a slot's namespace is the third of its four users (launch.c).
+  if (descendantsOf(launcher).some((pid) => (effectiveOwnerOf(pid) ?? 0) % 4 === 2)) return true
+  process.kill(launcher, "SIGCONT")
+  return false
+}
+
+it.scopedLive("a launcher that is killed while it makes a user namespace leaves nobody", () =>
+  Effect.gen(function* () {
+    if (process.getuid?.() !== 0) return
+    const host = yield* startHost(yield* bundled)
+    const [launcher = 0] = descendantsOf(host.child.pid ?? 0)
+    const block = uidBlockOf(ownerOf(launcher) ?? 0)
+    const creators = Array.from({ length: 200 }, () => Effect.exit(Effect.tryPromise(() => createdIn(host))))
+    const created = yield* Effect.fork(Effect.all(creators, { concurrency: 8 }))
+    yield* Effect.sync(() => isStoppedWithHolder(launcher)).pipe(
+      Effect.repeat({ schedule: Schedule.spaced("1 millis"), until: (stopped) => stopped }),
+      Effect.timeout("10 seconds")
+    )
+    process.kill(launcher, "SIGKILL")
+    yield* Fiber.join(created)
+    yield* until("everybody ends", () => inhabitantsOf(block, launcher).length === 0)
+  })
 )
 
 it.scopedLive("a cgroup that cannot be removed yet does not disturb the sandboxes after it", () =>
