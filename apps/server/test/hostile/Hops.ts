@@ -6,15 +6,15 @@ import type { HostileProgram } from "./HostileProgram.js"
 export type Hop = "fork" | "sibling" | "thread"
 
 const born: Record<Hop, string> = {
-  fork: "if libc.fork(): os._exit(0)",
+  fork: "if libc.fork() > 0: os._exit(0)",
   // A clone whose parent is not who made it, but that one's own parent.
   sibling:
-    "if libc.syscall(56 if platform.machine() == 'x86_64' else 220, 0x8000 | 17, 0, 0, 0, 0): os._exit(0)",
+    "if libc.syscall(56 if platform.machine() == 'x86_64' else 220, 0x8000 | 17, 0, 0, 0, 0) > 0: os._exit(0)",
   thread: "_thread.start_new_thread(go_on, (out,)); time.sleep(600)"
 }
 
 /**
- * Leaves behind a process that is born, gives birth and dies, over and over, and that writes how long the program has
+ * Leaves behind a process that is born, gives birth (again, where it was refused) and dies, over and over, and that writes how long the program has
  * lived by then as the size of a file among the artifacts. `pause` in microseconds between two births.
  */
 export const hopping = (hop: Hop, pause: number, many = 1, ending = "time.sleep(0.3)") => `
@@ -25,7 +25,7 @@ with open("/proc/self/stat") as file: ticks = int(file.read().rsplit(")", 1)[1].
 began = ticks / os.sysconf("SC_CLK_TCK")
 def age(): return int(1000 * (time.clock_gettime(time.CLOCK_BOOTTIME) - began))
 def go_on(out):
-    if libc.fork(): os._exit(0)
+    if libc.fork() > 0: os._exit(0)
     live(out)
 def live(out):
     while True:
@@ -50,7 +50,7 @@ if platform.machine() != "x86_64":
     os._exit(0)
 with open("/proc/self/stat") as file: ticks = int(file.read().rsplit(")", 1)[1].split()[19])
 began = 1000 * ticks // os.sysconf("SC_CLK_TCK")
-code = bytes.fromhex("b8390000000f05" "85c0" "7409" "b83c000000" "31ff" "0f05") # if (fork() != 0) exit(0)
+code = bytes.fromhex("b8390000000f05" "85c0" "78f5" "7409" "b83c000000" "31ff" "0f05") # fork until born, exit(0)
 code += bytes.fromhex("488d7424e0" "bf07000000" "b8e4000000" "0f05") # clock_gettime(CLOCK_BOOTTIME, ...)
 code += bytes.fromhex("488b4424e8" "31d2" "b940420f00" "48f7f1" "48697424e0e8030000" "4801c6") # in milliseconds
 code += bytes.fromhex("48b9") + struct.pack("<Q", began) + bytes.fromhex("4829ce") # since the program's start
