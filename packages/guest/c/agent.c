@@ -23,8 +23,8 @@
  * sandbox's by what the agent and the supervisor need. Only a supervisor stays outside with the agent, and gets the
  * files of that cgroup, to put its program there. So when memory runs out, the kernel has no reason to take a keeper.
  *
- * What programs may hold in sockets and locks without a cgroup's counting it, it looks at while one runs, and kills
- * them all when it is too much.
+ * What programs may hold in sockets and locks without a cgroup's counting it, it looks at while anybody is there, and
+ * kills them all when it is too much.
  *
  * Arguments: "two" or "one"; limits for each of the user's programs where no cgroup sets them: processes, bytes of
  * data (0 for none); how many descriptors each program may have; how many connections may wait to be accepted
@@ -106,6 +106,8 @@ static enum users users;
 static const char *own_path;
 static rlim_t most_processes, most_data, most_descriptors;
 static int64_t most_held, look_at, locks_at;
+/* Whether there may be somebody in the sandbox but us. */
+static bool is_inhabited;
 static struct group group;
 static struct program *programs;
 static size_t program_count;
@@ -293,8 +295,10 @@ static void start(uint32_t id, struct request *request, bool is_file_operation) 
         .out = { .fd = ends.out[0], .left = -1, .polled = -1 }, .err = { .fd = ends.err[0], .left = -1, .polled = -1 }
     };
     programs = program;
+    program_count++;
     /* The first has had no time to hold anything, and is to start at once. */
-    if (program_count++ == 0) look_at = locks_at = now_ms() + LOOK_PERIOD;
+    if (!is_inhabited) look_at = locks_at = now_ms() + LOOK_PERIOD;
+    is_inhabited = true;
     set_nonblocking(program->report), set_nonblocking(program->out.fd), set_nonblocking(program->err.fd);
     if (program->input >= 0) set_nonblocking(program->input);
 }
@@ -587,8 +591,10 @@ static void kill_one(pid_t pid, const struct process_facts *facts, void *with) {
 /* The user's programs first; if that was not enough it is root's that do it. */
 static void look_around(void) {
     int64_t now = now_ms();
-    if (most_held == 0 || program_count == 0 || now < look_at) return;
+    if (most_held == 0 || !is_inhabited || now < look_at) return;
     look_at = now + LOOK_PERIOD;
+    /* What programs have left behind holds on to what they held. */
+    is_inhabited = program_count > 0 || kill(-1, 0) == 0;
     bool is_too_much = sockets_hold_more(most_held);
     if (!is_too_much && now >= locks_at) {
         is_too_much = locks_exceed(MOST_LOCKS);
@@ -603,7 +609,7 @@ static void look_around(void) {
 static const struct timespec *patience(struct timespec *limit) {
     *limit = (struct timespec){ 0, 0 };
     if (can_finish_one()) return limit;
-    if (most_held == 0 || program_count == 0) return NULL;
+    if (most_held == 0 || !is_inhabited) return NULL;
     int64_t left = look_at - now_ms();
     limit->tv_nsec = (left > 0 ? left : 0) * 1000000L;
     return limit;

@@ -166,9 +166,12 @@ static bool make_own_v1(struct group *group, const struct limits *limits) {
         ROOT "/memory/" OWN "/tasks", ROOT "/pids/" OWN "/tasks", ROOT "/cpuacct/" OWN "/tasks",
         ROOT "/cpu/" OWN "/tasks"
     };
-    if (!make(ROOT "/memory/" OWN) || !make(ROOT "/pids/" OWN) || !make(ROOT "/cpuacct/" OWN)) return false;
-    set_number(ROOT "/memory/" OWN, "memory.limit_in_bytes", own_memory(limits));
-    set_number(ROOT "/pids/" OWN, "pids.max", limits->processes);
+    bool made = make(ROOT "/memory/" OWN) && make(ROOT "/pids/" OWN) && make(ROOT "/cpuacct/" OWN);
+    made = made && set_number(ROOT "/memory/" OWN, "memory.limit_in_bytes", own_memory(limits));
+    if (!made || !set_number(ROOT "/pids/" OWN, "pids.max", limits->processes)) {
+        rmdir(ROOT "/memory/" OWN), rmdir(ROOT "/pids/" OWN), rmdir(ROOT "/cpuacct/" OWN);
+        return false;
+    }
     /* The same as cpuacct's where both are mounted as one. */
     mkdir(ROOT "/cpu/" OWN, 0755);
     set_number(ROOT "/cpu/" OWN, "cpu.cfs_quota_us", quota(limits));

@@ -166,8 +166,8 @@ static bool is_within(const char *directory, const char *path) {
     return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-/* What the program must be able to write. */
-static bool is_programs(const char *directory, const struct account *account) {
+/* What the program must be able to write is in it. */
+static bool must_stay_open(const char *directory, const struct account *account) {
     static const char *const rooms[] = { "/tmp", "/var/tmp", "/dev/shm", "/proc" };
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         if (is_within(directory, rooms[i])) return true;
@@ -217,7 +217,7 @@ static bool shut_place(const char *path, const struct account *account) {
     struct stat facts;
     if (realpath(path, place) == NULL || stat(place, &facts) != 0) return errno == ENOENT || errno == ENOTDIR;
     if (!S_ISDIR(facts.st_mode) || is_read_only(place)) return true;
-    if (is_programs(place, account)) return false;
+    if (must_stay_open(place, account)) return false;
     if (mount(place, place, NULL, MS_BIND | MS_REC, NULL) == 0) return mount_read_only(place) == 0;
     int entries = MOST_ENTRIES;
     return is_closed(place, account, &entries);

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "49f41731b8bac4a99a032e87734c94a4fa04f08790c16b83030231722e78599b",
-  arm64: "2dd332c4ffde9d665dce8dbea4aaaeee950fe6a24eaccc0937ed7e94973c53d1"
+  x64: "1959e5215ddf1a93abd2876da34d680ba168d520e968f27b053c34f0236f2a17",
+  arm64: "5d18cb47c36740b3299ab7b58a2abdfc16a41bd3ee607aad6b8ad2eaeb065781"
 } as const

@@ -375,6 +375,18 @@ except OSError as error: print(error.errno)`
       })
     )
 
+    it.scoped("is ended for that when no program that a client started is left either", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const orphan = `import os, time\nwhile os.getppid() != 1: time.sleep(0.01)\n${neverAccepted}\ntime.sleep(600)`
+        yield* Effect.promise(() => here.files.write("orphan.py", orphan))
+        yield* run(here, "(setsid python3 orphan.py 86427 > /dev/null 2>&1 &); true")
+        assert.strictEqual(processesMarked("orphan.py 86427").length, 1)
+        // Seen from outside: to ask inside would start a program.
+        yield* until("it is ended", () => processesMarked("orphan.py 86427").length === 0)
+      })
+    )
+
     it.scoped("uses up nothing that the kernel counts by user for others", () =>
       Effect.gen(function* () {
         if (!root) return
