@@ -1,7 +1,9 @@
+import { NodeHttpClient } from "@effect/platform-node"
 import { Console, Effect, Option, Schema } from "effect"
 import * as AdmissionCost from "./AdmissionCost.js"
 import * as Checkout from "./Checkout.js"
 import * as Fairness from "./Fairness.js"
+import * as FullQueue from "./FullQueue.js"
 import * as Interleave from "./Interleave.js"
 import * as Machine from "./Machine.js"
 import { MeasurementFailure } from "./Measurement.js"
@@ -9,6 +11,7 @@ import { type Alone, type Group, groups, type Options } from "./Options.js"
 import * as QueueMemory from "./QueueMemory.js"
 import * as RealSandboxes from "./RealSandboxes.js"
 import * as ServiceOnMock from "./ServiceOnMock.js"
+import * as Storm from "./Storm.js"
 
 /** Why, the process itself has told. */
 const failed = (directory: string, group: Alone) => () =>
@@ -106,6 +109,13 @@ const compareOnMock = Effect.fnUntraced(function* (
   return Interleave.versus(what, numbersOf(true), numbersOf(false))
 })
 
+const stormed = Effect.fnUntraced(function* (options: Options) {
+  yield* Console.error("Measuring what others feel of the worst requests …")
+  const felt = yield* Storm.feel(options)
+  yield* Console.error("Measuring the memory of the largest requests …")
+  return { felt, fullQueues: yield* FullQueue.measure(options) }
+}, Effect.provide(NodeHttpClient.layer))
+
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const machine = yield* Machine.facts
@@ -117,6 +127,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const when = <A, E, R>(isAsked: boolean, measure: Effect.Effect<A, E, R>) =>
     isAsked ? measure : Effect.succeed(undefined)
   const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
+  const storm = yield* when(isWanted("storm"), stormed(options))
   const isAlone = Option.isNone(theirs)
   const found = yield* Effect.all({
     throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
@@ -136,6 +147,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   )
   return {
     sandboxes: sandboxes?.costs,
+    storm,
     ...found,
     against: Option.getOrUndefined(against),
     machine,

@@ -17,6 +17,7 @@ const buildCommand = "npm run bench -- --quick --only queue"
 /** What a checkout needs, so that it can be compared with ours. */
 const needs: Readonly<Record<Group, ReadonlyArray<string>>> = {
   sandboxes: [serverBundle],
+  storm: [],
   throughput: [benchBundle],
   overhead: [benchBundle],
   queue: [],

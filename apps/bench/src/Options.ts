@@ -6,7 +6,7 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", ...aloneGroups] as const
+export const groups = ["sandboxes", "storm", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */
@@ -44,6 +44,10 @@ export interface Options {
   /** Requests of the noisy user, and of the other one. */
   readonly noisy: number
   readonly quiet: number
+  /** Milliseconds of a storm of the worst requests. */
+  readonly stormMs: number
+  /** Requests of the largest kind that are sent to a full server. */
+  readonly largestRequests: number
   /** Where the results go as JSON. */
   readonly json: Option.Option<string>
 }
@@ -61,7 +65,9 @@ const whole = {
   waiting: [100, 1000, 10_000, 100_000],
   turns: 5000,
   noisy: 1000,
-  quiet: 20
+  quiet: 20,
+  stormMs: 60_000,
+  largestRequests: 80
 }
 const quick = {
   rounds: 1,
@@ -76,7 +82,9 @@ const quick = {
   waiting: [100, 1000],
   turns: 1000,
   noisy: 100,
-  quiet: 5
+  quiet: 5,
+  stormMs: 3000,
+  largestRequests: 4
 }
 
 export const usage = `npm run bench -- [options]

@@ -1,4 +1,4 @@
-import { Array as Arr } from "effect"
+import { Array as Arr, Option } from "effect"
 import type * as AdmissionCost from "./AdmissionCost.js"
 import type { Results } from "./Bench.js"
 import type * as Fairness from "./Fairness.js"
@@ -130,6 +130,27 @@ const admission = (costs: typeof AdmissionCost.Result.Type) => [
   )
 ]
 
+/** Most frequent first. */
+const outcomes = (counts: Readonly<Record<string, number>>) =>
+  Object.entries(counts)
+    .sort(([, one], [, other]) => other - one)
+    .map(([outcome, count]) => `${outcome} ${count} times`)
+    .join(", ")
+
+const storm = ({ felt: { answers, health, kill }, fullQueues }: NonNullable<Results["storm"]>) => [
+  "",
+  `A storm of the worst requests, of ${Object.keys(answers).length} kinds`,
+  fact("meanwhile, of /health", latency(health)),
+  fact("from a kill to the answer of its execution", latency(kill)),
+  ...Object.entries(answers).map(([kind, counts]) => fact(`  ${kind}`, outcomes(counts))),
+  ...fullQueues.map(({ heapMB, idleMB, mostMB, sent, waiting }) =>
+    fact(
+      `${sent} requests of 7 MB, ${Option.match(heapMB, { onNone: () => "default heap", onSome: (size) => `heap of ${size} MiB` })}`,
+      `${waiting} wait; ${(mostMB - idleMB).toFixed(0)} MiB over idle (${idleMB.toFixed(0)})`
+    )
+  )
+]
+
 const waits = ({ noisyQueued, turns, waitMs }: Fairness.Waits) =>
   fact(
     `another user with ${noisyQueued} requests in the queue`,
@@ -169,6 +190,7 @@ const when = <A>(found: A | undefined, lines: (found: A) => ReadonlyArray<string
 export const render = (results: Results): string =>
   [
     ...when(results.sandboxes, sandboxes),
+    ...when(results.storm, storm),
     ...when(results.throughput, throughput),
     ...when(results.overhead, overhead),
     ...when(results.queue, queue),

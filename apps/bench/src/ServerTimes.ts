@@ -21,7 +21,7 @@ export const startUp = Effect.fn("ServerTimes.startUp")(function* (directory: st
     Effect.tap(ServerUnderTest.health),
     Effect.timed
   )
-  const [toExecution] = yield* ServerUnderTest.execute(server, "print(1)").pipe(
+  const [toExecution] = yield* ServerUnderTest.execute(server, { code: "print(1)" }).pipe(
     Effect.filterOrFail(
       ({ stdout, verdict }) => verdict === "Completed" && stdout === "1\n",
       (result) => unexpected("the first execution", result)
@@ -88,7 +88,7 @@ export const timeouts = Effect.fn("ServerTimes.timeouts")(function* (
   atOnce: number,
   timeout: number
 ) {
-  const each = Effect.flatMap(ServerUnderTest.execute(server, sleeper, timeout), lateness(timeout))
+  const each = Effect.flatMap(ServerUnderTest.execute(server, { code: sleeper, timeout }), lateness(timeout))
   const all = yield* Effect.replicateEffect(each, atOnce, { concurrency: "unbounded" })
   const accuracy: TimeoutAccuracy = {
     atOnce,

@@ -1,4 +1,4 @@
-import { ExecutionResult } from "@bulkhead/domain"
+import { type ExecutionRequestInput, ExecutionResult } from "@bulkhead/domain"
 import { Command, FileSystem, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as ClosedLoop from "./ClosedLoop.js"
@@ -31,8 +31,12 @@ const environment = (data: string) => ({
 const lines = <E>(bytes: Stream.Stream<Uint8Array, E>) =>
   bytes.pipe(Stream.decodeText(), Stream.splitLines, Stream.orDie)
 
-/** Starts a server on a free port by a script of a checkout; done when it says where it listens. */
-export const start = Effect.fn("ServerUnderTest.start")(function* (directory: string, script: string) {
+/** Starts a server on a free port by a script of a checkout, with more settings; done when it says where it listens. */
+export const start = Effect.fn("ServerUnderTest.start")(function* (
+  directory: string,
+  script: string,
+  settings: Readonly<Record<string, string>> = {}
+) {
   const failure = (why: string) =>
     new MeasurementFailure({ message: `the server in ${directory} did not start: ${why}` })
   const listening = yield* Deferred.make<string, MeasurementFailure>()
@@ -40,7 +44,7 @@ export const start = Effect.fn("ServerUnderTest.start")(function* (directory: st
   const data = yield* Effect.orDie(fs.makeTempDirectoryScoped({ prefix: "bulkhead-bench-" }))
   const child = yield* Command.make(process.execPath, script).pipe(
     Command.workingDirectory(directory),
-    Command.env(environment(data)),
+    Command.env({ ...environment(data), ...settings }),
     Command.start,
     Effect.mapError(({ message }) => failure(message))
   )
@@ -73,11 +77,11 @@ export const health = Effect.fn("ServerUnderTest.health")(({ url }: ServerUnderT
 
 const route = "/api/execute"
 
-/** Has a Python program run; whatever comes of it. `timeout` is in seconds of wall time. */
+/** Has a program run; whatever comes of it. */
 export const execute = Effect.fn("ServerUnderTest.execute")(
-  ({ url }: ServerUnderTest, code: string, timeout?: number) =>
+  ({ url }: ServerUnderTest, request: ExecutionRequestInput) =>
     HttpClientRequest.post(`${url}${route}`).pipe(
-      HttpClientRequest.bodyJson({ code, timeout }),
+      HttpClientRequest.bodyJson(request),
       Effect.orDie,
       Effect.flatMap(HttpClient.execute),
       Effect.flatMap(HttpClientResponse.schemaBodyJson(ExecutionResult)),
