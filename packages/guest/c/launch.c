@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,11 +276,30 @@ static int users_of(unsigned slot) {
     return user_namespaces[slot];
 }
 
+/*
+ * Runtimes size themselves by the processors that they may run on. Slots take turns at these; where they cannot be had,
+ * the cgroup still limits the time.
+ */
+static void take_processors(unsigned slot) {
+    cpu_set_t all, taken;
+    if (plan.processors == 0 || sched_getaffinity(0, sizeof all, &all) != 0) return;
+    unsigned count = (unsigned)CPU_COUNT(&all), nth = 0;
+    if (plan.processors >= count) return;
+    CPU_ZERO(&taken);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all)) continue;
+        unsigned behind = (nth++ + count - slot * plan.processors % count) % count;
+        if (behind < plan.processors) CPU_SET(cpu, &taken);
+    }
+    sched_setaffinity(0, sizeof taken, &taken);
+}
+
 /* Only the child does not come back from here. */
 static pid_t bear(struct sandbox *sandbox, unsigned slot, int namespace, int line, int errors, int info) {
     int cgroup = open_cgroup(sandbox->id);
     uint64_t namespaces = users == TWO_USERS ? walls_namespaces : 0;
     pid_t pid = clone_child(namespaces, cgroup, &sandbox->pidfd);
+    if (pid == 0) take_processors(slot);
     if (pid == 0 && users == ONE_USER) become_bwrap(sandbox->id, line, errors, info);
     if (pid == 0) {
         const struct birth birth = {

@@ -56,6 +56,7 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
     if (strcmp(what, "inner") == 0) return add_inner(plan, words, count);
     if (strcmp(what, "disk") == 0 && count == 2) plan->disk = words[1];
     else if (strcmp(what, "hostname") == 0 && count == 2) plan->hostname = words[1];
+    else if (strcmp(what, "processors") == 0 && count == 2) plan->processors = (unsigned)strtoul(words[1], NULL, 10);
     else if (strcmp(what, "agent") == 0 && count == 6) {
         plan->agent = words[1];
         plan->processes = words[2];

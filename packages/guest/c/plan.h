@@ -53,6 +53,8 @@ struct plan {
     /* Mount options of the disk. */
     const char *disk;
     const char *hostname;
+    /* How many each sandbox may run on; 0: all. */
+    unsigned processors;
     /* The program that is process 1 of each sandbox, as the sandbox sees it, and the words after it. */
     const char *agent;
     const char *processes, *data_bytes, *descriptors, *connections;

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "1959e5215ddf1a93abd2876da34d680ba168d520e968f27b053c34f0236f2a17",
-  arm64: "5d18cb47c36740b3299ab7b58a2abdfc16a41bd3ee607aad6b8ad2eaeb065781"
+  x64: "62709f433e0101db0e0c8900aa8c63be078769df546715100f7ab612cec7143e",
+  arm64: "28de12f955477c46f0a6c7268514dbc724dc35b8cd0183c17988a88f52b10120"
 } as const

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { EmbeddedHost, type EmbeddedHostService } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
 import type { Sandbox } from "e2b"
@@ -56,6 +57,21 @@ const capped = <R>(test: Effect.Effect<void, never, R>) =>
   Effect.flatMap(EmbeddedHost, ({ isolation }) => (isolation.caps === "rlimits only" ? Effect.void : test))
 
 layer(host, { excludeTestServices: true })("A sandbox's caps", (it) => {
+  it.scoped("are what runtimes size themselves by, on other processors than a neighbour", () =>
+    Effect.gen(function* () {
+      const half = Math.ceil(availableParallelism() / 2)
+      const places = [yield* sandbox(), yield* sandbox()]
+      const asked = "nproc; node -p 'os.availableParallelism()'; grep Cpus_allowed_list /proc/self/status"
+      const answers = yield* Effect.forEach(places, (here) => run(here, asked))
+      const lists = answers.map(({ stdout }) => {
+        const [nproc, node, list] = stdout.trimEnd().split("\n")
+        assert.deepStrictEqual([nproc, node], [`${half}`, `${half}`])
+        return list
+      })
+      if (availableParallelism() > 1) assert.notStrictEqual(lists[0], lists[1])
+    })
+  )
+
   it.scoped("kill what takes too much memory, and count it", () =>
     capped(
       Effect.gen(function* () {

@@ -103,10 +103,11 @@ describe("Cgroups", () => {
       })
       // What root's own cgroup hands on already is not asked for again.
       assert.strictEqual(readFileSync(join(mount, "cgroup.subtree_control"), "utf8"), "+cpu")
-      const line = LaunchPlan.text(found?.hierarchies ?? [], undefined)
+      const line = LaunchPlan.text(found?.hierarchies ?? [], 1, undefined)
       assert.strictEqual(
         line,
         [
+          "processors\t1\n",
           `cgroup\t${hierarchy?.parent}\tcgroup.procs\t/sys/fs/cgroup\tmemory.max=1024\tmemory.swap.max=0\tpids.max=135\tcpu.max=160000 100000\n`,
           "inner\tkeepers\tcgroup.subtree_control=+memory +pids\tprogram/memory.max=1000\tprogram/memory.swap.max=0\tprogram/pids.max=132\n"
         ].join("")

@@ -50,12 +50,13 @@ export const make = Effect.fn("Isolation.make")(
     yield* GuestEtc.write(`${runDirectory}/etc`)
     const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
     const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, [[guest.program, guest.place]])
-    const cgroups = yield* CgroupSetup.make(SandboxLimits.caps(options, uids))
+    const caps = SandboxLimits.caps(options, uids)
+    const cgroups = yield* CgroupSetup.make(caps)
     const programLimits = SandboxLimits.ofPrograms(options, cgroups)
     const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
     const rootPlan = uids === "two" ? { disk, root, agent: guest.place, programLimits } : undefined
     const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
-    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, rootPlan))
+    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, caps.processors, rootPlan))
     const bubblewrap = Option.map(bwrap, (program) => [
       program,
       ...Bubblewrap.sandbox(root, options, guest.place, programLimits, LaunchPlan.groupFiles(hierarchies))

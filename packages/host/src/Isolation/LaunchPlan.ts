@@ -89,10 +89,18 @@ export const groupFiles = (hierarchies: ReadonlyArray<Hierarchy>): number => {
   return joins === 0 ? 0 : joins + 1
 }
 
-/** The text that the launcher reads at its start, with plan.c: what it makes once, and what for each sandbox. */
-export const text = (hierarchies: ReadonlyArray<Hierarchy>, rootPlan: RootPlan | undefined): string => {
+/**
+ * The text that the launcher reads at its start, with plan.c: what it makes once, and what for each sandbox, which may
+ * run on as many processors at once as it may use the time of.
+ */
+export const text = (
+  hierarchies: ReadonlyArray<Hierarchy>,
+  processors: number,
+  rootPlan: RootPlan | undefined
+): string => {
   const evidence = hierarchies.map(({ place }) => place).filter((place) => place !== "")
   const lines: ReadonlyArray<Line> = [
+    ["processors", Math.ceil(processors)],
     ...hierarchies.flatMap(cgroupLines),
     ...(rootPlan === undefined ? [] : [...sandboxLines(rootPlan), ...rootLines(rootPlan.root, evidence)])
   ]
