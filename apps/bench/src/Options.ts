@@ -83,8 +83,8 @@ const quick = {
   turns: 1000,
   noisy: 100,
   quiet: 5,
-  stormMs: 3000,
-  largestRequests: 4
+  stormMs: 1000,
+  largestRequests: 2
 }
 
 export const usage = `npm run bench -- [options]
