@@ -109,7 +109,7 @@ static void copy_directory(const char *source, const char *place) {
         join(to, place, name);
         if (entry->d_type == DT_LNK) copy_link(from, to);
         else if (entry->d_type == DT_REG) install(from, to, 0644);
-        else if (entry->d_type == DT_DIR && mkdir(to, 0755) == 0) copy_directory(from, to);
+        else if (entry->d_type == DT_DIR && (mkdir(to, 0755) == 0 || errno == EEXIST)) copy_directory(from, to);
         else die("copying", from);
     }
     closedir(directory);
@@ -178,7 +178,7 @@ void walls_make_root(const struct plan *plan, const char *run_directory) {
     if (unshare(CLONE_NEWNS) != 0) die("mount namespace", "");
     mount_on("none", "/", "none", MS_REC | MS_SLAVE, NULL);
     if (mkdir(root, 0755) != 0 || mkdir(disk, 0700) != 0) die("directory", run_directory);
-    mount_on("tmpfs", root, "tmpfs", MS_NOSUID, "mode=0755,size=16m");
+    mount_on("tmpfs", root, "tmpfs", MS_NOSUID, "mode=0755,size=64m");
     for (size_t i = 0; i < plan->place_count; i++) make_place(root, &plan->places[i]);
     mount_on("none", root, "none", MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_RELATIME, NULL);
 }

@@ -30,6 +30,27 @@ describe("on the embedded host, through the e2b SDK", () => {
     assert.match(String(result.error?.message), /^Execution timeout/)
   })
 
+  it("keeps what a program that another one started had printed", async () => {
+    const code = `python3 -c "import time; print('progress 1'); time.sleep(60)"`
+    const result = await execute(code, { language: "bash", timeout: 1 })
+    assert.deepInclude(result, { verdict: "TimeLimitExceeded", stdout: "progress 1\n" })
+  })
+
+  it("takes programs as editors write them", async () => {
+    const lines = ["\uFEFFx = 1", "print(x)", ""].join("\r\n")
+    assert.deepInclude(await execute(lines), { verdict: "Completed", stdout: "1\n" })
+    const script = ["\uFEFFx=a", "if [ $x = a ]; then", "  echo $x", "fi", ""].join("\r\n")
+    assert.deepInclude(await execute(script, { language: "bash" }), { verdict: "Completed", stdout: "a\n" })
+    const javascript = ["\uFEFFconst x = 1", "console.log(x)", ""].join("\r\n")
+    assert.deepInclude(await execute(javascript, { language: "javascript" }), {
+      verdict: "Completed",
+      stdout: "1\n"
+    })
+    // Meant, since the other line ends without.
+    const mixed = "printf '%s' 'a\r\nb'\n"
+    assert.deepInclude(await execute(mixed, { language: "bash" }), { verdict: "Completed", stdout: "a\r\nb" })
+  })
+
   it("kills a program whose caller aborts", async () => {
     const signal = AbortSignal.timeout(1000)
     const request = { code: "import time; time.sleep(60)" }

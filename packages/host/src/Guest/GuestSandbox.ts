@@ -66,6 +66,14 @@ const checkNoNul = (strings: ReadonlyArray<string>) =>
     ? new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" })
     : Effect.void
 
+/** There is no network, so that to try again only takes time. */
+const offline = {
+  NPM_CONFIG_FETCH_RETRIES: "0",
+  NPM_CONFIG_UPDATE_NOTIFIER: "false",
+  PIP_RETRIES: "0",
+  PIP_DISABLE_PIP_VERSION_CHECK: "1"
+}
+
 const environment = (
   path: string,
   { envs, user }: ProgramConfig,
@@ -77,6 +85,7 @@ const environment = (
     USER: user,
     LOGNAME: user,
     E2B_SANDBOX: "true",
+    ...offline,
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)

@@ -33,7 +33,7 @@ const bareRoot = (
   { binds, copies, links, masked, programs }: GuestRoot,
   options: HostOptions
 ): ReadonlyArray<string> => [
-  ...[...binds, ...copies, ...programs].flatMap(bind),
+  ...[...copies, ...binds, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...masked.flatMap((file) => ["--ro-bind", "/dev/null", file]),
   ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),

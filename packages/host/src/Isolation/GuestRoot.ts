@@ -1,5 +1,6 @@
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
+import { ALTERNATIVES } from "./GuestEtc.js"
 
 /** What every sandbox sees alike. Paths are the sandbox's, sources this machine's. */
 export interface GuestRoot {
@@ -34,22 +35,24 @@ const hostFacts = [
   ...["keys", "key-users"]
 ].map((name) => `/proc/${name}`)
 
-/** The system's directories, the sandboxes' own /etc, the toolchains, and the host's programs. */
+/** The system's directories, those of the host's own making, the toolchains, and the host's programs. */
 export const find = Effect.fn("GuestRoot.find")(function* (
-  etc: string,
+  copies: GuestRoot["copies"],
   toolchains: ReadonlyArray<string>,
   programs: GuestRoot["programs"]
 ) {
   const fs = yield* FileSystem.FileSystem
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
   const system = yield* Effect.forEach(names, systemDirectory)
+  const alternatives = yield* fs.exists(ALTERNATIVES)
   return {
     binds: [
       ["/usr", "/usr"],
       ...system.flatMap(({ binds }) => binds),
+      ...(alternatives ? [[ALTERNATIVES, ALTERNATIVES] as const] : []),
       ...toolchains.map((directory) => [directory, directory] as const)
     ],
-    copies: [[etc, "/etc"]],
+    copies,
     masked: yield* Effect.filter(hostFacts, (file) => fs.exists(file)),
     links: [
       ...system.flatMap(({ links }) => links),

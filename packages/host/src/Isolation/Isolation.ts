@@ -7,6 +7,7 @@ import { IsolationUnavailable } from "../HostErrors.js"
 import { diskBudget, type HostOptions, inodeBudget, MOST_SANDBOXES } from "../HostOptions.js"
 import * as ThisProcess from "../ThisProcess.js"
 import * as Bubblewrap from "./Bubblewrap.js"
+import * as GuestCpus from "./GuestCpus.js"
 import * as GuestEtc from "./GuestEtc.js"
 import * as GuestRoot from "./GuestRoot.js"
 import type { GuestUser, KernelUids } from "./GuestUser.js"
@@ -47,10 +48,19 @@ export const make = Effect.fn("Isolation.make")(
     const toolchains = yield* Toolchains.find(options.toolchains)
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()
-    yield* GuestEtc.write(`${runDirectory}/etc`)
-    const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
-    const root = yield* GuestRoot.find(`${runDirectory}/etc`, toolchains, [[guest.program, guest.place]])
     const caps = SandboxLimits.caps(options, uids)
+    const [etc, cpus] = [`${runDirectory}/etc`, `${runDirectory}/cpus`]
+    yield* GuestEtc.write(etc)
+    yield* GuestCpus.write(cpus, Math.ceil(caps.processors))
+    const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
+    const root = yield* GuestRoot.find(
+      [
+        [etc, "/etc"],
+        [cpus, GuestCpus.PLACE]
+      ],
+      toolchains,
+      [[guest.program, guest.place]]
+    )
     const cgroups = yield* CgroupSetup.make(caps)
     const programLimits = SandboxLimits.ofPrograms(options, cgroups)
     const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }

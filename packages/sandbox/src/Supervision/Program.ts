@@ -75,6 +75,20 @@ const supervised = (
   }
 })
 
+/** What a program finds in its environment unless its request says otherwise. */
+const usualVariables = {
+  // Also of a Python that a shell starts: what it printed before it was ended would be lost.
+  PYTHONUNBUFFERED: "1"
+}
+
+/** The program as its language's own tools take it: as it came from an editor, it may begin or end lines otherwise. */
+const readable = (code: string, language: string) => {
+  const text = code.startsWith("\uFEFF") ? code.slice(1) : code
+  // A shell takes a carriage return for a part of the last word. Where some lines end without, it may be meant.
+  const isWindows = language === "bash" && text.includes("\r\n") && !/(^|[^\r])\n/.test(text)
+  return isWindows ? text.replaceAll("\r\n", "\n") : text
+}
+
 /** What the shell itself can hold a program to: core, CPU seconds, KiB of a file and of data, processes. */
 const shellLimits = (limits: LimitValues) =>
   [
@@ -101,16 +115,18 @@ export const layOut = (
   timeout: number,
   nonce: string
 ): Program => {
-  const inline = travels(request.code)
+  const code = readable(request.code, runtime.language)
+  const asked = { ...request, env: { ...usualVariables, ...request.env } }
+  const inline = travels(code)
   const files = request.files.map(inputFile)
   const run =
     supervisor._tag === "Absent"
-      ? unsupervised(request, runtime, limits, inline)
-      : supervised(request, runtime, limits, timeout, nonce, GuestProgram.start(supervisor))
+      ? unsupervised(asked, runtime, limits, inline)
+      : supervised(asked, runtime, limits, timeout, nonce, GuestProgram.start(supervisor))
   return {
     ...run,
     user: supervisor._tag === "Absent" ? "user" : supervisor.user,
-    files: inline ? files : [...files, { path: runtime.file, content: encoder.encode(request.code) }],
-    env: inline ? { ...run.env, BULKHEAD_CODE: request.code } : run.env
+    files: inline ? files : [...files, { path: runtime.file, content: encoder.encode(code) }],
+    env: inline ? { ...run.env, BULKHEAD_CODE: code } : run.env
   }
 }
