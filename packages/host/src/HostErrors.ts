@@ -33,8 +33,10 @@ export class LaunchFailed extends Schema.TaggedError<LaunchFailed>()("LaunchFail
 
 /** A launcher did not start. */
 export class LauncherNotStarted extends Schema.TaggedError<LauncherNotStarted>()("LauncherNotStarted", {
-  /** What it said or came to. */
-  reason: Schema.String
+  /** What it came to. Names no path: it is told to everyone. */
+  reason: Schema.String,
+  /** What it said; for operators. */
+  said: Schema.String
 }) {}
 
 /** The launcher died while it made the sandbox. */

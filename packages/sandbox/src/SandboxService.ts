@@ -226,6 +226,8 @@ const make = Effect.gen(function* () {
     changeLimits,
     readiness: Effect.gen(function* () {
       if (yield* live.isClosed) return { ready: false, reason: "The service is shutting down" }
+      const { reason } = yield* supply.health
+      if (reason !== undefined) return { ready: false, reason }
       const { circuit } = yield* supply.metrics
       if (circuit === "open") return { ready: false, reason: "The sandbox provider is down" }
       if (!(yield* Effect.isSuccess(store.ready))) {

@@ -39,18 +39,18 @@ type State = Data.TaggedEnum<{
   Starting: { readonly reason: string }
   Up: { readonly process: LauncherProcess.LauncherProcess }
   /** The last one did not start, or died at once. It is tried again. */
-  Down: { readonly reason: string }
+  Down: LauncherProcess.Death
 }>
 const State = Data.taggedEnum<State>()
 
 /** It died just after it was ready: so may the next. */
-class DiedAtOnce extends Data.TaggedError("DiedAtOnce")<{ readonly reason: string }> {}
+class DiedAtOnce extends Data.TaggedError("DiedAtOnce")<LauncherProcess.Death> {}
 
 /** A launcher that lived no longer than this had no life of its own. */
 const shortLife = Duration.millis(250)
 
 /** How long tries to start one that does not start, or dies at once, are apart. */
-const pace = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("5 seconds"))
+const pace = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("1 second"))
 
 /** How long a launch waits for a launcher that is being started: much longer than that takes. */
 const patience = Duration.seconds(5)
@@ -116,22 +116,24 @@ const supervise = Effect.fnUntraced(function* (options: LauncherOptions, current
     if (restarts > 0)
       yield* Effect.logWarning("The launcher of the sandboxes was started again", { restarts })
     yield* SubscriptionRef.set(current, State.Up({ process }))
-    const [lived, reason] = yield* Effect.timed(process.ended)
-    if (Duration.lessThan(lived, shortLife)) return yield* new DiedAtOnce({ reason })
-    yield* SubscriptionRef.set(current, State.Starting({ reason }))
-    yield* Effect.logError(recovering(reason), { deaths: restarts + 1 })
+    const [lived, death] = yield* Effect.timed(process.ended)
+    if (Duration.lessThan(lived, shortLife)) return yield* new DiedAtOnce(death)
+    yield* SubscriptionRef.set(current, State.Starting(death))
+    yield* Effect.logError(recovering(death.reason), { deaths: restarts + 1, said: death.said })
   }).pipe(Effect.scoped)
 
   /** Said once for each reason, and not of the first launcher of all, without which there is no host. */
-  const onFailure = ({ reason }: { readonly reason: string }) =>
+  const onFailure = ({ reason, said }: LauncherProcess.Death) =>
     Effect.gen(function* () {
-      const before = yield* SubscriptionRef.getAndSet(current, State.Down({ reason }))
+      const before = yield* SubscriptionRef.getAndSet(current, State.Down({ reason, said }))
       if ((yield* Ref.get(runs)) === 0 || (before._tag === "Down" && before.reason === reason)) return
-      yield* Effect.logError(down(reason))
+      yield* Effect.logError(down(reason), { said })
     })
 
   yield* live.pipe(
-    Effect.catchAllDefect((defect) => Effect.fail(new DiedAtOnce({ reason: String(defect) }))),
+    Effect.catchAllDefect((defect) =>
+      Effect.fail(new DiedAtOnce({ reason: "its start failed", said: String(defect) }))
+    ),
     Effect.tapError(onFailure),
     Effect.retry(pace),
     Effect.forever,
@@ -152,7 +154,7 @@ export const make = Effect.fn("Launcher.make")(function* (options: LauncherOptio
   const state = yield* first(current)
   if (state._tag === "Down")
     return yield* new IsolationUnavailable({
-      reason: `the launcher does not start: ${state.reason}`,
+      reason: `the launcher does not start: ${[state.reason, state.said].filter(Boolean).join(": ")}`,
       remedy: "see the reason"
     })
 

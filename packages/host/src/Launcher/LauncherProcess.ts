@@ -27,6 +27,14 @@ export interface Launched {
   readonly ending: Effect.Effect<Ending>
 }
 
+/** How a launcher ended. */
+export interface Death {
+  /** Names no path: it is told to everyone. */
+  readonly reason: string
+  /** What it wrote on its standard error; for operators. */
+  readonly said: string
+}
+
 /** What a launcher needs to know. */
 export interface LauncherSetup {
   /** The guest program. */
@@ -51,8 +59,8 @@ export interface LauncherProcess {
     id: number,
     slot: number
   ) => Effect.Effect<Launched, LaunchFailed | LauncherDied, Scope.Scope>
-  /** Waits until it is dead, and tells of what it died. */
-  readonly ended: Effect.Effect<string>
+  /** Waits until it is dead. */
+  readonly ended: Effect.Effect<Death>
   readonly isAlive: Effect.Effect<boolean>
 }
 
@@ -99,7 +107,7 @@ const lose = (launches: Launches): void => {
   launches.clear()
 }
 
-const notStarted = (reason: string) => new LauncherNotStarted({ reason })
+const notStarted = (reason: string, said = "") => new LauncherNotStarted({ reason, said })
 
 /** The launcher connects each agent's socket, and writes the sandbox's number on it first. */
 const listen = (path: string, launches: Launches) =>
@@ -114,7 +122,7 @@ const listen = (path: string, launches: Launches) =>
           else onConnected(launch, socket)
         })
       })
-      server.once("error", ({ message }) => resume(notStarted(message)))
+      server.once("error", ({ message }) => resume(notStarted("its socket cannot be made", message)))
       server.listen(path, () => resume(Effect.succeed(server)))
     }),
     (server) => Effect.sync(() => server.close())
@@ -134,15 +142,13 @@ const makeDirectory = Effect.fnUntraced(function* ({ plan, runDirectory }: Launc
 interface Running {
   readonly child: ChildProcess.ChildProcessWithoutNullStreams
   readonly ready: Effect.Effect<void>
-  /** Waits for its end, and tells what it was. */
-  readonly closed: Effect.Effect<string>
+  /** Waits for its end. */
+  readonly closed: Effect.Effect<Death>
   readonly isAlive: Effect.Effect<boolean>
 }
 
-const endWords = (code: number | null, signal: string | null, said: string) => {
-  const end = signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`
-  return said === "" ? end : `${end}: ${said}`
-}
+const exitWords = (code: number | null, signal: string | null) =>
+  signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`
 
 /** Starts the process and hears what it says. Where it cannot be run, it has `closed` at once. */
 const spawn = Effect.fnUntraced(function* (
@@ -152,7 +158,7 @@ const spawn = Effect.fnUntraced(function* (
   launches: Launches
 ) {
   const ready = yield* Deferred.make<void>()
-  const closed = yield* Deferred.make<string>()
+  const closed = yield* Deferred.make<Death>()
   const child = ChildProcess.spawn(
     program,
     ["launch", uids, socketPath, directory, ...Option.getOrElse(bubblewrap, () => [])],
@@ -166,7 +172,10 @@ const spawn = Effect.fnUntraced(function* (
     isAlive: Effect.map(Deferred.isDone(closed), (isDone) => !isDone)
   }
   child.once("error", ({ code, message }: NodeJS.ErrnoException) =>
-    Deferred.unsafeDone(closed, Effect.succeed(`it cannot be run: ${code ?? message}`))
+    Deferred.unsafeDone(
+      closed,
+      Effect.succeed({ reason: `it cannot be run: ${code ?? "its start failed"}`, said: message })
+    )
   )
   if (child.pid === undefined) return running
   const errors: Array<Buffer> = []
@@ -183,10 +192,8 @@ const spawn = Effect.fnUntraced(function* (
   )
   child.once("close", (code, signal) => {
     lose(launches)
-    Deferred.unsafeDone(
-      closed,
-      Effect.succeed(endWords(code, signal, Buffer.concat(errors).toString().trim()))
-    )
+    const said = Buffer.concat(errors).toString().trim()
+    Deferred.unsafeDone(closed, Effect.succeed({ reason: exitWords(code, signal), said }))
   })
   // What is written to a launcher that has just died is lost: its end tells all.
   child.stdin.on("error", () => {})
@@ -229,7 +236,7 @@ const untilSilent = (ask: (id: number, slot: number) => Effect.Effect<Launch>) =
     Effect.repeat({ schedule: Schedule.spaced(pulse), until: Option.isNone })
   )
 
-const silence = "it did not answer for 10 s, and was killed"
+const silence: Death = { reason: "it did not answer for 10 s, and was killed", said: "" }
 
 /** Starts a launcher. It ends with the scope, and with it every sandbox that is left. */
 export const make = Effect.fn("LauncherProcess.make")(
@@ -241,7 +248,7 @@ export const make = Effect.fn("LauncherProcess.make")(
     const running = yield* Effect.acquireRelease(spawn(setup, socketPath, directory, launches), end)
     const { child, closed, isAlive, ready } = running
     const isReady = yield* Effect.raceFirst(
-      Effect.asSome(Effect.flatMap(closed, (how) => notStarted(how))),
+      Effect.asSome(Effect.flatMap(closed, ({ reason, said }) => notStarted(reason, said))),
       Effect.timeoutOption(ready, setup.startLimit)
     )
     if (Option.isNone(isReady)) {
@@ -259,7 +266,7 @@ export const make = Effect.fn("LauncherProcess.make")(
       return launch
     })
 
-    const ended = yield* Deferred.make<string>()
+    const ended = yield* Deferred.make<Death>()
     const watch = Effect.raceFirst(
       closed,
       Effect.as(Effect.zipRight(untilSilent(ask), Effect.uninterruptible(kill(running))), silence)
@@ -291,7 +298,7 @@ export const make = Effect.fn("LauncherProcess.make")(
     return { launch, ended: Deferred.await(ended), isAlive } satisfies LauncherProcess
   },
   Effect.catchTags({
-    SystemError: ({ message }) => notStarted(message),
-    BadArgument: ({ message }) => notStarted(message)
+    SystemError: ({ message }) => notStarted("its directory cannot be made", message),
+    BadArgument: ({ message }) => notStarted("its directory cannot be made", message)
   })
 )
