@@ -44,9 +44,9 @@ const hostLayer = Layer.unwrapEffect(
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(EmbeddedHost, ({ apiKey, isolation, url }) =>
+  Effect.map(EmbeddedHost, ({ apiKey, health, isolation, url }) =>
     Layer.merge(
-      E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }),
+      E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health),
       Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
     )
   )

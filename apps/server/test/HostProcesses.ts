@@ -25,3 +25,21 @@ export const awaitMarked = (mark: string, isEnough: (count: number) => boolean) 
     Effect.timeout("15 seconds"),
     Effect.orDie
   )
+
+/** The process of a server that starts its sandboxes. */
+export const launcherOf = (server: number) =>
+  Effect.gen(function* () {
+    const children = (yield* read(`/proc/${server}/task/${server}/children`)).split(" ").filter(Boolean)
+    const [launcher] = yield* Effect.filter(children, (pid) =>
+      Effect.map(read(`/proc/${pid}/cmdline`), (line) => line.split("\0")[1] === "launch")
+    )
+    return yield* Effect.fromNullable(launcher)
+  }).pipe(
+    Effect.retry(Schedule.spaced("10 millis")),
+    Effect.timeout("15 seconds"),
+    Effect.map(Number),
+    Effect.orDie
+  )
+
+/** Ends a process at once. */
+export const kill = (pid: number) => Effect.sync(() => process.kill(pid, "SIGKILL"))

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Context, Deferred, Effect, Layer } from "effect"
 
@@ -60,12 +60,12 @@ const withDataDirectory = (settings: Readonly<Record<string, string>>) =>
     ? Effect.map(temporaryDirectory, (directory) => ({ SANDBOX_DATA_DIR: directory, ...settings }))
     : Effect.succeed(settings)
 
-const started = (settings: Readonly<Record<string, string>>) =>
+const started = (settings: Readonly<Record<string, string>>, bundle = entry) =>
   Effect.gen(function* () {
     const env = environment(yield* withDataDirectory(settings))
     const ended = yield* Deferred.make<Ended>()
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() => spawn(process.execPath, [entry], { env, stdio: ["ignore", "pipe", "pipe"] })),
+      Effect.sync(() => spawn(process.execPath, [bundle], { env, stdio: ["ignore", "pipe", "pipe"] })),
       (child) =>
         Effect.zipRight(
           Effect.sync(() => child.kill("SIGKILL")),
@@ -100,9 +100,23 @@ export const bundled = Effect.async<void>((resume) => {
   )
 })
 
+/** A copy of the bundle that is there, in a directory beside it that is gone with the scope. */
+export const bundleCopy = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(dirname(entry), "copy-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+).pipe(
+  Effect.map((directory) => {
+    const guest = join(directory, `guest-${process.arch}`)
+    const server = join(directory, "bulkhead.js")
+    cpSync(join(dirname(entry), `guest-${process.arch}`), guest)
+    cpSync(entry, server)
+    return { guest, server }
+  })
+)
+
 /** Starts a server of the bundle that is there, without waiting for it; kills it when the scope closes. */
-export const launch = (settings: Readonly<Record<string, string>> = {}) =>
-  Effect.map(started(settings), (server) => ({
+export const launch = (settings: Readonly<Record<string, string>> = {}, bundle = entry) =>
+  Effect.map(started(settings, bundle), (server) => ({
     /** 0: it could not be started at all. */
     pid: server.child.pid ?? 0,
     /** Its address, once it listens. */

@@ -22,7 +22,9 @@ export const ProviderMetrics = Schema.Struct({
   circuit: CircuitState,
   pool: PoolMetrics,
   /** Sandboxes that nobody held any more, and that were ended. */
-  reapedSandboxes: Schema.Number
+  reapedSandboxes: Schema.Number,
+  /** How often the embedded host has started its launcher of sandboxes again; 0 with another provider. */
+  launcherRestarts: Schema.Number
 })
 export type ProviderMetrics = typeof ProviderMetrics.Type
 

@@ -53,6 +53,31 @@ const starting = ["start", "signal"] as const
 export const table: ReadonlyArray<Row> = [
   { name: "the shell that sends a signal failed", types: [CommandExitError], code: "INTERNAL_ERROR" },
   {
+    name: "the embedded host's launcher died under the sandbox",
+    words: ["the launcher of this sandbox died under it"],
+    code: "ECONNRESET",
+    message: "The launcher of the sandboxes died, and this sandbox with it"
+  },
+  {
+    name: "the embedded host's launcher died before the start",
+    phases: starting,
+    words: ["the launcher of this sandbox died before"],
+    code: "SANDBOX_BUSY",
+    message: "The launcher of the sandboxes died before the start"
+  },
+  {
+    name: "the embedded host's launcher died",
+    words: ["the launcher of this sandbox died before"],
+    code: "ECONNRESET",
+    message: "The launcher of the sandboxes died, and this sandbox with it"
+  },
+  {
+    name: "the embedded host has no launcher at present",
+    words: ["The launcher of the sandboxes"],
+    code: "SANDBOX_BUSY",
+    message: "The launcher of the sandboxes died and is being started again"
+  },
+  {
     name: "the sandbox is dead",
     words: ["was killed or reached its end of life", "likely due to sandbox timeout"],
     code: "ECONNRESET"
@@ -82,6 +107,12 @@ export const table: ReadonlyArray<Row> = [
     phases: ["renew"],
     types: [SandboxNotFoundError],
     statuses: [404],
+    code: "ECONNRESET"
+  },
+  {
+    name: "the sandbox to look at is gone",
+    phases: ["list"],
+    types: [SandboxNotFoundError],
     code: "ECONNRESET"
   },
   { name: "a proxy waited too long for the provider", statuses: [408, 504], code: "ETIMEDOUT" },

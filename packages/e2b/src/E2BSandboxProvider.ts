@@ -1,4 +1,4 @@
-import { SandboxProvider } from "@bulkhead/sandbox"
+import { type ProviderHealth, SandboxProvider } from "@bulkhead/sandbox"
 import { Sandbox as SdkSandbox } from "e2b"
 import { Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
@@ -26,8 +26,11 @@ const list = (connection: Connection) =>
 const kill = (connection: Connection) =>
   Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(connection, sandboxId))
 
-/** Sandboxes from E2B's cloud, or from any host that speaks its API. */
-export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>
+/** Sandboxes from E2B's cloud, or from any host that speaks its API; `health` is how such a host says that it is. */
+export const layer = (
+  options: E2BOptions,
+  health?: Effect.Effect<ProviderHealth>
+): Layer.Layer<SandboxProvider> =>
   Layer.effect(
     SandboxProvider,
     Effect.map(E2BConfig, (config) => {
@@ -36,7 +39,8 @@ export const layer = (options: E2BOptions): Layer.Layer<SandboxProvider> =>
         name: config.name,
         create: (options) => Effect.provideService(E2BSandbox.create(options), E2BConfig, config),
         list: list(connection),
-        kill: kill(connection)
+        kill: kill(connection),
+        ...(health === undefined ? {} : { health })
       }
     })
   ).pipe(Layer.provide(E2BConfig.layer(options)))

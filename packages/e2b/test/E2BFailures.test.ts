@@ -292,6 +292,34 @@ describe("a code of the Connect protocol", () => {
   }
 })
 
+describe("the embedded host's launcher", () => {
+  const { finish, started, stream } = Misbehaving
+  const under = "the launcher of this sandbox died under it"
+  const before = "the launcher of this sandbox died before"
+  scenario("run", "that died", { start: stream([started, finish("unavailable", under)]) }, lost, {
+    mayHaveRun: true
+  })
+  scenario("start", "that died meanwhile", { start: stream([finish("failed_precondition", under)]) }, lost, {
+    mayHaveRun: true
+  })
+  scenario("start", "that had died", { start: stream([finish("failed_precondition", before)]) }, busy, {
+    mayHaveRun: false
+  })
+  scenario("files", "that had died", { files: Misbehaving.json(502, { message: before }) }, lost, {
+    mayHaveRun: false
+  })
+  const message = "The launcher of the sandboxes died and is being started again: it was ended by SIGKILL"
+  scenario("create", "that is not there", { create: Misbehaving.json(503, { code: 503, message }) }, busy)
+})
+
+it.live("a sandbox that is gone before anybody has asked for its size is lost", () =>
+  Effect.gen(function* () {
+    const { url } = yield* Misbehaving.make()
+    const sandbox = yield* build(yield* providerAt(url))
+    checkFailure(yield* Effect.flip(sandbox.size), "list", lost)
+  }).pipe(Effect.scoped)
+)
+
 describe("a stream", () => {
   const { ended, finish, message, output, started, stream } = Misbehaving
   const gone = Misbehaving.json(502, { sandboxId: "sbx", message: "The sandbox was not found", code: 502 })

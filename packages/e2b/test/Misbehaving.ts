@@ -73,8 +73,8 @@ const envelope = (flags: number, value: unknown) => {
 export const message = (value: unknown) => envelope(0, value)
 
 /** The last envelope of a Connect stream, with an error or without. */
-export const finish = (code?: string) =>
-  envelope(2, code === undefined ? {} : { error: { code, message: "no, from /srv/secret at 10.0.0.1" } })
+export const finish = (code?: string, message = "no, from /srv/secret at 10.0.0.1") =>
+  envelope(2, code === undefined ? {} : { error: { code, message } })
 
 export const started = message({ event: { start: { pid: 7 } } })
 export const output = message({ event: { data: { stdout: Buffer.from("hello\n").toString("base64") } } })

@@ -11,6 +11,7 @@ import { defaults, type HostOptions } from "./HostOptions.js"
 import * as HttpServer from "./Http/HttpServer.js"
 import * as Isolation from "./Isolation/Isolation.js"
 import type { IsolationDescription } from "./Isolation/IsolationDescription.js"
+import type { LauncherHealth } from "./Launcher/Launcher.js"
 import * as Secrets from "./Secrets.js"
 
 /** A running host, as its clients need to know it. */
@@ -21,6 +22,8 @@ export interface EmbeddedHostService {
   readonly apiKey: Redacted.Redacted<string>
   /** What sandboxes are isolated with. */
   readonly isolation: IsolationDescription
+  /** Whether sandboxes can be made, and how often their launcher was started again. */
+  readonly health: Effect.Effect<LauncherHealth>
   /** How many sandboxes run now. */
   readonly sandboxes: Effect.Effect<number>
 }
@@ -48,6 +51,7 @@ const make = (
       url: HttpServer.urlOf(server, options.address),
       apiKey,
       isolation: isolation.description,
+      health: isolation.launcher.health,
       sandboxes: Effect.sync(() => sandboxes.all().length)
     }
   }).pipe(Effect.provide(NodeContext.layer))

@@ -31,6 +31,24 @@ export class LaunchFailed extends Schema.TaggedError<LaunchFailed>()("LaunchFail
   }
 }
 
+/** A launcher did not start. */
+export class LauncherNotStarted extends Schema.TaggedError<LauncherNotStarted>()("LauncherNotStarted", {
+  /** What it came to. Names no path: it is told to everyone. */
+  reason: Schema.String,
+  /** What it said; for operators. */
+  said: Schema.String
+}) {}
+
+/** The launcher died while it made the sandbox. */
+export class LauncherDied extends Schema.TaggedError<LauncherDied>()("LauncherDied", {}) {
+  override get message(): string {
+    return "The launcher of the sandboxes died while it made this one"
+  }
+}
+
+/** There is no launcher at present. */
+export class NoLauncher extends Schema.TaggedError<NoLauncher>()("NoLauncher", { message: Schema.String }) {}
+
 /** As many sandboxes run as the host may have. */
 export class NoFreeSlot extends Schema.TaggedError<NoFreeSlot>()("NoFreeSlot", { limit: Schema.Number }) {
   override get message(): string {
@@ -83,10 +101,19 @@ export class EnvdUnauthenticated extends Schema.TaggedError<EnvdUnauthenticated>
   message: Schema.String
 }) {}
 
+/** What is said to who asks for something in a sandbox after the death of its launcher. */
+export const launcherDiedBefore = "the launcher of this sandbox died before"
+
 /** No such running sandbox. */
 export class SandboxGone extends Schema.TaggedError<SandboxGone>()("SandboxGone", {
-  sandboxId: Schema.String
-}) {}
+  sandboxId: Schema.String,
+  /** Whether it ended because the launcher of the sandboxes died. */
+  withLauncher: Schema.Boolean
+}) {
+  override get message(): string {
+    return this.withLauncher ? launcherDiedBefore : "The sandbox was not found"
+  }
+}
 
 /** Why a file operation can fail. */
 export const GuestFileErrorKind = Schema.Literal(

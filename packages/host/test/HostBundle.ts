@@ -40,6 +40,7 @@ export const unprivileged = Layer.scoped(
     const { apiKey, isolation, url } = yield* startHost(yield* bundled, 65534)
     return {
       ...{ url, isolation, apiKey: Redacted.make(apiKey) },
+      health: Effect.dieMessage("not asked"),
       sandboxes: Effect.dieMessage("not asked")
     }
   })

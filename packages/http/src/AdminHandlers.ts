@@ -41,7 +41,10 @@ const unreadable = (failure: StoreFailure) =>
   Effect.zipRight(
     Effect.logError("The record of executions cannot be read", Cause.fail(failure)),
     new StoreUnavailable({
-      error: executionError("INTERNAL_ERROR", "The record of executions cannot be read at present")
+      error: executionError(
+        "INTERNAL_ERROR",
+        ["The record of executions cannot be read at present", failure.reason].filter(Boolean).join(": ")
+      )
     })
   )
 

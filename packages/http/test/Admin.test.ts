@@ -67,7 +67,8 @@ describe("the admin routes", () => {
     utilizationPercent: 24,
     circuit: "half-open",
     pool: { idle: 2, target: 3, hits: 40, misses: 4 },
-    reapedSandboxes: 1
+    reapedSandboxes: 1,
+    launcherRestarts: 1
   }
   it.effect("metrics", () =>
     Effect.gen(function* () {

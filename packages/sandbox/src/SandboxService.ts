@@ -56,6 +56,9 @@ export interface ExecuteOptions {
 /** How long the last kills of a shutdown may take. */
 const shutdownBound = Duration.seconds(15)
 
+const withReason = (what: string, reason: string | undefined) =>
+  reason === undefined ? what : `${what}: ${reason}`
+
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
 /** What the way of an execution uses. */
@@ -226,12 +229,17 @@ const make = Effect.gen(function* () {
     changeLimits,
     readiness: Effect.gen(function* () {
       if (yield* live.isClosed) return { ready: false, reason: "The service is shutting down" }
+      const { reason } = yield* supply.health
+      if (reason !== undefined) return { ready: false, reason }
       const { circuit } = yield* supply.metrics
       if (circuit === "open") return { ready: false, reason: "The sandbox provider is down" }
-      if (!(yield* Effect.isSuccess(store.ready))) {
-        return { ready: false, reason: "What happens cannot be recorded" }
-      }
-      return { ready: true }
+      return yield* Effect.match(store.ready, {
+        onFailure: ({ reason }) => ({
+          ready: false,
+          reason: withReason("What happens cannot be recorded", reason)
+        }),
+        onSuccess: () => ({ ready: true })
+      })
     }),
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
     shutdown

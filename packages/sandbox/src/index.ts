@@ -19,6 +19,7 @@ export {
   type CommandExit,
   type CommandOutput,
   type ListedSandbox,
+  type ProviderHealth,
   Sandbox,
   type SandboxCommand,
   SandboxFailure,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, FiberId, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId, Ref, TestClock } from "effect"
 import * as CircuitBreaker from "../src/Sandboxes/CircuitBreaker.js"
-import { SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
+import { type ProviderHealth, SandboxFailure } from "../src/Sandboxes/SandboxProvider.js"
 import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 import { yieldAt } from "./YieldAt.js"
@@ -9,7 +9,10 @@ import { yieldAt } from "./YieldAt.js"
 const failure = (code: SandboxFailure["code"] = "ECONNREFUSED") =>
   new SandboxFailure({ code, phase: "create", message: "mock", retryable: true })
 
-const make = () => CircuitBreaker.make({ breakerFailures: 3, breakerCooldown: 10 })
+const up: ProviderHealth = { state: "up", restarts: 0 }
+
+const make = (health: Effect.Effect<ProviderHealth> = Effect.succeed(up)) =>
+  CircuitBreaker.make({ breakerFailures: 3, breakerCooldown: 10 }, health)
 
 /** A provider that answers when told to, and counts who asks. */
 const makeProvider = Effect.gen(function* () {
@@ -196,6 +199,45 @@ describe("CircuitBreaker", () => {
       }
       assert.isAbove(interrupted.length, 15)
       assert.notInclude(interrupted, 60, "a try has more steps than were tried")
+    })
+  )
+
+  it.effect(
+    "a provider that says it is down is left alone, and asked as soon as it says that it is back",
+    () =>
+      Effect.gen(function* () {
+        const health = yield* Ref.make<ProviderHealth>({
+          state: "down",
+          reason: "the cellar is flooded",
+          restarts: 1
+        })
+        const breaker = yield* make(Ref.get(health))
+        const refused = yield* Effect.flip(breaker.guard(Effect.void))
+        assert.deepInclude(refused, {
+          code: "SANDBOX_BUSY",
+          message: "the cellar is flooded",
+          retryable: true
+        })
+        assert.isFalse(refused.mayHaveRun)
+        assert.strictEqual(yield* breaker.state, "open")
+        yield* Ref.set(health, { state: "recovering", reason: "it is pumped out", restarts: 1 })
+        assert.isFalse(yield* isSpared(breaker))
+        yield* Ref.set(health, up)
+        assert.strictEqual(yield* breaker.state, "closed")
+        yield* breaker.guard(Effect.void)
+      })
+  )
+
+  it.effect("what failed before a provider said that it is down holds nobody up after it", () =>
+    Effect.gen(function* () {
+      const health = yield* Ref.make(up)
+      const breaker = yield* make(Ref.get(health))
+      yield* fail(breaker, 3)
+      assert.isTrue(yield* isSpared(breaker))
+      yield* Ref.set(health, { state: "down", reason: "the cellar is flooded", restarts: 1 })
+      assert.isTrue(yield* isSpared(breaker))
+      yield* Ref.set(health, up)
+      assert.isFalse(yield* isSpared(breaker))
     })
   )
 })

@@ -386,7 +386,8 @@ describe("limits on concurrency", () => {
         utilizationPercent: 100,
         circuit: "closed",
         pool: { idle: 0, target: 0, hits: 0, misses: 0 },
-        reapedSandboxes: 0
+        reapedSandboxes: 0,
+        launcherRestarts: 0
       })
       yield* TestClock.adjust("301 seconds")
       yield* Fiber.interruptAll(fibers)

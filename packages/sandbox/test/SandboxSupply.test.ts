@@ -215,6 +215,20 @@ it.scoped("a provider that is down is left alone, also by the reaper", () =>
   }).pipe(Effect.provide(MockSandboxProvider.layer({ create: failure("ECONNREFUSED", "create") })))
 )
 
+it.scoped("what a provider says of itself is handed on", () =>
+  Effect.gen(function* () {
+    const provider = yield* SandboxProvider
+    const health = { state: "recovering", reason: "it is being started again", restarts: 3 } as const
+    const supply = yield* Effect.provideService(live(), SandboxProvider, {
+      ...provider,
+      health: Effect.succeed(health)
+    })
+    assert.deepStrictEqual(yield* supply.health, health)
+    assert.deepInclude(yield* supply.metrics, { circuit: "closed", launcherRestarts: 3 })
+    assert.deepInclude(yield* (yield* live()).metrics, { launcherRestarts: 0 })
+  }).pipe(Effect.provide(MockSandboxProvider.layer()))
+)
+
 it.scoped("sandboxes are asked for no faster than the limits say", () =>
   Effect.gen(function* () {
     const { acquire } = yield* live({ maxCreatesPerSecond: 4 })

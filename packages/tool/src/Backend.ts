@@ -46,8 +46,8 @@ const embedded = Effect.gen(function* () {
     processes: maxProcesses,
     diskBytes: maxDiskMB * megabyte
   })
-  const provider = Effect.map(EmbeddedHost, ({ apiKey, url }) =>
-    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" })
+  const provider = Effect.map(EmbeddedHost, ({ apiKey, health, url }) =>
+    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health)
   )
   return Layer.provide(Layer.unwrapEffect(provider), host)
 }).pipe(Layer.unwrapEffect)
@@ -110,7 +110,14 @@ const providerOf = (opened: SynchronizedRef.SynchronizedRef<Option.Option<Opened
       Effect.flatMap(
         current,
         Option.match({ onNone: () => Effect.void, onSome: ({ provider }) => provider.kill(sandboxId) })
-      )
+      ),
+    health: Effect.flatMap(
+      current,
+      Option.match({
+        onNone: () => Effect.succeed({ state: "up" as const, restarts: 0 }),
+        onSome: ({ provider }) => SandboxProvider.healthOf(provider)
+      })
+    )
   })
 }
 

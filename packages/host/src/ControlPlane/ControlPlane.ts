@@ -1,5 +1,5 @@
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
-import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
+import { RequestRefused } from "../HostErrors.js"
 import type { HostOptions } from "../HostOptions.js"
 import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
@@ -10,7 +10,7 @@ import * as NewSandbox from "./NewSandbox.js"
 import * as SandboxInfo from "./SandboxInfo.js"
 import * as SandboxList from "./SandboxList.js"
 import type { Sample } from "./SandboxMetrics.js"
-import type { SandboxTable } from "./SandboxTable.js"
+import type { LaunchRefused, SandboxTable } from "./SandboxTable.js"
 import * as Timeout from "./Timeout.js"
 
 /** Seconds that a sandbox lives where the client does not say, by the version of the route. */
@@ -24,9 +24,7 @@ const refuse = (status: number, message: string) => new RequestRefused({ status,
 const badKey = refuse(401, "the API key is not valid")
 const unsupported = refuse(501, "the embedded host does not do this")
 
-type Refusal = RequestRefused | NoFreeSlot | LaunchFailed
-
-const statusOf = (refusal: Refusal): number => {
+const statusOf = (refusal: LaunchRefused): number => {
   switch (refusal._tag) {
     case "RequestRefused":
       return refusal.status
@@ -34,10 +32,13 @@ const statusOf = (refusal: Refusal): number => {
       return 429
     case "LaunchFailed":
       return 500
+    case "LauncherDied":
+    case "NoLauncher":
+      return 503
   }
 }
 
-const refused = (refusal: Refusal): Answer.Answer =>
+const refused = (refusal: LaunchRefused): Answer.Answer =>
   Answer.json(statusOf(refusal), { code: statusOf(refusal), message: refusal.message })
 
 const bodyReader = <A, I>(schema: Schema.Schema<A, I>) => {
@@ -142,7 +143,7 @@ export const routes = (
   const route = (
     method: Route["method"],
     path: string,
-    handle: (request: HttpRequest) => Effect.Effect<Answer.Answer, Refusal>
+    handle: (request: HttpRequest) => Effect.Effect<Answer.Answer, LaunchRefused>
   ): Route => ({
     method,
     path,

@@ -1,6 +1,14 @@
 import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import * as GuestSandbox from "../Guest/GuestSandbox.js"
-import { type LaunchFailed, type NoFreeSlot, RequestRefused } from "../HostErrors.js"
+import {
+  type LauncherDied,
+  type LaunchFailed,
+  type NoFreeSlot,
+  type NoLauncher,
+  RequestRefused,
+  SandboxGone
+} from "../HostErrors.js"
+import { MOST_SANDBOXES } from "../HostOptions.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
@@ -28,12 +36,15 @@ export interface SandboxRecord {
   readonly metrics: SandboxMetrics.SandboxMetrics
 }
 
+/** Why a sandbox did not start. */
+export type LaunchRefused = LauncherDied | LaunchFailed | NoFreeSlot | NoLauncher | RequestRefused
+
 /** The running sandboxes of a host. */
 export interface SandboxTable {
-  readonly create: (
-    request: SandboxRequest
-  ) => Effect.Effect<SandboxRecord, LaunchFailed | NoFreeSlot | RequestRefused>
+  readonly create: (request: SandboxRequest) => Effect.Effect<SandboxRecord, LaunchRefused>
   readonly find: (id: string) => SandboxRecord | undefined
+  /** What is said of a sandbox that is not found. */
+  readonly gone: (id: string) => SandboxGone
   readonly all: () => ReadonlyArray<SandboxRecord>
   /** Lets a sandbox live so many milliseconds from now, but never longer than a sandbox may. */
   readonly setLifetime: (record: SandboxRecord, lifetime: number) => Effect.Effect<void>
@@ -50,11 +61,28 @@ interface Entry {
 
 const closing = new RequestRefused({ status: 503, message: "the host is shutting down" })
 
+/** How often a sandbox is tried again whose launcher died while it was made: nothing has run in it. */
+const MOST_TRIES = 2
+
+/** Keeps the latest of those that died with a launcher, as many as can. */
+const makeLost = () => {
+  const ids = new Set<string>()
+  return {
+    has: (id: string) => ids.has(id),
+    add: (id: string) => {
+      ids.add(id)
+      const [oldest] = ids
+      if (ids.size > MOST_SANDBOXES && oldest !== undefined) ids.delete(oldest)
+    }
+  }
+}
+
 /** An empty table. When the scope closes, every sandbox in it is killed. */
 export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolation) {
   const { maxLifetime, memoryBytes } = isolation.options
   const running = new Map<string, Entry>()
   const dying = new Map<string, Deferred.Deferred<void>>()
+  const lost = makeLost()
   let isOpen = true
 
   const end = ({ record: { id }, scope }: Entry) =>
@@ -80,9 +108,14 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
   const startTimer = ({ endAt, id }: SandboxRecord, scope: Scope.Scope, now: number) =>
     Effect.forkIn(Effect.interruptible(Effect.delay(kill(id), Math.max(0, endAt - now))), scope)
 
-  /** A sandbox whose first process was killed from outside is gone for its clients too. */
+  /** A sandbox whose first process was killed from outside, or whose launcher died, is gone for its clients too. */
   const clearWhenDead = ({ guest, id }: SandboxRecord, scope: Scope.Scope) =>
-    Effect.forkIn(Effect.interruptible(Effect.zipRight(guest.dead, kill(id))), scope)
+    guest.ending.pipe(
+      Effect.map(({ _tag }) => (_tag === "WithLauncher" ? lost.add(id) : undefined)),
+      Effect.zipRight(kill(id)),
+      Effect.interruptible,
+      Effect.forkIn(scope)
+    )
 
   const recordOf = (
     { lifetime, metadata, template }: SandboxRequest,
@@ -99,7 +132,7 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
     metrics: SandboxMetrics.make(guest.usage, now, memoryBytes)
   })
 
-  const create = (request: SandboxRequest) =>
+  const createOnce = (request: SandboxRequest) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const sandboxScope = yield* Scope.make()
@@ -117,6 +150,12 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
         return record
       })
     )
+
+  const create = (request: SandboxRequest) =>
+    Effect.retry(createOnce(request), {
+      times: MOST_TRIES,
+      while: ({ _tag }) => _tag === "LauncherDied"
+    })
 
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
@@ -136,6 +175,7 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
   return {
     create,
     find: (id) => running.get(id)?.record,
+    gone: (sandboxId) => new SandboxGone({ sandboxId, withLauncher: lost.has(sandboxId) }),
     all: () => [...running.values()].map(({ record }) => record),
     setLifetime: Effect.fnUntraced(function* ({ id }, lifetime) {
       const now = yield* Clock.currentTimeMillis

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
-import { EnvdUnauthenticated, SandboxGone } from "../HostErrors.js"
+import { EnvdUnauthenticated, type SandboxGone } from "../HostErrors.js"
 import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
 import type { GuestUser } from "../Isolation/GuestUser.js"
@@ -17,7 +17,7 @@ export const namedSandbox = (
   request: HttpRequest
 ): Either.Either<SandboxRecord, SandboxGone> => {
   const id = sandboxId(request)
-  return Either.fromNullable(sandboxes.find(id), () => new SandboxGone({ sandboxId: id }))
+  return Either.fromNullable(sandboxes.find(id), () => sandboxes.gone(id))
 }
 
 /** Whether a request carries a sandbox's access token. */
@@ -59,5 +59,5 @@ export const basicUser = (request: HttpRequest, users: ReadonlyArray<GuestUser>)
 }
 
 /** E2B's proxy answers this for a sandbox that does not run; the SDK takes status 502 for "it is gone". */
-export const goneAnswer = ({ sandboxId }: SandboxGone): Answer.Answer =>
-  Answer.json(502, { sandboxId, message: "The sandbox was not found", code: 502 })
+export const goneAnswer = ({ message, sandboxId }: SandboxGone): Answer.Answer =>
+  Answer.json(502, { sandboxId, message, code: 502 })

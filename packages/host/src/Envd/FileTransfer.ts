@@ -2,7 +2,7 @@ import { Clock, Effect, Option, type Scope, Sink, Stream } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
 import * as FileContent from "../Guest/FileContent.js"
 import type { GuestEntry } from "../Guest/GuestEntry.js"
-import { EnvdUnauthenticated, GuestFileError, SandboxGone } from "../HostErrors.js"
+import { EnvdUnauthenticated, GuestFileError } from "../HostErrors.js"
 import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
 import * as Multipart from "../Http/Multipart.js"
@@ -39,7 +39,7 @@ const signedSandbox = (
     const sandboxId = EnvdRequest.sandboxId(request)
     const isSigned = (record: SandboxRecord) => FileUrl.isSigned(url, operation, record.accessToken)
     const record = sandboxId === "" ? sandboxes.all().find(isSigned) : sandboxes.find(sandboxId)
-    if (record === undefined) return yield* sandboxId === "" ? badSignature : new SandboxGone({ sandboxId })
+    if (record === undefined) return yield* sandboxId === "" ? badSignature : sandboxes.gone(sandboxId)
     if (EnvdRequest.hasToken(request, record)) return record
     if (!isSigned(record)) return yield* badSignature
     if (FileUrl.expiresAt(url) < (yield* Clock.currentTimeMillis)) return yield* expired

@@ -1,7 +1,7 @@
 import { Effect, type Schema, type Scope } from "effect"
 import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
 import type { GuestSandbox } from "../Guest/GuestSandbox.js"
-import { type EnvdUnauthenticated, RpcRefused } from "../HostErrors.js"
+import { type EnvdUnauthenticated, RpcRefused, type SandboxGone } from "../HostErrors.js"
 import type { Answer } from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
 import type { Handler, Route } from "../Http/Routes.js"
@@ -18,6 +18,15 @@ export interface Call {
 
 const unauthenticated = ({ message }: EnvdUnauthenticated) =>
   new RpcRefused({ code: "unauthenticated", message })
+
+/** As E2B's proxy. But of that the SDK keeps no message, and that its launcher died must be heard. */
+const gone = (request: HttpRequest, error: SandboxGone) =>
+  error.withLauncher
+    ? ConnectProtocol.refusalOf(
+        request,
+        new RpcRefused({ code: "failed_precondition", message: error.message })
+      )
+    : EnvdRequest.goneAnswer(error)
 
 const callOf = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>, request: HttpRequest) =>
   EnvdRequest.authorizedSandbox(sandboxes, request).pipe(
@@ -39,7 +48,7 @@ export const make = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>) =
     handler: (request) =>
       Effect.flatMap(callOf(sandboxes, users, request), handle).pipe(
         Effect.catchTags({
-          SandboxGone: (error) => Effect.succeed(EnvdRequest.goneAnswer(error)),
+          SandboxGone: (error) => Effect.succeed(gone(request, error)),
           RpcRefused: (error) => Effect.succeed(ConnectProtocol.refusal(error))
         })
       )

@@ -19,11 +19,6 @@ export const inputRefused = new RpcRefused({
   message: "the process does not take input"
 })
 
-const lost = new RpcRefused({
-  code: "unavailable",
-  message: "the sandbox was killed or reached its end of life"
-})
-
 /** A process of which nothing has been heard; `onCredit` is called with the bytes that it may send more. */
 export const make = (onCredit: (bytes: number) => void): Effect.Effect<AgentProcess> =>
   Effect.gen(function* () {
@@ -56,9 +51,11 @@ export const onExited = (process: AgentProcess, status: number): void => {
   onEnd(process)
 }
 
-/** The sandbox is gone, and the process with it. */
-export const onLost = (process: AgentProcess): void => {
+/** The sandbox is gone, and the process with it; `lost` says how. */
+export const onLost = (process: AgentProcess, lost: RpcRefused): void => {
   process.output.fail(lost)
-  Deferred.unsafeDone(process.started, Effect.fail(lost))
+  // Not `unavailable`, by which the SDK understands that nothing can have begun.
+  const notStarted = new RpcRefused({ code: "failed_precondition", message: lost.message })
+  Deferred.unsafeDone(process.started, Effect.fail(notStarted))
   onEnd(process)
 }

@@ -1,7 +1,8 @@
 import type * as Net from "node:net"
 import { Deferred, Effect, Option, Schema } from "effect"
 import * as Frames from "../Frames.js"
-import { LaunchFailed, RpcCode, RpcRefused } from "../HostErrors.js"
+import { type LauncherDied, LaunchFailed, launcherDiedBefore, RpcCode, RpcRefused } from "../HostErrors.js"
+import { Ending, failureOf, type Launched } from "../Launcher/LauncherProcess.js"
 import * as AgentProcess from "./AgentProcess.js"
 
 const { AgentFrame } = Frames
@@ -22,8 +23,8 @@ export type Measured = ReadonlyArray<number>
 
 /** The connection to the agent of one sandbox. */
 export interface AgentSession {
-  /** True when the agent takes requests, false when it has gone away. Fails when it says nothing for too long. */
-  readonly ready: Effect.Effect<boolean, LaunchFailed>
+  /** Done when the agent takes requests. Fails when its sandbox ends before that, or it says nothing for too long. */
+  readonly ready: Effect.Effect<void, LaunchFailed | LauncherDied>
   /** A number for a process to be started, and what will be heard of it. */
   readonly register: Effect.Effect<readonly [id: number, process: AgentProcess.AgentProcess]>
   /** Asks for the start of a process. */
@@ -76,12 +77,35 @@ const hear = (process: AgentProcess.AgentProcess, type: number, payload: Buffer)
 const silent = (startLimit: number) =>
   new LaunchFailed({ reason: `the agent said nothing for ${startLimit} ms` })
 
+const lost = (message: string) => new RpcRefused({ code: "unavailable", message })
+
+/** What is said of a process that ran when its sandbox ended. */
+const lostProcess = Ending.$match({
+  Alone: () => lost("the sandbox was killed or reached its end of life"),
+  WithLauncher: () => lost("the launcher of this sandbox died under it")
+})
+
+/** What is said to who asks for something after the sandbox's end. */
+const lostSandbox = Ending.$match({
+  Alone: () => lost("the sandbox was killed or reached its end of life"),
+  WithLauncher: () => lost(launcherDiedBefore)
+})
+
 const isLast = (type: number) => type === AgentFrame.exited || type === AgentFrame.startFailed
 
-/** Speaks with the agent at the other end of a socket. It must be ready within `startLimit` milliseconds. */
-export const make = (socket: Net.Socket, startLimit: number): Effect.Effect<AgentSession> =>
+const closed = (socket: Net.Socket) =>
+  Effect.async<void>((resume) => {
+    if (socket.destroyed) resume(Effect.void)
+    else socket.once("close", () => resume(Effect.void))
+  })
+
+/** Speaks with the agent of a sandbox. It must be ready within `startLimit` milliseconds. */
+export const make = (
+  { ending, socket }: Pick<Launched, "ending" | "socket">,
+  startLimit: number
+): Effect.Effect<AgentSession> =>
   Effect.gen(function* () {
-    const ready = yield* Deferred.make<boolean, LaunchFailed>()
+    const ready = yield* Deferred.make<void, LaunchFailed | LauncherDied>()
     const processes = new Map<number, AgentProcess.AgentProcess>()
     const measurements = new Map<number, Deferred.Deferred<Option.Option<Measured>>>()
     let lastId = 0
@@ -90,7 +114,7 @@ export const make = (socket: Net.Socket, startLimit: number): Effect.Effect<Agen
       Frames.decoder((type, id, payload) => {
         if (type === AgentFrame.ready) {
           socket.setTimeout(0)
-          return Deferred.unsafeDone(ready, Effect.succeed(true))
+          return Deferred.unsafeDone(ready, Effect.void)
         }
         const measurement = measurements.get(id)
         if (type === AgentFrame.measured && measurement !== undefined) {
@@ -105,16 +129,25 @@ export const make = (socket: Net.Socket, startLimit: number): Effect.Effect<Agen
       })
     )
     socket.setTimeout(startLimit, () => Deferred.unsafeDone(ready, silent(startLimit)))
-    const lose = () => {
-      Deferred.unsafeDone(ready, Effect.succeed(false))
-      for (const process of processes.values()) AgentProcess.onLost(process)
+    let end: Ending | undefined
+    const lose = (how: Ending) => {
+      end = how
+      Deferred.unsafeDone(
+        ready,
+        Effect.failSync(() => failureOf(how))
+      )
+      for (const process of processes.values()) AgentProcess.onLost(process, lostProcess(how))
       for (const measurement of measurements.values())
         Deferred.unsafeDone(measurement, Effect.succeed(Option.none()))
       processes.clear()
       measurements.clear()
     }
-    if (socket.destroyed) lose()
-    else socket.once("close", lose)
+    // A daemon: the sandbox ends after the scope of who speaks with it has begun to close, and must be told of then.
+    yield* Effect.zipRight(closed(socket), ending).pipe(
+      Effect.map(lose),
+      Effect.interruptible,
+      Effect.forkDaemon
+    )
     const send = (frame: Buffer): void => {
       if (!socket.destroyed) socket.write(frame)
     }
@@ -123,13 +156,13 @@ export const make = (socket: Net.Socket, startLimit: number): Effect.Effect<Agen
       const process = yield* AgentProcess.make((bytes) =>
         send(Frames.encodeNumber(AgentFrame.credit, id, bytes))
       )
-      if (socket.destroyed) AgentProcess.onLost(process)
-      else processes.set(id, process)
+      if (end === undefined) processes.set(id, process)
+      else AgentProcess.onLost(process, lostSandbox(end))
       return [id, process] as const
     })
     const measure = (withProcesses: boolean) =>
       Effect.gen(function* () {
-        if (socket.destroyed) return Option.none()
+        if (end !== undefined) return Option.none()
         const id = ++lastId
         const measurement = yield* Deferred.make<Option.Option<Measured>>()
         measurements.set(id, measurement)

@@ -1,8 +1,9 @@
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
-import { LaunchFailed, RpcRefused } from "../HostErrors.js"
+import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
+import type { Ending } from "../Launcher/LauncherProcess.js"
 import * as AgentSession from "./AgentSession.js"
 import { FileMetadata } from "./FileMetadata.js"
 import * as GuestProcess from "./GuestProcess.js"
@@ -48,8 +49,8 @@ export interface GuestSandbox {
   readonly programs: Effect.Effect<ReadonlyArray<Program>>
   /** What it uses now; none when it is gone. */
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
-  /** Done once the kernel has ended every process of the sandbox. */
-  readonly dead: Effect.Effect<void>
+  /** What ended it, once it has ended. */
+  readonly ending: Effect.Effect<Ending>
 }
 
 /** The caller's deadline has passed. */
@@ -150,9 +151,9 @@ export const make = Effect.fnUntraced(function* (
   envVars: Readonly<Record<string, string>>
 ) {
   const { options } = isolation
-  const { id, lastWords, socket } = yield* isolation.launcher.launch
-  const session = yield* AgentSession.make(socket, options.startLimit)
-  if (!(yield* session.ready)) return yield* new LaunchFailed({ reason: (yield* lastWords).trim() })
+  const launched = yield* isolation.launcher.launch
+  const session = yield* AgentSession.make(launched, options.startLimit)
+  yield* session.ready
   const programs = yield* makePrograms(options.keepEnded)
   const start = (config: ProgramConfig) =>
     Effect.gen(function* () {
@@ -183,7 +184,7 @@ export const make = Effect.fnUntraced(function* (
     operateOnFiles,
     fileMetadata: yield* FileMetadata.make,
     programs: programs.all,
-    usage: measureUsage(isolation, id, session),
-    dead: Effect.asVoid(lastWords)
+    usage: measureUsage(isolation, launched.id, session),
+    ending: launched.ending
   } satisfies GuestSandbox
 })

@@ -50,6 +50,8 @@ export const run = Effect.fn("SelfCheck.run")(
   Effect.scoped,
   Effect.catchTags({
     LaunchFailed: (error) => unavailable(error.reason),
+    LauncherDied: (error) => unavailable(error.message),
+    NoLauncher: (error) => unavailable(error.message),
     NoFreeSlot: (error) => unavailable(error.message),
     RpcRefused: (error) => unavailable(error.message)
   })

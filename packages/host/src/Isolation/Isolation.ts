@@ -1,10 +1,11 @@
 import { Guest } from "@bulkhead/guest"
-import { FileSystem } from "@effect/platform"
 import { Effect, Option } from "effect"
 import * as CgroupSetup from "../Cgroups/CgroupSetup.js"
 import type { Cgroups } from "../Cgroups/Cgroups.js"
+import * as HostSubtree from "../Cgroups/HostSubtree.js"
 import { IsolationUnavailable } from "../HostErrors.js"
 import { diskBudget, type HostOptions, inodeBudget, MOST_SANDBOXES } from "../HostOptions.js"
+import * as Launcher from "../Launcher/Launcher.js"
 import * as ThisProcess from "../ThisProcess.js"
 import * as Bubblewrap from "./Bubblewrap.js"
 import * as GuestCpus from "./GuestCpus.js"
@@ -12,7 +13,6 @@ import * as GuestEtc from "./GuestEtc.js"
 import * as GuestRoot from "./GuestRoot.js"
 import type { GuestUser, KernelUids } from "./GuestUser.js"
 import * as IsolationDescription from "./IsolationDescription.js"
-import * as Launcher from "./Launcher.js"
 import * as LaunchPlan from "./LaunchPlan.js"
 import * as Requirements from "./Requirements.js"
 import * as RunDirectory from "./RunDirectory.js"
@@ -43,7 +43,6 @@ const inaccessible = (error: { readonly message: string }) =>
 /** Prepares what sandboxes are made from and starts the launcher. Only `SelfCheck` proves that it works. */
 export const make = Effect.fn("Isolation.make")(
   function* (options: HostOptions) {
-    const fs = yield* FileSystem.FileSystem
     const { architecture, bwrap } = yield* Requirements.check()
     const toolchains = yield* Toolchains.find(options.toolchains)
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
@@ -66,14 +65,17 @@ export const make = Effect.fn("Isolation.make")(
     const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
     const rootPlan = uids === "two" ? { disk, root, agent: guest.place, programLimits } : undefined
     const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
-    yield* fs.writeFileString(`${runDirectory}/plan`, LaunchPlan.text(hierarchies, caps.processors, rootPlan))
     const bubblewrap = Option.map(bwrap, (program) => [
       program,
       ...Bubblewrap.sandbox(root, options, guest.place, programLimits, LaunchPlan.groupFiles(hierarchies))
     ])
     const launcher = yield* Launcher.make({
       maxSandboxes: Math.min(options.maxSandboxes, MOST_SANDBOXES),
-      ...{ program: guest.program, uids, runDirectory, bubblewrap }
+      ...{ program: guest.program, uids, runDirectory, bubblewrap },
+      plan: LaunchPlan.text(hierarchies, caps.processors, rootPlan),
+      startLimit: options.startLimit,
+      clear: (lastId) =>
+        Effect.forEach(hierarchies, ({ parent }) => HostSubtree.removeUpTo(parent, lastId), { discard: true })
     })
     return {
       options,

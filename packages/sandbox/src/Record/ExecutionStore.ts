@@ -20,6 +20,8 @@ import { Context, type Effect, type Option, Schema } from "effect"
 /** The store cannot be written or read: a full disk, a lost database. The cause is for the operator's log alone. */
 export class StoreFailure extends Schema.TaggedError<StoreFailure>()("StoreFailure", {
   message: Schema.String,
+  /** Why, in words for everyone, where that is known. */
+  reason: Schema.optional(Schema.String),
   cause: Schema.optional(Schema.Defect)
 }) {}
 

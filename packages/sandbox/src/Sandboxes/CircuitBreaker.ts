@@ -1,7 +1,7 @@
 import type { CircuitState, ErrorCode } from "@bulkhead/domain"
 import { Clock, Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
-import { SandboxFailure } from "./SandboxProvider.js"
+import { type ProviderHealth, SandboxFailure } from "./SandboxProvider.js"
 
 /** Failures that say the provider is down, and not merely that it refuses this. */
 const signsOfOutage: ReadonlySet<ErrorCode> = new Set([
@@ -13,7 +13,8 @@ const signsOfOutage: ReadonlySet<ErrorCode> = new Set([
 
 /**
  * Spares a provider that is down, and its callers the wait: after enough failures in a row it fails at once for a
- * while, then lets one call try.
+ * while, then lets one call try. While the provider says itself that it is down, it fails at once too, and not a moment
+ * longer.
  */
 export interface CircuitBreaker {
   readonly guard: <A, R>(effect: Effect.Effect<A, SandboxFailure, R>) => Effect.Effect<A, SandboxFailure, R>
@@ -27,11 +28,15 @@ interface Circuit {
   readonly isProbing: boolean
 }
 
-/** What a call may do: run, run as the one probe of an open circuit, or fail after so many milliseconds more. */
+/**
+ * What a call may do: run, run as the one probe of an open circuit, fail for so many milliseconds more, or fail while
+ * the provider is down.
+ */
 type Admittance =
   | { readonly _tag: "Run" }
   | { readonly _tag: "Probe" }
   | { readonly _tag: "Refuse"; readonly waitMs: number }
+  | { readonly _tag: "Down"; readonly reason: string }
 
 const isOpen = (waitMs: number) =>
   new SandboxFailure({
@@ -43,23 +48,33 @@ const isOpen = (waitMs: number) =>
     retryAfter: Math.max(1, Math.ceil(waitMs / 1000))
   })
 
+const isDown = (reason: string) =>
+  new SandboxFailure({ code: "SANDBOX_BUSY", phase: "create", message: reason, retryable: true })
+
+/** Why the provider is down, by its own account. */
+const outageOf = ({ reason, state }: ProviderHealth) =>
+  state === "down" ? (reason ?? "The sandbox provider is down") : undefined
+
 /** Monotonic, so that a clock that is set neither opens the circuit nor keeps it open. */
 const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-export const make = Effect.fnUntraced(function* ({
-  breakerFailures,
-  breakerCooldown
-}: Pick<LimitValues, "breakerFailures" | "breakerCooldown">): Effect.fn.Return<CircuitBreaker> {
+export const make = Effect.fnUntraced(function* (
+  { breakerCooldown, breakerFailures }: Pick<LimitValues, "breakerFailures" | "breakerCooldown">,
+  health: Effect.Effect<ProviderHealth>
+): Effect.fn.Return<CircuitBreaker> {
+  const outage = Effect.map(health, outageOf)
   const cooldownMs = breakerCooldown * 1000
   const circuit = yield* Ref.make<Circuit>({ failuresInARow: 0, openUntil: 0, isProbing: false })
   const isBroken = ({ failuresInARow }: Circuit) => failuresInARow >= breakerFailures
 
-  const state = Effect.zipWith(Ref.get(circuit), nowMillis, (current, now): CircuitState => {
+  const state = Effect.gen(function* () {
+    if ((yield* outage) !== undefined) return "open"
+    const current = yield* Ref.get(circuit)
     if (!isBroken(current)) return "closed"
-    return now < current.openUntil ? "open" : "half-open"
+    return (yield* nowMillis) < current.openUntil ? "open" : "half-open"
   })
 
-  const admit = Effect.flatMap(nowMillis, (now) =>
+  const admitWhenUp = Effect.flatMap(nowMillis, (now) =>
     Ref.modify(circuit, (current): readonly [Admittance, Circuit] => {
       if (!isBroken(current)) return [{ _tag: "Run" }, current]
       if (now < current.openUntil) return [{ _tag: "Refuse", waitMs: current.openUntil - now }, current]
@@ -68,7 +83,13 @@ export const make = Effect.fnUntraced(function* ({
     })
   )
 
-  const onSuccess = Ref.update(circuit, (current) => ({ ...current, failuresInARow: 0 }))
+  const forget = Ref.update(circuit, (current) => ({ ...current, failuresInARow: 0 }))
+
+  // A provider that tells when it is back needs nobody to try whether it is: what failed before counts no longer.
+  const admit: Effect.Effect<Admittance> = Effect.flatMap(outage, (reason) =>
+    reason === undefined ? admitWhenUp : Effect.as(forget, { _tag: "Down", reason })
+  )
+
   const onFailure = ({ code }: SandboxFailure) =>
     signsOfOutage.has(code)
       ? Effect.flatMap(nowMillis, (now) =>
@@ -84,7 +105,7 @@ export const make = Effect.fnUntraced(function* ({
   // Nothing may interrupt between the claim to the one probe and the certainty that it is given back.
   const guard: CircuitBreaker["guard"] = (effect) =>
     Effect.uninterruptibleMask((restore) => {
-      const learning = Effect.tapBoth(restore(effect), { onSuccess: () => onSuccess, onFailure })
+      const learning = Effect.tapBoth(restore(effect), { onSuccess: () => forget, onFailure })
       return Effect.flatMap(admit, (admittance) => {
         switch (admittance._tag) {
           case "Run":
@@ -93,6 +114,8 @@ export const make = Effect.fnUntraced(function* ({
             return Effect.ensuring(learning, endProbe)
           case "Refuse":
             return isOpen(admittance.waitMs)
+          case "Down":
+            return isDown(admittance.reason)
         }
       })
     })

@@ -187,6 +187,18 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   }
 }
 
+/** How a provider is by its own account. */
+export interface ProviderHealth {
+  /** `recovering`: it is on its way back, and what is asked for waits a little. `down`: no sandbox can be had. */
+  readonly state: "up" | "recovering" | "down"
+  /** One sentence for everyone, without a path or an address. Present unless it is up. */
+  readonly reason?: string
+  /** How often the provider has started again what makes its sandboxes. */
+  readonly restarts: number
+}
+
+const healthy: ProviderHealth = { state: "up", restarts: 0 }
+
 /** Where sandboxes come from: an account of E2B's, a host, a mock. One service uses it from many fibers at once. */
 export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvider")<
   SandboxProvider,
@@ -209,5 +221,15 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     ) => Effect.Effect<ReadonlyArray<ListedSandbox>, SandboxFailure>
     /** Ends a sandbox, whoever made it. Succeeds when it is gone, also if it was gone before. */
     readonly kill: (sandboxId: string) => Effect.Effect<void, SandboxFailure>
+    /**
+     * For a provider that knows how it is without being asked for a sandbox. Asked before each sandbox, so it must be
+     * cheap.
+     */
+    readonly health?: Effect.Effect<ProviderHealth>
   }
->() {}
+>() {
+  /** How a provider is; up, as far as one tells that does not say. */
+  static healthOf({ health }: Context.Tag.Service<SandboxProvider>): Effect.Effect<ProviderHealth> {
+    return health ?? Effect.succeed(healthy)
+  }
+}

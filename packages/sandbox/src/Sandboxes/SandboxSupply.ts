@@ -6,7 +6,13 @@ import { InstanceName } from "./InstanceName.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
-import { type ListedSandbox, Sandbox, type SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
+import {
+  type ListedSandbox,
+  type ProviderHealth,
+  Sandbox,
+  type SandboxFailure,
+  SandboxProvider
+} from "./SandboxProvider.js"
 
 /** What a sandbox is for, as its provider's list tells it. */
 type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "toolchain" | "pool" }
@@ -43,6 +49,7 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
       lifetime: Duration.Duration,
       observer?: SandboxObserver
     ) => Layer.Layer<Sandbox, SandboxFailure>
+    readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
 >() {
@@ -83,7 +90,8 @@ const make = Effect.gen(function* () {
     Effect.zipRight(Ref.update(ownerships, HashSet.remove(ownership)), isGone ? Effect.void : reaper.wake)
 
   const pace = yield* pacing(limits.maxCreatesPerSecond)
-  const breaker = yield* CircuitBreaker.make(limits)
+  const health = SandboxProvider.healthOf(provider)
+  const breaker = yield* CircuitBreaker.make(limits, health)
 
   const createOwned = (purpose: Purpose, lifetime: Duration.Duration) =>
     Effect.flatMap(own, (ownership) =>
@@ -142,10 +150,12 @@ const make = Effect.gen(function* () {
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),
+    health,
     metrics: Effect.all({
       circuit: breaker.state,
       pool: pool.metrics,
-      reapedSandboxes: reaper.reaped
+      reapedSandboxes: reaper.reaped,
+      launcherRestarts: Effect.map(health, ({ restarts }) => restarts)
     })
   })
 })

@@ -11,7 +11,7 @@ import type { ExecutionStore } from "@bulkhead/sandbox"
 import type { SqlClient, Statement } from "@effect/sql"
 import { Effect, Option, Schema } from "effect"
 import * as Chain from "../Audit/Chain.js"
-import { asStoreFailure } from "../Database/Failures.js"
+import { asReadFailure } from "../Database/Failures.js"
 import * as Cursor from "./Cursor.js"
 import type { Writer } from "./GroupRows.js"
 
@@ -90,7 +90,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       SELECT ${summary}, result FROM executions WHERE execution_id = ${executionId}`
     const row = rows[0]
     return row === undefined ? Option.none() : Option.some(yield* decodeRecord(fromRow(row)))
-  }, asStoreFailure("The execution could not be read"))
+  }, asReadFailure("The execution could not be read"))
 
   const list: ExecutionStore["Type"]["list"] = Effect.fn("SqlExecutionStore.list")(function* (query) {
     const { from, limit = usualPage, state, to, userId, verdict } = query
@@ -115,7 +115,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       (row) => [Number(row.started_at), row.execution_id],
       (rows) => decodeSummaries(rows.map(fromRow))
     )
-  }, asStoreFailure("The executions could not be read"))
+  }, asReadFailure("The executions could not be read"))
 
   /** A member of an event's JSON. */
   const member = (name: "level" | "event") =>
@@ -148,7 +148,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       (row) => [Number(row.sequence), row.instance],
       (rows) => Chain.decodeEvents(rows.map((row) => row.event))
     )
-  }, asStoreFailure("The events could not be read"))
+  }, asReadFailure("The events could not be read"))
 
   const usage: ExecutionStore["Type"]["usage"] = Effect.fn("SqlExecutionStore.usage")(function* (query) {
     const { from, limit = usualPage, to, userId } = query
@@ -171,7 +171,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       (row) => [String(row.userId)],
       (rows) => decodeUsage(rows.map((row) => ({ ...row, executions: Number(row.executions) })))
     )
-  }, asStoreFailure("The usage could not be read"))
+  }, asReadFailure("The usage could not be read"))
 
   const unfinished = Effect.gen(function* () {
     const rows = yield* sql<ExecutionRow>`
@@ -180,7 +180,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       ORDER BY started_at, execution_id`
     return yield* decodeSummaries(rows.map(fromRow))
   }).pipe(
-    asStoreFailure("The unfinished executions could not be read"),
+    asReadFailure("The unfinished executions could not be read"),
     Effect.withSpan("SqlExecutionStore.unfinished")
   )
 

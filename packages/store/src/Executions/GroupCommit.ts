@@ -40,7 +40,8 @@ const writeTimeout = Duration.seconds(30)
 /** How long writing the last entries may take when the scope ends. */
 const flushTimeout = Duration.seconds(10)
 
-const retrySchedule = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("2 seconds"))
+/** Ends soon after the database is back. */
+const retrySchedule = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("500 millis"))
 
 const sizeOf = (entry: Entry) =>
   entry._tag === "Ended" && entry.end.result

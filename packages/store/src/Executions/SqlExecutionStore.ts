@@ -1,8 +1,9 @@
-import { type Entry, ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
+import { type Entry, ExecutionStore, StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Effect, Layer } from "effect"
 import * as Chain from "../Audit/Chain.js"
 import * as Verification from "../Audit/Verification.js"
+import * as DatabaseWatch from "../Database/DatabaseWatch.js"
 import { asStoreFailure } from "../Database/Failures.js"
 import * as Transaction from "../Database/Transaction.js"
 import * as ExecutionQueries from "./ExecutionQueries.js"
@@ -50,6 +51,21 @@ const beginLife = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, instanc
     : { writer: { instance, life: Number(row.life) }, end: headOf(row) }
 })
 
+/** Whether the database is there, and still the one in which this life began. */
+const probe = (sql: SqlClient.SqlClient, instance: string) =>
+  sql`SELECT life FROM chains WHERE instance = ${instance}`.pipe(
+    asStoreFailure("The database cannot be used"),
+    Effect.filterOrFail(
+      (rows) => rows.length > 0,
+      () =>
+        new StoreFailure({
+          message: "The database cannot be used",
+          reason: "the database knows nothing of this server any more"
+        })
+    ),
+    Effect.asVoid
+  )
+
 const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: SqlExecutionStoreOptions) {
   const sql = yield* SqlClient.SqlClient
   const { end, writer } = yield* sql
@@ -66,7 +82,9 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
       asStoreFailure("The store could not be written")
     )
   }
-  const { append, commit, ready } = yield* GroupCommit.make(prepare, options)
+  const { append, commit, ready: writable } = yield* GroupCommit.make(prepare, options)
+  const usable = yield* DatabaseWatch.make(probe(sql, instance))
+  const ready = Effect.zipRight(usable, writable)
 
   const verify = Verification.verify(sql, instance).pipe(
     asStoreFailure("The audit log could not be read"),
