@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import {
   ArtifactScanner,
   ArtifactStore,
@@ -10,10 +9,11 @@ import { Prices, type StoreFailure } from "@bulkhead/sandbox"
 import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
-import * as DataDirectory from "./DataDirectory.js"
+import * as ArtifactDirectory from "./data/ArtifactDirectory.js"
+import { DataDirectory, failure } from "./data/DataDirectory.js"
+import { Instance } from "./data/Instance.js"
 import * as EventLog from "./EventLog.js"
 import { reasonOf } from "./Reason.js"
-import { ServerConfig } from "./settings/ServerConfig.js"
 import { StoreConfig, type StoreSettings } from "./settings/StoreConfig.js"
 
 const megabyte = 1_048_576
@@ -26,12 +26,16 @@ const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
 
 /** A database that cannot be used, as a failure of the variable that names it. */
 const databaseFailure =
-  ({ databaseUrl }: StoreSettings) =>
-  ({ cause, message }: StoreFailure) =>
-    ConfigError.InvalidData(
-      [Option.isSome(databaseUrl) ? "DATABASE_URL" : "SANDBOX_DATA_DIR"],
-      cause === undefined ? message : `${message}: ${reasonOf(cause)}`
-    )
+  ({ databaseUrl, directory }: StoreSettings) =>
+  ({ cause, message }: StoreFailure) => {
+    const what = cause === undefined ? message : `${message}: ${reasonOf(cause)}`
+    return Option.isSome(databaseUrl)
+      ? ConfigError.InvalidData(["DATABASE_URL"], `${what}; correct the URL, or what is wrong at PostgreSQL`)
+      : ConfigError.InvalidData(
+          ["SANDBOX_DATA_DIR"],
+          `${what}; see to bulkhead.db and the room on the disk in ${directory}, or name another directory`
+        )
+  }
 
 const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
   Layer.unwrapEffect(
@@ -51,7 +55,7 @@ const scanner = ({ clamavAddress }: StoreSettings) =>
   })
 
 const executions = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
+  Effect.map(Effect.all([StoreConfig, Instance]), ([settings, instance]) =>
     Layer.mergeAll(
       Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
       SqlIdempotencyKeys.layer({ instance }),
@@ -61,28 +65,24 @@ const executions = Layer.unwrapEffect(
   )
 )
 
-/** Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere. */
-const artifactFiles = (directory: string, instance: string) => {
-  const path = join(directory, `artifacts of ${instance}`)
-  return Layer.mapError(FileArtifactStore.layer(path), DataDirectory.failure(path))
-}
+const artifactFiles = Layer.unwrapEffect(
+  Effect.flatMap(DataDirectory, (directory) => {
+    const path = ArtifactDirectory.inside(directory)
+    return Effect.as(ArtifactDirectory.carryOver(directory), FileArtifactStore.layer(path)).pipe(
+      Effect.mapError(failure(path)),
+      Effect.map(Layer.mapError(failure(path)))
+    )
+  })
+)
 
 const artifacts = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
+  Effect.map(StoreConfig, (settings) =>
     ValidatingArtifactCollector.layer().pipe(
-      Layer.provideMerge(artifactFiles(settings.directory, instance)),
+      Layer.provideMerge(artifactFiles),
       Layer.provide(scanner(settings))
     )
   )
 )
 
-const dataDirectory = Layer.effectDiscard(
-  Effect.flatMap(StoreConfig, ({ directory }) => DataDirectory.ensure(directory))
-)
-
 /** Where executions, their events and their artifacts are kept, as the settings say. */
-export const layer = executions.pipe(
-  Layer.provideMerge(artifacts),
-  Layer.provide(dataDirectory),
-  Layer.provide(NodeContext.layer)
-)
+export const layer = executions.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))
