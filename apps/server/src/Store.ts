@@ -6,11 +6,19 @@ import {
 } from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
 import { Prices, type StoreFailure } from "@bulkhead/sandbox"
-import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
+import {
+  type Lease,
+  PostgresStore,
+  Retention,
+  SqlExecutionStore,
+  SqlIdempotencyKeys,
+  SqliteStore
+} from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
 import * as ArtifactDirectory from "./data/ArtifactDirectory.js"
 import { DataDirectory, failure } from "./data/DataDirectory.js"
+import * as Holder from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as EventLog from "./EventLog.js"
 import { reasonOf } from "./Reason.js"
@@ -24,10 +32,15 @@ const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
     onSome: (url) => PostgresStore.layer({ url })
   })
 
+const nameInUse = ({ message }: Lease.InstanceInUse) =>
+  ConfigError.InvalidData(["SANDBOX_INSTANCE"], `${message}; stop that one, or give this one another name`)
+
 /** A database that cannot be used, as a failure of the variable that names it. */
 const databaseFailure =
   ({ databaseUrl, directory }: StoreSettings) =>
-  ({ cause, message }: StoreFailure) => {
+  (failure: StoreFailure | Lease.InstanceInUse) => {
+    if (failure._tag === "InstanceInUse") return nameInUse(failure)
+    const { cause, message } = failure
     const what = cause === undefined ? message : `${message}: ${reasonOf(cause)}`
     return Option.isSome(databaseUrl)
       ? ConfigError.InvalidData(["DATABASE_URL"], `${what}; correct the URL, or what is wrong at PostgreSQL`)
@@ -54,15 +67,29 @@ const scanner = ({ clamavAddress }: StoreSettings) =>
     onSome: (address) => ClamavScanner.layer({ address })
   })
 
+/** Nobody else uses a SQLite database in the directory that this server holds. */
+const isDead = ({ databaseUrl }: StoreSettings, isFormer: (holder: string) => boolean) =>
+  Option.isSome(databaseUrl) ? isFormer : () => true
+
 const executions = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, Instance]), ([settings, instance]) =>
-    Layer.mergeAll(
-      Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
+  Effect.map(Effect.all([StoreConfig, Instance, Holder.make]), ([settings, instance, holder]) => {
+    const store = SqlExecutionStore.layer({
+      instance,
+      holder: holder.name,
+      isDead: isDead(settings, holder.isFormer)
+    })
+    return Layer.mergeAll(
+      EventLog.layer,
       SqlIdempotencyKeys.layer({ instance }),
       retention(settings),
       Layer.succeed(Prices, settings.prices)
-    ).pipe(Layer.provide(database(settings)), Layer.mapError(databaseFailure(settings)))
-  )
+    ).pipe(
+      Layer.provideMerge(store),
+      Layer.provide(database(settings)),
+      Layer.mapError(databaseFailure(settings)),
+      Layer.tap(() => holder.keep)
+    )
+  })
 )
 
 const artifactFiles = Layer.unwrapEffect(

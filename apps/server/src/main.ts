@@ -1,6 +1,7 @@
 import { SandboxService } from "@bulkhead/sandbox"
+import { Lease } from "@bulkhead/store"
 import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as App from "./App.js"
 import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
@@ -17,7 +18,7 @@ import * as Warnings from "./settings/Warnings.js"
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
-  Layer.provide(Store.layer),
+  Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
   Layer.provide(DataDirectory.layer),
@@ -25,7 +26,13 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(Settings.layerFromEnv)
 )
 
-Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, Layer.launch(Server)], { discard: true }).pipe(
+/** Ends by itself only when another server took this one for dead. */
+const run = Layer.build(Server).pipe(
+  Effect.flatMap((services) => Context.get(services, Lease.Lease).lost),
+  Effect.scoped
+)
+
+Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
   Effect.tapErrorCause(StartFailure.report),
   Effect.provide(Logs.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })

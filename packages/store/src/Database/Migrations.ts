@@ -89,8 +89,19 @@ const claimants = Effect.gen(function* () {
   yield* sql`CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id)`
 })
 
+/** Who works under which name, and how often it has said that it is alive. */
+const leases = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  yield* sql`CREATE TABLE leases (
+    instance ${text} PRIMARY KEY,
+    holder TEXT NOT NULL,
+    renewals BIGINT NOT NULL
+  )`
+})
+
 // The names are in the databases that exist.
-const migrations = { "0001_books": tables, "0002_claimants": claimants }
+const migrations = { "0001_books": tables, "0002_claimants": claimants, "0003_leases": leases }
 
 const table = "bulkhead_migrations"
 
