@@ -1,6 +1,6 @@
 import { type ExecutionRequestInput, ExecutionResult } from "@bulkhead/domain"
 import { Command, FileSystem, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
-import { Deferred, Effect, Fiber, Stream } from "effect"
+import { Deferred, Effect, Stream } from "effect"
 import * as ClosedLoop from "./ClosedLoop.js"
 import { MeasurementFailure } from "./Measurement.js"
 
@@ -48,13 +48,13 @@ export const start = Effect.fn("ServerUnderTest.start")(function* (
     Command.start,
     Effect.mapError(({ message }) => failure(message))
   )
-  const complaints = yield* Effect.forkScoped(Stream.mkString(Stream.intersperse(lines(child.stderr), " ")))
-  yield* lines(child.stdout).pipe(
-    Stream.runForEach((line) => {
+  // An earlier version says on stdout where it listens.
+  yield* Stream.merge(lines(child.stdout), lines(child.stderr)).pipe(
+    Stream.tap((line) => {
       const [, url] = /listening on (http:\S+)/.exec(line) ?? []
       return url === undefined ? Effect.void : Deferred.succeed(listening, url)
     }),
-    Effect.zipRight(Fiber.join(complaints)),
+    Stream.runFold("", (last, line) => (line === "" ? last : line)),
     Effect.flatMap((why) => Deferred.fail(listening, failure(why))),
     Effect.forkScoped
   )

@@ -2,6 +2,7 @@ import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
 import { InstanceName, Limits } from "@bulkhead/sandbox"
 import { Context, Effect, Layer } from "effect"
+import { Instance } from "./data/Instance.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
@@ -54,7 +55,7 @@ const embedded = Layer.unwrapEffect(
 
 /** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(ServerConfig, ({ backend, instance }) =>
+  Effect.map(Effect.all([ServerConfig, Instance]), ([{ backend }, instance]) =>
     Layer.merge(
       backend._tag === "E2B" ? e2b(backend.options) : embedded,
       Layer.succeed(InstanceName, instance)

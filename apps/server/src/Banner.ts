@@ -3,8 +3,10 @@ import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
 import { Backend } from "./Backend.js"
 import * as DataPlace from "./DataPlace.js"
+import { Instance } from "./data/Instance.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
 import { StoreConfig } from "./settings/StoreConfig.js"
+import * as Terminal from "./Terminal.js"
 
 const loopbackOf = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host)
 
@@ -26,18 +28,22 @@ const languages = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pip
   Effect.catchAll(({ message }) => Effect.succeed(`not known, since no sandbox could be started: ${message}`))
 )
 
-const line = (name: string, value: string) => Console.log(`  ${name.padEnd(12)}${value}`)
+/** Beside a terminal, stdout has lines of JSON alone. */
+const print = (text: string) =>
+  Effect.if(Terminal.isOnStdout, { onTrue: () => Console.log(text), onFalse: () => Console.error(text) })
+
+const line = (name: string, value: string) => print(`  ${name.padEnd(12)}${value}`)
 
 /** Says where the server listens and how to use it. A token that nobody chose is printed here, this once. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const { adminToken, adminTokenIsRandom, callerKeys, host, instance } = yield* ServerConfig
+    const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
     const { address } = yield* HttpServer.HttpServer
     const { isolation } = yield* Backend
     const url = urlOf(loopbackOf(host), address)
-    yield* Console.log(`Bulkhead is listening on ${urlOf(host, address)}`)
+    yield* print(`Bulkhead is listening on ${urlOf(host, address)}`)
     yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "from ADMIN_API_TOKEN")
-    yield* line("instance", instance)
+    yield* line("instance", yield* Instance)
     yield* line("data", DataPlace.describe(yield* StoreConfig))
     yield* line("isolation", isolation)
     yield* line("docs", `${url}/docs`)

@@ -9,14 +9,25 @@ export class ListenFailure extends Schema.TaggedError<ListenFailure>()("ListenFa
   message: Schema.String
 }) {}
 
+const reasonFor = (host: string, port: number, code: string) => {
+  switch (code) {
+    case "EADDRINUSE":
+      return `PORT: ${port} on ${host} is in use by another process; expected a free port, or 0 for any`
+    case "EACCES":
+      return `PORT: this user may not listen on port ${port}; take one above 1023`
+    case "EADDRNOTAVAIL":
+      return `HOST: ${host} is no address of this machine; take one that it has, or 127.0.0.1`
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `HOST: no address is known for the name ${host}; correct it, or give an address of this machine`
+    default:
+      return `HOST, PORT: cannot listen on ${host}, port ${port}: ${code}`
+  }
+}
+
 const listenFailure = (host: string, port: number) => (error: HttpServerError.ServeError) => {
   const code = Predicate.hasProperty(error.cause, "code") ? String(error.cause.code) : String(error.cause)
-  return new ListenFailure({
-    message:
-      code === "EADDRINUSE"
-        ? `PORT: ${port} on ${host} is in use by another process; expected a free port`
-        : `HOST, PORT: cannot listen on ${host}, port ${port}: ${code}`
-  })
+  return new ListenFailure({ message: reasonFor(host, port, code) })
 }
 
 /** How long connections may take to receive responses that are under way. */

@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import {
   ArtifactScanner,
   ArtifactStore,
@@ -7,13 +6,22 @@ import {
 } from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
 import { Prices, type StoreFailure } from "@bulkhead/sandbox"
-import { PostgresStore, Retention, SqlExecutionStore, SqlIdempotencyKeys, SqliteStore } from "@bulkhead/store"
+import {
+  type Lease,
+  PostgresStore,
+  Retention,
+  SqlExecutionStore,
+  SqlIdempotencyKeys,
+  SqliteStore
+} from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
-import * as DataDirectory from "./DataDirectory.js"
+import * as ArtifactDirectory from "./data/ArtifactDirectory.js"
+import { DataDirectory, failure } from "./data/DataDirectory.js"
+import * as Holder from "./data/Holder.js"
+import { Instance } from "./data/Instance.js"
 import * as EventLog from "./EventLog.js"
 import { reasonOf } from "./Reason.js"
-import { ServerConfig } from "./settings/ServerConfig.js"
 import { StoreConfig, type StoreSettings } from "./settings/StoreConfig.js"
 
 const megabyte = 1_048_576
@@ -24,14 +32,23 @@ const database = ({ databaseUrl, directory, durability }: StoreSettings) =>
     onSome: (url) => PostgresStore.layer({ url })
   })
 
+const nameInUse = ({ message }: Lease.InstanceInUse) =>
+  ConfigError.InvalidData(["SANDBOX_INSTANCE"], `${message}; stop that one, or give this one another name`)
+
 /** A database that cannot be used, as a failure of the variable that names it. */
 const databaseFailure =
-  ({ databaseUrl }: StoreSettings) =>
-  ({ cause, message }: StoreFailure) =>
-    ConfigError.InvalidData(
-      [Option.isSome(databaseUrl) ? "DATABASE_URL" : "SANDBOX_DATA_DIR"],
-      cause === undefined ? message : `${message}: ${reasonOf(cause)}`
-    )
+  ({ databaseUrl, directory }: StoreSettings) =>
+  (failure: StoreFailure | Lease.InstanceInUse) => {
+    if (failure._tag === "InstanceInUse") return nameInUse(failure)
+    const { cause, message } = failure
+    const what = cause === undefined ? message : `${message}: ${reasonOf(cause)}`
+    return Option.isSome(databaseUrl)
+      ? ConfigError.InvalidData(["DATABASE_URL"], `${what}; correct the URL, or what is wrong at PostgreSQL`)
+      : ConfigError.InvalidData(
+          ["SANDBOX_DATA_DIR"],
+          `${what}; see to bulkhead.db and the room on the disk in ${directory}, or name another directory`
+        )
+  }
 
 const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
   Layer.unwrapEffect(
@@ -50,39 +67,49 @@ const scanner = ({ clamavAddress }: StoreSettings) =>
     onSome: (address) => ClamavScanner.layer({ address })
   })
 
+/** Nobody else uses a SQLite database in the directory that this server holds. */
+const isDead = ({ databaseUrl }: StoreSettings, isFormer: (holder: string) => boolean) =>
+  Option.isSome(databaseUrl) ? isFormer : () => true
+
 const executions = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
-    Layer.mergeAll(
-      Layer.provide(EventLog.layer, SqlExecutionStore.layer({ instance })),
+  Effect.map(Effect.all([StoreConfig, Instance, Holder.make]), ([settings, instance, holder]) => {
+    const store = SqlExecutionStore.layer({
+      instance,
+      holder: holder.name,
+      isDead: isDead(settings, holder.isFormer)
+    })
+    return Layer.mergeAll(
+      EventLog.layer,
       SqlIdempotencyKeys.layer({ instance }),
       retention(settings),
       Layer.succeed(Prices, settings.prices)
-    ).pipe(Layer.provide(database(settings)), Layer.mapError(databaseFailure(settings)))
-  )
+    ).pipe(
+      Layer.provideMerge(store),
+      Layer.provide(database(settings)),
+      Layer.mapError(databaseFailure(settings)),
+      Layer.tap(() => holder.keep)
+    )
+  })
 )
 
-/** Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere. */
-const artifactFiles = (directory: string, instance: string) => {
-  const path = join(directory, `artifacts of ${instance}`)
-  return Layer.mapError(FileArtifactStore.layer(path), DataDirectory.failure(path))
-}
+const artifactFiles = Layer.unwrapEffect(
+  Effect.flatMap(DataDirectory, (directory) => {
+    const path = ArtifactDirectory.inside(directory)
+    return Effect.as(ArtifactDirectory.carryOver(directory), FileArtifactStore.layer(path)).pipe(
+      Effect.mapError(failure(path)),
+      Effect.map(Layer.mapError(failure(path)))
+    )
+  })
+)
 
 const artifacts = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
+  Effect.map(StoreConfig, (settings) =>
     ValidatingArtifactCollector.layer().pipe(
-      Layer.provideMerge(artifactFiles(settings.directory, instance)),
+      Layer.provideMerge(artifactFiles),
       Layer.provide(scanner(settings))
     )
   )
 )
 
-const dataDirectory = Layer.effectDiscard(
-  Effect.flatMap(StoreConfig, ({ directory }) => DataDirectory.ensure(directory))
-)
-
 /** Where executions, their events and their artifacts are kept, as the settings say. */
-export const layer = executions.pipe(
-  Layer.provideMerge(artifacts),
-  Layer.provide(dataDirectory),
-  Layer.provide(NodeContext.layer)
-)
+export const layer = executions.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))

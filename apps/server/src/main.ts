@@ -1,27 +1,39 @@
 import { SandboxService } from "@bulkhead/sandbox"
+import { Lease } from "@bulkhead/store"
 import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer, Logger } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as App from "./App.js"
 import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
+import { DataDirectory } from "./data/DataDirectory.js"
+import { Instance } from "./data/Instance.js"
+import * as Logs from "./Logs.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
 import * as Store from "./Store.js"
 import * as Settings from "./settings/Settings.js"
+import * as Warnings from "./settings/Warnings.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
-  Layer.provide(Store.layer),
+  Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
+  Layer.provide(Instance.layer),
+  Layer.provide(DataDirectory.layer),
+  Layer.provide(Warnings.layer),
   Layer.provide(Settings.layerFromEnv)
 )
 
-const StderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+/** Ends by itself only when another server took this one for dead. */
+const run = Layer.build(Server).pipe(
+  Effect.flatMap((services) => Context.get(services, Lease.Lease).lost),
+  Effect.scoped
+)
 
-Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, Layer.launch(Server)], { discard: true }).pipe(
+Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
   Effect.tapErrorCause(StartFailure.report),
-  Effect.provide(StderrLogger),
+  Effect.provide(Logs.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
 )

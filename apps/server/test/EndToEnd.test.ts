@@ -305,6 +305,9 @@ describe("the end of the server", () => {
   )
 })
 
+/** Long enough that nothing is said about it. */
+const longKey = "the-key-of-a-caller"
+
 describe("a server that cannot start", () => {
   const settings: ReadonlyArray<readonly [Readonly<Record<string, string>>, RegExp]> = [
     [{ PORT: "http" }, /^bulkhead: PORT: expected a port/],
@@ -318,7 +321,12 @@ describe("a server that cannot start", () => {
     ],
     [{ SANDBOX_API_KEYS: "hush" }, /^bulkhead: SANDBOX_API_KEYS: expected user:key pairs/],
     [{ HOST: "0.0.0.0" }, /^bulkhead: HOST: '0\.0\.0\.0' can be reached from other machines/],
-    [{ HOST: "192.0.2.1", SANDBOX_API_KEYS: "a:k" }, /^bulkhead: HOST, PORT: cannot listen on 192\.0\.2\.1/]
+    [{ HOST: "192.0.2.1", SANDBOX_API_KEYS: `a:${longKey}` }, /^bulkhead: HOST: 192\.0\.2\.1 is no address/],
+    [
+      { HOST: "nowhere.invalid", SANDBOX_API_KEYS: `a:${longKey}` },
+      /^bulkhead: HOST: no address is known for/
+    ],
+    [{ ADMIN_API_TOKEN: "hush", SANDBOX_API_KEYS: "a:hush" }, /^bulkhead: ADMIN_API_TOKEN: is also the key/]
   ]
   for (const [setting, line] of settings) {
     it.live(`says so in one line: ${JSON.stringify(setting)}`, () =>

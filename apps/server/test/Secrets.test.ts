@@ -59,9 +59,9 @@ describe("what the server writes", () => {
         })
       )
       assert.include(stdout, '"event":"execution_completed"')
-      assert.match(stdout, /^ {2}admin token +from ADMIN_API_TOKEN$/m)
-      assert.match(stdout, /^ {2}instance +main-\d$/m)
-      assert.match(stdout, /^ {2}data +\/\S+$/m)
+      assert.match(stderr, /^ {2}admin token +from ADMIN_API_TOKEN$/m)
+      assert.match(stderr, /^ {2}instance +main-\d$/m)
+      assert.match(stderr, /^ {2}data +\/\S+$/m)
       assert.notInclude(stdout, "hush")
       assert.notInclude(stderr, "hush")
     })
@@ -80,7 +80,7 @@ describe("what the server writes", () => {
         Effect.map(execute("none"), ({ status }) => assert.strictEqual(status, 502))
       )
       assert.include(yield* Ref.get(keys), secrets.E2B_API_KEY)
-      assert.include(stderr, "could not be listed")
+      assert.include(stdout, "could not be listed")
       assert.notInclude(stdout, "hush")
       assert.notInclude(stderr, "hush")
     })
@@ -101,10 +101,10 @@ describe("what the server writes", () => {
   it.scopedLive("has the admin token that nobody chose, once", () =>
     Effect.gen(function* () {
       const { stderr, stdout } = yield* writtenBy({ ADMIN_API_TOKEN: "" }, Caller.fetchJson("/health"))
-      const token = /admin token +(\S+)/.exec(stdout)?.[1] ?? ""
+      const token = /admin token +(\S+)/.exec(stderr)?.[1] ?? ""
       assert.match(token, /^[\w-]{32}$/)
-      assert.strictEqual(stdout.split(token).length, 2)
-      assert.notInclude(stderr, token)
+      assert.strictEqual(stderr.split(token).length, 2)
+      assert.notInclude(stdout, token)
     })
   )
 })

@@ -82,10 +82,10 @@ const started = (settings: Readonly<Record<string, string>>, bundle = entry) =>
 const listening = ({ child, ended, output }: Effect.Effect.Success<ReturnType<typeof started>>) =>
   Effect.async<string>((resume) => {
     const look = () => {
-      const url = /listening on (\S+)\n/.exec(output.stdout)?.[1]
+      const url = /listening on (\S+)\n/.exec(output.stderr)?.[1]
       if (url !== undefined) resume(Effect.succeed(url))
     }
-    child.stdout?.on("data", look)
+    child.stderr?.on("data", look)
     look()
   }).pipe(
     Effect.raceFirst(

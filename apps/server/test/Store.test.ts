@@ -4,6 +4,8 @@ import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
+import { DataDirectory } from "../src/data/DataDirectory.js"
+import { Instance } from "../src/data/Instance.js"
 import * as StartFailure from "../src/StartFailure.js"
 import * as Store from "../src/Store.js"
 import { ServerConfig } from "../src/settings/ServerConfig.js"
@@ -12,6 +14,8 @@ import { temporaryDirectory } from "./ServerProcess.js"
 
 const open = (environment: Readonly<Record<string, string>>) =>
   Store.layer.pipe(
+    Layer.provide(Instance.layer),
+    Layer.provide(DataDirectory.layer),
     Layer.provide([StoreConfig.layerFromEnv, ServerConfig.layerFromEnv]),
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))),
     Layer.build,
@@ -20,6 +24,8 @@ const open = (environment: Readonly<Record<string, string>>) =>
 
 const refusal = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(open(environment)), StartFailure.describeFailure)
+
+const advice = "name a directory with free space that the server's user may write"
 
 describe("a data directory", () => {
   it.scopedLive("is made with those above it, for this user alone, and nothing is left of the trial", () =>
@@ -30,7 +36,7 @@ describe("a data directory", () => {
       for (const path of [above, directory]) assert.strictEqual(statSync(path).mode & 0o777, 0o700)
       assert.deepStrictEqual(
         readdirSync(directory).filter((name) => !name.startsWith("bulkhead.db")),
-        ["artifacts of main"]
+        ["artifacts", "instance", "lock"]
       )
       yield* open({ SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "main" })
     })
@@ -51,7 +57,7 @@ describe("a data directory", () => {
       for (const [path, reason] of bad)
         assert.strictEqual(
           yield* refusal({ SANDBOX_DATA_DIR: path }),
-          `SANDBOX_DATA_DIR: ${path} cannot be written: ${reason}`
+          `SANDBOX_DATA_DIR: ${path} cannot be written: ${reason}; ${advice}`
         )
     })
   )
@@ -60,15 +66,21 @@ describe("a data directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       writeFileSync(join(directory, "bulkhead.db"), "not a database".repeat(1000))
-      const could = "SANDBOX_DATA_DIR: The database could not be opened"
-      assert.strictEqual(yield* refusal({ SANDBOX_DATA_DIR: directory }), `${could}: file is not a database`)
+      assert.strictEqual(
+        yield* refusal({ SANDBOX_DATA_DIR: directory }),
+        "SANDBOX_DATA_DIR: The database could not be opened: file is not a database; " +
+          `see to bulkhead.db and the room on the disk in ${directory}, or name another directory`
+      )
       const full = join(directory, "full")
       mkdirSync(full)
-      const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", full])
+      const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=4k,mode=700", "tmpfs", full])
       if (status !== 0) return skip("no right to mount")
       yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("umount", ["-l", full])))
       writeFileSync(join(full, "all"), "x".repeat(4096))
-      assert.strictEqual(yield* refusal({ SANDBOX_DATA_DIR: full }), `${could}: database or disk is full`)
+      assert.strictEqual(
+        yield* refusal({ SANDBOX_DATA_DIR: full }),
+        `SANDBOX_DATA_DIR: ${full} cannot be written: no space left on device; ${advice}`
+      )
     })
   )
 })
@@ -98,7 +110,7 @@ describe("a PostgreSQL that cannot be used", () => {
       SANDBOX_DATA_DIR: yield* temporaryDirectory,
       DATABASE_URL: `postgresql://ann:hush@${address}`
     })
-    assert.strictEqual(line, `${could}: ${reason}`)
+    assert.strictEqual(line, `${could}: ${reason}; correct the URL, or what is wrong at PostgreSQL`)
   })
 
   it.scopedLive("is named with what it says", () =>

@@ -1,5 +1,6 @@
 export * as PostgresStore from "./Database/PostgresStore.js"
 export * as SqliteStore from "./Database/SqliteStore.js"
 export * as SqlExecutionStore from "./Executions/SqlExecutionStore.js"
+export * as Lease from "./Lease/Lease.js"
 export * as Retention from "./Retention.js"
 export * as SqlIdempotencyKeys from "./SqlIdempotencyKeys.js"

@@ -9,7 +9,7 @@ import { SqlClient } from "@effect/sql"
 import { describe } from "@effect/vitest"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { inject } from "vitest"
-import { PostgresStore, SqlExecutionStore, SqliteStore } from "../src/index.js"
+import { type Lease, PostgresStore, SqlExecutionStore, SqliteStore } from "../src/index.js"
 
 /** A place for a database, empty at first, that can be opened again and again. */
 export interface Database {
@@ -65,7 +65,7 @@ export const onEach = (title: string, tests: (kind: Kind) => void) => {
 export const storeIn = (
   database: Database,
   options: SqlExecutionStore.SqlExecutionStoreOptions = {}
-): Layer.Layer<ExecutionStore | SqlClient.SqlClient, StoreFailure> =>
+): Layer.Layer<ExecutionStore | Lease.Lease | SqlClient.SqlClient, StoreFailure | Lease.InstanceInUse> =>
   Layer.provideMerge(SqlExecutionStore.layer(options), database.open())
 
 /** A store in an empty database. */

@@ -15,11 +15,15 @@ const request = (execution: string, fingerprint = "f1", name = "ann") => ({
   executionId: id(execution)
 })
 
+/** A store that takes over from an earlier life of its instance. */
+const store = (database: Database, instance: string) =>
+  storeIn(database, { instance, holder: instance, isDead: (holder) => holder === instance })
+
 /** The keys of a server that has just been started, and runs for as long as the scope lives. */
 const started = (database: Database, instance: string) =>
   Effect.map(
     Layer.build(
-      Layer.fresh(Layer.provideMerge(SqlIdempotencyKeys.layer({ instance }), storeIn(database, { instance })))
+      Layer.fresh(Layer.provideMerge(SqlIdempotencyKeys.layer({ instance }), store(database, instance)))
     ),
     (context) => {
       const { claim, release } = Context.get(context, IdempotencyKeys)
@@ -128,7 +132,8 @@ onEach("SqlIdempotencyKeys", (kind) => {
         yield* sql`DROP INDEX idempotency_keys_by_execution`
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN instance`
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN life`
-        yield* sql`DELETE FROM bulkhead_migrations WHERE migration_id = 2`
+        yield* sql`DROP TABLE leases`
+        yield* sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 2`
         yield* sql`INSERT INTO idempotency_keys ${sql.insert({
           user_id: "ann",
           idempotency_key: "k1",

@@ -45,7 +45,7 @@ const one = Effect.fnUntraced(function* (number: number) {
 const numbers = Array.from({ length: 1_000_000 }, (_, index) => index)
 
 const main = Effect.forEach(numbers, one, { concurrency: 8, discard: true }).pipe(
-  Effect.provide(Layer.provide(SqlExecutionStore.layer(), database))
+  Effect.provide(Layer.provide(SqlExecutionStore.layer({ isDead: () => true }), database))
 )
 
 await Effect.runPromise(main)

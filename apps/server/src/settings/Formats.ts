@@ -54,7 +54,7 @@ export const absoluteDirectory = format(
 
 export const httpUrl = format(
   "an http or https URL",
-  Option.liftPredicate((text: string) => /^https?:\/\/[^\s/]/.test(text))
+  Option.liftPredicate((text: string) => /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text))
 )
 
 export const databaseUrl = secret(

@@ -1,8 +1,7 @@
-import { randomBytes, randomUUID } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { isIP } from "node:net"
-import { hostname } from "node:os"
 import { AdminToken, Authentication, type CallerKey, CallerKeys } from "@bulkhead/http"
-import { Config, ConfigError, Context, Effect, Either, Layer, Option, Redacted } from "effect"
+import { Config, ConfigError, Context, Effect, Either, Equal, Layer, Option, Redacted } from "effect"
 import * as BackendChoice from "./BackendChoice.js"
 import { variables } from "./Variables.js"
 
@@ -12,13 +11,18 @@ export interface ServerSettings {
   /** Address or name to listen on. */
   readonly host: string
   readonly backend: BackendChoice.BackendChoice
-  /** The name of this server among those that share an E2B account or a database. */
-  readonly instance: string
+  /** The name of this server among those that share an E2B account or a database; none: as the data directory has it. */
+  readonly instance: Option.Option<string>
   /** Opens the admin routes. */
   readonly adminToken: Redacted.Redacted
   /** Whether nobody chose the admin token, so that it has to be printed. */
   readonly adminTokenIsRandom: boolean
   /** Empty: everybody on this machine may run code, under any user's name. */
+  readonly callerKeys: ReadonlyArray<CallerKey>
+}
+
+interface SecretSettings {
+  readonly adminToken: Option.Option<Redacted.Redacted>
   readonly callerKeys: ReadonlyArray<CallerKey>
 }
 
@@ -32,6 +36,14 @@ const openToOthers = (host: string) =>
     `'${host}' can be reached from other machines, where anybody could run code: ` +
       "set SANDBOX_API_KEYS to user:key pairs, or listen on 127.0.0.1"
   )
+
+const isCallersKey = ({ adminToken, callerKeys }: SecretSettings) =>
+  Option.exists(adminToken, (token) => callerKeys.some(({ key }) => Equal.equals(key, token)))
+
+const callerIsAdmin = ConfigError.InvalidData(
+  ["ADMIN_API_TOKEN"],
+  "is also the key of a caller in SANDBOX_API_KEYS, who would be an admin; give them different ones"
+)
 
 const fromEnv = Config.all({
   port: variables.port.config,
@@ -48,12 +60,13 @@ const fromEnv = Config.all({
     settings.callerKeys.length > 0 || isLoopback(settings.host)
       ? Either.right(settings)
       : Either.left(openToOthers(settings.host))
+  ),
+  Config.mapOrFail((settings) =>
+    isCallersKey(settings) ? Either.left(callerIsAdmin) : Either.right(settings)
   )
 )
 
 const randomToken = Effect.sync(() => Redacted.make(randomBytes(24).toString("base64url")))
-
-const instanceAt = (port: number) => Effect.sync(() => `${hostname()}:${port || randomUUID()}`)
 
 /** How this server is set up. */
 export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
@@ -69,7 +82,7 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
         port,
         host,
         backend,
-        instance: yield* Effect.orElse(instance, () => instanceAt(port)),
+        instance,
         adminToken: yield* Effect.orElse(adminToken, () => randomToken),
         adminTokenIsRandom: Option.isNone(adminToken),
         callerKeys

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { ClamavAddress } from "@bulkhead/clamav"
 import type { PriceValues } from "@bulkhead/sandbox"
 import { Config, ConfigError, Context, Effect, Layer, Option, type Redacted } from "effect"
+import * as Terminal from "../Terminal.js"
 import { variables } from "./Variables.js"
 
 /** Where the server keeps what happened, and for how long. */
@@ -52,7 +53,7 @@ const directory = Effect.flatMap(places, ({ dataDirectory, home, stateHome }) =>
 const logsEvents = Effect.flatMap(
   variables.eventLog.config,
   Option.match({
-    onNone: () => Effect.sync(() => !process.stdout.isTTY),
+    onNone: () => Effect.negate(Terminal.isOnStdout),
     onSome: (target) => Effect.succeed(target === "stdout")
   })
 )

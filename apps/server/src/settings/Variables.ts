@@ -69,9 +69,9 @@ export const variables = {
   }),
   instance: optional({
     name: "SANDBOX_INSTANCE",
-    meaning: "this server's name among those that share an E2B account or a database",
+    meaning: "this server's name among those of one E2B account or database",
     format: Formats.word,
-    otherwise: "host name and port"
+    otherwise: "kept in the data directory"
   }),
   dataDirectory: optional({
     name: "SANDBOX_DATA_DIR",

@@ -1,4 +1,3 @@
-import { hostname } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { describeFailure } from "../../src/StartFailure.js"
@@ -28,7 +27,7 @@ describe("ServerConfig", () => {
   it.effect("has defaults that need nothing", () =>
     Effect.gen(function* () {
       const { adminToken, callerKeys, instance, ...settings } = yield* read({})
-      assert.strictEqual(instance, `${hostname()}:8787`)
+      assert.isTrue(Option.isNone(instance))
       assert.deepStrictEqual(settings, {
         port: 8787,
         host: "127.0.0.1",
@@ -102,6 +101,11 @@ describe("ServerConfig", () => {
       { SANDBOX_API_KEYS: "alice:secret,bob:secret" },
       /^SANDBOX_API_KEYS: expected user:key pairs.*two of them have the same key$/
     ],
+    [
+      { ADMIN_API_TOKEN: "secret", SANDBOX_API_KEYS: "ann:k1,bob:secret" },
+      /^ADMIN_API_TOKEN: is also the key of a caller in SANDBOX_API_KEYS/
+    ],
+    [{ E2B_API_URL: "http://[" }, /^E2B_API_URL: expected an http or https URL/],
     [{ HOST: "0.0.0.0" }, /^HOST: '0\.0\.0\.0' can be reached from other machines.*SANDBOX_API_KEYS/],
     [{ HOST: "::" }, /^HOST: /],
     [{ HOST: "example.org" }, /^HOST: /],

@@ -72,10 +72,10 @@ export interface UsageQuery extends PageRequest {
  * The record of every execution: what happened to it, what came of it, and what it used.
  *
  * The service appends from many fibers at once, in the order in which things happen: that an execution began comes
- * before anything else of it. It commits before it answers, and asks for `unfinished` once, at its start. The first
- * beginning and the first end of an execution count, and later ones change nothing: whoever was not told whether
- * entries were written may append them again. Texts may hold anything, NUL and lone surrogates too. Every call answers
- * or fails in bounded time.
+ * before anything else of it. It commits before it answers, and asks for `unfinished` at its start and
+ * every 10 seconds. The first beginning and the first end of an execution count, and later ones change nothing: whoever
+ * was not told whether entries were written may append them again. Texts may hold anything, NUL and lone surrogates
+ * too. Every call answers or fails in bounded time.
  *
  * `ExecutionStoreConformance.suite` of `@bulkhead/testing/conformance` tests what of this can be seen from outside.
  */
@@ -108,8 +108,9 @@ export class ExecutionStore extends Context.Tag("@bulkhead/sandbox/ExecutionStor
     /** Checks whether the audit log is as it was written, and says how many events it looked at. */
     readonly verify: Effect.Effect<AuditVerification, StoreFailure>
     /**
-     * Executions that an earlier life of this instance began and never ended; never one that this life began. Nothing,
-     * for a store that does not outlive its process.
+     * Executions that an earlier life of this instance began, or an instance that is gone, and that nobody ended; never
+     * one that this life began. Whoever is given them has to end them. Nothing, for a store that does not outlive its
+     * process.
      */
     readonly unfinished: Effect.Effect<ReadonlyArray<ExecutionSummary>, StoreFailure>
   }

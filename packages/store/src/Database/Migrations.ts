@@ -1,5 +1,5 @@
 import { Migrator, SqlClient } from "@effect/sql"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 
 /** Where the dialects differ. PostgreSQL would sort text by the rules of a language, SQLite sorts by bytes. */
 const dialect = (sql: SqlClient.SqlClient) =>
@@ -89,10 +89,40 @@ const claimants = Effect.gen(function* () {
   yield* sql`CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id)`
 })
 
+/** Who works under which name, and how often it has said that it is alive. */
+const leases = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  yield* sql`CREATE TABLE leases (
+    instance ${text} PRIMARY KEY,
+    holder TEXT NOT NULL,
+    renewals BIGINT NOT NULL
+  )`
+})
+
 // The names are in the databases that exist.
-const run = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_books": tables, "0002_claimants": claimants }),
-  table: "bulkhead_migrations"
+const migrations = { "0001_books": tables, "0002_claimants": claimants, "0003_leases": leases }
+
+const table = "bulkhead_migrations"
+
+const run = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
+
+/** What this version calls the tables that it makes. */
+const newestKnown = Object.keys(migrations).length
+
+/** The tables are those of a version that does not exist yet as far as this one knows. */
+class NewerDatabase extends Schema.TaggedError<NewerDatabase>()("NewerDatabase", {
+  message: Schema.String
+}) {}
+
+const refuseNewer = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly newest: number }>`SELECT MAX(migration_id) AS newest FROM ${sql(table)}`
+  const newest = row?.newest ?? 0
+  if (newest > newestKnown) {
+    const message = `a newer version of the server has changed its tables (to ${newest}; this one knows ${newestKnown})`
+    return yield* new NewerDatabase({ message })
+  }
 })
 
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
@@ -106,9 +136,10 @@ const oneAtATime = Effect.gen(function* () {
   yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
 })
 
-/** Creates or alters the tables as this version needs them. */
+/** Creates or alters the tables as this version needs them. Fails when a newer version has altered them. */
 export const migrate = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql.onDialectOrElse({ pg: () => oneAtATime, orElse: () => Effect.void })
   yield* run
+  yield* refuseNewer
 }).pipe(Effect.scoped)

@@ -9,9 +9,9 @@ import {
 } from "@bulkhead/domain"
 import type { ExecutionStore } from "@bulkhead/sandbox"
 import type { SqlClient, Statement } from "@effect/sql"
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option, Order, Schema } from "effect"
 import * as Chain from "../Audit/Chain.js"
-import { asReadFailure } from "../Database/Failures.js"
+import { asReadFailure, asStoreFailure } from "../Database/Failures.js"
 import * as Cursor from "./Cursor.js"
 import type { Writer } from "./GroupRows.js"
 
@@ -49,7 +49,7 @@ const decodeRecord = Schema.decodeUnknown(
 const decodeUsage = Schema.decodeUnknown(Schema.Array(UserUsage))
 
 const ExecutionPlace = Schema.Tuple(Schema.Number, Schema.String)
-const EventPlace = Schema.Tuple(Schema.Number, Schema.String)
+const EventPlace = Schema.Tuple(Schema.Number, Schema.Number, Schema.String)
 const UsagePlace = Schema.Tuple(Schema.String)
 
 /** The place after which a page begins; undefined: at the start. None: the cursor is not one of ours. */
@@ -81,7 +81,12 @@ const pageOf = <Row, A, E>(
 const given = <A>(value: A | undefined, condition: (value: A) => Statement.Fragment) =>
   value === undefined ? [] : [condition(value)]
 
-/** The reading half of the store. */
+const byStart = Order.combine(
+  Order.mapInput(Order.number, ({ startedAt }: ExecutionSummary) => startedAt),
+  Order.mapInput(Order.string, ({ executionId }: ExecutionSummary) => executionId)
+)
+
+/** The reading half of the store, and the taking over of what nobody else will end. */
 export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
   const summary = sql.literal("execution_id, user_id, state, language, started_at, ended_at, verdict")
 
@@ -124,6 +129,10 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       orElse: () => sql`event ->> ${sql.literal(`'$.${name}'`)}`
     })
 
+  /** An execution that was taken over has events in two chains: those of the instance that took it over come last. */
+  const partOf = sql`CASE WHEN instance = (SELECT x.instance FROM executions x
+    WHERE x.execution_id = events.execution_id) THEN 1 ELSE 0 END`
+
   const events: ExecutionStore["Type"]["events"] = Effect.fn("SqlExecutionStore.events")(function* (
     executionId,
     query
@@ -137,15 +146,24 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       ...given(event, (event) => sql`${member("event")} = ${event}`),
       ...given(from, (from) => sql`timestamp >= ${Math.ceil(from)}`),
       ...given(to, (to) => sql`timestamp < ${Math.ceil(to)}`),
-      ...given(place.value, ([sequence, instance]) => sql`(sequence, instance) > (${sequence}, ${instance})`)
+      ...given(
+        place.value,
+        ([part, sequence, instance]) =>
+          sql`(${partOf}, sequence, instance) > (${part}, ${sequence}, ${instance})`
+      )
     ]
-    const rows = yield* sql<{ sequence: number | string; instance: string; event: string }>`
-      SELECT sequence, instance, event FROM events WHERE ${sql.and(conditions)}
-      ORDER BY sequence, instance LIMIT ${limit + 1}`
+    const rows = yield* sql<{
+      part: number
+      sequence: number | string
+      instance: string
+      event: string
+    }>`
+      SELECT ${partOf} AS part, sequence, instance, event FROM events WHERE ${sql.and(conditions)}
+      ORDER BY part, sequence, instance LIMIT ${limit + 1}`
     return yield* pageOf(
       rows,
       limit,
-      (row) => [Number(row.sequence), row.instance],
+      (row) => [row.part, Number(row.sequence), row.instance],
       (rows) => Chain.decodeEvents(rows.map((row) => row.event))
     )
   }, asReadFailure("The events could not be read"))
@@ -173,14 +191,21 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
     )
   }, asReadFailure("The usage could not be read"))
 
+  // They are taken over in the same moment, so that no two servers end the same one.
   const unfinished = Effect.gen(function* () {
     const rows = yield* sql<ExecutionRow>`
-      SELECT ${summary} FROM executions
-      WHERE instance = ${instance} AND ended_at IS NULL AND life < ${life}
-      ORDER BY started_at, execution_id`
-    return yield* decodeSummaries(rows.map(fromRow))
+      UPDATE executions SET instance = ${instance}, life = ${life}
+      FROM (SELECT x.execution_id AS id, x.instance AS owner, x.life AS owner_life FROM executions x
+        WHERE x.ended_at IS NULL AND NOT (x.instance = ${instance} AND x.life = ${life})
+          AND EXISTS (SELECT 1 FROM chains c WHERE c.instance = ${instance} AND c.life = ${life})
+          AND NOT EXISTS (SELECT 1 FROM leases l
+            WHERE l.instance = x.instance AND l.instance <> ${instance})) AS abandoned
+      WHERE execution_id = id AND ended_at IS NULL AND instance = owner AND life = owner_life
+      RETURNING ${summary}`
+    return (yield* decodeSummaries(rows.map(fromRow))).toSorted(byStart)
   }).pipe(
-    asReadFailure("The unfinished executions could not be read"),
+    sql.withTransaction,
+    asStoreFailure("The unfinished executions could not be taken over"),
     Effect.withSpan("SqlExecutionStore.unfinished")
   )
 

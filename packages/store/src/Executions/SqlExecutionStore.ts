@@ -6,18 +6,13 @@ import * as Verification from "../Audit/Verification.js"
 import * as DatabaseWatch from "../Database/DatabaseWatch.js"
 import { asStoreFailure } from "../Database/Failures.js"
 import * as Transaction from "../Database/Transaction.js"
+import * as Lease from "../Lease/Lease.js"
 import * as ExecutionQueries from "./ExecutionQueries.js"
 import * as GroupCommit from "./GroupCommit.js"
 import * as GroupRows from "./GroupRows.js"
 
-export interface SqlExecutionStoreOptions extends GroupCommit.GroupCommitOptions {
-  /**
-   * The name of this server, the same after a restart, and no other running server's. Its events are one audit chain.
-   * When two servers have one name, the one that started later goes on, and every commit of the other fails.
-   * Default `main`.
-   */
-  readonly instance?: string
-}
+/** The instance's events are one audit chain. When another server has taken over its lease, every commit fails. */
+export interface SqlExecutionStoreOptions extends GroupCommit.GroupCommitOptions, Lease.LeaseOptions {}
 
 interface ChainRow {
   readonly life: number | string
@@ -68,6 +63,7 @@ const probe = (sql: SqlClient.SqlClient, instance: string) =>
 
 const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: SqlExecutionStoreOptions) {
   const sql = yield* SqlClient.SqlClient
+  const lease = yield* Lease.Lease
   const { end, writer } = yield* sql
     .withTransaction(beginLife(sql, instance))
     .pipe(asStoreFailure("The store could not be opened"))
@@ -91,7 +87,13 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
     Effect.withSpan("SqlExecutionStore.verify")
   )
 
-  return ExecutionStore.of({ ...ExecutionQueries.make(sql, writer), append, commit, ready, verify })
+  return ExecutionStore.of({
+    ...ExecutionQueries.make(sql, writer),
+    append,
+    commit,
+    ready: Effect.zipRight(lease.check, ready),
+    verify
+  })
 })
 
 /**
@@ -99,9 +101,10 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
  * microseconds: one fiber writes what was appended, in groups of one transaction each, at once when somebody commits,
  * or else within `linger`. A group that cannot be written is tried again until it can, and all commits fail meanwhile.
  * Beyond `maxBuffered` bytes, further entries are dropped then, and the loss is logged.
- * A cursor that this store did not give out leads to an empty page.
+ * A cursor that this store did not give out leads to an empty page. The store works under a lease of its instance, and
+ * gives for unfinished what instances without a lease have left too.
  */
 export const layer = (
   options: SqlExecutionStoreOptions = {}
-): Layer.Layer<ExecutionStore, StoreFailure, SqlClient.SqlClient> =>
-  Layer.scoped(ExecutionStore, make(options))
+): Layer.Layer<ExecutionStore | Lease.Lease, Lease.InstanceInUse | StoreFailure, SqlClient.SqlClient> =>
+  Layer.provideMerge(Layer.scoped(ExecutionStore, make(options)), Lease.layer(options))
