@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import {
+  ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
   FileArtifactStore,
@@ -71,7 +72,9 @@ const artifacts = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     ValidatingArtifactCollector.layer().pipe(
       Layer.provideMerge(artifactFiles(settings.directory, instance)),
-      Layer.provide(scanner(settings))
+      Layer.provide(
+        Layer.merge(ArtifactInspector.layer({ timePerFile: settings.inspectionTime }), scanner(settings))
+      )
     )
   )
 )
