@@ -56,11 +56,32 @@ export const bundleWithPrograms = async (entry, outfile, directories) => {
   }
 }
 
+const threadProgram = "packages/artifacts/src/Inspection/InspectionWorker.ts"
+
+const bundleServer = async () => {
+  await bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"])
+  await bundleModule(threadProgram, join(dirname(bundle), "InspectionWorker.js"))
+}
+
+const stateOfSources = () =>
+  stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)])
+
+/** The program of the threads that inspect artifacts, for tests, which run the sources. */
+const threadBundle = join(root, ".setup/InspectionWorker.js")
+
+/** Bundles the program of the threads that inspect artifacts, for tests: what vitest calls before them. */
+export const setup = () =>
+  whenChanged("inspection", {
+    from: stateOfSources(),
+    make: () => bundleModule(threadProgram, threadBundle),
+    product: threadBundle
+  })
+
 /** Bundles if a source, a dependency or the bundler's settings changed since the last time. */
 export const ensureBundle = () =>
   whenChanged("bundle", {
-    from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
-    make: () => bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"]),
+    from: stateOfSources(),
+    make: bundleServer,
     product: bundle
   })
 

@@ -1,4 +1,5 @@
 import {
+  ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
   FileArtifactStore,
@@ -106,7 +107,9 @@ const artifacts = Layer.unwrapEffect(
   Effect.map(StoreConfig, (settings) =>
     ValidatingArtifactCollector.layer().pipe(
       Layer.provideMerge(artifactFiles),
-      Layer.provide(scanner(settings))
+      Layer.provide(
+        Layer.merge(ArtifactInspector.layer({ timePerFile: settings.inspectionTime }), scanner(settings))
+      )
     )
   )
 )

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import type { ExecutionId } from "@bulkhead/domain"
 import { Context, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
@@ -14,8 +13,6 @@ export class ArtifactStoreFailure extends Schema.TaggedError<ArtifactStoreFailur
 export interface StagedArtifact {
   /** Bytes. */
   readonly size: number
-  /** In lower-case hex. */
-  readonly sha256: string
   readonly content: Stream.Stream<Uint8Array, ArtifactStoreFailure>
   /** Keeps it under its name, in the place of what had that name before. Call it once. */
   readonly keep: Effect.Effect<void, ArtifactStoreFailure>
@@ -80,17 +77,9 @@ export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStor
     return ArtifactStore.of({
       stage: (executionId, name, content) =>
         Effect.gen(function* () {
-          const digest = makeDigest()
-          const pieces: Array<Uint8Array> = []
-          yield* Stream.runForEach(content, (bytes) =>
-            Effect.sync(() => {
-              digest.update(bytes)
-              pieces.push(bytes)
-            })
-          )
-          const whole = new Uint8Array(Buffer.concat(pieces))
+          const whole = new Uint8Array(Buffer.concat(Array.from(yield* Stream.runCollect(content))))
           return {
-            ...digest.result(),
+            size: whole.length,
             content: Stream.make(whole),
             keep: Effect.sync(() => void namesOf(executionId).set(name, whole))
           }
@@ -111,18 +100,4 @@ export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStor
       remove: (executionId) => Effect.sync(() => void executions.delete(executionId))
     })
   })
-}
-
-/** Counts and hashes what goes by. */
-export const makeDigest = () => {
-  const hash = createHash("sha256")
-  let size = 0
-  return {
-    update: (bytes: Uint8Array) => {
-      hash.update(bytes)
-      size += bytes.length
-    },
-    /** Call it once. */
-    result: () => ({ size, sha256: hash.digest("hex") })
-  }
 }

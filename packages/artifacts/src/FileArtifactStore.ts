@@ -1,9 +1,9 @@
 import { hash, randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { FileSystem, type Error as PlatformError } from "@effect/platform"
-import { Effect, Layer, Option, Stream } from "effect"
+import { Effect, Layer, Option, Ref, Stream } from "effect"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
-import { ArtifactStore, ArtifactStoreFailure, makeDigest } from "./ArtifactStore.js"
+import { ArtifactStore, ArtifactStoreFailure } from "./ArtifactStore.js"
 
 /** What the system says of a disk, or a quota, that is full. */
 const fullCodes = new Set(["ENOSPC", "EDQUOT", "EFBIG"])
@@ -42,18 +42,23 @@ const make = Effect.fnUntraced(function* (root: string) {
         const path = join(staging, randomUUID())
         yield* Effect.addFinalizer(() => Effect.ignoreLogged(files.remove(path, { force: true })))
         const file = yield* Effect.mapError(files.open(path, { flag: "wx", mode: 0o600 }), failureOf)
-        const digest = makeDigest()
-        yield* Stream.runForEach(content, (bytes) => {
-          digest.update(bytes)
-          // Writing nothing counts as a failure to write.
-          return bytes.length === 0 ? Effect.void : Effect.mapError(file.writeAll(bytes), failureOf)
-        })
-        const { sha256, size } = digest.result()
+        const written = yield* Ref.make(0)
+        const write = (bytes: Uint8Array) =>
+          Effect.zipRight(
+            Effect.mapError(file.writeAll(bytes), failureOf),
+            Ref.update(written, (before) => before + bytes.length)
+          )
+        // Writing nothing counts as a failure to write.
+        yield* Stream.runForEach(
+          Stream.filter(content, (bytes) => bytes.length > 0),
+          write
+        )
+        const size = yield* Ref.get(written)
         const keep = Effect.zipRight(file.sync, makeDirectory(directoryOf(executionId))).pipe(
           Effect.zipRight(files.rename(path, fileOf(executionId, name))),
           Effect.mapError(failureOf)
         )
-        return { content: read(path, 0, size), keep, sha256, size }
+        return { content: read(path, 0, size), keep, size }
       }),
     open: (executionId, name, { length, offset } = { offset: 0 }) =>
       files.stat(fileOf(executionId, name)).pipe(

@@ -1,10 +1,10 @@
 import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
 import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
-import { Clock, Data, Duration, Effect, Either, Layer, type Scope, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Either, Layer, Ref, type Scope, Stream } from "effect"
+import { ArtifactInspector } from "./ArtifactInspector.js"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
-import { joined } from "./Inspection/Inspector.js"
 import * as OutputListing from "./OutputListing.js"
 
 /** How long collecting may take in all. What is not collected by then is refused. */
@@ -67,40 +67,27 @@ const flawOfEntry = (
   return size > leastSparse && allocated < size / 2 ? "it is mostly holes" : undefined
 }
 
-/** The same bytes, as long as they are what was listed and their kind allows. */
-const inspected = <E, R>(
+/** The same bytes, as long as they are as many as were listed. */
+const asListed = <E, R>(
   content: Stream.Stream<Uint8Array, E, R>,
-  kind: ArtifactPolicy.ArtifactKind,
   size: number
 ): Stream.Stream<Uint8Array, E | Refused, R> =>
-  Stream.suspend(() => {
-    const inspector = ArtifactPolicy.inspectorOf(kind)
-    let head = new Uint8Array(0)
-    let isJudged = false
-    let seen = 0
-    const refuse = (flaw: string | undefined) =>
-      flaw === undefined ? Effect.void : Effect.fail(new Refused({ flaw }))
-    const judge = Effect.suspend(() => {
-      isJudged = true
-      return Effect.flatMap(ArtifactPolicy.judgeHead(kind, head), refuse)
+  Stream.unwrap(
+    Effect.map(Ref.make(0), (seen) => {
+      const count = (bytes: Uint8Array) =>
+        Effect.filterOrFail(
+          Ref.updateAndGet(seen, (before) => before + bytes.length),
+          (total) => total <= size,
+          () => new Refused({ flaw: "it grew while it was read" })
+        )
+      const end = Effect.filterOrFail(
+        Ref.get(seen),
+        (total) => total === size,
+        () => new Refused({ flaw: "it changed while it was read" })
+      )
+      return content.pipe(Stream.tap(count), Stream.concat(Stream.drain(Stream.fromEffect(end))))
     })
-    const look = (bytes: Uint8Array) =>
-      Effect.suspend(() => {
-        seen += bytes.length
-        if (seen > size) return new Refused({ flaw: "it grew while it was read" })
-        const flaw = inspector.push(bytes)
-        if (isJudged) return refuse(flaw)
-        head = new Uint8Array(joined(head, bytes.subarray(0, ArtifactPolicy.sniffedBytes - head.length)))
-        // What its first bytes look like says more than what is wrong with its structure.
-        const isEnough = flaw !== undefined || head.length >= ArtifactPolicy.sniffedBytes
-        return isEnough ? Effect.zipRight(judge, refuse(flaw)) : Effect.void
-      })
-    const end = Effect.suspend(() => {
-      if (seen < size) return new Refused({ flaw: "it changed while it was read" })
-      return Effect.zipRight(isJudged ? Effect.void : judge, refuse(inspector.end()))
-    })
-    return content.pipe(Stream.tap(look), Stream.concat(Stream.drain(Stream.fromEffect(end))))
-  })
+  )
 
 const storeFlaws: Readonly<Record<ArtifactStoreFailure["reason"], string>> = {
   NoSpace: "there is no room to keep it",
@@ -109,6 +96,7 @@ const storeFlaws: Readonly<Record<ArtifactStoreFailure["reason"], string>> = {
 
 const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   const store = yield* ArtifactStore
+  const inspector = yield* ArtifactInspector
   const scanner = yield* ArtifactScanner
   const reads = yield* Effect.makeSemaphore(readsAtOnce)
 
@@ -121,20 +109,30 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
       if (typeof kind === "string") return yield* new Refused({ flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
-        store.stage(executionId, name, inspected(content, kind, entry.size))
+        store.stage(executionId, name, asListed(content, entry.size))
       )
+      const inspected = yield* inspector.inspect(kind, staged.content)
+      if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })
       const verdict = yield* scanner.scan(staged.content)
       if (verdict._tag === "Infected")
         return yield* new Refused({ flaw: `the scanner found ${shownName(verdict.name)}` })
       yield* staged.keep
-      const { sha256, size } = staged
-      return { name, size, sha256, mediaType: kind.mediaType } satisfies Artifact
+      return {
+        name,
+        size: staged.size,
+        sha256: inspected.sha256,
+        mediaType: kind.mediaType
+      } satisfies Artifact
     }).pipe(
       Effect.scoped,
+      Effect.tapErrorTag("InspectionFailure", (failure) =>
+        Effect.logError("Artifact not inspected", failure.cause)
+      ),
       Effect.tapErrorTag("ScanFailure", (failure) => Effect.logWarning("Artifact not scanned", failure)),
       Effect.tapErrorTag("ArtifactStoreFailure", (failure) => Effect.logError("Artifact not kept", failure)),
       Effect.tapErrorTag("SandboxFailure", (failure) => Effect.logWarning("Artifact not read", failure)),
       Effect.catchTags({
+        InspectionFailure: () => new Refused({ flaw: "it could not be inspected" }),
         ScanFailure: () => new Refused({ flaw: "it could not be scanned" }),
         ArtifactStoreFailure: ({ reason }) => new Refused({ flaw: storeFlaws[reason] }),
         SandboxFailure: () => new Refused({ flaw: "it could not be read" })
@@ -240,7 +238,7 @@ const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string)
 
 /**
  * Keeps, in the store provided, each file whose extension is on the whitelist (the default one unless told), whose
- * content is what its name says, and in which the scanner provided finds nothing.
+ * content the inspector provided finds to be what its name says, and in which the scanner provided finds nothing.
  */
 export const layer = (whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) =>
   Layer.effect(ArtifactCollector, make(whitelist))
@@ -248,5 +246,5 @@ export const layer = (whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defau
 /** Keeps artifacts in memory and scans none. */
 export const layerMemory: Layer.Layer<ArtifactCollector> = Layer.provide(
   layer(),
-  Layer.merge(ArtifactStore.layerMemory, ArtifactScanner.layerOff)
+  Layer.mergeAll(ArtifactStore.layerMemory, ArtifactInspector.layerMemory, ArtifactScanner.layerOff)
 )

@@ -1,4 +1,16 @@
-export { type ArtifactKind, defaultWhitelist, mediaTypeOf, type Whitelist } from "./ArtifactPolicy.js"
+export {
+  ArtifactInspector,
+  type Inspected,
+  InspectionFailure,
+  type InspectorOptions
+} from "./ArtifactInspector.js"
+export {
+  type ArtifactKind,
+  type ArtifactRules,
+  defaultWhitelist,
+  mediaTypeOf,
+  type Whitelist
+} from "./ArtifactPolicy.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
 export {
   type ArtifactRange,

@@ -1,20 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, FastCheck } from "effect"
 import * as ArtifactPolicy from "../src/ArtifactPolicy.js"
+import * as FileInspection from "../src/Inspection/FileInspection.js"
 import * as Files from "./ArtifactFixture.js"
 
 /** What is wrong with a file of this name that comes in pieces of this many bytes. */
 const flawOf = Effect.fnUntraced(function* (name: string, content: Uint8Array, piece = 65_536) {
   const kind = ArtifactPolicy.judgeName(name)
   if (typeof kind === "string") return kind
-  const head = yield* ArtifactPolicy.judgeHead(kind, content.subarray(0, ArtifactPolicy.sniffedBytes))
-  if (head !== undefined) return head
-  const inspector = ArtifactPolicy.inspectorOf(kind)
+  const inspection = FileInspection.make(kind)
   for (let at = 0; at < content.length; at += piece) {
-    const flaw = inspector.push(content.subarray(at, at + piece))
+    const flaw = yield* inspection.push(content.subarray(at, at + piece))
     if (flaw !== undefined) return flaw
   }
-  return inspector.end()
+  const inspected = yield* inspection.end
+  return inspected._tag === "Flawed" ? inspected.flaw : undefined
 })
 
 const { docx, gif, jpeg, npy, pdf, png, text, whole, zip } = Files

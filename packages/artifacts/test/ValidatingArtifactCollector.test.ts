@@ -1,4 +1,5 @@
 import {
+  ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
   ArtifactStoreFailure,
@@ -84,7 +85,7 @@ const collect = (sandbox: Inside) =>
 const collecting = (scanner: Layer.Layer<ArtifactScanner> = ArtifactScanner.layerOff) =>
   ValidatingArtifactCollector.layer().pipe(
     Layer.provideMerge(ArtifactStore.layerMemory),
-    Layer.provide(scanner)
+    Layer.provide(Layer.merge(ArtifactInspector.layerMemory, scanner))
   )
 
 const refused = (name: string, flaw: string) => ({ name, reason: `Artifact validation failed: ${flaw}` })
@@ -203,7 +204,7 @@ describe("the store", () => {
       ).pipe(
         Effect.provide(
           ValidatingArtifactCollector.layer().pipe(
-            Layer.provide(ArtifactScanner.layerOff),
+            Layer.provide(Layer.merge(ArtifactInspector.layerMemory, ArtifactScanner.layerOff)),
             Layer.provide(
               Layer.succeed(ArtifactStore, {
                 stage: () => new ArtifactStoreFailure({ reason }),

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import {
+  ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
   FileArtifactStore,
@@ -36,6 +37,9 @@ class Outside extends Context.Tag("Outside")<Outside, { readonly root: string; r
 const services = ValidatingArtifactCollector.layer().pipe(
   Layer.provideMerge(
     Layer.unwrapEffect(Effect.map(Outside, ({ root }) => FileArtifactStore.layer(join(root, "store"))))
+  ),
+  Layer.provide(
+    ArtifactInspector.layer({ program: new URL("../../../.setup/InspectionWorker.js", import.meta.url) })
   ),
   Layer.provideMerge(ArtifactScanner.layerOff),
   Layer.provideMerge(Outside.layer),

@@ -1,4 +1,9 @@
-import { ArtifactScanner, ArtifactStore, ValidatingArtifactCollector } from "@bulkhead/artifacts"
+import {
+  ArtifactInspector,
+  ArtifactScanner,
+  ArtifactStore,
+  ValidatingArtifactCollector
+} from "@bulkhead/artifacts"
 import {
   Admission,
   type ExecutionStore,
@@ -41,7 +46,7 @@ export const layerOver = ({
   )
 
 const artifacts = ValidatingArtifactCollector.layer().pipe(
-  Layer.provide(ArtifactScanner.layerOff),
+  Layer.provide(Layer.merge(ArtifactInspector.layerMemory, ArtifactScanner.layerOff)),
   Layer.provideMerge(ArtifactStore.layerMemory)
 )
 

@@ -13,6 +13,9 @@ export const wholeNumber = (unit: string) =>
     (value) => Number.isInteger(value) && value >= 0 && value <= 2 ** 40
   )
 
+/** An hour is more than anybody waits. */
+export const seconds = numberFormat("seconds, 1 to 3600", (value) => value >= 1 && value <= 3600)
+
 export const dollars = numberFormat("US dollars, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 
 export const port = format("a port, 0 to 65535", (text) =>

@@ -2,7 +2,7 @@ import { userInfo } from "node:os"
 import { join } from "node:path"
 import type { ClamavAddress } from "@bulkhead/clamav"
 import type { PriceValues } from "@bulkhead/sandbox"
-import { Config, ConfigError, Context, Effect, Layer, Option, type Redacted } from "effect"
+import { Config, ConfigError, Context, Duration, Effect, Layer, Option, type Redacted } from "effect"
 import * as Terminal from "../Terminal.js"
 import { variables } from "./Variables.js"
 
@@ -21,6 +21,8 @@ export interface StoreSettings {
   /** Whether every event is also written to stdout, as a line of JSON. */
   readonly logsEvents: boolean
   readonly prices: PriceValues
+  /** How long a look at one artifact may take. */
+  readonly inspectionTime: Duration.Duration
   /** Where clamd listens; none: artifacts are not scanned. */
   readonly clamavAddress: Option.Option<ClamavAddress>
 }
@@ -74,6 +76,7 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
         vcpuSecond: variables.priceVcpuSecond.config,
         gibSecond: variables.priceGibSecond.config
       }),
+      inspectionTime: Effect.map(variables.inspectionSeconds.config, Duration.seconds),
       clamavAddress: variables.clamavAddress.config
     })
   )

@@ -135,6 +135,12 @@ export const variables = {
     format: Formats.dollars,
     otherwise: 0.0000045
   }),
+  inspectionSeconds: withDefault({
+    name: "SANDBOX_INSPECTION_SECONDS",
+    meaning: "seconds that the look at one artifact may take; what takes longer is refused",
+    format: Formats.seconds,
+    otherwise: 10
+  }),
   clamavAddress: optional({
     name: "CLAMAV_ADDRESS",
     meaning: "where clamd listens, `unix:/path` or `tcp:host:port`; without it nothing is scanned",

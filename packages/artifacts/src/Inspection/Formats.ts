@@ -1,15 +1,24 @@
-import { atEnd, type Parser, search, structured } from "./Inspector.js"
+import { atEnd, type Cursor, latin1, type Parser, search, structured } from "./Inspector.js"
 
-const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes)
-const byte = (bytes: Uint8Array) => bytes[0] ?? 0
+// These read at the cursor what a parser has asked for, and do not move it.
+const byteAt = ({ at, bytes }: Cursor, offset: number) => bytes[at + offset] ?? 0
+const u16 = (cursor: Cursor, offset: number) => byteAt(cursor, offset) * 256 + byteAt(cursor, offset + 1)
+const u32 = (cursor: Cursor, offset: number) => u16(cursor, offset) * 65_536 + u16(cursor, offset + 2)
+const u16le = (cursor: Cursor, offset: number) => byteAt(cursor, offset) + byteAt(cursor, offset + 1) * 256
+const u32le = (cursor: Cursor, offset: number) => u16le(cursor, offset) + u16le(cursor, offset + 2) * 65_536
 
-function* pngParser(): Parser {
-  yield { skip: 8 }
+/** Whether so many bytes are at hand at the cursor. */
+const has = ({ at, bytes }: Cursor, count: number) => at + count <= bytes.length
+
+const iend = 0x49454e44
+
+export function* pngParser(cursor: Cursor): Parser {
+  cursor.at += 8
   for (;;) {
-    const head = yield { take: 8 }
-    yield { skip: view(head).getUint32(0) + 4 }
-    if (text(head.subarray(4)) === "IEND") return undefined
+    if (!has(cursor, 8)) yield { bytes: 8 }
+    const kind = u32(cursor, 4)
+    cursor.at += 12 + u32(cursor, 0)
+    if (kind === iend) return undefined
   }
 }
 /** Ends with its last chunk. */
@@ -17,103 +26,132 @@ export const png = () => structured(pngParser)
 
 const colorTable = (packed: number) => (packed & 0x80 ? 3 * 2 ** ((packed & 7) + 1) : 0)
 
-function* gifBlocks(): Generator<{ take: number } | { skip: number }, void, Uint8Array> {
-  for (;;) {
-    const length = byte(yield { take: 1 })
-    if (length === 0) return
-    yield { skip: length }
+/** Moves past blocks that each say how long they are. False: none of no length, which is the last, is at hand. */
+const passBlocks = (cursor: Cursor) => {
+  while (has(cursor, 1)) {
+    const length = byteAt(cursor, 0)
+    cursor.at += 1 + length
+    if (length === 0) return true
   }
+  return false
 }
 
-function* gifParser(): Parser {
-  const screen = yield { take: 13 }
-  yield { skip: colorTable(screen[10] ?? 0) }
+export function* gifParser(cursor: Cursor): Parser {
+  yield { bytes: 13 }
+  cursor.at += 13 + colorTable(byteAt(cursor, 10))
   for (;;) {
-    const kind = byte(yield { take: 1 })
-    if (kind === 0x3b) return undefined
+    if (!has(cursor, 1)) yield { bytes: 1 }
+    const kind = byteAt(cursor, 0)
+    if (kind === 0x3b) {
+      cursor.at += 1
+      return undefined
+    }
     if (kind === 0x2c) {
-      const image = yield { take: 9 }
-      yield { skip: colorTable(image[8] ?? 0) + 1 }
-    } else if (kind === 0x21) yield { skip: 1 }
+      if (!has(cursor, 10)) yield { bytes: 10 }
+      cursor.at += 11 + colorTable(byteAt(cursor, 9))
+    } else if (kind === 0x21) cursor.at += 2
     else return "it is not a whole GIF"
-    yield* gifBlocks()
+    while (!passBlocks(cursor)) yield { bytes: 1 }
   }
 }
 /** Ends with its trailer. */
 export const gif = () => structured(gifParser)
 
-type Bytes<A> = Generator<{ past: number } | { take: number }, A, Uint8Array>
-
-/** The marker that stands here; 0: there is none. */
-function* markerHere(): Bytes<number> {
-  if (byte(yield { take: 1 }) !== 0xff) return 0
-  return yield* markerAfterFill()
-}
-
-function* markerAfterFill(): Bytes<number> {
-  let marker = 0xff
-  while (marker === 0xff) marker = byte(yield { take: 1 })
-  return marker
+/** Moves past fill bytes. False: all that is at hand is fill. */
+const passFill = (cursor: Cursor) => {
+  const { bytes } = cursor
+  let at = cursor.at
+  while (bytes[at] === 0xff) at += 1
+  cursor.at = at
+  return has(cursor, 1)
 }
 
 const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7
 
-/** The marker after a scan, whose own 0xff bytes are followed by 0 or by a restart. */
-function* markerAfterScan(): Bytes<number> {
-  let marker = 0
-  while (marker === 0 || isRestart(marker)) {
-    yield { past: 0xff }
-    marker = yield* markerAfterFill()
+/**
+ * Moves to the marker behind a scan, whose own 0xff bytes are followed by 0 or by a restart. False: it is not at hand,
+ * and the cursor is where to look on.
+ */
+const passScan = (cursor: Cursor) => {
+  while (has(cursor, 1)) {
+    const at = byteAt(cursor, 0) === 0xff ? cursor.at : cursor.bytes.indexOf(0xff, cursor.at)
+    cursor.at = at === -1 ? cursor.bytes.length : at
+    if (at === -1) return false
+    if (!passFill(cursor)) {
+      // The last 0xff stays, to be seen as such with what follows.
+      cursor.at -= 1
+      return false
+    }
+    const marker = byteAt(cursor, 0)
+    if (marker !== 0 && !isRestart(marker)) return true
+    cursor.at += 1
   }
-  return marker
+  return false
 }
 
-function* jpegParser(): Parser {
-  yield { skip: 2 }
-  for (let marker = yield* markerHere(); marker !== 0xd9; ) {
-    const length = marker === 0 ? 0 : view(yield { take: 2 }).getUint16(0)
+export function* jpegParser(cursor: Cursor): Parser {
+  cursor.at += 2
+  let isAtMarker = false
+  for (;;) {
+    if (!isAtMarker) {
+      if (!has(cursor, 1)) yield { bytes: 1 }
+      if (byteAt(cursor, 0) !== 0xff) return "it is not a whole JPEG"
+      while (!passFill(cursor)) yield { bytes: 1 }
+    }
+    const marker = byteAt(cursor, 0)
+    if (marker === 0xd9) {
+      cursor.at += 1
+      return undefined
+    }
+    if (marker === 0) return "it is not a whole JPEG"
+    if (!has(cursor, 3)) yield { bytes: 3 }
+    const length = u16(cursor, 1)
     if (length < 2) return "it is not a whole JPEG"
-    yield { skip: length - 2 }
-    marker = marker === 0xda ? yield* markerAfterScan() : yield* markerHere()
+    cursor.at += 1 + length
+    isAtMarker = marker === 0xda
+    if (isAtMarker) while (!passScan(cursor)) yield { bytes: 2 }
   }
-  return undefined
 }
 /** Ends with its end-of-image marker. */
 export const jpeg = () => structured(jpegParser)
 
-function* riffParser(): Parser {
-  const head = yield { take: 8 }
-  const size = view(head).getUint32(4, true)
-  yield { skip: size + (size % 2) }
+function* riffParser(cursor: Cursor): Parser {
+  yield { bytes: 8 }
+  const size = u32le(cursor, 4)
+  cursor.at += 8 + size + (size % 2)
   return undefined
 }
 /** WAV or WebP as long as it says itself. */
 export const riff = () => structured(riffParser)
 
-function* bmpParser(): Parser {
-  const head = yield { take: 6 }
-  const size = view(head).getUint32(2, true)
+function* bmpParser(cursor: Cursor): Parser {
+  yield { bytes: 6 }
+  const size = u32le(cursor, 2)
   if (size < 26) return "it is not a whole BMP"
-  yield { skip: size - 6 }
+  cursor.at += size
   return undefined
 }
 /** As long as it says itself. */
 export const bmp = () => structured(bmpParser)
 
-const boxes = new Set("ftyp moov mdat free skip wide moof mfra sidx styp meta pdin emsg ssix prft".split(" "))
+const numberOf = (kind: string) => Buffer.from(kind, "latin1").readUInt32BE()
+const boxes = new Set(
+  "ftyp moov mdat free skip wide moof mfra sidx styp meta pdin emsg ssix prft".split(" ").map(numberOf)
+)
 
-function* mp4Parser(): Parser {
+export function* mp4Parser(cursor: Cursor): Parser {
   for (;;) {
-    const head = yield { take: 8, orEnd: true }
-    const size = view(head).getUint32(0)
-    if (!boxes.has(text(head.subarray(4)))) return "it has parts that are not of an MP4"
-    if (size === 0) yield { skip: Number.POSITIVE_INFINITY, orEnd: true }
-    else if (size === 1) {
-      const large = Number(view(yield { take: 8 }).getBigUint64(0))
+    if (!has(cursor, 8)) yield { bytes: 8, orEnd: true }
+    const size = u32(cursor, 0)
+    if (!boxes.has(u32(cursor, 4))) return "it has parts that are not of an MP4"
+    if (size === 1) {
+      if (!has(cursor, 16)) yield { bytes: 16 }
+      const large = u32(cursor, 8) * 2 ** 32 + u32(cursor, 12)
       if (large < 16) return "it is not a whole MP4"
-      yield { skip: large - 16 }
-    } else if (size < 8) return "it is not a whole MP4"
-    else yield { skip: size - 8 }
+      cursor.at += large
+    } else if (size === 0) cursor.at = Number.POSITIVE_INFINITY
+    else if (size < 8) return "it is not a whole MP4"
+    else cursor.at += size
   }
 }
 /** Made of the boxes of an MP4 up to its last byte. */
@@ -134,19 +172,20 @@ const npySize = (header: string) => {
   return count * Number(width) * (kind === "U" ? 4 : 1)
 }
 
-function* npyParser(): Parser {
-  const head = yield { take: 8 }
-  const wide = (head[6] ?? 0) > 1
-  const lengthBytes = yield { take: wide ? 4 : 2 }
-  const length = wide ? view(lengthBytes).getUint32(0, true) : view(lengthBytes).getUint16(0, true)
+function* npyParser(cursor: Cursor): Parser {
+  yield { bytes: 12 }
+  const isWide = byteAt(cursor, 6) > 1
+  const length = isWide ? u32le(cursor, 8) : u16le(cursor, 8)
+  const start = isWide ? 12 : 10
   if (length > 4096) return "it is not a NumPy array"
-  const header = text(yield { take: length })
+  if (!has(cursor, start + length)) yield { bytes: start + length }
+  const header = latin1(cursor.bytes.subarray(cursor.at + start, cursor.at + start + length))
   // To load them is to unpickle them, which runs whatever they say.
   if (/['"|<>=]O\d*['"]/.test(header)) return "it holds pickled objects"
   const size = npySize(header)
   if (size === undefined || !Number.isSafeInteger(size))
     return "it holds elements that are not plain numbers or text"
-  yield { skip: size }
+  cursor.at += start + length + size
   return undefined
 }
 /** A NumPy array of plain elements, without pickled objects. */
@@ -154,7 +193,7 @@ export const npy = () => structured(npyParser)
 
 /** Begins and ends with its magic word. */
 export const parquet = () =>
-  atEnd(8, (tail) => (text(tail.subarray(-4)) === "PAR1" ? undefined : "it is cut short"))
+  atEnd(8, (tail) => (latin1(tail.subarray(-4)) === "PAR1" ? undefined : "it is cut short"))
 
 const pdfActive =
   /\/(?:JavaScript|Launch|EmbeddedFiles?|RichMedia|GoToE|ImportData)(?=[^A-Za-z])|\/XFA\s*(?:\[|\d+\s+\d+\s+R)/
@@ -171,9 +210,9 @@ export const pdf = () =>
 export const pdfEnd = () =>
   atEnd(1024, (tail) =>
     // biome-ignore lint/suspicious/noControlCharactersInRegex: writers pad with these.
-    /%%EOF[\s\x00]*$/.test(text(tail)) ? undefined : "data after its end"
+    /%%EOF[\s\x00]*$/.test(latin1(tail)) ? undefined : "data after its end"
   )
 
 /** Not a zip archive too, which is read from its end. */
 export const withoutZip = () =>
-  atEnd(65_557, (tail) => (text(tail).includes("PK\x05\x06") ? "a zip archive is appended" : undefined))
+  atEnd(65_557, (tail) => (latin1(tail).includes("PK\x05\x06") ? "a zip archive is appended" : undefined))

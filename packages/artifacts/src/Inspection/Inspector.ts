@@ -5,14 +5,25 @@ export interface Inspector {
   readonly end: () => string | undefined
 }
 
-/** What a parser wants next: some bytes, some bytes passed over, or all bytes up to and with a value passed over. */
-export type Want =
-  | { readonly take: number; readonly orEnd?: boolean }
-  | { readonly skip: number; readonly orEnd?: boolean }
-  | { readonly past: number }
+/** Where a parser stands in the bytes at hand. It reads them itself, and moves on by adding to `at`. */
+export interface Cursor {
+  bytes: Uint8Array
+  /** Beyond the last byte at hand: so many of those to come are passed over. */
+  at: number
+}
 
-/** Walks a format's structure. What it returns is wrong with the file; nothing: the file must end here. */
-export type Parser = Generator<Want, string | undefined, Uint8Array>
+/** How many bytes a parser must see at the cursor to go on, and whether the file may end here instead. */
+export interface Want {
+  readonly bytes: number
+  readonly orEnd?: boolean
+}
+
+/**
+ * Walks a format's structure. It goes on within the bytes at hand by itself, and waits for more only where it must:
+ * what a program made of a million little parts costs a loop, not a million waits. What it returns is wrong with the
+ * file; nothing: the file must end at the cursor.
+ */
+export type Parser = Generator<Want, string | undefined, void>
 
 const nothing = new Uint8Array(0)
 
@@ -24,52 +35,30 @@ export const joined = (first: Uint8Array, second: Uint8Array) => {
   return both
 }
 
-/** How many bytes it takes to satisfy a wish that keeps nothing; -1: more than there are. */
-const passedOver = (want: Exclude<Want, { readonly take: number }>, bytes: Uint8Array) => {
-  if ("past" in want) return bytes.indexOf(want.past) + 1 || -1
-  return want.skip <= bytes.length ? want.skip : -1
-}
-
 /** Runs a parser over a file in pieces. A file that ends early, or goes on after its end, is refused. */
-export const structured = (make: () => Parser): Inspector => {
-  const parser = make()
-  let held: Uint8Array = nothing
-  let next = parser.next(nothing)
+export const structured = (make: (cursor: Cursor) => Parser): Inspector => {
+  const cursor: Cursor = { bytes: nothing, at: 0 }
+  const parser = make(cursor)
+  let next: IteratorResult<Want, string | undefined> = parser.next()
 
-  /** Whether there is more to do with what is at hand. */
-  const step = (): boolean => {
-    if (next.done) return false
-    const want = next.value
-    if ("take" in want) {
-      if (held.length < want.take) return false
-      const taken = held.subarray(0, want.take)
-      held = held.subarray(want.take)
-      next = parser.next(taken)
-      return true
-    }
-    const passed = passedOver(want, held)
-    if (passed >= 0) {
-      held = held.subarray(passed)
-      next = parser.next(nothing)
-      return true
-    }
-    if ("skip" in want) next = { done: false, value: { ...want, skip: want.skip - held.length } }
-    held = nothing
-    return false
+  const left = () => cursor.bytes.length - cursor.at
+  const flaw = () => (next.done ? (next.value ?? (left() > 0 ? "data after its end" : undefined)) : undefined)
+  const add = (bytes: Uint8Array) => {
+    const at = Math.min(cursor.at, cursor.bytes.length)
+    const passedOver = cursor.at - at
+    cursor.bytes = joined(cursor.bytes.subarray(at), bytes)
+    cursor.at = passedOver
   }
-
-  const flaw = () =>
-    next.done ? (next.value ?? (held.length > 0 ? "data after its end" : undefined)) : undefined
   return {
     push: (bytes) => {
-      held = joined(held, bytes)
-      while (step()) {}
+      add(bytes)
+      while (!next.done && left() >= next.value.bytes) next = parser.next()
       return flaw()
     },
     end: () => {
-      if (next.done) return flaw()
-      const mayEnd = "orEnd" in next.value && next.value.orEnd === true && held.length === 0
-      return mayEnd ? undefined : "it is cut short"
+      const isAtEnd = left() === 0 || cursor.at === Number.POSITIVE_INFINITY
+      if (next.done) return flaw() ?? (isAtEnd ? undefined : "it is cut short")
+      return next.value.orEnd === true && isAtEnd ? undefined : "it is cut short"
     }
   }
 }
@@ -77,14 +66,16 @@ export const structured = (make: () => Parser): Inspector => {
 /** How much of what has gone by is looked at again with what follows. */
 const overlap = 4096
 
-const latin1 = new TextDecoder("latin1")
+/** A character for each byte. */
+export const latin1 = ({ buffer, byteLength, byteOffset }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("latin1")
 
 /** Looks for what must not be in a file, wherever its pieces are cut. */
 export const search = (flawOf: (text: string) => string | undefined): Inspector => {
   let before = ""
   return {
     push: (bytes) => {
-      const text = before + latin1.decode(bytes)
+      const text = before + latin1(bytes)
       before = text.slice(-overlap)
       return flawOf(text)
     },
@@ -97,22 +88,26 @@ export const atEnd = (
   most: number,
   flawOf: (tail: Uint8Array, size: number) => string | undefined
 ): Inspector => {
-  let kept: Array<Uint8Array> = []
-  let length = 0
+  // A ring: the byte that comes next goes to `size % most`.
+  const ring = new Uint8Array(most)
   let size = 0
+  const keep = (bytes: Uint8Array) => {
+    const at = size % most
+    const first = bytes.subarray(0, most - at)
+    ring.set(first, at)
+    ring.set(bytes.subarray(first.length), 0)
+    size += bytes.length
+  }
+  const tail = () =>
+    size <= most ? ring.subarray(0, size) : joined(ring.subarray(size % most), ring.subarray(0, size % most))
   return {
     push: (bytes) => {
-      const piece = bytes.length > most ? bytes.slice(-most) : bytes
-      kept.push(piece)
-      length += piece.length
-      size += bytes.length
-      while (kept[0] !== undefined && length - kept[0].length >= most) {
-        length -= kept[0].length
-        kept = kept.slice(1)
-      }
+      const passedOver = Math.max(bytes.length - most, 0)
+      size += passedOver
+      keep(bytes.subarray(passedOver))
       return undefined
     },
-    end: () => flawOf(Uint8Array.from(Buffer.concat(kept)).subarray(-most), size)
+    end: () => flawOf(tail(), size)
   }
 }
 

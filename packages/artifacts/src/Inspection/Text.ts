@@ -43,16 +43,29 @@ const scriptAddress = /(?:javascript|vbscript|livescript|data:text\/html|data:ap
 
 const named: Readonly<Record<string, string>> = { tab: "", newline: "", colon: ":", lpar: "(", sol: "/" }
 
-const characterOf = (point: number) => (point <= 0x10ffff ? String.fromCodePoint(point) : "")
+/** What is in no address that is looked for may be any other character. */
+const characterOf = (point: number) => {
+  if (point > 0x10ffff) return ""
+  return point <= 0xff ? String.fromCharCode(point) : "?"
+}
 
-/** As an attribute's value is read: references resolved, and without what an address may be interrupted with. */
-const asAddress = (text: string) =>
+/** Without spaces and controls, which an address may be interrupted with. */
+const unspaced = (text: string) => {
+  const bytes = Buffer.from(text, "latin1")
+  let length = 0
+  for (const value of bytes) if (value > 0x20) bytes[length++] = value
+  return bytes.toString("latin1", 0, length)
+}
+
+/** With references resolved. */
+const resolved = (text: string) =>
   text
     .replaceAll(/&#x([0-9a-f]{1,8});?/gi, (_, hex: string) => characterOf(Number.parseInt(hex, 16)))
     .replaceAll(/&#([0-9]{1,8});?/g, (_, decimal: string) => characterOf(Number.parseInt(decimal, 10)))
     .replaceAll(/&(tab|newline|colon|lpar|sol);/gi, (_, name: string) => named[name.toLowerCase()] ?? "")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: browsers pass over exactly these.
-    .replaceAll(/[\x00-\x20]/g, "")
+
+/** As an attribute's value is read. */
+const asAddress = (text: string) => unspaced(text.includes("&") ? resolved(text) : text)
 
 const flawOfMarkup = (text: string) => {
   if (elements.test(text) || handlers.test(text) || redirects.test(text)) return "it has active content"

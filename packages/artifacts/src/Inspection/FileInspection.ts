@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto"
+import { Effect } from "effect"
+import type { ArtifactRules } from "../ArtifactPolicy.js"
+import { checks } from "./Checks.js"
+import * as FirstBytes from "./FirstBytes.js"
+import { all, joined } from "./Inspector.js"
+
+/** What came of looking at a file. */
+export type Inspected =
+  | { readonly _tag: "Passed" /** In lower-case hex. */; readonly sha256: string }
+  | { readonly _tag: "Flawed"; readonly flaw: string }
+
+/** One file that is being looked at. */
+export interface FileInspection<E = never> {
+  /** Looks at its next bytes. What it gives is wrong with the file, and ends the inspection. */
+  readonly push: (bytes: Uint8Array) => Effect.Effect<string | undefined, E>
+  /** The file has ended. Call it once. */
+  readonly end: Effect.Effect<Inspected, E>
+}
+
+/** Looks at every byte of a file under these rules, and hashes it. */
+export const make = (rules: ArtifactRules): FileInspection => {
+  const inspector = all(rules.checks.map((name) => checks[name]()))
+  const hash = createHash("sha256")
+  let head: Uint8Array = new Uint8Array(0)
+  let isJudged = false
+
+  const judge = Effect.suspend(() => {
+    isJudged = true
+    return FirstBytes.judge(rules, head)
+  })
+  const either = (first: Effect.Effect<string | undefined>, second: string | undefined) =>
+    Effect.map(first, (flaw) => flaw ?? second)
+
+  return {
+    push: (bytes) =>
+      Effect.suspend(() => {
+        hash.update(bytes)
+        const flaw = inspector.push(bytes)
+        if (isJudged) return Effect.succeed(flaw)
+        head = joined(head, bytes.subarray(0, FirstBytes.sniffedBytes - head.length))
+        // What its first bytes look like says more than what is wrong with its structure.
+        const isEnough = flaw !== undefined || head.length >= FirstBytes.sniffedBytes
+        return isEnough ? either(judge, flaw) : Effect.succeed(undefined)
+      }),
+    end: Effect.suspend(() => {
+      const ofHead = isJudged ? Effect.succeed(undefined) : judge
+      return Effect.map(either(ofHead, inspector.end()), (flaw) =>
+        flaw === undefined
+          ? ({ _tag: "Passed", sha256: hash.digest("hex") } as const)
+          : ({ _tag: "Flawed", flaw } as const)
+      )
+    })
+  }
+}

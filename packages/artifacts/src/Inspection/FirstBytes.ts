@@ -1,0 +1,27 @@
+import { Effect } from "effect"
+import { fileTypeFromBuffer } from "file-type/core"
+import type { ArtifactRules } from "../ArtifactPolicy.js"
+
+/** How many first bytes tell what a file is. */
+export const sniffedBytes = 4100
+
+/** What the first bytes of a file are taken for; `undefined`: nothing that is known, or that can be read to the end. */
+const sniff = (head: Uint8Array) =>
+  Effect.tryPromise(() => fileTypeFromBuffer(head)).pipe(
+    Effect.map((found) => found?.ext as string | undefined),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+const isNpy = (head: Uint8Array) =>
+  head[0] === 0x93 && String.fromCharCode(...head.subarray(1, 6)) === "NUMPY"
+
+/** What is wrong with the first bytes of a file under these rules, if anything is. */
+export const judge = Effect.fnUntraced(function* ({ checks, sniffed }: ArtifactRules, head: Uint8Array) {
+  if (head.length === 0) return checks.includes("utf8") ? undefined : "it is empty"
+  const found = yield* sniff(head)
+  const matches = checks.includes("npy") ? isNpy(head) : sniffed.includes(found)
+  if (matches) return undefined
+  return found === undefined
+    ? "its content is not what its name says"
+    : `its content is not what its name says: it looks like ${found}`
+})

@@ -1,0 +1,25 @@
+// A thread's program: looks at one file after the other, as it is asked to.
+import { parentPort } from "node:worker_threads"
+import { Effect } from "effect"
+import * as FileInspection from "./FileInspection.js"
+import type { Reply, Request } from "./WorkerThread.js"
+
+let current: FileInspection.FileInspection | undefined
+
+const answer = (request: Request): Effect.Effect<Reply> => {
+  if (request._tag === "Hello") return Effect.succeed({ _tag: "GoOn" })
+  if (request._tag === "Begin") {
+    current = FileInspection.make(request.rules)
+    return Effect.succeed({ _tag: "GoOn" })
+  }
+  if (current === undefined) return Effect.dieMessage("no file was begun")
+  if (request._tag === "End") return current.end
+  return Effect.map(current.push(request.bytes), (flaw) =>
+    flaw === undefined ? { _tag: "GoOn" } : { _tag: "Flawed", flaw }
+  )
+}
+
+parentPort?.on("message", (request: Request) => {
+  // What fails here fails the thread, and whoever asked sees that.
+  void Effect.runPromise(Effect.map(answer(request), (reply) => parentPort?.postMessage(reply)))
+})
