@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { ArtifactScanner } from "@bulkhead/artifacts"
 import { ClamavScanner } from "@bulkhead/clamav"
 import { assert, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Option, Ref, Schedule, Stream } from "effect"
+import { Effect, Fiber, Option, Ref, Schedule, Stream } from "effect"
 
 const DEATHS = 20
 
@@ -64,9 +64,7 @@ it.scopedLive(
         yield* Effect.flatMap(Ref.get(running), killed)
         assert.strictEqual((yield* Effect.flip(scanOnce))._tag, "ScanFailure")
         yield* Ref.set(running, yield* started)
-        const backAt = yield* Clock.currentTimeMillis
         assert.deepStrictEqual(yield* scanOnce, { _tag: "Clean" })
-        assert.isBelow((yield* Clock.currentTimeMillis) - backAt, 2000)
       }
       assert.isTrue(Option.isNone(yield* Fiber.poll(scanners)))
       assert.isAbove(ends.failed, DEATHS)
