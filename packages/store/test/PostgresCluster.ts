@@ -52,9 +52,16 @@ const initialise = (bin: string, data: string, as: Account) => {
   return status === 0 ? undefined : `initdb failed: ${error?.message ?? stderr}`
 }
 
+/** A server of a cluster, from its start to its end. */
+interface Served {
+  readonly stop: () => Promise<void>
+  /** Ends it at once, as a crash of the machine would. */
+  readonly kill: () => Promise<void>
+}
+
 /** Started so that it ends with this process, even if that is killed. */
 const serve = (bin: string, directory: string, data: string, as: Account) =>
-  new Promise<{ readonly stop: () => Promise<void> } | { readonly missing: string }>((resolve) => {
+  new Promise<Served | { readonly missing: string }>((resolve) => {
     const identity =
       process.getuid?.() === 0 ? [`--reuid=${as.uid}`, `--regid=${as.gid}`, "--clear-groups"] : []
     const server = [
@@ -74,46 +81,57 @@ const serve = (bin: string, directory: string, data: string, as: Account) =>
     })
     let log = ""
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
-    const stop = async () => {
-      child.kill("SIGINT")
+    const end = (signal: NodeJS.Signals) => async () => {
+      child.kill(signal)
       await ended
     }
     child.once("error", (error) => resolve({ missing: error.message }))
     child.once("exit", () => resolve({ missing: `postgres ended: ${log}` }))
     child.stderr.on("data", (chunk) => {
       if (log.length < 10_000) log += chunk
-      if (String(chunk).includes("ready to accept connections")) resolve({ stop })
+      if (String(chunk).includes("ready to accept connections"))
+        resolve({ stop: end("SIGINT"), kill: end("SIGKILL") })
     })
   })
 
-const start = async (): Promise<{ readonly postgres: Postgres; readonly stop: () => Promise<void> }> => {
-  const nothing = (missing: string) => ({ postgres: { missing }, stop: async () => {} })
+/** A cluster of its own on a socket in a temporary directory, whose server runs. */
+export interface Cluster extends Served {
+  readonly url: string
+  /** Starts the server again, once it has ended. */
+  readonly restart: () => Promise<Served | { readonly missing: string }>
+  readonly remove: () => void
+}
+
+export const makeCluster = async (): Promise<Cluster | { readonly missing: string }> => {
   const bin = binaries()
   if (bin === undefined)
-    return nothing("PostgreSQL is not installed; as root, run: apt-get install postgresql")
+    return { missing: "PostgreSQL is not installed; as root, run: apt-get install postgresql" }
   const as = account()
   if (as === undefined)
-    return nothing("PostgreSQL does not run as root, and there is no user postgres or nobody")
+    return { missing: "PostgreSQL does not run as root, and there is no user postgres or nobody" }
   const directory = mkdtempSync(join(tmpdir(), "store-pg-"))
   const remove = () => rmSync(directory, { recursive: true, force: true })
   chownSync(directory, as.uid, as.gid)
   const data = join(directory, "data")
   const failure = initialise(bin, data, as)
-  const served = failure === undefined ? await serve(bin, directory, data, as) : { missing: failure }
+  const restart = () => serve(bin, directory, data, as)
+  const served = failure === undefined ? await restart() : { missing: failure }
   if ("missing" in served) {
     remove()
-    return nothing(served.missing)
+    return served
   }
-  return {
-    postgres: { url: `postgresql://bulkhead@${encodeURIComponent(directory)}/postgres` },
-    stop: () => served.stop().finally(remove)
-  }
+  const url = `postgresql://bulkhead@${encodeURIComponent(directory)}/postgres`
+  return { ...served, url, restart, remove }
 }
 
 /** A private cluster on a socket in a temporary directory, for as long as the tests run. */
 export default async (project: TestProject) => {
-  const { postgres, stop } = await start()
-  project.provide("postgres", postgres)
-  if ("missing" in postgres) console.warn(`The store's tests on PostgreSQL are skipped: ${postgres.missing}`)
-  return stop
+  const cluster = await makeCluster()
+  if ("missing" in cluster) {
+    project.provide("postgres", cluster)
+    console.warn(`The store's tests on PostgreSQL are skipped: ${cluster.missing}`)
+    return
+  }
+  project.provide("postgres", { url: cluster.url })
+  return () => cluster.stop().finally(cluster.remove)
 }

@@ -268,8 +268,12 @@ export const make = Effect.fn("LauncherProcess.make")(
 
     const ended = yield* Deferred.make<Death>()
     const watch = Effect.raceFirst(
-      closed,
-      Effect.as(Effect.zipRight(untilSilent(ask), Effect.uninterruptible(kill(running))), silence)
+      Effect.asSome(closed),
+      Effect.as(untilSilent(ask), Option.none<Death>())
+    ).pipe(
+      Effect.flatMap(
+        Option.match({ onNone: () => Effect.as(kill(running), silence), onSome: Effect.succeed })
+      )
     )
     yield* Effect.forkScoped(Effect.interruptible(Effect.intoDeferred(watch, ended)))
 
@@ -288,7 +292,7 @@ export const make = Effect.fn("LauncherProcess.make")(
         if (how._tag === "WithLauncher") yield* cleared.await
       })
     const launch = Effect.fnUntraced(function* (id: number, slot: number) {
-      lastId = id
+      lastId = Math.max(lastId, id)
       const { connected, ending } = yield* Effect.acquireRelease(ask(id, slot), (asked) =>
         killSandbox(id, asked)
       )

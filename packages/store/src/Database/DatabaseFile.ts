@@ -75,13 +75,17 @@ export const watch = Effect.fnUntraced(function* (path: string, descriptor: numb
   const log = `${path}-wal`
   const damage = yield* Ref.make(Option.none<string>())
   const opened = yield* Effect.try({ try: () => NodeFs.fstatSync(descriptor), catch: asSqlError })
-  const openedLog = yield* Effect.try({ try: () => NodeFs.statSync(log), catch: asSqlError })
+  // There is none where the file system cannot share memory.
+  const openedLog = yield* Effect.try({ try: () => identify(log), catch: asSqlError })
 
   const look = Effect.try({
     try: () => ({
       losses: [
         ...lossOf(path, opened, "the database file"),
-        ...lossOf(log, openedLog, "the database's log file")
+        ...Option.match(openedLog, {
+          onNone: () => [],
+          onSome: (openedLog) => lossOf(log, openedLog, "the database's log file")
+        })
       ],
       damages: damageOf(descriptor)
     }),

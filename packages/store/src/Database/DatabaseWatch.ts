@@ -1,5 +1,6 @@
 import { StoreFailure } from "@bulkhead/sandbox"
 import { Duration, Effect, Option, Ref, Schedule } from "effect"
+import { wordsOf } from "./Failures.js"
 
 const interval = Duration.seconds(1)
 
@@ -8,7 +9,10 @@ const patience = Duration.seconds(5)
 
 const message = "The database cannot be used"
 
-const silent = new StoreFailure({ message, reason: "the database does not answer" })
+const silent = new StoreFailure({
+  message: `${message}: it does not answer`,
+  reason: "the database does not answer"
+})
 
 /**
  * Looks at the database every second, so that its loss is known, and named in the log, before anybody needs it. Gives
@@ -21,7 +25,7 @@ export const make = Effect.fnUntraced(function* (probe: Effect.Effect<void, Stor
     Effect.flatMap(Ref.getAndSet(lost, Option.some(failure)), (before) =>
       Option.isSome(before) && before.value.reason === failure.reason
         ? Effect.void
-        : Effect.logError(`${message}: ${failure.reason ?? "see the cause"}`, failure)
+        : Effect.logError(wordsOf(failure))
     )
   const onFound = Effect.flatMap(Ref.getAndSet(lost, Option.none()), (before) =>
     Option.isSome(before) ? Effect.logWarning("The database can be used again") : Effect.void

@@ -36,3 +36,7 @@ export const asReadFailure =
         onTimeout: () => new StoreFailure({ message, reason: "the database does not answer" })
       })
     )
+
+/** The messages of an error and of its causes, for the operator. */
+export const wordsOf = (error: Error): string =>
+  error.cause instanceof Error ? `${error.message}: ${wordsOf(error.cause)}` : error.message

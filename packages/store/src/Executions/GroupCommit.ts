@@ -1,6 +1,7 @@
 import { type Entry, StoreFailure } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Schedule, type Scope } from "effect"
 import * as EventLoop from "../Database/EventLoop.js"
+import { wordsOf } from "../Database/Failures.js"
 
 export interface GroupCommitOptions {
   /** Entries of one group at most, unless a single append has more. Default 500. */
@@ -49,10 +50,6 @@ const sizeOf = (entry: Entry) =>
     : 512
 
 const sizeOfAll = (entries: ReadonlyArray<Entry>) => entries.reduce((size, entry) => size + sizeOf(entry), 0)
-
-/** The messages of an error and of its causes. */
-const reasonOf = (error: Error): string =>
-  error.cause instanceof Error ? `${error.message}: ${reasonOf(error.cause)}` : error.message
 
 // A database call that cannot be interrupted is left behind when its time is up.
 const withWriteTimeout = (write: Effect.Effect<void, StoreFailure>) =>
@@ -149,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
 
   const onFailure = (cause: StoreFailure) =>
     Effect.suspend(() => {
-      const message = `The store cannot be written; work is refused until it can: ${reasonOf(cause)}`
+      const message = `The store cannot be written; work is refused until it can: ${wordsOf(cause)}`
       return Effect.zipRight(failCommits(cause), failure ? Effect.void : Effect.logError(message))
     })
 

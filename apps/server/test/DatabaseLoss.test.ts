@@ -1,0 +1,68 @@
+import { renameSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, Schedule } from "effect"
+import * as Caller from "./Caller.js"
+import * as ServerProcess from "./ServerProcess.js"
+
+const loss = "the database file was deleted; put it back, or restart the server to go on with what is there"
+
+/** Waits until `/ready` answers so, and gives what it says. */
+const ready = (status: number) =>
+  Caller.fetchJson("/ready").pipe(
+    Effect.repeat({ schedule: Schedule.spaced("20 millis"), while: (answer) => answer.status !== status }),
+    Effect.zipRight(Caller.fetchJson("/ready")),
+    Effect.timeout("10 seconds"),
+    Effect.orDie
+  )
+
+it.scopedLive(
+  "a server whose database is taken away says so everywhere, answers nothing from it, and goes on when it is back",
+  () =>
+    Effect.gen(function* () {
+      const directory = yield* ServerProcess.temporaryDirectory
+      const file = join(directory, "bulkhead.db")
+      const server = yield* ServerProcess.start({ SANDBOX_DATA_DIR: directory })
+      yield* Effect.gen(function* () {
+        const { executionId } = yield* Caller.execute({ code: "echo kept", language: "bash" })
+        const running = yield* Effect.fork(
+          Caller.post({ code: "sleep 2; echo late", language: "bash", userId: "ann" })
+        )
+        const { executionId: late } = yield* Caller.inState("ann", "running")
+        yield* Effect.sync(() => renameSync(file, `${file}.away`))
+
+        assert.deepStrictEqual((yield* ready(503)).body, {
+          ready: false,
+          reason: `What happens cannot be recorded: ${loss}`
+        })
+        for (const path of [
+          `/api/sandbox/executions/${executionId}`,
+          "/api/sandbox/executions",
+          `/api/sandbox/logs/${executionId}`,
+          "/api/sandbox/audit/verify"
+        ]) {
+          const { body, status } = yield* Caller.fetchJson(path, Caller.asAdmin)
+          assert.strictEqual(status, 503, path)
+          assert.include(body.error.message, loss, path)
+        }
+        const refused = yield* Caller.post({ code: "echo no", language: "bash" })
+        assert.strictEqual(refused.status, 503)
+        const unkept = yield* Fiber.join(running)
+        assert.include(unkept.body.error.message, "its record could not be kept")
+
+        yield* Effect.sync(() => renameSync(`${file}.away`, file))
+        yield* ready(200)
+        yield* Caller.execute({ code: "echo back", language: "bash" })
+        const ended = yield* Caller.get(`/api/sandbox/executions/${late}`)
+        assert.strictEqual(ended.state, "ended")
+        assert.strictEqual((yield* Caller.get("/api/sandbox/audit/verify")).intact, true)
+
+        yield* Effect.sync(() => rmSync(file))
+        yield* ready(503)
+      }).pipe(Effect.provideService(ServerProcess.ServerProcess, server))
+      yield* server.kill("SIGTERM")
+      const { stderr } = yield* server.ended
+      assert.include(stderr, loss)
+    }),
+  60_000
+)
