@@ -1,80 +1,116 @@
-import { cut, InvalidRequest, RequestTooLarge } from "@bulkhead/domain"
+import {
+  cut,
+  type ExecutionId,
+  InvalidRequest,
+  type QuotaExceeded,
+  RequestTooLarge,
+  type SystemAtCapacity,
+  UnsupportedMediaType,
+  type UserId
+} from "@bulkhead/domain"
+import type { SandboxService } from "@bulkhead/sandbox"
 import type { HttpServerRequest } from "@effect/platform"
-import { Chunk, Effect, Stream } from "effect"
-import { freshId } from "./Refusals.js"
+import { type Context, Effect, Stream } from "effect"
+import * as Connection from "../Connection.js"
+import { freshId } from "../Refusals.js"
+import { JsonScanner } from "./JsonScanner.js"
 
-const field = "body"
+/** More than any request of the contract needs. */
+const bounds = { depth: 16, elements: 8192 }
 
-const malformed = (message: string) =>
-  Effect.flatMap(
-    freshId,
-    (executionId) => new InvalidRequest({ executionId, field, message: `${field}: ${message}` })
-  )
-
-const notJson = (reason: string) => malformed(`expected JSON in UTF-8, but ${reason}`)
-
-const empty = notJson("it is empty")
-
-const tooLarge = (largest: number) =>
-  Effect.flatMap(freshId, (executionId) => {
-    const message = `${field}: expected at most ${largest} bytes`
-    return new RequestTooLarge({ executionId, field, message })
-  })
-
-/** Bytes of a body that is too large which are read nevertheless: who sends no more than these gets the response. */
-const mostDrained = 64 * 1024 * 1024
-
-interface Read {
-  readonly size: number
-  readonly kept: Chunk.Chunk<Uint8Array>
+export interface ReadOptions {
+  /** Most bytes of the body. */
+  readonly largest: number
+  /** Counts the bytes while the body is received. */
+  readonly receive: Context.Tag.Service<SandboxService>["receive"]
+  /** Who sends it, if that is known. */
+  readonly userId?: UserId | undefined
 }
 
-const nothing: Read = { size: 0, kept: Chunk.empty() }
+type Refused = InvalidRequest | RequestTooLarge | UnsupportedMediaType | QuotaExceeded | SystemAtCapacity
 
-/** Reads a body of at most so many bytes. What is beyond them is not kept. */
-const bytes = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, largest: number) {
-  const announced = Number(request.headers["content-length"]) || 0
-  const read = yield* Stream.runFoldWhile(
-    request.stream,
-    nothing,
-    ({ size }) => size <= largest + mostDrained,
-    ({ kept, size }: Read, chunk): Read => {
-      const grown = size + chunk.length
-      const isKept = Math.max(grown, announced) <= largest
-      return { size: grown, kept: isKept ? Chunk.append(kept, chunk) : Chunk.empty() }
-    }
-    // A request may have no body, or be broken off.
-  ).pipe(Effect.catchAll(() => (announced === 0 ? empty : notJson("it was broken off"))))
-  return Math.max(read.size, announced) > largest ? yield* tooLarge(largest) : Buffer.concat([...read.kept])
+const notJson = (executionId: ExecutionId, reason: string) =>
+  new InvalidRequest({ executionId, field: "body", message: `body: expected JSON in UTF-8, but ${reason}` })
+
+const tooLarge = (executionId: ExecutionId, largest: number) =>
+  new RequestTooLarge({ executionId, field: "body", message: `body: expected at most ${largest} bytes` })
+
+const announcedBy = ({ headers }: HttpServerRequest.HttpServerRequest) =>
+  Number(headers["content-length"]) || 0
+
+/** The pieces of a body that is within its bounds. What is not is noticed before more of it is kept. */
+const pieces = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  executionId: ExecutionId,
+  { largest, receive, userId }: ReadOptions
+) {
+  const announced = announcedBy(request)
+  if (announced > largest) return yield* tooLarge(executionId, largest)
+  // Nothing is held for bytes that have not come, but what cannot fit is refused before it comes.
+  yield* Effect.scoped(receive({ executionId, userId }, announced))
+  const scanner = new JsonScanner(bounds)
+  const kept: Array<Uint8Array> = []
+  let size = 0
+  const keep = (piece: Uint8Array) =>
+    Effect.gen(function* () {
+      size += piece.length
+      if (size > largest) return yield* tooLarge(executionId, largest)
+      yield* receive({ executionId, userId }, piece.length)
+      const flaw = scanner.push(piece)
+      if (flaw !== undefined) return yield* new InvalidRequest({ executionId, ...flaw })
+      kept.push(piece)
+    })
+  // A request may have no body, or be broken off.
+  const brokenOff = notJson(executionId, announced === 0 ? "it is empty" : "it was broken off")
+  yield* Connection.body(request).pipe(
+    Stream.mapError(() => brokenOff),
+    Stream.runForEach(keep)
+  )
+  if (size === 0) return yield* notJson(executionId, "it is empty")
+  const flaw = scanner.end()
+  return flaw === undefined ? kept : yield* new InvalidRequest({ executionId, ...flaw })
 })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-const decode = (body: Uint8Array) =>
+const decode = (executionId: ExecutionId, body: Uint8Array) =>
   Effect.catchAll(
     Effect.try(() => utf8.decode(body)),
-    () => notJson("it is not UTF-8")
+    () => notJson(executionId, "it is not UTF-8")
   )
 
-/** The parser says where the mistake is, and shows a few characters around it. */
-const parse = (text: string) =>
-  Effect.try({ try: (): unknown => JSON.parse(text), catch: (error) => cut((error as Error).message) }).pipe(
-    Effect.catchAll((mistake) => notJson(`the parser says: ${mistake}`))
-  )
+/** What the parser says without the piece of the text that it shows, which may be a secret. */
+const complaintOf = (error: unknown) =>
+  String((error as Error).message)
+    .replace(/, (\.\.\.)?".*$/s, "")
+    .replace(/^".*" /s, "it ")
+
+const parse = (executionId: ExecutionId, text: string) =>
+  Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: (error) => notJson(executionId, `the parser says: ${cut(complaintOf(error))}`)
+  })
+
+const checkKind = (request: HttpServerRequest.HttpServerRequest, executionId: ExecutionId) => {
+  const unsupported = (message: string) => new UnsupportedMediaType({ executionId, message })
+  // A browser sends this content type to another site only after a CORS preflight, so no web page can run code here.
+  if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
+    return unsupported("content-type: expected application/json")
+  }
+  return /^(identity)?$/i.test((request.headers["content-encoding"] ?? "").trim())
+    ? Effect.void
+    : unsupported("content-encoding: expected none")
+}
 
 /** The JSON value of a request's body, not validated. */
 export const json = Effect.fn("RequestBody.json")(function* (
   request: HttpServerRequest.HttpServerRequest,
-  largest: number
-) {
-  // A browser sends this content type to another site only after a CORS preflight, so no web page can run code here.
-  if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? "")) {
-    return yield* malformed("expected the content type application/json")
-  }
-  const encoding = request.headers["content-encoding"] ?? "identity"
-  if (!/^(identity)?$/i.test(encoding.trim())) {
-    return yield* malformed(`expected no content encoding, got '${cut(encoding)}'`)
-  }
-  const body = yield* bytes(request, largest)
-  return body.length === 0 ? yield* empty : yield* parse(yield* decode(body))
+  options: ReadOptions
+): Effect.fn.Return<unknown, Refused> {
+  const executionId = yield* freshId
+  yield* checkKind(request, executionId)
+  const received = Effect.flatMap(pieces(request, executionId, options), (kept) =>
+    Effect.flatMap(decode(executionId, Buffer.concat(kept)), (text) => parse(executionId, text))
+  )
+  return yield* Effect.scoped(received)
 })
