@@ -13,6 +13,12 @@ export const wholeNumber = (unit: string) =>
     (value) => Number.isInteger(value) && value >= 0 && value <= 2 ** 40
   )
 
+export const positiveNumber = (unit: string) =>
+  numberFormat(
+    `a whole number of ${unit}, 1 or more`,
+    (value) => Number.isInteger(value) && value >= 1 && value <= 2 ** 31 / 1000
+  )
+
 export const dollars = numberFormat("US dollars, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 
 export const port = format("a port, 0 to 65535", (text) =>

@@ -11,6 +11,10 @@ export interface ServerSettings {
   readonly port: number
   /** Address or name to listen on. */
   readonly host: string
+  /** None: as many as the descriptors of the process allow. */
+  readonly maxConnections: Option.Option<number>
+  /** Seconds that a request may take to arrive whole. */
+  readonly requestTimeout: number
   readonly backend: BackendChoice.BackendChoice
   /** The name of this server among those that share an E2B account or a database. */
   readonly instance: string
@@ -36,6 +40,8 @@ const openToOthers = (host: string) =>
 const fromEnv = Config.all({
   port: variables.port.config,
   host: variables.host.config,
+  maxConnections: variables.maxConnections.config,
+  requestTimeout: variables.requestTimeout.config,
   backend: BackendChoice.config,
   instance: variables.instance.config,
   adminToken: variables.adminToken.config,
@@ -64,15 +70,13 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
   static readonly layerFromEnv: Layer.Layer<ServerConfig, ConfigError.ConfigError> = Layer.effect(
     ServerConfig,
     Effect.gen(function* () {
-      const { adminToken, backend, callerKeys, host, instance, port } = yield* fromEnv
+      const { adminToken, instance, port, ...others } = yield* fromEnv
       return {
+        ...others,
         port,
-        host,
-        backend,
         instance: yield* Effect.orElse(instance, () => instanceAt(port)),
         adminToken: yield* Effect.orElse(adminToken, () => randomToken),
-        adminTokenIsRandom: Option.isNone(adminToken),
-        callerKeys
+        adminTokenIsRandom: Option.isNone(adminToken)
       }
     })
   )
