@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer"
 import {
   cut,
   type ExecutionId,
@@ -109,8 +110,11 @@ export const json = Effect.fn("RequestBody.json")(function* (
 ): Effect.fn.Return<unknown, Refused> {
   const executionId = yield* freshId
   yield* checkKind(request, executionId)
-  const received = Effect.flatMap(pieces(request, executionId, options), (kept) =>
-    Effect.flatMap(decode(executionId, Buffer.concat(kept)), (text) => parse(executionId, text))
-  )
+  const received = Effect.gen(function* () {
+    const body = Buffer.concat(yield* pieces(request, executionId, options))
+    // JavaScript may keep two bytes for each.
+    if (!isAscii(body)) yield* options.receive({ executionId, userId: options.userId }, body.length)
+    return yield* parse(executionId, yield* decode(executionId, body))
+  })
   return yield* Effect.scoped(received)
 })
