@@ -1,7 +1,8 @@
-import { createServer, type Server } from "node:http"
-import { HttpServer, type HttpServerError } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer, Predicate, Schedule, Schema } from "effect"
+import type { Server } from "node:http"
+import { FileSystem, HttpServer, type HttpServerError } from "@effect/platform"
+import { NodeContext, NodeHttpServer } from "@effect/platform-node"
+import { Effect, Layer, Option, Predicate, Schedule, Schema } from "effect"
+import { boundedServer } from "./ConnectionBounds.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
 
 /** The server cannot listen where the settings say. */
@@ -52,15 +53,49 @@ const close = (server: Server) =>
     Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
   )
 
+const mostConnections = 10_000
+/** What Linux gives a process unless told otherwise. */
+const usualDescriptors = 1024
+
+/** Sandboxes, files and the database need descriptors too. */
+const connectionsFor = (descriptors: number) => Math.min(mostConnections, Math.floor(descriptors / 2))
+
+const descriptors = Effect.flatMap(FileSystem.FileSystem, (files) =>
+  files.readFileString("/proc/self/limits")
+).pipe(
+  Effect.map((limits) => Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.MAX_SAFE_INTEGER)),
+  Effect.orElseSucceed(() => usualDescriptors)
+)
+
+const aDrop = (server: Server) =>
+  Effect.async<void>((resume) => {
+    server.once("drop", () => resume(Effect.void))
+  })
+
+/** Says at most once a minute that connections are turned away. */
+const tellDrops = (server: Server, connections: number) =>
+  aDrop(server).pipe(
+    Effect.zipRight(
+      Effect.logWarning(`Connections are turned away: there are ${connections} (SANDBOX_MAX_CONNECTIONS)`)
+    ),
+    Effect.zipRight(Effect.sleep("1 minute")),
+    Effect.forever
+  )
+
 const listening = Effect.gen(function* () {
-  const { host, port } = yield* ServerConfig
-  const server = createServer()
+  const { host, maxConnections, port, requestTimeout } = yield* ServerConfig
+  const connections = yield* Option.match(maxConnections, {
+    onNone: () => Effect.map(descriptors, connectionsFor),
+    onSome: Effect.succeed
+  })
+  const server = boundedServer({ connections, requestTimeout })
   const httpServer = yield* NodeHttpServer.make(() => server, { host, port }).pipe(
     Effect.mapError(listenFailure(host, port))
   )
+  yield* Effect.forkScoped(tellDrops(server, connections))
   yield* Effect.addFinalizer(() => close(server))
   return httpServer
 })
 
 /** Listens where the settings say. */
-export const layer = Layer.scoped(HttpServer.HttpServer, listening)
+export const layer = Layer.scoped(HttpServer.HttpServer, listening).pipe(Layer.provide(NodeContext.layer))

@@ -217,7 +217,7 @@ const groupByKey = (asks: ReadonlyArray<Load.Ask>) => {
   const groups = new Map<string, Array<Load.Ask>>()
   for (const ask of asks) {
     const key = ask.request.idempotencyKey
-    if (key !== undefined) groups.set(key, [...(groups.get(key) ?? []), ask])
+    if (key) groups.set(key, [...(groups.get(key) ?? []), ask])
   }
   return [...groups.values()]
 }

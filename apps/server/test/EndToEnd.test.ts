@@ -187,7 +187,7 @@ for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline") + glob.g
   it.effect("says which languages there are", () =>
     Effect.gen(function* () {
       const { body } = yield* post('{"code": "x", "language": "cobol"}')
-      assert.match(body.error.message, /^language: expected one of python,.*bash.*, got 'cobol'$/)
+      assert.match(body.error.message, /^language: expected one of python,.*bash.*$/)
     })
   )
 

@@ -16,9 +16,17 @@ import {
 } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { BadRequest, Conflict, NotFound, StoreUnavailable } from "./ApiErrors.js"
+import {
+  BadRequest,
+  Conflict,
+  ContentTooLarge,
+  NotFound,
+  StoreUnavailable,
+  TooManyRequests,
+  UnsupportedContent
+} from "./ApiErrors.js"
 import { AdminAuthentication } from "./Authentication.js"
-import { oneOf, pageParameters, spanParameters } from "./QueryParameters.js"
+import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
 export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
   identifier: "Killed",
@@ -65,12 +73,7 @@ const withNextCursor = (operation: Record<string, unknown>) => {
 const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .setPath(anExecution)
   .setUrlParams(
-    Schema.Struct({
-      level: oneOf(EventLevel),
-      event: oneOf(EventName),
-      ...spanParameters,
-      ...pageParameters
-    })
+    query({ level: oneOf(EventLevel), event: oneOf(EventName), ...spanParameters, ...pageParameters })
   )
   .addSuccess(
     Schema.Array(ExecutionEvent.annotations({ identifier: "ExecutionEvent" })).annotations({
@@ -89,12 +92,13 @@ const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
 /** Why an execution is ended, for its log and its result. */
 export const KillReason = Schema.Struct({
   /** 1 to 200 characters; `admin_request` unless told. */
-  reason: Schema.optional(
+  reason: Schema.optionalWith(
     Schema.String.pipe(
       Schema.filter((reason) => reason.length > 0 && reason.length <= 200 && !/\p{Cc}/u.test(reason), {
         message: () => "expected 1 to 200 characters without control characters"
       })
-    )
+    ),
+    { nullable: true }
   )
 }).annotations({ identifier: "KillReason" })
 
@@ -110,6 +114,9 @@ const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .addSuccess(Killed)
   .addError(NotFound.answer)
   .addError(Conflict.answer)
+  .addError(ContentTooLarge.answer)
+  .addError(UnsupportedContent.answer)
+  .addError(TooManyRequests.answer)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Transform, withoutBody)
   .annotate(OpenApi.Summary, "End an execution, waiting or running")
@@ -118,7 +125,7 @@ const userId = Schema.optionalWith(UserId, { exact: true })
 
 const executions = HttpApiEndpoint.get("executions", "/executions")
   .setUrlParams(
-    Schema.Struct({
+    query({
       userId,
       state: oneOf(ExecutionState),
       verdict: oneOf(Verdict),
@@ -144,7 +151,7 @@ const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
   .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
 
 const usage = HttpApiEndpoint.get("usage", "/usage")
-  .setUrlParams(Schema.Struct({ userId, ...spanParameters, ...pageParameters }))
+  .setUrlParams(query({ userId, ...spanParameters, ...pageParameters }))
   .addSuccess(UsageList)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "What each user's executions used, and what that costs")
@@ -164,6 +171,9 @@ const limits = HttpApiEndpoint.get("limits", "/limits")
 const changeLimits = HttpApiEndpoint.put("changeLimits", "/limits")
   .setPayload(LimitChanges.annotations({ identifier: "LimitChanges" }))
   .addSuccess(LimitsBody)
+  .addError(ContentTooLarge.answer)
+  .addError(UnsupportedContent.answer)
+  .addError(TooManyRequests.answer)
   .annotate(OpenApi.Summary, "Change limits while the service runs")
   .annotate(
     OpenApi.Description,

@@ -1,4 +1,11 @@
-import { cut, ExecutionError, ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
+import {
+  cut,
+  ExecutionError,
+  ExecutionResult,
+  executionError,
+  type Refusal,
+  refusals
+} from "@bulkhead/domain"
 import { HttpApiError, HttpApiSchema } from "@effect/platform"
 import { type Cause, Data, Schema } from "effect"
 
@@ -47,7 +54,15 @@ const answer = <Self extends WithError>(
 
 const firstIssue = ({ issues, message }: HttpApiError.HttpApiDecodeError) => {
   const issue = issues[0]
-  return cut(issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`, 500)
+  const told = issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`
+  // What came is not repeated, and names need no quotes.
+  return cut(
+    told
+      .replace(/, actual .*$/s, "")
+      .replaceAll('" | "', ", ")
+      .replaceAll('"', ""),
+    500
+  )
 }
 
 /** 400: a parameter of the address is not of the contract's form. */
@@ -89,9 +104,24 @@ export class Conflict extends ContractError("Conflict") {
   static readonly answer = answer(409, "The execution has already ended", Conflict)
 }
 
+/** 413: the body is larger than any that the route takes. */
+export class ContentTooLarge extends ContractError("ContentTooLarge") {
+  static readonly answer = answer(413, "The body is larger than any that is taken", ContentTooLarge)
+}
+
+/** 415: the body is not JSON, or is compressed. */
+export class UnsupportedContent extends ContractError("UnsupportedContent") {
+  static readonly answer = answer(415, "The body is not JSON, or is compressed", UnsupportedContent)
+}
+
 /** 416: the range that is asked for has no bytes. */
 export class RangeNotSatisfiable extends ContractError("RangeNotSatisfiable") {
   static readonly answer = answer(416, "The range that is asked for has no bytes", RangeNotSatisfiable)
+}
+
+/** 429: too many requests are being received or wait; `Retry-After` says when to try again. */
+export class TooManyRequests extends ContractError("TooManyRequests") {
+  static readonly answer = answer(429, "Too much is being received or waits", TooManyRequests)
 }
 
 /** 500: a mistake of the server's own; its log has the cause. */
@@ -104,11 +134,12 @@ export class StoreUnavailable extends ContractError("StoreUnavailable") {
   static readonly answer = answer(503, "What is asked for cannot be read at present", StoreUnavailable)
 }
 
-const refusals = {
+const descriptions = {
   400: "The request is not of the contract's form; the message names the field",
   401: "The right caller's key is missing",
   403: "The caller may not run code",
   413: "The code or the whole request is too large",
+  415: "The body is not JSON, or is compressed",
   422: "Refused by policy, or an idempotency key that stands for something else",
   429: "A queue is full or the wait was too long; `Retry-After` says when to try again",
   502: "The sandboxes' provider failed before the program could start",
@@ -116,7 +147,7 @@ const refusals = {
 }
 
 /** Each status with which `POST /api/execute` answers when no code ran. */
-export type RefusalStatus = keyof typeof refusals
+export type RefusalStatus = keyof typeof descriptions
 
 /** `POST /api/execute` ran no code. The result says why, like any other result. */
 export class ExecutionRefused extends Data.TaggedError("ExecutionRefused")<{
@@ -137,24 +168,12 @@ export class ExecutionRefused extends Data.TaggedError("ExecutionRefused")<{
         decode: (result) => new ExecutionRefused({ status, result }),
         encode: (refused) => refused.result
       }
-    ).annotations(HttpApiSchema.annotations({ status, description: refusals[status] }))
+    ).annotations(HttpApiSchema.annotations({ status, description: descriptions[status] }))
   }
 }
 
-const statuses: Record<Refusal["_tag"], RefusalStatus> = {
-  InvalidRequest: 400,
-  PermissionDenied: 403,
-  RequestTooLarge: 413,
-  SystemAtCapacity: 429,
-  QuotaExceeded: 429,
-  QueueTimeout: 429,
-  IdempotencyConflict: 422,
-  RecordUnavailable: 503,
-  ShuttingDown: 503
-}
-
 /** The status that answers a refusal. */
-export const refusalStatus = (refusal: Refusal): RefusalStatus => statuses[refusal._tag]
+export const refusalStatus = (refusal: Refusal): RefusalStatus => refusals[refusal._tag].status
 
 /** 200 whatever came of the program, 502 when the provider failed before it could start. */
 export const resultStatus = (result: ExecutionResult): 200 | 502 =>

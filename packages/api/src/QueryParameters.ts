@@ -67,3 +67,7 @@ export const spanParameters = {
   from: Schema.optionalWith(Instant, { exact: true }),
   to: Schema.optionalWith(Instant, { exact: true })
 }
+
+/** The query of a route: who sends a parameter that it does not have is told which it has. */
+export const query = <const Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.Struct(fields).annotations({ parseOptions: { onExcessProperty: "error" } })

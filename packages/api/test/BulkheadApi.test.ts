@@ -36,7 +36,7 @@ describe("the OpenAPI document", () => {
   })
 
   it("has every answer of an execution, each in the result's shape", () => {
-    const answers = [200, 400, 401, 403, 413, 422, 429, 500, 502, 503]
+    const answers = [200, 400, 401, 403, 413, 415, 422, 429, 500, 502, 503]
     assert.sameMembers(statuses("/api/execute", "post"), answers)
     for (const status of answers.filter((status) => status !== 500)) {
       assert.include(schemaOf("/api/execute", "post", status), "#/components/schemas/ExecutionResult")
@@ -54,10 +54,17 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(statuses("/api/sandbox/usage", "get"), [200, 400, 401, 500, 503])
     assert.sameMembers(statuses("/api/sandbox/audit/verify", "get"), [200, 400, 401, 500, 503])
-    assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 500, 503])
-    for (const status of [400, 401, 404, 409, 500, 503]) {
+    assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 413, 415, 429, 500, 503])
+    for (const status of [400, 401, 404, 409, 413, 415, 429, 500, 503]) {
       assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")
     }
+  })
+
+  it("has the table of all codes", () => {
+    assert.include(
+      JSON.stringify(OpenApi.fromApi(BulkheadApi)),
+      JSON.stringify(Domain.errorTable).slice(1, -1)
+    )
   })
 
   const artifact = "/api/executions/{executionId}/artifacts/{name}"
@@ -116,6 +123,7 @@ describe("the status of an execution's answer", () => {
       [new Domain.InvalidRequest(fields), 400],
       [new Domain.PermissionDenied(fields), 403],
       [new Domain.RequestTooLarge(fields), 413],
+      [new Domain.UnsupportedMediaType(fields), 415],
       [new Domain.SystemAtCapacity(fields), 429],
       [new Domain.QuotaExceeded(fields), 429],
       [new Domain.QueueTimeout(fields), 429],

@@ -24,11 +24,21 @@ const mostInAll = 500
 export const cut = (text: string, most: number = mostRepeated): string =>
   text.length <= most ? text : `${text.slice(0, most)}…`
 
+/** The kind of a value. Never the value itself, which may be a secret. */
 const describe = (value: unknown): string => {
-  if (typeof value === "string") return `'${cut(value)}'`
+  if (value === null) return "null"
   if (Array.isArray(value)) return "an array"
-  return typeof value === "object" && value !== null ? "an object" : cut(String(value))
+  return typeof value === "object" ? "an object" : `a ${typeof value}`
 }
+
+const unprintable = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+/** A name as it may be shown to people: cut when it is long, and with what cannot be seen escaped. */
+export const shownName = (name: PropertyKey): string =>
+  cut(String(name)).replaceAll(
+    unprintable,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+  )
 
 /** What a schema takes, in a few words: as it describes itself, without the parts it is made of. */
 const wordsFor = (ast: SchemaAST.AST): string =>
@@ -45,6 +55,9 @@ const saidBy = (issue: ParseResult.Type): string | undefined => {
     () => issue.message
   )
 }
+
+const isAbsence = (ast: SchemaAST.AST) =>
+  SchemaAST.isUndefinedKeyword(ast) || (SchemaAST.isLiteral(ast) && ast.literal === null)
 
 const faultsIn = (issue: ParseResult.ParseIssue, path: Found["path"]): ReadonlyArray<Found> => {
   const { actual } = issue
@@ -65,14 +78,13 @@ const faultsIn = (issue: ParseResult.ParseIssue, path: Found["path"]): ReadonlyA
     case "Type": {
       const said = saidBy(issue)
       if (said !== undefined) return [{ path, actual, said }]
-      // That a field may be left out is no news to who has sent it.
-      return SchemaAST.isUndefinedKeyword(issue.ast) ? [] : [{ path, actual, wanted: wordsFor(issue.ast) }]
+      // That a field may be left out, or be null, is no news to who has sent something else.
+      return isAbsence(issue.ast) ? [] : [{ path, actual, wanted: wordsFor(issue.ast) }]
     }
   }
 }
 
-const fieldOf = (path: Found["path"]) =>
-  cut(path.map((name) => cut(String(name))).join("."), 3 * mostRepeated)
+const fieldOf = (path: Found["path"]) => cut(path.map(shownName).join("."), 3 * mostRepeated)
 
 /** Of the ways in which the value could have been right, the one that came nearest is the deepest. */
 const nearest = (found: ReadonlyArray<Found>) => {

@@ -36,6 +36,9 @@ export const LimitsSchema = Schema.Struct({
   /** Executions that may wait for a sandbox, in all and for one user. */
   maxQueued: whole("executions", 0),
   maxQueuedPerUser: whole("executions", 0),
+  /** MB of requests that are being received or wait, of all users and of one. */
+  maxQueuedMB: whole("MB"),
+  maxUserQueuedMB: whole("MB"),
   /** Longest wait for a sandbox, in seconds. */
   maxQueueWait: seconds,
   maxCodeBytes: whole("bytes"),
@@ -85,6 +88,8 @@ export const defaultLimits: LimitValues = {
   maxSandboxesPerUser: 5,
   maxQueued: 500,
   maxQueuedPerUser: 50,
+  maxQueuedMB: 96,
+  maxUserQueuedMB: 32,
   maxQueueWait: 60,
   maxCodeBytes: 1_048_576,
   maxOutputBytes: 1_048_576,

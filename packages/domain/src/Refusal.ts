@@ -20,16 +20,22 @@ export class RequestTooLarge extends Schema.TaggedError<RequestTooLarge>()("Requ
   field: Schema.String
 }) {}
 
+/** The body is of a kind or an encoding that is not taken. */
+export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()(
+  "UnsupportedMediaType",
+  refused
+) {}
+
 /** The caller may not run code. */
 export class PermissionDenied extends Schema.TaggedError<PermissionDenied>()("PermissionDenied", refused) {}
 
-/** The queue in front of the sandboxes is full. */
+/** The queue in front of the sandboxes is full, or has as many bytes as it may have. */
 export class SystemAtCapacity extends Schema.TaggedError<SystemAtCapacity>()("SystemAtCapacity", {
   ...refused,
   ...retryAfter
 }) {}
 
-/** The user has as many executions as one user may have, running and waiting. */
+/** The user has as many executions that wait, or bytes of them, as one user may have, or has spent the budget. */
 export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
   ...refused,
   ...retryAfter
@@ -63,6 +69,7 @@ export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDo
 export type Refusal =
   | InvalidRequest
   | RequestTooLarge
+  | UnsupportedMediaType
   | PermissionDenied
   | SystemAtCapacity
   | QuotaExceeded
@@ -71,21 +78,29 @@ export type Refusal =
   | RecordUnavailable
   | ShuttingDown
 
-const codes: Record<Refusal["_tag"], ErrorCode> = {
-  InvalidRequest: "INVALID_REQUEST",
-  RequestTooLarge: "INVALID_REQUEST",
-  PermissionDenied: "PERMISSION_DENIED",
-  SystemAtCapacity: "SYSTEM_AT_CAPACITY",
-  QuotaExceeded: "QUOTA_EXCEEDED",
-  QueueTimeout: "QUEUE_TIMEOUT",
-  IdempotencyConflict: "INVALID_REQUEST",
-  RecordUnavailable: "INTERNAL_ERROR",
-  ShuttingDown: "SANDBOX_BUSY"
+interface RefusalFacts {
+  readonly code: ErrorCode
+  /** HTTP status of the answer. */
+  readonly status: 400 | 403 | 413 | 415 | 422 | 429 | 503
 }
+
+/** What each refusal is answered with. Those that say when to try again have a code that is retryable. */
+export const refusals = {
+  InvalidRequest: { code: "INVALID_REQUEST", status: 400 },
+  RequestTooLarge: { code: "INVALID_REQUEST", status: 413 },
+  UnsupportedMediaType: { code: "INVALID_REQUEST", status: 415 },
+  PermissionDenied: { code: "PERMISSION_DENIED", status: 403 },
+  SystemAtCapacity: { code: "SYSTEM_AT_CAPACITY", status: 429 },
+  QuotaExceeded: { code: "QUOTA_EXCEEDED", status: 429 },
+  QueueTimeout: { code: "QUEUE_TIMEOUT", status: 429 },
+  IdempotencyConflict: { code: "CONFLICT", status: 422 },
+  RecordUnavailable: { code: "RECORD_UNAVAILABLE", status: 503 },
+  ShuttingDown: { code: "SANDBOX_BUSY", status: 503 }
+} as const satisfies Record<Refusal["_tag"], RefusalFacts>
 
 /** The refusal as the error of a result. */
 export const refusalError = (refusal: Refusal): ExecutionError =>
-  executionError(codes[refusal._tag], refusal.message)
+  executionError(refusals[refusal._tag].code, refusal.message)
 
 /** No execution has this id. */
 export class ExecutionNotFound extends Schema.TaggedError<ExecutionNotFound>()("ExecutionNotFound", {

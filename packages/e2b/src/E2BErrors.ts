@@ -86,8 +86,14 @@ export const table: ReadonlyArray<Row> = [
     name: "our credentials are refused",
     types: [AuthenticationError],
     statuses: [401, 403],
-    rpc: ["unauthenticated", "permission_denied"],
+    rpc: ["unauthenticated"],
     code: "PERMISSION_DENIED"
+  },
+  {
+    name: "the sandbox's own system refuses, as when a program has shut its home",
+    rpc: ["permission_denied"],
+    code: "INTERNAL_ERROR",
+    message: "A permission is missing in the sandbox"
   },
   {
     name: "our rate is limited",

@@ -158,6 +158,11 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
     rejected: { output: "it cannot be opened" }
   },
   {
+    name: "a home that nobody may enter",
+    program: 'put("a.txt", "a"); os.chmod("..", 0)',
+    rejected: { output: "a permission is missing in the sandbox" }
+  },
+  {
     name: "an output directory that is a link further up",
     program:
       'os.chdir(".."); os.rename("output", "real"); os.mkdir("output"); os.rename("output", "other"); os.symlink("real", "output"); put("real/a.txt", "a")',

@@ -254,7 +254,7 @@ const connectCodes: ReadonlyArray<readonly [string, Verdict, Verdict]> = [
   ["deadline_exceeded", late, outOfTime],
   ["not_found", internal, internal],
   ["already_exists", internal, internal],
-  ["permission_denied", denied, denied],
+  ["permission_denied", internal, internal],
   ["resource_exhausted", limited, limited],
   ["failed_precondition", internal, internal],
   ["aborted", lost, lost],

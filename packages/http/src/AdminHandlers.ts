@@ -3,9 +3,11 @@ import {
   BadRequest,
   type BulkheadApi,
   Conflict,
+  ContentTooLarge,
   KillReason,
   NotFound,
-  StoreUnavailable
+  TooManyRequests,
+  UnsupportedContent
 } from "@bulkhead/api"
 import {
   type ExecutionEnded,
@@ -15,13 +17,17 @@ import {
   executionError,
   faultOf,
   type LimitChanges,
-  type Page
+  type Page,
+  type Refusal,
+  refusalError,
+  shownName
 } from "@bulkhead/domain"
-import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
-import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Effect, Schema } from "effect"
+import { SandboxService } from "@bulkhead/sandbox"
+import { HttpApiBuilder, HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Schema } from "effect"
+import * as RequestBody from "./body/RequestBody.js"
 import * as Handlers from "./Handlers.js"
-import * as RequestBody from "./RequestBody.js"
+import * as Refusals from "./Refusals.js"
 
 const known = (executionId: string) =>
   Schema.is(ExecutionId)(executionId)
@@ -29,39 +35,56 @@ const known = (executionId: string) =>
     : new ExecutionNotFound({ executionId: executionId.slice(0, 69) })
 
 const notFound = ({ message }: ExecutionNotFound) =>
-  new NotFound({ error: executionError("INVALID_REQUEST", message) })
+  new NotFound({ error: executionError("NOT_FOUND", message) })
 
-const conflict = ({ message }: ExecutionEnded) =>
-  new Conflict({ error: executionError("INVALID_REQUEST", message) })
+const conflict = ({ message }: ExecutionEnded) => new Conflict({ error: executionError("CONFLICT", message) })
 
 const badRequest = ({ message }: { readonly message: string }) =>
   new BadRequest({ error: executionError("INVALID_REQUEST", message) })
 
 const unreadable = (failure: StoreFailure) =>
-  Effect.zipRight(
-    Effect.logError("The record of executions cannot be read", Cause.fail(failure)),
-    new StoreUnavailable({
-      error: executionError(
-        "INTERNAL_ERROR",
-        ["The record of executions cannot be read at present", failure.reason].filter(Boolean).join(": ")
-      )
-    })
-  )
+  Refusals.unreadable("The record of executions", failure.reason)(failure)
 
 /** Bytes; more than any body of these routes needs. */
 const largestBody = 64 * 1024
 
-const jsonOf = (request: HttpServerRequest.HttpServerRequest) =>
-  Effect.mapError(RequestBody.json(request, largestBody), badRequest)
+const refused = (
+  refusal: Refusal
+): Effect.Effect<never, BadRequest | ContentTooLarge | TooManyRequests | UnsupportedContent> => {
+  const error = refusalError(refusal)
+  switch (refusal._tag) {
+    case "RequestTooLarge":
+      return new ContentTooLarge({ error })
+    case "UnsupportedMediaType":
+      return new UnsupportedContent({ error })
+    case "SystemAtCapacity":
+      return Effect.zipRight(Refusals.retryAfter(refusal.retryAfter), new TooManyRequests({ error }))
+    default:
+      return new BadRequest({ error })
+  }
+}
+
+const jsonOf = (request: HttpServerRequest.HttpServerRequest, receive: RequestBody.ReadOptions["receive"]) =>
+  Effect.catchAll(RequestBody.json(request, { largest: largestBody, receive }), refused)
 
 const decodeReason = Schema.decodeUnknown(KillReason, { onExcessProperty: "error" })
 
 /** A request without a body gives no reason. */
-const killReason = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+const killReason = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  receive: RequestBody.ReadOptions["receive"]
+) {
   if (request.headers["content-type"] === undefined) return "admin_request"
-  const body = yield* jsonOf(request)
+  const body = yield* jsonOf(request, receive)
   const { reason } = yield* Effect.mapError(decodeReason(body), (error) => badRequest(faultOf(error, "body")))
   return reason ?? "admin_request"
+})
+
+/** For routes without parameters. */
+const noQuery = Effect.gen(function* () {
+  const [first] = Object.keys(yield* HttpServerRequest.ParsedSearchParams)
+  if (first === undefined) return
+  return yield* badRequest({ message: `${shownName(first)}: is unexpected, expected no parameters` })
 })
 
 const addNextCursor = (cursor: string) =>
@@ -80,8 +103,8 @@ const build = (api: typeof BulkheadApi) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
       return handlers
-        .handle("metrics", () => service.getSystemMetrics)
-        .handle("userMetrics", ({ path }) => service.getUserMetrics(path.userId))
+        .handle("metrics", () => Effect.zipRight(noQuery, service.getSystemMetrics))
+        .handle("userMetrics", ({ path }) => Effect.zipRight(noQuery, service.getUserMetrics(path.userId)))
         .handle("logs", ({ path, urlParams: query }) =>
           Effect.flatMap(known(path.executionId), (id) =>
             query.limit === undefined && query.cursor === undefined
@@ -90,7 +113,7 @@ const build = (api: typeof BulkheadApi) =>
           ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
         )
         .handleRaw("kill", ({ path, request }) =>
-          Effect.all([known(path.executionId), killReason(request)]).pipe(
+          Effect.all([known(path.executionId), killReason(request, service.receive), noQuery]).pipe(
             Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
             Effect.as({ success: true as const }),
             Effect.catchTags({
@@ -100,15 +123,15 @@ const build = (api: typeof BulkheadApi) =>
             })
           )
         )
-        .handle("limits", () => service.limits)
+        .handle("limits", () => Effect.zipRight(noQuery, service.limits))
         .handleRaw("changeLimits", ({ request }) =>
-          Effect.flatMap(jsonOf(request), (changes) =>
+          Effect.flatMap(Effect.zipRight(noQuery, jsonOf(request, service.receive)), (changes) =>
             // The service validates them.
             Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
           )
         )
         .handle("execution", ({ path }) =>
-          Effect.flatMap(known(path.executionId), service.getExecution).pipe(
+          Effect.flatMap(Effect.zipRight(noQuery, known(path.executionId)), service.getExecution).pipe(
             Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
           )
         )
@@ -124,7 +147,9 @@ const build = (api: typeof BulkheadApi) =>
             Effect.catchTag("StoreFailure", unreadable)
           )
         )
-        .handle("verifyAudit", () => Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
+        .handle("verifyAudit", () =>
+          Effect.zipRight(noQuery, Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
+        )
     })
   )
 

@@ -18,6 +18,7 @@ import * as ExecuteHandlers from "./ExecuteHandlers.js"
 import * as HealthHandlers from "./HealthHandlers.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
+import * as Routes from "./Routes.js"
 
 export type { MountOptions } from "./Prefix.js"
 
@@ -33,6 +34,7 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
   const api = BulkheadExecuteApi.prefix(prefix || "/")
   return {
     prefix,
+    known: Routes.of(api),
     routes: HttpLayerRouter.addHttpApi(api).pipe(
       Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
     ),
@@ -47,6 +49,7 @@ const admin = (prefix: Prefix.Path | ""): Mount.Part<Admin> => {
   const api = BulkheadAdminApi.prefix(prefix || "/")
   return {
     prefix,
+    known: Routes.of(api),
     routes: Layer.provide(HttpLayerRouter.addHttpApi(api), AdminHandlers.layer(api)),
     services: Effect.map(Effect.context<Admin>(), Context.pick(SandboxService, AdminAuthentication))
   }
@@ -56,6 +59,7 @@ const health = (prefix: Prefix.Path | ""): Mount.Part<SandboxService> => {
   const api = BulkheadHealthApi.prefix(prefix || "/")
   return {
     prefix,
+    known: Routes.of(api),
     routes: Layer.provide(HttpLayerRouter.addHttpApi(api), HealthHandlers.layer(api)),
     services: Effect.map(Effect.context<SandboxService>(), Context.pick(SandboxService))
   }
@@ -63,6 +67,7 @@ const health = (prefix: Prefix.Path | ""): Mount.Part<SandboxService> => {
 
 const docs = (prefix: Prefix.Path | "", api: HttpApi.HttpApi.Any): Mount.Part<never> => ({
   prefix,
+  known: Object.values(docsPaths).map((path) => ({ method: "GET", path: Prefix.under(prefix)(path) })),
   // `Any` has no methods.
   routes: Docs.layer((api as HttpApi.HttpApi.AnyWithProps).prefix(prefix || "/"), {
     contract: Prefix.under(prefix)(docsPaths.contract),
@@ -71,13 +76,16 @@ const docs = (prefix: Prefix.Path | "", api: HttpApi.HttpApi.Any): Mount.Part<ne
   services: Effect.succeed(Context.empty())
 })
 
+const contractDocs = (prefix: Prefix.Path | "") => docs(prefix, BulkheadApi)
+
 const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
   prefix,
+  known: [execute, admin, health, contractDocs].flatMap((part) => part(prefix).known),
   routes: Layer.mergeAll(
     execute(prefix).routes,
     admin(prefix).routes,
     health(prefix).routes,
-    docs(prefix, BulkheadApi).routes
+    contractDocs(prefix).routes
   ),
   services: Effect.map(
     Effect.context<Admin | Execute>(),

@@ -17,12 +17,12 @@ import {
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Predicate } from "effect"
+import * as RequestBody from "./body/RequestBody.js"
 import * as Handlers from "./Handlers.js"
 import { freshId } from "./Refusals.js"
-import * as RequestBody from "./RequestBody.js"
 
 /** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
-const bodyBytesPerCodeByte = 8
+const bodyBytesPerCodeByte = 12
 
 const respond = (
   status: 200 | RefusalStatus,
@@ -54,14 +54,9 @@ const withKey = (
 ): Effect.Effect<unknown, InvalidRequest> => {
   const key = headers["idempotency-key"]
   if (key === undefined || !Predicate.isReadonlyRecord(body)) return Effect.succeed(body)
-  const { idempotencyKey = key } = body
+  const idempotencyKey = body.idempotencyKey ?? key
   return idempotencyKey === key ? Effect.succeed({ ...body, idempotencyKey }) : anotherKey
 }
-
-const optionsOf = Option.match({
-  onNone: () => undefined,
-  onSome: <UserId>(userId: UserId) => ({ userId })
-})
 
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "execute", (handlers) =>
@@ -69,14 +64,14 @@ const build = (api: typeof BulkheadApi) =>
       const service = yield* SandboxService
       return handlers.handleRaw("execute", ({ request }) =>
         Effect.gen(function* () {
-          const caller = yield* Caller
+          const userId = Option.getOrUndefined((yield* Caller).userId)
           const { maxCodeBytes } = yield* service.limits
-          const body = yield* withKey(
-            yield* RequestBody.json(request, maxCodeBytes * bodyBytesPerCodeByte),
-            request
+          const largest = maxCodeBytes * bodyBytesPerCodeByte
+          const result = yield* RequestBody.json(request, { largest, receive: service.receive, userId }).pipe(
+            Effect.flatMap((body) => withKey(body, request)),
+            // The service validates it.
+            Effect.flatMap((body) => service.execute(body as ExecutionRequestInput, userId && { userId }))
           )
-          // The service validates it.
-          const result = yield* service.execute(body as ExecutionRequestInput, optionsOf(caller.userId))
           return yield* respond(resultStatus(result), result)
         }).pipe(Effect.catchAll(refuse))
       )

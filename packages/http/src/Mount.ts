@@ -1,12 +1,16 @@
-import { HttpLayerRouter, type HttpRouter, HttpServer } from "@effect/platform"
+import { HttpLayerRouter, type HttpRouter, HttpServer, HttpServerRequest } from "@effect/platform"
 import { type Context, Effect, Layer } from "effect"
 import * as ArtifactPath from "./artifacts/ArtifactPath.js"
 import * as Fallback from "./Fallback.js"
+import * as Lingering from "./Lingering.js"
 import type { Path } from "./Prefix.js"
+import type { Route } from "./Routes.js"
 
 /** A part of the contract under a prefix. */
 export interface Part<R> {
   readonly prefix: Path | ""
+  /** What there is, for who asks with a method that is not. */
+  readonly known: ReadonlyArray<Route>
   readonly routes: Layer.Layer<
     never,
     never,
@@ -25,7 +29,7 @@ const newRouter = Effect.provideService(HttpLayerRouter.make, HttpLayerRouter.Ro
  * Answers every request in the contract's form. Has a router of its own, which shares nothing with that of the app it
  * is mounted in: neither settings nor routes, nor middleware, which would count twice.
  */
-export const app = Effect.fnUntraced(function* <R>({ prefix, routes, services }: Part<R>) {
+export const app = Effect.fnUntraced(function* <R>({ known, prefix, routes, services }: Part<R>) {
   const router = yield* newRouter
   const memoMap = yield* Layer.makeMemoMap
   const scope = yield* Effect.scope
@@ -35,8 +39,11 @@ export const app = Effect.fnUntraced(function* <R>({ prefix, routes, services }:
     Layer.buildWithMemoMap(memoMap, scope),
     Effect.mapInputContext((_: Context.Context<never>) => context)
   )
-  return ArtifactPath.encode(prefix)(router.asHttpEffect()).pipe(
-    Effect.catchAllCause(Fallback.answer),
+  const answered = Effect.catchAllCause(router.asHttpEffect(), Fallback.answer(known))
+  return ArtifactPath.encode(prefix)(answered).pipe(
+    Effect.zipWith(HttpServerRequest.HttpServerRequest, (response, request) =>
+      Lingering.until(request, response)
+    ),
     // The scope of a request is over with its handler: what is sent as a stream holds what it needs itself.
     Effect.scoped
   )

@@ -86,7 +86,7 @@ describe("the admin routes", () => {
 
   it.effect("an execution that nobody knows", () =>
     Effect.gen(function* () {
-      assertError(yield* get("/api/sandbox/executions/exec_2"), 404, "INVALID_REQUEST", /exec_1/)
+      assertError(yield* get("/api/sandbox/executions/exec_2"), 404, "NOT_FOUND", /exec_1/)
     }).pipe(serve({ getExecution: () => notFound }))
   )
 
@@ -115,8 +115,8 @@ describe("the admin routes", () => {
   it.effect("logs", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(json(yield* get("/api/sandbox/logs/exec_1")), [event])
-      assertError(yield* get("/api/sandbox/logs/exec_2"), 404, "INVALID_REQUEST", /'exec_1'/)
-      assertError(yield* get("/api/sandbox/logs/..%2Fetc"), 404, "INVALID_REQUEST", /'..\/etc'/)
+      assertError(yield* get("/api/sandbox/logs/exec_2"), 404, "NOT_FOUND", /'exec_1'/)
+      assertError(yield* get("/api/sandbox/logs/..%2Fetc"), 404, "NOT_FOUND", /'..\/etc'/)
     }).pipe(
       serve({ getLogs: (id) => (id === executionId ? Effect.succeed([event]) : Effect.fail(notFound)) })
     )
@@ -125,8 +125,8 @@ describe("the admin routes", () => {
   it.effect("kill", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(json(yield* post("/api/sandbox/kill/exec_1")), { success: true })
-      assertError(yield* post("/api/sandbox/kill/exec_2"), 409, "INVALID_REQUEST", /already ended/)
-      assertError(yield* post("/api/sandbox/kill/exec_3"), 404, "INVALID_REQUEST", /No execution/)
+      assertError(yield* post("/api/sandbox/kill/exec_2"), 409, "CONFLICT", /already ended/)
+      assertError(yield* post("/api/sandbox/kill/exec_3"), 404, "NOT_FOUND", /No execution/)
     }).pipe(
       serve({
         killExecution: (id) =>
@@ -369,9 +369,14 @@ describe("the admin routes", () => {
           "audit/verify"
         ]) {
           const answer = yield* get(`/api/sandbox/${path}`)
-          assertError(answer, 503, "INTERNAL_ERROR", /^The record of executions cannot be read at present$/)
+          assertError(
+            answer,
+            503,
+            "RECORD_UNAVAILABLE",
+            /^The record of executions cannot be read at present$/
+          )
         }
-        assertError(yield* post("/api/sandbox/kill/exec_1"), 503, "INTERNAL_ERROR", /^The record/)
+        assertError(yield* post("/api/sandbox/kill/exec_1"), 503, "RECORD_UNAVAILABLE", /^The record/)
       }).pipe(
         serve({
           getLogs: () => failure,
@@ -495,20 +500,93 @@ describe("what is not there", () => {
       const requests = [
         ["GET", "/"],
         ["GET", "/nowhere?secret=1"],
-        ["GET", "/api/execute"],
-        ["PUT", "/api/execute"],
-        ["DELETE", "/api/sandbox/metrics"],
-        ["GET", "/api/sandbox/kill/exec_1"],
         ["GET", "/%zz"],
         ["GET", "/../../etc/passwd"],
         ["GET", `/api/sandbox/logs/${"a".repeat(2000)}`]
       ] as const
       for (const [method, path] of requests) {
         const answer = yield* send(path, { method, headers: asAdmin })
-        assertError(answer, 404, "INVALID_REQUEST", new RegExp(`^No route for ${method} /`))
+        assertError(answer, 404, "NOT_FOUND", new RegExp(`^No route for ${method} /`))
         assert.notInclude(answer.text, "secret")
       }
       assert.strictEqual((yield* send("/nowhere", { method: "HEAD" })).status, 404)
+    }).pipe(serve())
+  )
+
+  it.effect("a method that a path does not take is told with those that it takes", () =>
+    Effect.gen(function* () {
+      const requests = [
+        ["GET", "/api/execute", "POST"],
+        ["PUT", "/api/execute?secret=1", "POST"],
+        ["OPTIONS", "/api/execute", "POST"],
+        ["DELETE", "/api/sandbox/metrics", "GET, HEAD"],
+        ["POST", "/api/sandbox/limits", "GET, HEAD, PUT"],
+        ["GET", "/api/sandbox/kill/exec_1", "POST"],
+        ["POST", "/api/executions/exec_1/artifacts/a%2Fb", "GET, HEAD"],
+        ["POST", "/api/executions/exec_1/artifacts/a/b", "GET, HEAD"],
+        ["PATCH", "/health", "GET, HEAD"],
+        ["POST", "/docs", "GET, HEAD"]
+      ] as const
+      for (const [method, path, allow] of requests) {
+        const answer = yield* send(path, { method, headers: asAdmin })
+        assertError(answer, 405, "INVALID_REQUEST", new RegExp(`^method: expected ${allow} for /`))
+        assert.strictEqual(answer.headers.get("allow"), allow)
+        assert.notInclude(answer.text, "secret")
+      }
+    }).pipe(serve())
+  )
+
+  it.effect("a query parameter that a route does not have is refused by its name", () =>
+    Effect.gen(function* () {
+      const bare = ["metrics", "metrics/alice", "limits", "executions/exec_1", "audit/verify"]
+      for (const path of bare) {
+        const answer = yield* send(`/api/sandbox/${path}?user=alice`, { headers: asAdmin })
+        assertError(answer, 400, "INVALID_REQUEST", /^user: is unexpected, expected no parameters$/)
+      }
+      for (const [method, path] of [
+        ["POST", "kill/exec_1"],
+        ["PUT", "limits"]
+      ] as const) {
+        const answer = yield* send(`/api/sandbox/${path}?force=1`, {
+          method,
+          headers: { ...asAdmin, "content-type": "application/json" },
+          body: "{}"
+        })
+        assertError(answer, 400, "INVALID_REQUEST", /^force: is unexpected, expected no parameters$/)
+      }
+      for (const [path, known] of [
+        ["executions", "userId, state, verdict, from, to, cursor, limit"],
+        ["usage", "userId, from, to, cursor, limit"],
+        ["logs/exec_1", "level, event, from, to, cursor, limit"]
+      ] as const) {
+        const answer = yield* send(`/api/sandbox/${path}?user=${"secret".repeat(900)}`, { headers: asAdmin })
+        assertError(answer, 400, "INVALID_REQUEST", new RegExp(`^user: is unexpected, expected: ${known}$`))
+      }
+      assert.strictEqual((yield* send("/api/sandbox/usage?user=1")).status, 401)
+    }).pipe(serve())
+  )
+
+  it.effect("a body of another kind, or one that is too large, is refused as such", () =>
+    Effect.gen(function* () {
+      const put = (type: string, body: string) =>
+        send("/api/sandbox/limits", { method: "PUT", headers: { ...asAdmin, "content-type": type }, body })
+      assertError(yield* put("text/plain", "{}"), 415, "INVALID_REQUEST", /^content-type: /)
+      const large = JSON.stringify("x".repeat(70_000))
+      assertError(yield* put("application/json", large), 413, "INVALID_REQUEST", /at most 65536 bytes$/)
+      const deep = "[".repeat(60_000)
+      assertError(
+        yield* put("application/json", deep),
+        400,
+        "INVALID_REQUEST",
+        /^body: expected at most 16 levels/
+      )
+      const many = `{"maxQueued":[${"1,".repeat(10_000)}1]}`
+      assertError(
+        yield* put("application/json", many),
+        400,
+        "INVALID_REQUEST",
+        /^maxQueued: expected at most 8192 /
+      )
     }).pipe(serve())
   )
 })

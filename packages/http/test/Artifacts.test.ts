@@ -279,12 +279,13 @@ describe("an artifact that cannot be read", () => {
             assert.deepStrictEqual(json(answer), {
               success: false,
               error: {
-                code: "INTERNAL_ERROR",
+                code: "RECORD_UNAVAILABLE",
                 message: "The artifact cannot be read at present",
                 category: "internal",
-                retryable: false
+                retryable: true
               }
             })
+            assert.strictEqual(answer.headers.get("retry-after"), "5")
           }).pipe(Effect.provide(server))
         )
         assert.match(lines.join("\n"), /EIO|expected 10 bytes/)

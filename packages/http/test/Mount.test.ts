@@ -90,7 +90,7 @@ describe("the contract under a prefix", () => {
       for (const path of ["/bulkhead", "/bulkhead/", "/bulkhead/nowhere", "/bulkhead/api/sandbox/nowhere"]) {
         assertContract(yield* send(path, admin), 404, new RegExp(`^No route for GET ${path}$`))
       }
-      assertContract(yield* send("/bulkhead/health", { method: "POST" }), 404, /^No route for POST/)
+      assertContract(yield* send("/bulkhead/health", { method: "POST" }), 405, /^method: expected GET, HEAD /)
       assertContract(yield* send("/bulkhead/api/sandbox/limits"), 401, /admin token/)
       assertContract(yield* send("/bulkhead/api/sandbox/executions?limit=0", admin), 400, /^limit: /)
       assertContract(yield* send("/bulkhead/api/sandbox/metrics", admin), 500, /its log says why/)
@@ -198,7 +198,7 @@ describe("one half", () => {
       assert.strictEqual((yield* execute("/run/api/execute")).status, 200)
       const artifact = `/run/api/executions/${executionId}/artifacts/${name}`
       assert.strictEqual((yield* send(artifact, { headers: asAlice })).text, "0123456789")
-      assertContract(yield* send("/run/api/execute", { headers: asAlice }), 404, /^No route for GET/)
+      assertContract(yield* send("/run/api/execute", { headers: asAlice }), 405, /^method: expected POST /)
       assertOwn404(yield* send("/run/api/sandbox/limits", { headers: asAdmin }))
     }).pipe(app(BulkheadHttp.layerExecute({ prefix: "/run" }).pipe(Layer.provide(contract))))
   )

@@ -10,6 +10,7 @@ const unmeant = (call: string) => Effect.dieMessage(`SandboxService.${call} was 
 export const layer = (service: Partial<Service> = {}) =>
   Layer.succeed(SandboxService, {
     execute: () => unmeant("execute"),
+    receive: () => Effect.void,
     canStartExecution: () => unmeant("canStartExecution"),
     startExecution: () => unmeant("startExecution"),
     endExecution: () => unmeant("endExecution"),

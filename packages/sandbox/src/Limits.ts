@@ -8,7 +8,18 @@ import {
   LimitsSchema,
   type LimitValues
 } from "@bulkhead/domain"
-import { Config, ConfigError, Context, Effect, Either, Layer, ParseResult, Schema } from "effect"
+import {
+  Config,
+  ConfigError,
+  Context,
+  Effect,
+  Either,
+  Layer,
+  ParseResult,
+  Predicate,
+  Record,
+  Schema
+} from "effect"
 
 export { defaultLimits, type LimitValues }
 
@@ -31,6 +42,8 @@ const meanings: Record<keyof LimitValues, string> = {
   maxSandboxesPerUser: "executions at once, of one user",
   maxQueued: "executions that may wait, of all users",
   maxQueuedPerUser: "executions that may wait, of one user",
+  maxQueuedMB: "MB of requests that are being received or wait, of all users",
+  maxUserQueuedMB: "MB of requests that are being received or wait, of one user",
   maxQueueWait: "longest wait in the queue, in seconds",
   maxCodeBytes: "bytes of code",
   maxOutputBytes: "bytes of each output stream that a result keeps, head and tail",
@@ -122,9 +135,13 @@ const decodeChanges = Schema.decodeUnknownEither(LimitChanges, { onExcessPropert
 
 const isFixed = (limit: string) => fixedLimits.some((fixed) => fixed === limit)
 
+/** Who writes every limit they know has null for those that stay. */
+const withoutNulls = (changes: unknown) =>
+  Predicate.isReadonlyRecord(changes) ? Record.filter(changes, Predicate.isNotNull) : changes
+
 /** The limits with some of them changed. Says which change is refused, and why. */
 export const change = (current: LimitValues, changes: unknown): Either.Either<LimitValues, LimitsRefused> =>
-  decodeChanges(changes).pipe(
+  decodeChanges(withoutNulls(changes)).pipe(
     Either.mapLeft((error) => {
       const { field, message } = faultOf(error, "limits")
       return new LimitsRefused({

@@ -16,15 +16,18 @@ import {
   largestPage,
   type Page,
   type PageRequest,
+  type QuotaExceeded,
   type Readiness,
   type Refusal,
+  type SystemAtCapacity,
   type SystemMetrics,
   type UserId,
   type UserMetrics,
   type UserUsage
 } from "@bulkhead/domain"
-import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, Stream } from "effect"
+import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, type Scope, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission/Admission.js"
+import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
 import { Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
@@ -69,6 +72,7 @@ const parts = [
   Idempotency,
   LimitsInForce,
   LiveExecutions,
+  RequestBudget,
   SandboxSupply,
   Toolchain
 ] as const
@@ -88,6 +92,7 @@ const ownContext = Effect.map(
 const make = Effect.gen(function* () {
   const context = yield* ownContext
   const admission = yield* Admission
+  const requestBudget = yield* RequestBudget
   const inForce = yield* LimitsInForce
   const live = yield* LiveExecutions
   const store = yield* ExecutionStore
@@ -196,6 +201,8 @@ const make = Effect.gen(function* () {
       (request: ExecutionRequestInput, options?: ExecuteOptions) => submit(request, options?.userId),
       Effect.provide(context)
     ),
+    receive: (holder, bytes) =>
+      Effect.asVoid(Effect.acquireRelease(requestBudget.take(holder, bytes), (giveBack) => giveBack)),
     canStartExecution: admission.canStart,
     startExecution: tracked.start,
     endExecution: tracked.end,
@@ -260,6 +267,14 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
       request: ExecutionRequestInput,
       options?: ExecuteOptions
     ) => Effect.Effect<ExecutionResult, Refusal>
+    /**
+     * Counts bytes of a request that is being received, until the scope closes; together with the requests that wait
+     * they may be no more than the limits allow.
+     */
+    readonly receive: (
+      holder: Holder,
+      bytes: number
+    ) => Effect.Effect<void, QuotaExceeded | SystemAtCapacity, Scope.Scope>
     /** Whether an execution of this user would start at once, and why not. */
     readonly canStartExecution: (userId: UserId) => Effect.Effect<Admissibility>
     /**
@@ -333,7 +348,12 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     Limits | ExecutionStore | IdempotencyKeys | Toolchain | Admission | SandboxSupply
   > = Layer.scoped(SandboxService, make).pipe(
     Layer.provide(
-      Layer.mergeAll(LimitsInForce.layer, LiveExecutions.layer, ExecutionLog.layer, Idempotency.layer)
+      Layer.mergeAll(
+        Layer.provideMerge(RequestBudget.layer, LimitsInForce.layer),
+        LiveExecutions.layer,
+        ExecutionLog.layer,
+        Idempotency.layer
+      )
     )
   )
 

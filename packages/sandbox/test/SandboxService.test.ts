@@ -478,23 +478,23 @@ describe("bad requests", () => {
     [[], "request: expected a JSON object, got an array"],
     [null, "request: expected a JSON object, got null"],
     [{}, "code: is missing"],
-    [{ code: 1 }, "code: expected a string, got 1"],
+    [{ code: 1 }, "code: expected a string, got a number"],
     [{ code: "1", timeoutt: 5 }, "timeoutt: is unexpected"],
-    [{ code: "1", timeout: "5" }, "timeout: expected a number, got '5'"],
-    [{ code: "1", retryOnFailure: "no" }, "retryOnFailure: expected a boolean, got 'no'"],
-    [{ code: "1", userId: 7 }, "userId: expected a string, got 7"],
+    [{ code: "1", timeout: "5" }, "timeout: expected a number, got a string"],
+    [{ code: "1", retryOnFailure: "no" }, "retryOnFailure: expected a boolean, got a string"],
+    [{ code: "1", userId: 7 }, "userId: expected a string, got a number"],
     [{ code: "1", files: file }, "files: expected an array of files, got an object"],
-    [{ code: "1", files: ["a"] }, "files.0: expected a JSON object, got 'a'"],
+    [{ code: "1", files: ["a"] }, "files.0: expected a JSON object, got a string"],
     [
       { code: "1", files: Array.from({ length: 65 }, () => file) },
       "files: expected at most 64 files, got 65"
     ],
     [
       { code: "1", files: [{ ...file, encoding: "hex" }] },
-      "files.0.encoding: expected utf8 or base64, got 'hex'"
+      "files.0.encoding: expected utf8 or base64, got a string"
     ],
     [{ code: "1", env: ["a"] }, "env: expected an object of strings, got an array"],
-    [{ code: "1", env: { A: 1 } }, "env.A: expected a string, got 1"],
+    [{ code: "1", env: { A: 1 } }, "env.A: expected a string, got a number"],
     [{ code: "1", outputDir: {} }, "outputDir: expected a string, got an object"]
   ]
   for (const [request, message] of worded) {

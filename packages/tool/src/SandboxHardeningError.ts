@@ -34,11 +34,12 @@ export type Failure =
 export const errorOf = (failure: Failure): ExecutionError => {
   switch (failure._tag) {
     case "ExecutionNotFound":
+      return executionError("NOT_FOUND", failure.message)
     case "ExecutionEnded":
     case "ExecutionExists":
-      return executionError("INVALID_REQUEST", failure.message)
+      return executionError("CONFLICT", failure.message)
     case "StoreFailure":
-      return executionError("INTERNAL_ERROR", "The record of executions cannot be read at present")
+      return executionError("RECORD_UNAVAILABLE", "The record of executions cannot be read at present")
     case "SetUpFailure":
     case "ManagerClosed":
       return executionError("INTERNAL_ERROR", failure.message)

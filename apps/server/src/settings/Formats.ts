@@ -16,6 +16,12 @@ export const wholeNumber = (unit: string) =>
 /** An hour is more than anybody waits. */
 export const seconds = numberFormat("seconds, 1 to 3600", (value) => value >= 1 && value <= 3600)
 
+export const positiveNumber = (unit: string) =>
+  numberFormat(
+    `a whole number of ${unit}, 1 or more`,
+    (value) => Number.isInteger(value) && value >= 1 && value <= 2 ** 31 / 1000
+  )
+
 export const dollars = numberFormat("US dollars, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 
 export const port = format("a port, 0 to 65535", (text) =>

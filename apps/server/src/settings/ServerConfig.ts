@@ -10,6 +10,10 @@ export interface ServerSettings {
   readonly port: number
   /** Address or name to listen on. */
   readonly host: string
+  /** None: as many as the descriptors of the process allow. */
+  readonly maxConnections: Option.Option<number>
+  /** Seconds that a request may take to arrive whole. */
+  readonly requestTimeout: number
   readonly backend: BackendChoice.BackendChoice
   /** The name of this server among those that share an E2B account or a database; none: as the data directory has it. */
   readonly instance: Option.Option<string>
@@ -48,6 +52,8 @@ const callerIsAdmin = ConfigError.InvalidData(
 const fromEnv = Config.all({
   port: variables.port.config,
   host: variables.host.config,
+  maxConnections: variables.maxConnections.config,
+  requestTimeout: variables.requestTimeout.config,
   backend: BackendChoice.config,
   instance: variables.instance.config,
   adminToken: variables.adminToken.config,
@@ -77,15 +83,11 @@ export class ServerConfig extends Context.Tag("@bulkhead/server/ServerConfig")<
   static readonly layerFromEnv: Layer.Layer<ServerConfig, ConfigError.ConfigError> = Layer.effect(
     ServerConfig,
     Effect.gen(function* () {
-      const { adminToken, backend, callerKeys, host, instance, port } = yield* fromEnv
+      const { adminToken, ...others } = yield* fromEnv
       return {
-        port,
-        host,
-        backend,
-        instance,
+        ...others,
         adminToken: yield* Effect.orElse(adminToken, () => randomToken),
-        adminTokenIsRandom: Option.isNone(adminToken),
-        callerKeys
+        adminTokenIsRandom: Option.isNone(adminToken)
       }
     })
   )

@@ -19,6 +19,18 @@ export const variables = {
     format: Formats.host,
     otherwise: "127.0.0.1"
   }),
+  maxConnections: optional({
+    name: "SANDBOX_MAX_CONNECTIONS",
+    meaning: "connections at once, of all clients",
+    format: Formats.positiveNumber("connections"),
+    otherwise: "half of the file descriptors, 10000 at most"
+  }),
+  requestTimeout: withDefault({
+    name: "SANDBOX_REQUEST_TIMEOUT",
+    meaning: "seconds that a request may take to arrive whole",
+    format: Formats.positiveNumber("seconds"),
+    otherwise: 120
+  }),
   adminToken: optional({
     name: "ADMIN_API_TOKEN",
     meaning: "the admin routes' token; a random one is printed at start",

@@ -31,6 +31,8 @@ describe("ServerConfig", () => {
       assert.deepStrictEqual(settings, {
         port: 8787,
         host: "127.0.0.1",
+        maxConnections: Option.none(),
+        requestTimeout: 120,
         backend: { _tag: "Embedded" },
         adminTokenIsRandom: true
       })

@@ -1,31 +1,19 @@
-import {
-  type ArtifactApi,
-  type BulkheadApi,
-  errorBody,
-  NotFound,
-  Reader,
-  StoreUnavailable
-} from "@bulkhead/api"
+import { type ArtifactApi, type BulkheadApi, errorBody, NotFound, Reader } from "@bulkhead/api"
 import { ArtifactStore, type StoredArtifact } from "@bulkhead/artifacts"
 import { type Artifact, ExecutionId, executionError } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
+import * as Connection from "../Connection.js"
 import * as Handlers from "../Handlers.js"
+import * as Refusals from "../Refusals.js"
 import { etagOf, headersOf } from "./ArtifactHeaders.js"
 import * as ByteRange from "./ByteRange.js"
-import * as Connection from "./Connection.js"
 
 // The same for an unknown execution, an unknown name, and another user's artifact.
-const absent = new NotFound({ error: executionError("INVALID_REQUEST", "There is no such artifact") })
+const absent = new NotFound({ error: executionError("NOT_FOUND", "There is no such artifact") })
 
-const unreadable = (cause: unknown) =>
-  Effect.zipRight(
-    Effect.logError("An artifact cannot be read", Cause.fail(cause)),
-    new StoreUnavailable({
-      error: executionError("INTERNAL_ERROR", "The artifact cannot be read at present")
-    })
-  )
+const unreadable = Refusals.unreadable("The artifact")
 
 /** What the execution's result says of an artifact, if the caller may read it. */
 const find = Effect.fnUntraced(function* (executionId: string, name: string) {

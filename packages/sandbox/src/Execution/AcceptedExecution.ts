@@ -1,5 +1,5 @@
 import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
-import type { Ref } from "effect"
+import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
 import type { KillSwitch } from "../Supervision/KillSwitch.js"
@@ -13,6 +13,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch
+  /** Gives back the bytes that the request holds while it waits. */
+  readonly leaveQueue: Effect.Effect<void>
   /** How long its sandboxes have lived, one after the other. */
   readonly sandboxMs: Ref.Ref<number>
 }

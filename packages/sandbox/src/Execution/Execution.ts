@@ -50,6 +50,7 @@ const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) 
     return yield* admission.withPermit(execution, onWait, runAdmitted(execution, progress, askedAt))
   }).pipe(
     execution.killSwitch.interruptible,
+    Effect.ensuring(execution.leaveQueue),
     Effect.catchTag("KilledEarly", ({ reason }) =>
       Effect.map(Ref.get(progress), (sofar) =>
         Results.ofKill({ executionId: execution.executionId, ...sofar }, reason)
@@ -62,9 +63,10 @@ const runAdmitted = Effect.fnUntraced(function* (
   progress: Ref.Ref<Progress>,
   askedAt: number
 ) {
-  const { executionId, limits, request } = execution
+  const { executionId, leaveQueue, limits, request } = execution
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
+  yield* leaveQueue
   const timeout = request.timeout ?? limits.defaultTimeout
   // Whoever asks with the same key after a crash must find out that code may have run.
   if (request.idempotencyKey !== undefined) yield* log.kept(executionId)

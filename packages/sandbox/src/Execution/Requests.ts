@@ -1,6 +1,7 @@
 import {
   type ExecutionId,
   ExecutionRequest,
+  excessIn,
   faultOf,
   InvalidRequest,
   type Language,
@@ -18,6 +19,8 @@ export const read = (
   input: unknown,
   limits: LimitValues
 ): Either.Either<ExecutionRequest, InvalidRequest | RequestTooLarge> => {
+  const excess = excessIn(input)
+  if (excess !== undefined) return Either.left(new InvalidRequest({ executionId, ...excess }))
   const decoded = decode(input)
   if (Either.isRight(decoded)) return checkLimits(executionId, decoded.right, limits)
   return Either.left(new InvalidRequest({ executionId, ...faultOf(decoded.left, "request") }))
@@ -50,6 +53,6 @@ export const chooseRuntime = (
   const runtime = runtimes.find((runtime) => runtime.language === (language as Language))
   if (runtime) return Either.right(runtime)
   const known = runtimes.map((runtime) => runtime.language).join(", ")
-  const message = `language: expected one of ${known}, got '${language.slice(0, 64)}'`
+  const message = `language: expected one of ${known}`
   return Either.left(new InvalidRequest({ executionId, field: "language", message }))
 }

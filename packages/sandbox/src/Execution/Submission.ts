@@ -1,6 +1,14 @@
-import { anonymous, ExecutionId, type ExecutionResult, type Refusal, type UserId } from "@bulkhead/domain"
+import {
+  anonymous,
+  ExecutionId,
+  type ExecutionRequest,
+  type ExecutionResult,
+  type Refusal,
+  type UserId
+} from "@bulkhead/domain"
 import { Clock, Effect, Either, Fiber, Random, Ref } from "effect"
 import * as Budget from "../Admission/Budget.js"
+import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
@@ -29,19 +37,37 @@ const makeId = Effect.zipWith(
   }
 )
 
+/** A request that was read, and what it is held to. */
+interface ReadRequest extends Pick<AcceptedExecution, "executionId" | "userId" | "limits" | "leaveQueue"> {
+  readonly request: ExecutionRequest
+}
+
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
 export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserId | undefined) {
   const limits = yield* Ref.get(yield* LimitsInForce)
   const executionId = yield* makeId
   const request = yield* Requests.read(executionId, input, limits)
   const userId = caller ?? request.userId ?? anonymous
+  const budget = yield* RequestBudget
+  const live = yield* LiveExecutions
+  const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
+  return yield* Effect.acquireUseRelease(
+    budget.take({ executionId, userId }, weightOf(request)),
+    (leaveQueue) => accept({ executionId, userId, request, limits, leaveQueue }),
+    // An execution that goes on without its caller gives back itself what it holds.
+    (leaveQueue) => Effect.unlessEffect(leaveQueue, waits)
+  )
+})
+
+const accept = Effect.fnUntraced(function* (read: ReadRequest) {
+  const { executionId, limits, request, userId } = read
   const facts = yield* Effect.either(findFacts(limits))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, size, supervisor } = facts.right
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
 
-  const started = start({ executionId, userId, request, runtime, size, supervisor, limits })
+  const started = start({ ...read, runtime, size, supervisor })
   const key = request.idempotencyKey
   if (key === undefined) return yield* untilCallerLeaves(executionId, started)
   const fingerprint = Idempotency.fingerprint(request)

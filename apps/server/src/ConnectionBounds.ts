@@ -1,0 +1,83 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+import { executionError } from "@bulkhead/domain"
+import { Predicate } from "effect"
+
+export interface Bounds {
+  /** Connections at once. */
+  readonly connections: number
+  /** Seconds that a request may take to arrive whole. */
+  readonly requestTimeout: number
+}
+
+/** Bytes of a request's line and headers together. */
+const headerBytes = 16 * 1024
+/** Seconds that they may take to arrive, also the first ones of a connection. */
+const longestHeaders = 15
+/** Seconds that a connection may wait for its next request. */
+const longestIdle = 5
+/** Seconds between looks for connections whose time is over. */
+const lookInterval = 1
+
+/** A request that is no HTTP, or whose time is over, as Node calls it. */
+const refusals: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "The request took too long to arrive"],
+  HPE_HEADER_OVERFLOW: [431, `headers: expected at most ${headerBytes} bytes with the request line`],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "body: expected chunks with shorter extensions"]
+}
+
+const noHttp = [400, "expected HTTP/1.1"] as const
+
+const answerTo = (error: unknown) => {
+  const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
+  const [status, message] = refusals[code] ?? noHttp
+  const body = JSON.stringify({ success: false, error: executionError("INVALID_REQUEST", message) })
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "",
+    body
+  ].join("\r\n")
+}
+
+/** Answers in the contract's form what never becomes a request, unless another answer is on its way. */
+const answerFailures = (server: Server) => {
+  const latest = new WeakMap<Duplex, ServerResponse>()
+  server.on("request", (request, response) => latest.set(request.socket, response))
+  server.on("clientError", (error, socket) => {
+    const response = latest.get(socket)
+    const isAnswering = response?.headersSent === true && !response.writableFinished
+    if (isAnswering || !socket.writable) socket.destroy()
+    else socket.end(answerTo(error), () => socket.destroy())
+  })
+}
+
+/** Who asks before it sends a body is told to send it when somebody reads it: what is refused is never sent. */
+const continueLate = (server: Server) =>
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    let isTold = false
+    request.on("newListener", (event) => {
+      if (isTold || response.headersSent || (event !== "readable" && event !== "data")) return
+      isTold = true
+      response.writeContinue()
+    })
+    server.emit("request", request, response)
+  })
+
+/** A server of Node's whose connections are bounded in number, size and time. */
+export const boundedServer = ({ connections, requestTimeout }: Bounds): Server => {
+  const server = createServer({
+    maxHeaderSize: headerBytes,
+    headersTimeout: Math.min(longestHeaders, requestTimeout) * 1000,
+    requestTimeout: requestTimeout * 1000,
+    keepAliveTimeout: longestIdle * 1000,
+    connectionsCheckingInterval: lookInterval * 1000,
+    keepAlive: true
+  })
+  server.maxConnections = connections
+  answerFailures(server)
+  continueLate(server)
+  return server
+}

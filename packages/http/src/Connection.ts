@@ -1,0 +1,39 @@
+import type { HttpServerRequest } from "@effect/platform"
+import { Effect, Predicate, Stream } from "effect"
+
+/** What Node's requests have, and those of fetch-style servers have not. */
+interface NodeRequest {
+  readonly complete: boolean
+  readonly iterator: (options: { readonly destroyOnReturn: boolean }) => AsyncIterable<Uint8Array>
+  readonly socket: { readonly destroy: () => void }
+}
+
+const isNodeRequest = (source: unknown): source is NodeRequest =>
+  Predicate.hasProperty(source, "complete") &&
+  Predicate.hasProperty(source, "iterator") &&
+  Predicate.isFunction(source.iterator) &&
+  Predicate.hasProperty(source, "socket") &&
+  Predicate.hasProperty(source.socket, "destroy")
+
+/**
+ * Cuts the connection of a request. Node's requests have their socket, and a stream that fails would leave it open; a
+ * fetch-style server cuts by itself when the stream of a response fails.
+ */
+export const cut = ({ source }: HttpServerRequest.HttpServerRequest) =>
+  Effect.sync(() => {
+    if (isNodeRequest(source)) source.socket.destroy()
+  })
+
+/** The bytes of a request's body. Who stops reading before its end can still answer: the connection stays. */
+export const body = (request: HttpServerRequest.HttpServerRequest): Stream.Stream<Uint8Array, unknown> => {
+  const { source } = request
+  return isNodeRequest(source)
+    ? Stream.suspend(() =>
+        Stream.fromAsyncIterable(source.iterator({ destroyOnReturn: false }), (error) => error)
+      )
+    : request.stream
+}
+
+/** Whether the whole request is here, also what nobody has read. A fetch-style server takes care of that itself. */
+export const isReceived = ({ source }: HttpServerRequest.HttpServerRequest) =>
+  !isNodeRequest(source) || source.complete
