@@ -22,7 +22,7 @@ import {
   refusalError,
   shownName
 } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
 import { HttpApiBuilder, HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Schema } from "effect"
 import * as RequestBody from "./body/RequestBody.js"
