@@ -89,9 +89,22 @@ const claimants = Effect.gen(function* () {
   yield* sql`CREATE INDEX idempotency_keys_by_execution ON idempotency_keys (execution_id)`
 })
 
+/** Artifacts count too, from now on: those that are there, once. */
+const artifactBytes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`UPDATE chains SET bytes = bytes + (
+    SELECT COALESCE(SUM(a.size), 0) FROM artifacts a JOIN executions x ON x.execution_id = a.execution_id
+    WHERE x.instance = chains.instance
+  )`
+})
+
 // The names are in the databases that exist.
 const run = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_books": tables, "0002_claimants": claimants }),
+  loader: Migrator.fromRecord({
+    "0001_books": tables,
+    "0002_claimants": claimants,
+    "0003_artifact_bytes": artifactBytes
+  }),
   table: "bulkhead_migrations"
 })
 
