@@ -63,15 +63,19 @@ const executions = Layer.unwrapEffect(
 )
 
 /** Each server has its own directory; the words before the name keep a name like ".." from leading elsewhere. */
-const artifactFiles = (directory: string, instance: string) => {
+const artifactFiles = ({ artifactsMB, directory, userArtifactsMB }: StoreSettings, instance: string) => {
   const path = join(directory, `artifacts of ${instance}`)
-  return Layer.mapError(FileArtifactStore.layer(path), DataDirectory.failure(path))
+  const limits = {
+    ...(artifactsMB === 0 ? {} : { all: artifactsMB * megabyte }),
+    ...(userArtifactsMB === 0 ? {} : { eachUser: userArtifactsMB * megabyte })
+  }
+  return Layer.mapError(FileArtifactStore.layer(path, limits), DataDirectory.failure(path))
 }
 
 const artifacts = Layer.unwrapEffect(
   Effect.map(Effect.all([StoreConfig, ServerConfig]), ([settings, { instance }]) =>
     ValidatingArtifactCollector.layer().pipe(
-      Layer.provideMerge(artifactFiles(settings.directory, instance)),
+      Layer.provideMerge(artifactFiles(settings, instance)),
       Layer.provide(
         Layer.merge(ArtifactInspector.layer({ timePerFile: settings.inspectionTime }), scanner(settings))
       )

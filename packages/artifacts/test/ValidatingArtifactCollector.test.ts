@@ -6,7 +6,7 @@ import {
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId } from "@bulkhead/domain"
 import {
   ArtifactCollector,
   CommandEvent,
@@ -76,6 +76,7 @@ const collect = (sandbox: Inside) =>
   Effect.flatMap(ArtifactCollector, (collector) =>
     collector.collect({
       executionId,
+      userId: anonymous,
       sandbox,
       limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 2 },
       outputDir: "output"
@@ -209,7 +210,8 @@ describe("the store", () => {
               Layer.succeed(ArtifactStore, {
                 stage: () => new ArtifactStoreFailure({ reason }),
                 open: () => Effect.succeedNone,
-                remove: () => Effect.void
+                remove: () => Effect.void,
+                taken: () => Effect.succeed(0)
               })
             )
           )

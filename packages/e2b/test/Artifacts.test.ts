@@ -8,7 +8,7 @@ import {
   FileArtifactStore,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId } from "@bulkhead/domain"
 import { E2BSandbox } from "@bulkhead/e2b"
 import { ArtifactCollector, type CollectOptions, Sandbox } from "@bulkhead/sandbox"
 import { FileSystem } from "@effect/platform"
@@ -67,6 +67,7 @@ const collect = Effect.fnUntraced(function* (
   const executionId = yield* nextExecution
   const collected = yield* collector.collect({
     executionId,
+    userId: anonymous,
     sandbox: inside,
     limits: { maxArtifactSizeMB: 100, maxArtifactsPerExecution: 20, ...limits },
     outputDir: "output"

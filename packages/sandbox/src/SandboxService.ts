@@ -91,6 +91,7 @@ const make = Effect.gen(function* () {
   const supply = yield* SandboxSupply
   const toolchain = yield* Toolchain
   const tracked = yield* TrackedWork.make
+  const artifacts = yield* ArtifactCollector
   yield* Effect.orDie(Recovery.closeUnfinished)
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
@@ -204,6 +205,7 @@ const make = Effect.gen(function* () {
         queuedExecutions: queued,
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
+        artifactBytes: yield* artifacts.taken(),
         ...(yield* supply.metrics)
       }
     }),
@@ -213,7 +215,8 @@ const make = Effect.gen(function* () {
       return {
         activeExecutions: active,
         queuedExecutions: queued,
-        utilizationPercent: percent(active, maxSandboxesPerUser)
+        utilizationPercent: percent(active, maxSandboxesPerUser),
+        artifactBytes: yield* artifacts.taken(userId)
       }
     }),
     getLogs,
