@@ -37,6 +37,17 @@ it.scopedLive(
   90_000
 )
 
+it.scopedLive(
+  "a file that clamd cannot scan, since it is gone, is refused, and its execution is not",
+  () =>
+    Effect.gen(function* () {
+      const result = yield* Caller.execute(python("ann", ["open(out + '/a.txt', 'w').write('a')"]))
+      assert.strictEqual(result.verdict, "Completed")
+      assert.deepStrictEqual(reasons(result), ["Artifact validation failed: it could not be scanned"])
+    }).pipe(Effect.provide(ServerProcess.layer({ CLAMAV_ADDRESS: "unix:/nowhere/clamd.ctl" }))),
+  90_000
+)
+
 const metrics = (userId: string) =>
   Effect.all({
     all: Caller.get("/api/sandbox/metrics"),
