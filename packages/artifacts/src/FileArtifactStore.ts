@@ -2,7 +2,7 @@ import { hash, randomUUID } from "node:crypto"
 import { join } from "node:path"
 import { UserId } from "@bulkhead/domain"
 import { FileSystem, type Error as PlatformError } from "@effect/platform"
-import { Effect, Fiber, Layer, Option, Ref, Schema, Stream } from "effect"
+import { Effect, Layer, Option, Ref, Schema, Stream } from "effect"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import * as ArtifactSpace from "./ArtifactSpace.js"
 import { ArtifactStore, ArtifactStoreFailure, type NewArtifact } from "./ArtifactStore.js"
@@ -82,7 +82,8 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
       ),
     { discard: true }
   )
-  const counted = yield* Effect.forkScoped(countAll)
+  const counted = yield* Effect.makeLatch()
+  yield* Effect.forkScoped(Effect.ensuring(countAll, counted.open))
 
   const read = (path: string, offset: number, length: number) =>
     Stream.mapError(files.stream(path, { offset, bytesToRead: length }), failureOf)
@@ -98,7 +99,7 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
 
   /** Room for a file, which is given back unless the file is kept. */
   const room = Effect.fnUntraced(function* ({ size, userId }: NewArtifact) {
-    yield* Fiber.join(counted)
+    yield* counted.await
     const isKept = yield* Ref.make(false)
     yield* Effect.acquireRelease(space.take(userId, size), () =>
       Effect.unlessEffect(space.giveBack(Option.some(userId), size), Ref.get(isKept))
