@@ -93,13 +93,19 @@ const executions = Layer.unwrapEffect(
   })
 )
 
+/** None, where a setting is 0. */
+const room = ({ artifactsMB, userArtifactsMB }: StoreSettings) => ({
+  ...(artifactsMB === 0 ? {} : { all: artifactsMB * megabyte }),
+  ...(userArtifactsMB === 0 ? {} : { eachUser: userArtifactsMB * megabyte })
+})
+
 const artifactFiles = Layer.unwrapEffect(
-  Effect.flatMap(DataDirectory, (directory) => {
+  Effect.flatMap(Effect.all([DataDirectory, StoreConfig]), ([directory, settings]) => {
     const path = ArtifactDirectory.inside(directory)
-    return Effect.as(ArtifactDirectory.carryOver(directory), FileArtifactStore.layer(path)).pipe(
-      Effect.mapError(failure(path)),
-      Effect.map(Layer.mapError(failure(path)))
-    )
+    return Effect.as(
+      ArtifactDirectory.carryOver(directory),
+      FileArtifactStore.layer(path, room(settings))
+    ).pipe(Effect.mapError(failure(path)), Effect.map(Layer.mapError(failure(path))))
   })
 )
 

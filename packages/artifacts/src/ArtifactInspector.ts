@@ -67,10 +67,16 @@ const makeThreads = Effect.fnUntraced(function* (options: InspectorOptions) {
     return (request: WorkerThread.Request) =>
       Effect.flatMap(Ref.get(left), (time) => Effect.timeoutOption(thread.ask(request), time)).pipe(
         Effect.onError(() => end),
-        Effect.tap((reply) => Effect.when(end, () => Option.isNone(reply))),
-        Effect.timed,
-        Effect.tap(([took]) => Ref.update(left, Duration.subtract(took))),
-        Effect.map(([, reply]): WorkerThread.Reply => Option.getOrElse(reply, () => tooSlow)),
+        Effect.tap((answer) => Effect.when(end, () => Option.isNone(answer))),
+        Effect.flatMap(
+          Option.match({
+            onNone: () => Effect.succeed(tooSlow),
+            onSome: ({ busyMs, reply }) =>
+              Effect.map(Ref.updateAndGet(left, Duration.subtract(busyMs)), (rest) =>
+                Duration.toMillis(rest) > 0 ? reply : tooSlow
+              )
+          })
+        ),
         Effect.catchTag("ThreadLost", ofLoss)
       )
   }

@@ -94,7 +94,14 @@ const ofExit = ({ exitCode }: CommandExit): Effect.Effect<string, NotListed> => 
   return exitCode === ListingScript.exitCodes.notLooked ? notExecutable : notUnderstood
 }
 
-const isWhole = (text: string) => /^end [01]\n$/m.test(text.slice(-6))
+const lastOf = (text: string) => text.slice(-6)
+const isWhole = (text: string) => /^end [01]\n$/m.test(lastOf(text))
+
+/** Its end is kept apart: to look at the text's own would copy all of it, for each of its pieces. */
+interface Heard {
+  readonly text: string
+  readonly end: string
+}
 
 /** What a line of the listing has said. Without an exit it goes on. */
 interface Answer {
@@ -107,16 +114,19 @@ interface Answer {
  */
 const run = Effect.fnUntraced(function* (sandbox: SandboxService, command: SandboxCommand) {
   const said = yield* Deferred.make<Answer, NotListed>()
-  const heard = yield* Ref.make("")
+  const heard = yield* Ref.make<Heard>({ text: "", end: "" })
   const hear = Effect.fnUntraced(function* (piece: string) {
-    const text = yield* Ref.updateAndGet(heard, (before) => before + piece)
+    const { end, text } = yield* Ref.updateAndGet(heard, (before) => ({
+      text: before.text + piece,
+      end: lastOf(before.end + piece)
+    }))
     if (text.length > mostListing) return yield* notUnderstood
-    if (isWhole(text)) yield* Deferred.succeed(said, { text })
+    if (isWhole(end)) yield* Deferred.succeed(said, { text })
   })
   const see = (event: CommandEvent): Effect.Effect<void, NotListed> => {
     if (event._tag === "Output" && event.stream === "stdout") return hear(event.text)
     if (event._tag !== "Ended") return Effect.void
-    return Effect.flatMap(Ref.get(heard), (text) => Deferred.succeed(said, { text, exit: event.exit }))
+    return Effect.flatMap(Ref.get(heard), ({ text }) => Deferred.succeed(said, { text, exit: event.exit }))
   }
   yield* Stream.runForEach(sandbox.run(command), see).pipe(
     Effect.catchTag("SandboxFailure", ({ message }) => new NotListed({ reason: lowerCased(message) })),

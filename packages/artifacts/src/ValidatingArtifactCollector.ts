@@ -1,4 +1,4 @@
-import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
+import type { Artifact, RejectedArtifact } from "@bulkhead/domain"
 import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
 import { Clock, Data, Duration, Effect, Either, Layer, Ref, type Scope, Stream } from "effect"
 import { ArtifactInspector } from "./ArtifactInspector.js"
@@ -89,10 +89,15 @@ const asListed = <E, R>(
     })
   )
 
-const storeFlaws: Readonly<Record<ArtifactStoreFailure["reason"], string>> = {
-  NoSpace: "there is no room to keep it",
-  Unavailable: "it could not be kept"
+const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
+  if (reason === "NoSpace") return "there is no room to keep it"
+  if (reason === "Unavailable") return "it could not be kept"
+  const whose = reason === "UserQuota" ? "the user's artifacts" : "all artifacts"
+  return `it does not fit into the ${limit / megabyte} MB that ${whose} may take together`
 }
+
+/** Whether it was to be expected. */
+const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
 const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   const store = yield* ArtifactStore
@@ -100,7 +105,11 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
   const scanner = yield* ArtifactScanner
   const reads = yield* Effect.makeSemaphore(readsAtOnce)
 
-  const take = (executionId: ExecutionId, entry: OutputListing.ListedEntry, largest: number) =>
+  const take = (
+    { executionId, userId }: Pick<CollectOptions, "executionId" | "userId">,
+    entry: OutputListing.ListedEntry,
+    largest: number
+  ) =>
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
       if (flaw !== undefined) return yield* new Refused({ flaw })
@@ -109,7 +118,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
       if (typeof kind === "string") return yield* new Refused({ flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
-        store.stage(executionId, name, asListed(content, entry.size))
+        store.stage({ executionId, userId, name, size: entry.size }, asListed(content, entry.size))
       )
       const inspected = yield* inspector.inspect(kind, staged.content)
       if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })
@@ -129,12 +138,16 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
         Effect.logError("Artifact not inspected", failure.cause)
       ),
       Effect.tapErrorTag("ScanFailure", (failure) => Effect.logWarning("Artifact not scanned", failure)),
-      Effect.tapErrorTag("ArtifactStoreFailure", (failure) => Effect.logError("Artifact not kept", failure)),
+      Effect.tapErrorTag("ArtifactStoreFailure", (failure) =>
+        isQuota(failure)
+          ? Effect.logWarning("Artifact not kept", failure)
+          : Effect.logError("Artifact not kept", failure)
+      ),
       Effect.tapErrorTag("SandboxFailure", (failure) => Effect.logWarning("Artifact not read", failure)),
       Effect.catchTags({
         InspectionFailure: () => new Refused({ flaw: "it could not be inspected" }),
         ScanFailure: () => new Refused({ flaw: "it could not be scanned" }),
-        ArtifactStoreFailure: ({ reason }) => new Refused({ flaw: storeFlaws[reason] }),
+        ArtifactStoreFailure: (failure) => new Refused({ flaw: flawOfStore(failure) }),
         SandboxFailure: () => new Refused({ flaw: "it could not be read" })
       }),
       Effect.catchAllDefect((defect) =>
@@ -156,14 +169,14 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
     found: Found,
     deadline: number
   ): Effect.fn.Return<void, OutputListing.NotListed, Scope.Scope> {
-    const { executionId, limits, outputDir, sandbox } = options
+    const { limits, outputDir, sandbox } = options
     const largest = limits.maxArtifactSizeMB * megabyte
     const most = limits.maxArtifactsPerExecution
     const { entries, more } = yield* OutputListing.list(sandbox, outputDir, largest, collectBound)
     if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
     const takeInTime = (entry: OutputListing.ListedEntry) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.timeoutFail(take(executionId, entry, largest), {
+        Effect.timeoutFail(take(options, entry, largest), {
           duration: Math.max(deadline - now, 0),
           onTimeout: () => new Refused({ flaw: "collecting took too long" })
         })
@@ -202,6 +215,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
 
   return ArtifactCollector.of({
     forget: (executionId) => Effect.ignoreLogged(store.remove(executionId)),
+    taken: store.taken,
     collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], rejected: [] }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)

@@ -12,10 +12,12 @@ export {
   type Whitelist
 } from "./ArtifactPolicy.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
+export type { SpaceLimits } from "./ArtifactSpace.js"
 export {
   type ArtifactRange,
   ArtifactStore,
   ArtifactStoreFailure,
+  type NewArtifact,
   type StagedArtifact,
   type StoredArtifact
 } from "./ArtifactStore.js"

@@ -79,6 +79,13 @@ describe("a file that takes too much", () => {
     }).pipe(Effect.provide(hostile))
   )
 
+  it.scopedLive("time in all of its pieces together is flawed", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* inspect("txt", bytes("slow", "slow")))._tag, "Passed")
+      assert.deepStrictEqual(yield* inspect("txt", bytes("slow", "slow", "slow", "slow")), tooSlow)
+    }).pipe(Effect.provide(hostile))
+  )
+
   it.scopedLive("memory is flawed, and its thread replaced", () =>
     Effect.gen(function* () {
       const found = yield* inspect("txt", bytes("grow"))

@@ -6,7 +6,7 @@ import {
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId } from "@bulkhead/domain"
 import {
   ArtifactCollector,
   CommandEvent,
@@ -76,6 +76,7 @@ const collect = (sandbox: Inside) =>
   Effect.flatMap(ArtifactCollector, (collector) =>
     collector.collect({
       executionId,
+      userId: anonymous,
       sandbox,
       limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 2 },
       outputDir: "output"
@@ -209,7 +210,8 @@ describe("the store", () => {
               Layer.succeed(ArtifactStore, {
                 stage: () => new ArtifactStoreFailure({ reason }),
                 open: () => Effect.succeedNone,
-                remove: () => Effect.void
+                remove: () => Effect.void,
+                taken: () => Effect.succeed(0)
               })
             )
           )
@@ -298,6 +300,16 @@ describe("a lister", () => {
     "\n",
     "symlink -1 0 0 1 61\n"
   )
+  it.effect("may say two megabytes in pieces of thirty bytes, each of which costs what it is long", () =>
+    Effect.gen(function* () {
+      const filler = "x".repeat(30)
+      const run = () =>
+        Stream.concat(Stream.make(started, output("pid 7\n")), Stream.repeatValue(output(filler)))
+      const { rejected } = yield* collect(sandboxOf({ run }))
+      assert.deepStrictEqual(rejected, [refused("output", "the output directory could not be listed")])
+    }).pipe(Effect.provide(collecting()))
+  )
+
   it.effect.prop(
     "may say anything: each answer is whole",
     [FastCheck.array(FastCheck.oneof(word, FastCheck.string()), { maxLength: 12 })],

@@ -5,7 +5,20 @@ import { ArtifactScanner, type ScanVerdict } from "@bulkhead/artifacts"
 import { ClamavScanner, parseAddress } from "@bulkhead/clamav"
 import { ArtifactScannerConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Deferred, type Duration, Effect, Either, Exit, Fiber, Layer, Stream } from "effect"
+import {
+  ConfigProvider,
+  Context,
+  Deferred,
+  type Duration,
+  Effect,
+  Either,
+  Exit,
+  Fiber,
+  Layer,
+  Ref,
+  Schedule,
+  Stream
+} from "effect"
 import * as FakeClamd from "./FakeClamd.js"
 
 type Answer = Parameters<typeof FakeClamd.listen>[1]
@@ -179,6 +192,70 @@ it.scopedLive("lets go of the connection when it is interrupted", () =>
     yield* Deferred.await(closed)
   })
 )
+
+describe("a clamd that is killed", () => {
+  const lives = 20
+  /** What it does when it has heard a file: as it should, nothing, or nonsense. */
+  const manners: ReadonlyArray<Answer> = [say("stream: OK"), say("stream: OK"), () => {}, say("all is well")]
+
+  it.scopedLive(
+    "leaves no scan without an end, under load, and is used as soon as it is back",
+    () =>
+      Effect.gen(function* () {
+        const path = join(tmpdir(), `clamd-${randomUUID()}.sock`)
+        const scanner = Effect.map(
+          Layer.build(ClamavScanner.layer({ address: { path }, timeout: "500 millis" })),
+          Context.get(ArtifactScanner)
+        )
+        const { scan } = yield* scanner
+        const counts = yield* Ref.make({ begun: 0, clean: 0, failed: 0 })
+        const count = (name: "begun" | "clean" | "failed") =>
+          Ref.update(counts, (before) => ({ ...before, [name]: before[name] + 1 }))
+        const once = Effect.zipRight(count("begun"), scan(zeros(4))).pipe(
+          Effect.tap(count("clean")),
+          Effect.tapErrorTag("ScanFailure", () => count("failed"))
+        )
+        const stop = yield* Deferred.make<void>()
+        const load = yield* Effect.fork(
+          Effect.replicateEffect(
+            Effect.repeat(Effect.exit(once), {
+              until: () => Deferred.isDone(stop),
+              schedule: Schedule.spaced("2 millis")
+            }),
+            8,
+            { concurrency: "unbounded", discard: true }
+          )
+        )
+        for (let life = 0; life < lives; life++) {
+          const answer = manners[life % manners.length] ?? say("stream: OK")
+          const { clean, failed } = yield* Ref.get(counts)
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* FakeClamd.listen({ path }, answer)
+              const isServed = Effect.map(Ref.get(counts), (now) =>
+                answer === manners[0] || answer === manners[1] ? now.clean > clean : now.failed > failed
+              )
+              yield* Effect.repeat(isServed, {
+                until: (is) => is,
+                schedule: Schedule.spaced("2 millis")
+              }).pipe(
+                Effect.timeoutFail({ duration: "2 seconds", onTimeout: () => `not back in life ${life}` })
+              )
+            })
+          )
+          const gone = yield* Effect.exit(scan(zeros(1)))
+          assert.include(messageOf(gone), "cannot be reached")
+        }
+        yield* Deferred.succeed(stop, undefined)
+        yield* Effect.timeout(Fiber.join(load), "5 seconds")
+        const { begun, clean, failed } = yield* Ref.get(counts)
+        assert.strictEqual(clean + failed, begun)
+        assert.isAtLeast(clean, 10)
+        assert.isAtLeast(failed, 10)
+      }),
+    60_000
+  )
+})
 
 describe("settings", () => {
   it("reads addresses", () => {

@@ -43,6 +43,8 @@ export const SystemMetrics = Schema.Struct({
   totalUsers: Schema.Number,
   /** Active executions as a whole percentage of the global limit. */
   utilizationPercent: Schema.Number,
+  /** Bytes of all artifacts that are kept, or about to be. */
+  artifactBytes: Schema.Number,
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
@@ -51,6 +53,8 @@ export const UserMetrics = Schema.Struct({
   activeExecutions: Schema.Number,
   queuedExecutions: Schema.Number,
   /** Active executions as a whole percentage of the per-user limit. */
-  utilizationPercent: Schema.Number
+  utilizationPercent: Schema.Number,
+  /** Bytes of the user's artifacts that are kept, or about to be. */
+  artifactBytes: Schema.Number
 })
 export type UserMetrics = typeof UserMetrics.Type

@@ -8,7 +8,7 @@ import {
   FileArtifactStore,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId } from "@bulkhead/domain"
 import { E2BSandbox } from "@bulkhead/e2b"
 import { ArtifactCollector, type CollectOptions, Sandbox } from "@bulkhead/sandbox"
 import { FileSystem } from "@effect/platform"
@@ -67,6 +67,7 @@ const collect = Effect.fnUntraced(function* (
   const executionId = yield* nextExecution
   const collected = yield* collector.collect({
     executionId,
+    userId: anonymous,
     sandbox: inside,
     limits: { maxArtifactSizeMB: 100, maxArtifactsPerExecution: 20, ...limits },
     outputDir: "output"
@@ -93,8 +94,9 @@ const assertNothingElse = Effect.fnUntraced(function* (
   assert.deepStrictEqual(readdirSync(join(root, "store")).toSorted(), ["kept", "staging"])
   assert.deepStrictEqual(readdirSync(join(root, "store", "staging")), [])
   const own = join(root, "store", "kept", hashed(executionId))
-  const kept = names.length === 0 ? [] : readdirSync(own)
-  assert.deepStrictEqual(kept.toSorted(), names.map(hashed).toSorted())
+  // Beside the files it says whose they are.
+  const kept = names.length === 0 ? ["user"] : readdirSync(own)
+  assert.deepStrictEqual(kept.toSorted(), [...names.map(hashed), "user"].toSorted())
   yield* (yield* ArtifactStore).remove(executionId)
   assert.deepStrictEqual(readdirSync(join(root, "store", "kept")), [])
 })

@@ -65,6 +65,7 @@ describe("the admin routes", () => {
     queuedExecutions: 3,
     totalUsers: 8,
     utilizationPercent: 24,
+    artifactBytes: 1024,
     circuit: "half-open",
     pool: { idle: 2, target: 3, hits: 40, misses: 4 },
     reapedSandboxes: 1,
@@ -90,7 +91,12 @@ describe("the admin routes", () => {
     }).pipe(serve({ getExecution: () => notFound }))
   )
 
-  const user: UserMetrics = { activeExecutions: 2, queuedExecutions: 0, utilizationPercent: 40 }
+  const user: UserMetrics = {
+    activeExecutions: 2,
+    queuedExecutions: 0,
+    utilizationPercent: 40,
+    artifactBytes: 7
+  }
   it.effect("metrics of one user", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(json(yield* get("/api/sandbox/metrics/alice")), user)

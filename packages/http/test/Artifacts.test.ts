@@ -369,11 +369,9 @@ describe("an artifact in a file", () => {
         Context.get(built, ArtifactStore)
       )
       for (const [name, content] of Object.entries(files)) {
-        const staged = yield* store.stage(
-          executionId,
-          name,
-          Stream.make(new Uint8Array(Buffer.from(content)))
-        )
+        const bytes = new Uint8Array(Buffer.from(content))
+        const artifact = { executionId, userId: TestServer.alice, name, size: bytes.length }
+        const staged = yield* store.stage(artifact, Stream.make(bytes))
         yield* staged.keep
       }
       yield* Effect.gen(function* () {

@@ -32,7 +32,7 @@ const unmeant = () => Effect.dieMessage("was not meant to be called")
 
 /** A store that can only be read. */
 export const of = (open: ArtifactStore["Type"]["open"]) =>
-  Layer.succeed(ArtifactStore, { stage: unmeant, remove: unmeant, open })
+  Layer.succeed(ArtifactStore, { stage: unmeant, remove: unmeant, taken: unmeant, open })
 
 /** Keeps these files of one execution. */
 export const layer = (files: Files) =>

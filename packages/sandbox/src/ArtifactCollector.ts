@@ -1,10 +1,12 @@
-import type { Artifact, ExecutionId, RejectedArtifact } from "@bulkhead/domain"
+import type { Artifact, ExecutionId, RejectedArtifact, UserId } from "@bulkhead/domain"
 import { Context, Effect } from "effect"
 import type { LimitValues } from "./Limits.js"
 import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
 
 export interface CollectOptions {
   readonly executionId: ExecutionId
+  /** Whose artifacts they are. */
+  readonly userId: UserId
   readonly sandbox: Context.Tag.Service<Sandbox>
   readonly limits: Pick<LimitValues, "maxArtifactSizeMB" | "maxArtifactsPerExecution">
   /** Relative to the home of the sandbox's user. */
@@ -40,9 +42,12 @@ export class ArtifactCollector extends Context.Reference<ArtifactCollector>()(
       readonly collect: (options: CollectOptions) => Effect.Effect<CollectedArtifacts>
       /** Removes what was collected for an execution whose result nobody will ever see. */
       readonly forget: (executionId: ExecutionId) => Effect.Effect<void>
+      /** Bytes that a user's artifacts take, or all. */
+      readonly taken: (userId?: UserId) => Effect.Effect<number>
     } => ({
       collect: ({ outputDir }) => Effect.succeed(notCollected(outputDir, "no artifacts are kept here")),
-      forget: () => Effect.void
+      forget: () => Effect.void,
+      taken: () => Effect.succeed(0)
     })
   }
 ) {}

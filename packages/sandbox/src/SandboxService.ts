@@ -99,6 +99,7 @@ const make = Effect.gen(function* () {
   const supply = yield* SandboxSupply
   const toolchain = yield* Toolchain
   const tracked = yield* TrackedWork.make
+  const artifacts = yield* ArtifactCollector
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing
 
@@ -215,6 +216,7 @@ const make = Effect.gen(function* () {
         queuedExecutions: queued,
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
+        artifactBytes: yield* artifacts.taken(),
         ...(yield* supply.metrics)
       }
     }),
@@ -224,7 +226,8 @@ const make = Effect.gen(function* () {
       return {
         activeExecutions: active,
         queuedExecutions: queued,
-        utilizationPercent: percent(active, maxSandboxesPerUser)
+        utilizationPercent: percent(active, maxSandboxesPerUser),
+        artifactBytes: yield* artifacts.taken(userId)
       }
     }),
     getLogs,

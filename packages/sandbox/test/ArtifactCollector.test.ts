@@ -44,7 +44,8 @@ describe("a collector that is provided", () => {
             Ref.update(asked, (all) => [...all, options]),
             { artifacts: [artifact], rejected: [rejected] }
           ),
-        forget: () => Effect.dieMessage("this result is kept")
+        forget: () => Effect.dieMessage("this result is kept"),
+        taken: () => Effect.succeed(0)
       })
       const result = yield* Effect.provide(run(), Layer.provide(leaving(true), collector))
       assert.deepStrictEqual(result.artifacts, [artifact])

@@ -364,7 +364,8 @@ describe("limits on concurrency", () => {
       assert.deepStrictEqual(yield* sandboxes.getUserMetrics(ann), {
         activeExecutions: 5,
         queuedExecutions: 5,
-        utilizationPercent: 100
+        utilizationPercent: 100,
+        artifactBytes: 0
       })
       assert.deepInclude(yield* sandboxes.canStartExecution(ann), { allowed: false })
       assert.deepStrictEqual(yield* sandboxes.canStartExecution(UserId.make("ben")), { allowed: true })
@@ -384,6 +385,7 @@ describe("limits on concurrency", () => {
         queuedExecutions: 1,
         totalUsers: 4,
         utilizationPercent: 100,
+        artifactBytes: 0,
         circuit: "closed",
         pool: { idle: 0, target: 0, hits: 0, misses: 0 },
         reapedSandboxes: 0,
@@ -412,7 +414,12 @@ describe("limits on concurrency", () => {
   it.effect("an unknown user's metrics are all zeros", () =>
     Effect.gen(function* () {
       const metrics = yield* (yield* SandboxService).getUserMetrics(UserId.make("__proto__"))
-      assert.deepStrictEqual(metrics, { activeExecutions: 0, queuedExecutions: 0, utilizationPercent: 0 })
+      assert.deepStrictEqual(metrics, {
+        activeExecutions: 0,
+        queuedExecutions: 0,
+        utilizationPercent: 0,
+        artifactBytes: 0
+      })
     }).pipe(Effect.provide(service()))
   )
 })

@@ -9,8 +9,8 @@ export interface RetentionOptions {
   /** Days that an ended execution is kept, with its events and its result. Absent: forever. */
   readonly maxAge?: number
   /**
-   * Bytes of executions, events and results with their indexes, as the store counts them. Beyond it, the executions
-   * that ended first are removed. SQLite's file shrinks then; PostgreSQL's tables do when they are vacuumed.
+   * Bytes of executions, events and results with their indexes, as the store counts them, and of artifacts. Beyond it,
+   * the executions that ended first are removed. SQLite's file shrinks then; PostgreSQL's tables do when they are vacuumed.
    * Absent: no bound.
    */
   readonly maxBytes?: number
@@ -19,8 +19,8 @@ export interface RetentionOptions {
   /** Days that idempotency keys are kept. Default 1. */
   readonly maxKeyAge?: number
   /**
-   * Removes an execution's artifacts from where their bytes are. Called before the execution is removed, and again
-   * in the next run when it failed.
+   * Removes an execution's artifacts from where their bytes are, if it has any there. Called before the execution is
+   * removed, and again in the next run when it failed.
    */
   readonly removeArtifacts?: (executionId: ExecutionId) => Effect.Effect<void, unknown>
   /** How often to look. Default 1 minute. */
@@ -52,11 +52,13 @@ interface ExecutionRow {
   readonly instance: string
   readonly started_at: number | string
   readonly bytes: number | string
+  readonly artifact_bytes: number | string
   readonly event_bytes: number | string
 }
 
-/** What an execution's row gives back when it is removed. */
-const ownBytes = (row: ExecutionRow) => Number(row.bytes) + GroupRows.executionOverhead
+/** What an execution gives back when it is removed, beside its events. */
+const ownBytes = (row: ExecutionRow) =>
+  Number(row.bytes) + Number(row.artifact_bytes) + GroupRows.executionOverhead
 
 /** The first rows that together are so many bytes, with their events; all of them when they are fewer. */
 const firstOf = (rows: ReadonlyArray<ExecutionRow>, bytes: number) => {
@@ -82,32 +84,47 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const charge = (instance: string, bytes: number) =>
     sql`UPDATE chains SET bytes = bytes - ${bytes} WHERE instance = ${instance}`
 
-  /**
-   * Removes the oldest ended executions that ended before a time, no more than it takes to free so many bytes, and
-   * gives when the last of them began.
-   */
-  const removeExecutions = Effect.fnUntraced(function* (before: number, excess: number) {
-    const oldest = yield* sql<ExecutionRow>`
+  /** The oldest ended executions that ended before a time, no more than it takes to free so many bytes. */
+  const due = (before: number, excess: number) =>
+    Effect.map(
+      sql<ExecutionRow>`
       SELECT execution_id, instance, started_at, COALESCE(OCTET_LENGTH(result), 0) AS bytes,
+        (SELECT COALESCE(SUM(a.size), 0) FROM artifacts a WHERE a.execution_id = executions.execution_id)
+          AS artifact_bytes,
         (SELECT COALESCE(SUM(OCTET_LENGTH(e.event) + ${sql.literal(String(GroupRows.eventOverhead))}), 0)
           FROM events e WHERE e.execution_id = executions.execution_id) AS event_bytes
       FROM executions
-      WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`
-    const rows = firstOf(oldest, excess)
-    if (rows.length === 0) return { count: 0, until: 0 }
+      WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`,
+      (oldest) => firstOf(oldest, excess)
+    )
+
+  const forget = Effect.fnUntraced(function* (rows: ReadonlyArray<ExecutionRow>) {
     const ids = sql.in(rows.map((row) => row.execution_id))
-    const named = yield* sql<{ execution_id: string }>`
-      SELECT DISTINCT execution_id FROM artifacts WHERE execution_id IN ${ids}`
-    yield* Effect.forEach(named, (row) => removeArtifacts(ExecutionId.make(row.execution_id)), {
-      discard: true
-    })
     yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
-    yield* sql`DELETE FROM executions WHERE execution_id IN ${ids}`
+    const deleted = yield* sql<{ execution_id: string }>`
+      DELETE FROM executions WHERE execution_id IN ${ids} RETURNING execution_id`
     // Nobody may release their keys: a request whose execution is forgotten must not run again.
     yield* sql`UPDATE idempotency_keys SET instance = '' WHERE execution_id IN ${ids}`
+    // Another server may have been faster with some of them, and has charged for those.
+    const gone = new Set(deleted.map((row) => row.execution_id))
     const bytes = new Map<string, number>()
-    for (const row of rows) bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + ownBytes(row))
+    for (const row of rows.filter((row) => gone.has(row.execution_id)))
+      bytes.set(row.instance, (bytes.get(row.instance) ?? 0) + ownBytes(row))
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
+  })
+
+  /**
+   * Removes what is due, and gives when the last of it began. Files first, and outside of the transaction, which would
+   * keep everybody else from writing for as long as it takes. Also of executions without an artifact's row: they may
+   * have been cut off between the two.
+   */
+  const removeExecutions = Effect.fnUntraced(function* (before: number, excess: number) {
+    const rows = yield* due(before, excess)
+    if (rows.length === 0) return { count: 0, until: 0 }
+    yield* Effect.forEach(rows, (row) => removeArtifacts(ExecutionId.make(row.execution_id)), {
+      discard: true
+    })
+    yield* sql.withTransaction(forget(rows))
     return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
   })
 
@@ -172,7 +189,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   )
 
   const byAge = Effect.fnUntraced(function* (before: number) {
-    const remove = sql.withTransaction(removeExecutions(before, Number.POSITIVE_INFINITY))
+    const remove = removeExecutions(before, Number.POSITIVE_INFINITY)
     let executions = 0
     let { count } = yield* remove
     while (count > 0) {
@@ -188,7 +205,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     let events = 0
     let excess = (yield* bytesKept) - bound
     while (excess > 0) {
-      const { count, until } = yield* sql.withTransaction(removeExecutions(now, excess))
+      const { count, until } = yield* removeExecutions(now, excess)
       const removed = yield* allEvents(until)
       if (count + removed === 0) break
       executions += count

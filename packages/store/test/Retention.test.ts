@@ -2,7 +2,7 @@ import { ExecutionStore } from "@bulkhead/sandbox"
 import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Exit, Option } from "effect"
 import { Retention } from "../src/index.js"
 import { onEach, storeIn } from "./Databases.js"
 
@@ -10,8 +10,16 @@ const { began, ended, happened, id, put, result } = Entries
 
 const day = 86_400_000
 
+const artifact = { name: "a.csv", sha256: "ab", mediaType: "text/csv" }
+
 /** An execution that began and ended so many days ago, with so many bytes of output. */
-const execution = Effect.fnUntraced(function* (name: string, days: number, live = false, output = 0) {
+const execution = Effect.fnUntraced(function* (
+  name: string,
+  days: number,
+  live = false,
+  output = 0,
+  size?: number
+) {
   const now = yield* Clock.currentTimeMillis
   const at = now - days * day
   const logged = (event: "execution_queued" | "execution_completed") => {
@@ -21,7 +29,8 @@ const execution = Effect.fnUntraced(function* (name: string, days: number, live 
   yield* put(began(name, { startedAt: at }), logged("execution_queued"))
   if (live) return
   const usage = { sandboxMs: 1, vcpuSeconds: 1, gibSeconds: 1, artifactBytes: 0, costUsd: 1 }
-  const whole = output === 0 ? result(name) : result(name, { stdout: "x".repeat(output) })
+  const artifacts = size === undefined ? {} : { artifacts: [{ ...artifact, size }] }
+  const whole = result(name, { ...(output === 0 ? {} : { stdout: "x".repeat(output) }), ...artifacts })
   yield* put(logged("execution_completed"), ended(name, { endedAt: at + 1, result: whole, usage }))
 })
 
@@ -134,6 +143,63 @@ onEach("Retention", (kind) => {
         const kept = yield* remaining
         assert.isAtLeast(kept.length, 11)
         assert.deepStrictEqual(kept, names.slice(-kept.length))
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+
+  it.scopedLive("counts artifacts, and removes the oldest with theirs, files first", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const megabyte = 1_048_576
+      const body = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const bytes = Effect.map(sql<{ bytes: number | string }>`SELECT bytes FROM chains`, ([row]) =>
+          Number(row?.bytes)
+        )
+        for (let index = 0; index < 8; index++)
+          yield* execution(`n${index}`, 9 - index, false, 0, 20 * megabyte)
+        const emptied: Array<string> = []
+        const removeArtifacts = (executionId: string) =>
+          Effect.gen(function* () {
+            const rows = yield* sql`SELECT * FROM executions WHERE execution_id = ${executionId}`
+            assert.strictEqual(
+              rows.length,
+              1,
+              "its files go before it, or nobody would know of them any more"
+            )
+            emptied.push(executionId)
+          })
+        yield* Retention.run({ maxBytes: 70 * megabyte, removeArtifacts, ...quick })
+        assert.deepStrictEqual(yield* remaining, ["n5", "n6", "n7"])
+        assert.deepStrictEqual(emptied, ["n0", "n1", "n2", "n3", "n4"].map(id))
+        assert.isBelow(yield* bytes, 61 * megabyte)
+        assert.isAbove(yield* bytes, 60 * megabyte)
+        // As it was before artifacts counted: the next start counts those that are there.
+        const now = yield* bytes
+        yield* sql.withTransaction(sql`UPDATE chains SET bytes = bytes - ${60 * megabyte}`)
+        yield* sql.withTransaction(sql`DELETE FROM bulkhead_migrations WHERE name = 'artifact_bytes'`)
+        return now
+      })
+      const now = yield* Effect.provide(body, storeIn(database))
+      const again = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`SELECT bytes FROM chains`)
+      const [row] = yield* Effect.provide(again, storeIn(database))
+      assert.strictEqual(Number(row?.bytes), now)
+    })
+  )
+
+  it.scopedLive("leaves an execution whose files could not be removed, for the next time", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        yield* execution("a", 20)
+        const failed = yield* Effect.exit(
+          Retention.run({ maxAge: 10, removeArtifacts: () => Effect.fail("EIO"), ...quick })
+        )
+        assert.isTrue(Exit.isFailure(failed))
+        assert.deepStrictEqual(yield* remaining, ["a"])
+        yield* Retention.run({ maxAge: 10, ...quick })
+        assert.deepStrictEqual(yield* remaining, [])
       })
       yield* Effect.provide(body, storeIn(database))
     })

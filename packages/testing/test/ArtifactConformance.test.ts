@@ -16,7 +16,7 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
   [
     "that keeps what it stages at once",
     changed(({ stage }) => ({
-      stage: (executionId, name, content) => Effect.tap(stage(executionId, name, content), ({ keep }) => keep)
+      stage: (artifact, content) => Effect.tap(stage(artifact, content), ({ keep }) => keep)
     })),
     /keeps it when asked, not before|nothing that nobody kept/
   ],
@@ -39,7 +39,7 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
   [
     "that knows names in small letters only",
     changed(({ open, stage }) => ({
-      stage: (executionId, name, content) => stage(executionId, name.toLowerCase(), content),
+      stage: (artifact, content) => stage({ ...artifact, name: artifact.name.toLowerCase() }, content),
       open: (executionId, name, range) => open(executionId, name.toLowerCase(), range)
     })),
     /apart by execution and by name/
@@ -47,7 +47,8 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
   [
     "that takes a name for a path",
     changed(({ open, stage }) => ({
-      stage: (executionId, name, content) => stage(executionId, name.split("/").at(-1) ?? "", content),
+      stage: (artifact, content) =>
+        stage({ ...artifact, name: artifact.name.split("/").at(-1) ?? "" }, content),
       open: (executionId, name, range) => open(executionId, name, range)
     })),
     /any name for a name/
@@ -55,7 +56,7 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
   [
     "that keeps the first 64 KiB",
     changed(({ stage }) => ({
-      stage: (executionId, name, content) => stage(executionId, name, Stream.take(content, 1))
+      stage: (artifact, content) => stage(artifact, Stream.take(content, 1))
     })),
     /each byte of them/
   ],
@@ -68,8 +69,8 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
         const keepLast = yield* Ref.make<Effect.Effect<void, ArtifactStoreFailure>>(Effect.void)
         return ArtifactStore.of({
           ...store,
-          stage: (executionId, name, content) =>
-            store.stage(executionId, name, content).pipe(
+          stage: (artifact, content) =>
+            store.stage(artifact, content).pipe(
               Effect.tap(({ keep }) => Ref.set(keepLast, keep)),
               Effect.tap(Effect.yieldNow()),
               Effect.map((staged) => ({ ...staged, keep: Effect.flatten(Ref.get(keepLast)) }))
@@ -79,14 +80,18 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
     ).pipe(Layer.provide(ArtifactStore.layerMemory)),
     /many files at once/
   ],
+  [
+    "that counts all for everybody's",
+    changed(({ taken }) => ({ taken: () => taken() })),
+    /how many bytes a user's artifacts take/
+  ],
   ["that removes nothing", changed(() => ({ remove: () => Effect.void })), /removes all of one execution/],
   [
     "that keeps half of what failed",
     changed(({ stage }) => ({
-      stage: (executionId, name, content) =>
+      stage: (artifact, content) =>
         stage(
-          executionId,
-          name,
+          artifact,
           Stream.catchAll(content, () => Stream.empty)
         )
     })),

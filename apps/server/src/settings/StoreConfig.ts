@@ -16,8 +16,12 @@ export interface StoreSettings {
   readonly durability: "normal" | "full"
   /** Days that an execution is kept after its end; 0: for ever. */
   readonly retentionDays: number
-  /** MB of executions, events and results; 0: no limit. */
+  /** MB of executions, events, results and artifacts; 0: no limit. */
   readonly retentionMB: number
+  /** MB of all artifacts; 0: no limit. */
+  readonly artifactsMB: number
+  /** MB of one user's artifacts; 0: no limit. */
+  readonly userArtifactsMB: number
   /** Whether every event is also written to stdout, as a line of JSON. */
   readonly logsEvents: boolean
   readonly prices: PriceValues
@@ -71,6 +75,8 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
       durability: variables.durability.config,
       retentionDays: variables.retentionDays.config,
       retentionMB: variables.retentionMB.config,
+      artifactsMB: variables.artifactsMB.config,
+      userArtifactsMB: variables.userArtifactsMB.config,
       logsEvents,
       prices: Effect.all({
         vcpuSecond: variables.priceVcpuSecond.config,

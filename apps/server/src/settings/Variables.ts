@@ -123,9 +123,21 @@ export const variables = {
   }),
   retentionMB: withDefault({
     name: "SANDBOX_RETENTION_MB",
-    meaning: "MB of executions, events and results; 0: no limit",
+    meaning: "MB of executions, events, results and artifacts; 0: no limit",
     format: Formats.wholeNumber("MB"),
     otherwise: 10_240
+  }),
+  artifactsMB: withDefault({
+    name: "SANDBOX_ARTIFACTS_MB",
+    meaning: "MB of all artifacts; one more is refused, not its execution; 0: no limit",
+    format: Formats.wholeNumber("MB"),
+    otherwise: 10_240
+  }),
+  userArtifactsMB: withDefault({
+    name: "SANDBOX_USER_ARTIFACTS_MB",
+    meaning: "MB of one user's artifacts, likewise; 0: no limit",
+    format: Formats.wholeNumber("MB"),
+    otherwise: 1024
   }),
   eventLog: optional({
     name: "SANDBOX_EVENT_LOG",

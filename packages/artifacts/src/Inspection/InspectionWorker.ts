@@ -1,12 +1,12 @@
 // A thread's program: looks at one file after the other, as it is asked to.
 import { parentPort } from "node:worker_threads"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import * as FileInspection from "./FileInspection.js"
-import type { Reply, Request } from "./WorkerThread.js"
+import type { Answer, Reply, Request } from "./WorkerThread.js"
 
 let current: FileInspection.FileInspection | undefined
 
-const answer = (request: Request): Effect.Effect<Reply> => {
+const replyTo = (request: Request): Effect.Effect<Reply> => {
   if (request._tag === "Hello") return Effect.succeed({ _tag: "GoOn" })
   if (request._tag === "Begin") {
     current = FileInspection.make(request.rules)
@@ -21,5 +21,9 @@ const answer = (request: Request): Effect.Effect<Reply> => {
 
 parentPort?.on("message", (request: Request) => {
   // What fails here fails the thread, and whoever asked sees that.
-  void Effect.runPromise(Effect.map(answer(request), (reply) => parentPort?.postMessage(reply)))
+  void Effect.runPromise(
+    Effect.map(Effect.timed(replyTo(request)), ([took, reply]) =>
+      parentPort?.postMessage({ reply, busyMs: Duration.toMillis(took) } satisfies Answer)
+    )
+  )
 })

@@ -13,6 +13,12 @@ export type Request =
 /** `GoOn`: nothing is wrong so far. */
 export type Reply = { readonly _tag: "GoOn" } | Inspected
 
+/** What a thread sends, and how long it was busy with it. */
+export interface Answer {
+  readonly reply: Reply
+  readonly busyMs: number
+}
+
 /** A thread has ended, and will not answer any more. */
 export class ThreadLost extends Data.TaggedError("ThreadLost")<{
   readonly reason: "OutOfMemory" | "Failed"
@@ -21,8 +27,8 @@ export class ThreadLost extends Data.TaggedError("ThreadLost")<{
 
 /** A thread that inspects files, one after the other. */
 export interface WorkerThread {
-  /** Sends a request and awaits its reply. Call it for one at a time; bytes that are sent are gone from here. */
-  readonly ask: (request: Request) => Effect.Effect<Reply, ThreadLost>
+  /** Sends a request and awaits its answer. Call it for one at a time; bytes that are sent are gone from here. */
+  readonly ask: (request: Request) => Effect.Effect<Answer, ThreadLost>
 }
 
 /** The thread's program: beside this module, and beside a bundle too. */
@@ -42,12 +48,12 @@ const ignore = () => {}
 const ended = -1
 
 const askIn = (worker: Worker) => (request: Request) =>
-  Effect.async<Reply, ThreadLost>((resume) => {
-    const settle = (effect: Effect.Effect<Reply, ThreadLost>) => {
+  Effect.async<Answer, ThreadLost>((resume) => {
+    const settle = (effect: Effect.Effect<Answer, ThreadLost>) => {
       leave()
       resume(effect)
     }
-    const hear = (reply: Reply) => settle(Effect.succeed(reply))
+    const hear = (answer: Answer) => settle(Effect.succeed(answer))
     const lose = (cause: unknown) => settle(lossOf(cause))
     const exit = (code: number) => lose(new Error(`The thread exited with code ${code}`))
     const leave = () => void worker.off("message", hear).off("error", lose).off("exit", exit)

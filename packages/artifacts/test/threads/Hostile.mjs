@@ -1,4 +1,4 @@
-// A thread's program that does what a file says: hang, grow, fail, or tell its thread's number.
+// A thread's program that does what a file says: hang, grow, fail, be slow, or tell its thread's number.
 import { parentPort, threadId } from "node:worker_threads"
 
 const does = {
@@ -15,7 +15,10 @@ const does = {
 }
 
 parentPort.on("message", (request) => {
-  if (request._tag === "End") return parentPort.postMessage({ _tag: "Passed", sha256: `thread ${threadId}` })
-  if (request._tag === "Push") does[Buffer.from(request.bytes).toString()]?.()
-  parentPort.postMessage({ _tag: "GoOn" })
+  const answer = (reply, busyMs = 0) => parentPort.postMessage({ reply, busyMs })
+  if (request._tag === "End") return answer({ _tag: "Passed", sha256: `thread ${threadId}` })
+  if (request._tag !== "Push") return answer({ _tag: "GoOn" })
+  const text = Buffer.from(request.bytes).toString()
+  does[text]?.()
+  answer({ _tag: "GoOn" }, text === "slow" ? 400 : 0)
 })

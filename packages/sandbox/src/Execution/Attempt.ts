@@ -145,7 +145,7 @@ const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
  * there, nothing can be trusted.
  */
 const collect = Effect.fnUntraced(function* (
-  { executionId, killSwitch, limits, request }: AcceptedExecution,
+  { executionId, killSwitch, limits, request, userId }: AcceptedExecution,
   { report }: Outcome
 ) {
   if (!report?.outputs) return nothingCollected
@@ -156,5 +156,8 @@ const collect = Effect.fnUntraced(function* (
   const collector = yield* ArtifactCollector
   const sandbox = yield* Sandbox
   const killed = Effect.as(killSwitch.pressed, notCollected(outputDir, "the execution was killed"))
-  return yield* Effect.raceFirst(collector.collect({ executionId, sandbox, limits, outputDir }), killed)
+  return yield* Effect.raceFirst(
+    collector.collect({ executionId, userId, sandbox, limits, outputDir }),
+    killed
+  )
 })

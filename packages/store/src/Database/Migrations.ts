@@ -100,8 +100,22 @@ const leases = Effect.gen(function* () {
   )`
 })
 
+/** Artifacts count too, from now on: those that are there, once. */
+const artifactBytes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`UPDATE chains SET bytes = bytes + (
+    SELECT COALESCE(SUM(a.size), 0) FROM artifacts a JOIN executions x ON x.execution_id = a.execution_id
+    WHERE x.instance = chains.instance
+  )`
+})
+
 // The names are in the databases that exist.
-const migrations = { "0001_books": tables, "0002_claimants": claimants, "0003_leases": leases }
+const migrations = {
+  "0001_books": tables,
+  "0002_claimants": claimants,
+  "0003_leases": leases,
+  "0004_artifact_bytes": artifactBytes
+}
 
 const table = "bulkhead_migrations"
 

@@ -17,6 +17,7 @@ export interface Writer {
 export interface GroupRows {
   readonly before: Chain.Head
   readonly after: Chain.Head
+  /** Of the rows, and of the artifacts that they tell of. */
   readonly bytes: number
   /** With their ends, where those are of the same group. */
   readonly executions: ReadonlyArray<Row>
@@ -60,9 +61,17 @@ const endRow = ({ endedAt, executionId, result, verdict }: EndedExecution): EndR
   result === undefined ? null : JSON.stringify(result)
 ]
 
-const artifactRows = ({ executionId, result }: EndedExecution): ReadonlyArray<Row> =>
+type ArtifactRow = readonly [
+  executionId: string,
+  name: string,
+  size: number,
+  sha256: string,
+  mediaType: string
+]
+
+const artifactRows = ({ executionId, result }: EndedExecution) =>
   Arr.dedupeWith(result?.artifacts ?? [], (a, b) => a.name === b.name).map(
-    ({ mediaType, name, sha256, size }) => [executionId, name, size, sha256, mediaType]
+    ({ mediaType, name, sha256, size }): ArtifactRow => [executionId, name, size, sha256, mediaType]
   )
 
 // An end does not say whose it is: the user is looked up when it is written.
@@ -107,6 +116,7 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
   }
   const endRows = new Map(Array.from(ends, ([executionId, end]) => [executionId, endRow(end)]))
   const ended = [...ends.values()]
+  const artifacts = ended.flatMap(artifactRows)
   return {
     before,
     after,
@@ -114,12 +124,13 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
       links.length * eventOverhead +
       executions.size * executionOverhead +
       textBytes(links.map(({ event }) => event)) +
-      textBytes(Array.from(endRows.values(), ([, , , result]) => result)),
+      textBytes(Array.from(endRows.values(), ([, , , result]) => result)) +
+      artifacts.reduce((sum, [, , size]) => sum + size, 0),
     executions: Array.from(executions, ([id, execution]) => executionRow(writer, execution, endRows.get(id))),
     events: links.map((link) => eventRow(writer.instance, link)),
     ends: Array.from(endRows.values()).filter(([executionId]) => !executions.has(executionId)),
     usage: ended.flatMap(usageRows),
-    artifacts: ended.flatMap(artifactRows)
+    artifacts
   }
 }
 

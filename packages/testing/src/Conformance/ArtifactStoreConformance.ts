@@ -1,11 +1,20 @@
 import { type ArtifactRange, ArtifactStore } from "@bulkhead/artifacts"
-import { ExecutionId } from "@bulkhead/domain"
+import { ExecutionId, UserId } from "@bulkhead/domain"
 import { assert } from "@effect/vitest"
 import { Effect, Exit, type Layer, Option, Stream } from "effect"
 import * as Case from "./Case.js"
 
 const id = ExecutionId.make("exec_one")
 const other = ExecutionId.make("exec_two")
+const [ann, bob] = [UserId.make("ann"), UserId.make("bob")]
+
+/** An artifact of ann's. */
+const artifact = (executionId: ExecutionId, name: string, size: number) => ({
+  executionId,
+  userId: ann,
+  name,
+  size
+})
 
 const bytes = (...texts: ReadonlyArray<string>) =>
   Stream.fromIterable(texts.map((text) => new TextEncoder().encode(text)))
@@ -13,8 +22,14 @@ const bytes = (...texts: ReadonlyArray<string>) =>
 const textOf = <E>(content: Stream.Stream<Uint8Array, E>) =>
   Effect.map(Stream.runCollect(content), (pieces) => Buffer.concat([...pieces]).toString())
 
-const keep = Effect.fnUntraced(function* (executionId: ExecutionId, name: string, text: string) {
-  const staged = yield* (yield* ArtifactStore).stage(executionId, name, bytes(text))
+const keep = Effect.fnUntraced(function* (
+  executionId: ExecutionId,
+  name: string,
+  text: string,
+  userId: UserId = ann
+) {
+  const size = Buffer.byteLength(text)
+  const staged = yield* (yield* ArtifactStore).stage({ executionId, userId, name, size }, bytes(text))
   yield* staged.keep
 }, Effect.scoped)
 
@@ -36,7 +51,7 @@ export const cases: ReadonlyArray<Case.Case<ArtifactStore>> = [
   promises(
     "stages a file, tells its size, reads it back, and keeps it when asked, not before",
     Effect.gen(function* () {
-      const staged = yield* (yield* ArtifactStore).stage(id, "d/a.txt", bytes("one ", "", "two"))
+      const staged = yield* (yield* ArtifactStore).stage(artifact(id, "d/a.txt", 7), bytes("one ", "", "two"))
       assert.strictEqual(staged.size, 7)
       assert.strictEqual(yield* textOf(staged.content), "one two")
       assert.isTrue(Option.isNone(yield* read(id, "d/a.txt")))
@@ -51,10 +66,10 @@ export const cases: ReadonlyArray<Case.Case<ArtifactStore>> = [
       const store = yield* ArtifactStore
       const piece = Uint8Array.from({ length: 65_536 }, (_, index) => (index * 7) % 251)
       const large = Buffer.concat(Array.from({ length: 64 }, () => piece))
-      const keepAll = (name: string, content: Stream.Stream<Uint8Array>) =>
-        Effect.scoped(Effect.flatMap(store.stage(id, name, content), ({ keep }) => keep))
-      yield* keepAll("empty.txt", Stream.empty)
-      yield* keepAll("large.bin", Stream.fromIterable(Array.from({ length: 64 }, () => piece)))
+      const keepAll = (name: string, size: number, content: Stream.Stream<Uint8Array>) =>
+        Effect.scoped(Effect.flatMap(store.stage(artifact(id, name, size), content), ({ keep }) => keep))
+      yield* keepAll("empty.txt", 0, Stream.empty)
+      yield* keepAll("large.bin", large.length, Stream.fromIterable(Array.from({ length: 64 }, () => piece)))
       assert.strictEqual((yield* read(id, "empty.txt")).pipe(Option.getOrThrow).size, 0)
       const { content, size } = Option.getOrThrow(yield* store.open(id, "large.bin"))
       assert.strictEqual(size, large.length)
@@ -123,7 +138,7 @@ export const cases: ReadonlyArray<Case.Case<ArtifactStore>> = [
       const { stage } = yield* ArtifactStore
       yield* keep(id, "a.txt", "before")
       const broken = Stream.concat(bytes("one"), Stream.fail("broken"))
-      const exit = yield* Effect.exit(Effect.scoped(stage(id, "a.txt", broken)))
+      const exit = yield* Effect.exit(Effect.scoped(stage(artifact(id, "a.txt", 6), broken)))
       assert.deepStrictEqual(
         Exit.map(exit, () => "staged"),
         Exit.fail("broken")
@@ -135,8 +150,28 @@ export const cases: ReadonlyArray<Case.Case<ArtifactStore>> = [
     "keeps nothing that nobody kept",
     Effect.gen(function* () {
       const { stage } = yield* ArtifactStore
-      yield* Effect.scoped(stage(id, "a.txt", bytes("one")))
+      yield* Effect.scoped(stage(artifact(id, "a.txt", 3), bytes("one")))
       assert.isUndefined(yield* keptText(id, "a.txt"))
+    })
+  ),
+  promises(
+    "tells how many bytes a user's artifacts take, and all, when some are replaced, refused, dropped or removed",
+    Effect.gen(function* () {
+      const { remove, stage, taken } = yield* ArtifactStore
+      const all = Effect.all([taken(ann), taken(bob), taken()])
+      assert.deepStrictEqual(yield* all, [0, 0, 0])
+      yield* keep(id, "a.txt", "1234")
+      yield* keep(id, "b.txt", "12345678")
+      yield* keep(other, "a.txt", "12", bob)
+      assert.deepStrictEqual(yield* all, [12, 2, 14])
+      yield* keep(id, "b.txt", "1")
+      const broken = Stream.concat(bytes("one"), Stream.fail("broken"))
+      yield* Effect.ignore(Effect.scoped(stage(artifact(id, "c.txt", 6), broken)))
+      yield* Effect.scoped(stage(artifact(id, "c.txt", 3), bytes("one")))
+      assert.deepStrictEqual(yield* all, [5, 2, 7])
+      yield* remove(id)
+      yield* remove(id)
+      assert.deepStrictEqual(yield* all, [0, 2, 2])
     })
   ),
   promises(
