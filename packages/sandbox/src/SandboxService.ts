@@ -92,7 +92,7 @@ const make = Effect.gen(function* () {
   const toolchain = yield* Toolchain
   const tracked = yield* TrackedWork.make
   yield* Effect.orDie(Recovery.closeUnfinished)
-  yield* Recovery.keepClosing
+  yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)
