@@ -350,7 +350,13 @@ describe("the admin routes", () => {
     }).pipe(serve({ getUsage: queried([used]) }))
   )
 
-  const broken = { intact: false, checked: 7, head: "ab", broken: { sequence: 8, kind: "missing" as const } }
+  const place = { sequence: 8, kind: "missing" as const }
+  const found = { intact: false, checked: 7, head: "ab" }
+  const broken = {
+    ...found,
+    broken: { instance: "one", ...place },
+    chains: [{ instance: "one", ...found, broken: place }]
+  }
   it.effect("whether the log is as it was written", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(json(yield* get("/api/sandbox/audit/verify")), broken)

@@ -101,7 +101,7 @@ const make = Effect.gen(function* () {
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
   yield* Effect.orDie(Recovery.closeUnfinished)
-  yield* Recovery.keepClosing
+  yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)

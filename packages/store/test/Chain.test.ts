@@ -57,7 +57,7 @@ onEach("The chain", (kind) => {
             )
             assert.deepStrictEqual(
               found.broken,
-              { sequence: number, kind: "changed" },
+              { instance: "main", sequence: number, kind: "changed" },
               `${column} of ${number}`
             )
           }
@@ -74,11 +74,11 @@ onEach("The chain", (kind) => {
         yield* fill
         for (const number of numbers) {
           const missing = yield* after(change((sql) => sql`DELETE FROM events WHERE sequence = ${number}`))
-          assert.deepStrictEqual(missing.broken, { sequence: number, kind: "missing" })
+          assert.deepStrictEqual(missing.broken, { instance: "main", sequence: number, kind: "missing" })
           const moved = yield* after(
             change((sql) => sql`UPDATE events SET instance = 'other' WHERE sequence = ${number}`)
           )
-          assert.deepStrictEqual(moved.broken, { sequence: number, kind: "missing" })
+          assert.deepStrictEqual(moved.broken, { instance: "main", sequence: number, kind: "missing" })
           for (const other of numbers.filter((other) => other > number)) {
             const swapped = yield* after(
               change((sql) =>
@@ -89,11 +89,11 @@ onEach("The chain", (kind) => {
                 ])
               )
             )
-            assert.deepStrictEqual(swapped.broken, { sequence: number, kind: "reordered" })
+            assert.deepStrictEqual(swapped.broken, { instance: "main", sequence: number, kind: "reordered" })
           }
         }
         const all = yield* after(change((sql) => sql`DELETE FROM events`))
-        assert.deepStrictEqual(all.broken, { sequence: 1, kind: "missing" })
+        assert.deepStrictEqual(all.broken, { instance: "main", sequence: 1, kind: "missing" })
       })
       yield* Effect.provide(body, storeIn(database))
     })
@@ -112,7 +112,7 @@ onEach("The chain", (kind) => {
               SELECT instance, sequence + ${length}, timestamp, execution_id, event, hash FROM events`
             )
           )
-          assert.deepStrictEqual(added.broken, { sequence: length + 1, kind: "changed" })
+          assert.deepStrictEqual(added.broken, { instance: "main", sequence: length + 1, kind: "changed" })
           for (const number of numbers) {
             const forged = yield* after(
               change((sql) =>
@@ -126,7 +126,11 @@ onEach("The chain", (kind) => {
               )
             )
             const seenAt = Math.min(number + 1, length)
-            assert.deepStrictEqual(forged.broken, { sequence: seenAt, kind: "changed" }, `event ${number}`)
+            assert.deepStrictEqual(
+              forged.broken,
+              { instance: "main", sequence: seenAt, kind: "changed" },
+              `event ${number}`
+            )
           }
           for (const text of [
             "sequence = sequence - 1",

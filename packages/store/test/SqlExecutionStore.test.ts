@@ -62,13 +62,55 @@ onEach("SqlExecutionStore", (kind) => {
             Array.from({ length: 50 }, (_, index) => `${name}${index}`),
             (each) => put(began(each), happened(each), ended(each))
           )
-          const verdict = yield* store.verify
-          assert.deepStrictEqual([verdict.intact, verdict.checked], [true, 50])
+          const { chains } = yield* store.verify
+          const own = chains.find(({ instance }) => instance === name)
+          assert.deepInclude(own, { instance: name, intact: true, checked: 50 })
         }).pipe(Effect.provide(storeIn(database, { instance: name })))
       yield* Effect.all([work("one"), work("two")], { concurrency: 2 })
       const all = Effect.flatMap(ExecutionStore, (store) => store.list({ limit: 1000 }))
       const { items } = yield* Effect.provide(all, storeIn(database, { instance: "three" }))
       assert.strictEqual(items.length, 100)
+    })
+  )
+
+  it.scopedLive("verifies the chains of all instances, and says which of them is broken", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const work = (instance: string) =>
+        Effect.provide(put(began(instance), happened(instance)), storeIn(database, { instance }))
+      yield* Effect.forEach(["one", "two", "three"], work)
+      const body = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const store = yield* ExecutionStore
+        const before = yield* store.verify
+        assert.deepInclude(before, { intact: true, checked: 3 })
+        assert.deepStrictEqual(
+          before.chains.map(({ checked, instance }) => [instance, checked]),
+          [
+            ["new", 0],
+            ["one", 1],
+            ["three", 1],
+            ["two", 1]
+          ]
+        )
+        yield* sql.withTransaction(sql`UPDATE events SET hash = 'x' WHERE instance = 'two'`)
+        yield* sql.withTransaction(sql`DELETE FROM chains WHERE instance = 'three'`)
+        const after = yield* store.verify
+        assert.deepInclude(after, {
+          intact: false,
+          broken: { instance: "three", sequence: 1, kind: "changed" }
+        })
+        assert.deepStrictEqual(
+          after.chains.map(({ instance, intact }) => [instance, intact]),
+          [
+            ["new", false],
+            ["one", true],
+            ["three", false],
+            ["two", false]
+          ]
+        )
+      })
+      yield* Effect.provide(body, storeIn(database, { instance: "new" }))
     })
   )
 

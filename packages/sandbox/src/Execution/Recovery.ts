@@ -1,5 +1,5 @@
 import { executionError } from "@bulkhead/domain"
-import { Effect, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import { ArtifactCollector } from "../ArtifactCollector.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { ExecutionStore } from "../Record/ExecutionStore.js"
@@ -26,13 +26,13 @@ export const closeUnfinished = Effect.gen(function* () {
   }
 })
 
-/** Other instances that share the store may die at any time. */
-const interval = "10 seconds"
-
-/** Ends what others leave unfinished, as long as the scope is open. */
-export const keepClosing = closeUnfinished.pipe(
-  Effect.catchAllCause((cause) => Effect.logWarning("What others left unfinished could not be ended", cause)),
-  Effect.schedule(Schedule.spaced(interval)),
-  Effect.interruptible,
-  Effect.forkScoped
-)
+/** Ends what instances leave unfinished that die while this one lives. `interval` is in seconds, between two looks. */
+export const keepClosing = (interval: number) =>
+  closeUnfinished.pipe(
+    Effect.catchAllCause((cause) =>
+      Effect.logWarning("What others left unfinished could not be ended", cause)
+    ),
+    Effect.schedule(Schedule.spaced(Duration.seconds(interval))),
+    Effect.interruptible,
+    Effect.forkScoped
+  )

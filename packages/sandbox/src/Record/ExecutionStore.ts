@@ -73,7 +73,7 @@ export interface UsageQuery extends PageRequest {
  *
  * The service appends from many fibers at once, in the order in which things happen: that an execution began comes
  * before anything else of it. It commits before it answers, and asks for `unfinished` at its start and
- * every 10 seconds. The first beginning and the first end of an execution count, and later ones change nothing: whoever
+ * as often as the reaper looks. The first beginning and the first end of an execution count, and later ones change nothing: whoever
  * was not told whether entries were written may append them again. Texts may hold anything, NUL and lone surrogates
  * too. Every call answers or fails in bounded time.
  *

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { type AuditVerification, ExecutionEvent } from "@bulkhead/domain"
+import { type ChainVerification, ExecutionEvent } from "@bulkhead/domain"
 import { Either, Option, Schema } from "effect"
 
 /** The end of a chain: the number of its last event, and that event's hash. */
@@ -19,7 +19,7 @@ export interface Link extends Head {
   readonly event: string
 }
 
-export type Break = NonNullable<AuditVerification["broken"]>
+export type Break = NonNullable<ChainVerification["broken"]>
 
 /** The hash of an event: SHA-256, in hexadecimal digits, of the hash before it and the event's text. */
 export const hashOf = (previous: string, event: string) =>

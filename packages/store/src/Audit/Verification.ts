@@ -1,4 +1,4 @@
-import type { AuditVerification } from "@bulkhead/domain"
+import type { AuditVerification, ChainVerification } from "@bulkhead/domain"
 import type { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import * as EventLoop from "../Database/EventLoop.js"
@@ -49,7 +49,7 @@ const follow = (walk: Walk, links: ReadonlyArray<Chain.Link>): Walk => {
 }
 
 /** Checks one instance's chain, from where retention has removed its beginning to the last event written. */
-export const verify = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, instance: string) {
+const verifyOne = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, instance: string) {
   const chain = Effect.map(
     sql<ChainRow>`SELECT sequence, hash, removed_sequence, removed_hash FROM chains WHERE instance = ${instance}`,
     ([row]) => ({
@@ -81,7 +81,7 @@ export const verify = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, ins
     }
     yield* EventLoop.nextTurn
   }
-  return verdictOf(walk, head, walk.broken ?? (yield* outside(sql, instance)))
+  return verdictOf(instance, walk, head, walk.broken ?? (yield* outside(sql, instance)))
 })
 
 /** Events outside the chain's bounds: they were added, or the chain's own row was changed. */
@@ -95,13 +95,61 @@ const outside = (sql: SqlClient.SqlClient, instance: string) =>
       row && row.sequence !== null ? { sequence: Number(row.sequence), kind: "changed" } : undefined
   )
 
-const verdictOf = (walk: Walk, head: Chain.Head, found: Chain.Break | undefined): AuditVerification => {
+const verdictOf = (
+  instance: string,
+  walk: Walk,
+  head: Chain.Head,
+  found: Chain.Break | undefined
+): ChainVerification => {
   const isHead = walk.at.hash === head.hash || walk.at.sequence > head.sequence
   const broken = found ?? (isHead ? undefined : { sequence: walk.at.sequence, kind: "changed" as const })
   return {
-    intact: broken === undefined,
+    instance,
+    intact: broken === undefined && walk.checked > 0,
     checked: walk.checked,
     ...(walk.at.sequence > 0 ? { head: walk.at.hash } : {}),
     ...(broken ? { broken } : {})
   }
 }
+
+/** The next instance, by name, that has a chain or an event. */
+const instanceAfter = (sql: SqlClient.SqlClient, instance: string) =>
+  Effect.map(
+    sql<{ instance: string | null }>`SELECT MIN(instance) AS instance FROM (
+      SELECT MIN(instance) AS instance FROM chains WHERE instance > ${instance}
+      UNION ALL SELECT MIN(instance) AS instance FROM events WHERE instance > ${instance}) AS found`,
+    ([row]) => row?.instance ?? undefined
+  )
+
+/** Chains in an answer, which must not grow without bound: earlier versions had a new name at each start. */
+const mostListed = 1000
+
+const nothing: AuditVerification = { intact: false, checked: 0, chains: [] }
+
+/** What is known after one more chain. */
+const including =
+  (own: string) =>
+  (all: AuditVerification, chain: ChainVerification): AuditVerification => {
+    const { broken, checked, head, instance } = chain
+    const firstBroken = all.broken ?? (broken && { instance, ...broken })
+    const ownHead = instance === own ? head : all.head
+    return {
+      intact: firstBroken === undefined && all.checked + checked > 0,
+      checked: all.checked + checked,
+      ...(ownHead === undefined ? {} : { head: ownHead }),
+      ...(firstBroken === undefined ? {} : { broken: firstBroken }),
+      chains: all.chains.length < mostListed ? [...all.chains, chain] : all.chains
+    }
+  }
+
+/** Checks the chains of all instances, one after the other. `own` is the instance that asks. */
+export const verify = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, own: string) {
+  const include = including(own)
+  let found = nothing
+  let instance = yield* instanceAfter(sql, "")
+  while (instance !== undefined) {
+    found = include(found, yield* verifyOne(sql, instance))
+    instance = yield* instanceAfter(sql, instance)
+  }
+  return found
+})
