@@ -1,4 +1,7 @@
 import { defineConfig, mergeConfig } from "vitest/config"
 import shared from "../../vitest.shared.js"
 
-export default mergeConfig(shared, defineConfig({ test: { name: "server" } }))
+export default mergeConfig(
+  shared,
+  defineConfig({ test: { name: "server", globalSetup: ["../../packages/store/test/PostgresCluster.ts"] } })
+)

@@ -84,6 +84,40 @@ describe("the name of a server", () => {
   )
 })
 
+describe("a server of another name in the same directory", () => {
+  it.scopedLive(
+    "ends at its start what the one before it left when it was killed, and verifies its events",
+    () =>
+      Effect.gen(function* () {
+        const settings = { SANDBOX_DATA_DIR: yield* ServerProcess.temporaryDirectory }
+        const first = yield* ServerProcess.start({ ...settings, SANDBOX_INSTANCE: "one" })
+        const use = Effect.provideService(ServerProcess.ServerProcess, first)
+        const program = { code: "import time; time.sleep(600)", userId: "ann" }
+        yield* Effect.forkScoped(use(Effect.ignore(Caller.tryPost(program))))
+        const { executionId } = yield* use(Caller.inState("ann", "running"))
+        // Asking for its events has them written first.
+        yield* use(Caller.logs(executionId))
+        yield* first.kill("SIGKILL")
+        yield* first.ended
+        const { found } = yield* during(
+          { ...settings, SANDBOX_INSTANCE: "two" },
+          Effect.all({
+            execution: Caller.get(`/api/sandbox/executions/${executionId}`),
+            events: Caller.logs(executionId),
+            audit: Caller.get("/api/sandbox/audit/verify")
+          })
+        )
+        assert.deepInclude(found.execution, { state: "ended", verdict: "InternalError" })
+        assert.strictEqual(found.events.at(-1)?.event, "execution_failed")
+        assert.isTrue(found.audit.intact)
+        assert.deepStrictEqual(
+          found.audit.chains.map(({ instance }: { readonly instance: string }) => instance),
+          ["one", "two"]
+        )
+      })
+  )
+})
+
 describe("a second server", () => {
   it.scopedLive("does not start in a data directory that is in use, nor disturbs the first", () =>
     Effect.gen(function* () {

@@ -204,7 +204,7 @@ describe("rejections", () => {
     const exists = await Rejection.of(manager.startExecution("exec_1", "ann"))
     assert.deepInclude(exists, {
       name: "ExecutionExists",
-      code: "INVALID_REQUEST",
+      code: "CONFLICT",
       category: "request",
       retryable: false,
       message: "An execution already has the id 'exec_1'"

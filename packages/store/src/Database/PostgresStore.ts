@@ -2,7 +2,7 @@ import type { StoreFailure } from "@bulkhead/sandbox"
 import { Reactivity } from "@effect/experimental"
 import { SqlClient } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
-import { Duration, Effect, Layer, type Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted } from "effect"
 import { asStoreFailure } from "./Failures.js"
 import { migrate } from "./Migrations.js"
 
@@ -13,6 +13,14 @@ export interface PostgresStoreOptions {
   readonly maxConnections?: number
 }
 
+const idleBound = "idle_in_transaction_session_timeout"
+
+/** Milliseconds. The locks of a server that stands still in the middle of a transaction would hold up all others. */
+const longestIdle = 20_000
+
+const withIdleBound = (url: string) =>
+  url.includes(idleBound) ? url : `${url}${url.includes("?") ? "&" : "?"}${idleBound}=${longestIdle}`
+
 /** A PostgreSQL database, with the tables of the store. Fails when it cannot be reached within 5 seconds. */
 export const layer = ({
   maxConnections = 10,
@@ -21,7 +29,7 @@ export const layer = ({
   Layer.scoped(
     SqlClient.SqlClient,
     PgClient.make({
-      url,
+      url: Redacted.make(withIdleBound(Redacted.value(url))),
       maxConnections,
       connectTimeout: Duration.seconds(5),
       applicationName: "bulkhead"
