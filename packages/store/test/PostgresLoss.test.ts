@@ -83,7 +83,11 @@ describe.runIf("url" in inject("postgres"))("PostgreSQL that is killed and start
             waits.push((yield* Clock.currentTimeMillis) - backAt)
           }
           // Half of them, since a busy machine delays some.
-          assert.isBelow(waits.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN, 2000, `waited ${waits} ms`)
+          assert.isBelow(
+            waits.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN,
+            2000,
+            `waited ${waits} ms`
+          )
           for (const name of kept)
             assert.strictEqual(Option.getOrThrow(yield* store.find(id(name))).state, "ended")
           assert.deepInclude(yield* store.verify, { intact: true })
