@@ -1,22 +1,32 @@
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Command, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Schedule, Stream } from "effect"
 import * as Checkout from "../src/Checkout.js"
 
 const bench = (...args: ReadonlyArray<string>) =>
   Command.make("node", "scripts/bench.mjs", ...args).pipe(Command.workingDirectory(Checkout.ours))
+
+/** Gives the results too. On a busy machine a measurement may fail; its reason is in the output of the test. */
+const measured = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+  const fs = yield* FileSystem.FileSystem
+  const file = yield* fs.makeTempFileScoped()
+  return yield* Effect.gen(function* () {
+    const report = yield* Command.string(Command.stderr(bench(...args, "--json", file), "inherit"))
+    const found = yield* Effect.try((): unknown => JSON.parse(readFileSync(file, "utf8")))
+    // biome-ignore lint/suspicious/noExplicitAny: each test looks at what it needs.
+    return { report, found: found as any }
+  }).pipe(Effect.retry({ times: 2, schedule: Schedule.spaced("5 seconds") }))
+})
 
 describe("The bench", () => {
   it.scopedLive(
     "runs every row and writes what it found",
     () =>
       Effect.gen(function* () {
-        const fs = yield* FileSystem.FileSystem
-        const file = yield* fs.makeTempFileScoped()
-        const report = yield* Command.string(bench("--quick", "--json", file))
-        const found = JSON.parse(yield* fs.readFileString(file))
+        const { found, report } = yield* measured("--quick")
         assert.strictEqual(found.sandboxes.measured.length, 4 * 4)
         assert.strictEqual(found.sandboxes.timeouts.atOnce, 4)
         assert.include(report, "POST /api/execute")
@@ -57,12 +67,10 @@ describe("The bench", () => {
     () =>
       Effect.gen(function* () {
         const fs = yield* FileSystem.FileSystem
-        const file = yield* fs.makeTempFileScoped()
         const theirs = yield* fs.makeTempDirectoryScoped()
         const other = join(theirs, "checkout")
         yield* fs.symlink(Checkout.ours, other)
-        yield* bench("--quick", "--against", other, "--json", file).pipe(Command.string)
-        const { against, sandboxes, throughput } = JSON.parse(yield* fs.readFileString(file))
+        const { against, sandboxes, throughput } = (yield* measured("--quick", "--against", other)).found
         assert.strictEqual(against.directory, other)
         assert.strictEqual(sandboxes.measured.length, 4 * 5)
         assert.isUndefined(throughput)

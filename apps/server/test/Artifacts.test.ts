@@ -121,17 +121,17 @@ it.scopedLive.skipIf(process.getuid?.() !== 0)(
   () =>
     Effect.gen(function* () {
       const directory = yield* ServerProcess.temporaryDirectory
-      const artifacts = join(directory, "artifacts of test")
+      const artifacts = join(directory, "artifacts")
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           mkdirSync(artifacts)
-          execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", artifacts])
+          execFileSync("mount", ["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs", artifacts])
         }),
         () => Effect.sync(() => execFileSync("umount", [artifacts]))
       )
       const settings = { SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "test" }
       yield* Effect.gen(function* () {
-        const result = yield* Caller.execute(python("ann", [megabytes("a.txt", 8), megabytes("b.txt", 1)]))
+        const result = yield* Caller.execute(python("ann", [megabytes("a.txt", 8)]))
         assert.strictEqual(result.verdict, "Completed")
         assert.deepStrictEqual(reasons(result), ["Artifact validation failed: there is no room to keep it"])
         const next = yield* Caller.execute(python("ann", [megabytes("c.txt", 1)]))

@@ -61,8 +61,8 @@ it.scopedLive(
         yield* ready(503)
       }).pipe(Effect.provideService(ServerProcess.ServerProcess, server))
       yield* server.kill("SIGTERM")
-      const { stderr } = yield* server.ended
-      assert.include(stderr, loss)
+      const { stdout } = yield* server.ended
+      assert.include(stdout, loss)
     }),
   60_000
 )

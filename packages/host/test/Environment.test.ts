@@ -26,7 +26,6 @@ const programs: ReadonlyArray<readonly [tool: string, command: string, output: R
   ["getent", "getent services http && getent protocols tcp", /http\s+80\/tcp[\s\S]*tcp\s+6/],
   ["fc-list", "fc-list 2>&1; fc-match", /\S/],
   ["lscpu", "lscpu", /On-line CPU\(s\) list/],
-  ["perl", "perl -MNet::hostent -e 'print scalar getservbyname(q(https), q(tcp))'", /^443$/],
   ["vim", "vim --version", /VIM/]
 ]
 
