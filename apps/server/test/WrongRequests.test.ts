@@ -1,3 +1,4 @@
+import { request } from "node:http"
 import { assert, layer } from "@effect/vitest"
 import { Effect, FastCheck } from "effect"
 import * as Caller from "./Caller.js"
@@ -176,6 +177,29 @@ layer(ServerProcess.layer(), { timeout: "60 seconds" })("a wrong request", (it) 
       assert.include(body, { verdict: "Completed", stdout: "hi\n" })
       const reason = "Artifact validation failed: a permission is missing in the sandbox"
       assert.deepStrictEqual(body.rejectedArtifacts, [{ name: "output", reason }])
+    })
+  )
+
+  it.effect("refuses a body that comes byte by byte", () =>
+    Effect.gen(function* () {
+      const { url } = yield* ServerProcess.ServerProcess
+      const answer = yield* Effect.async<{ readonly status: number; readonly text: string }>((resume) => {
+        const sent = request(`${url}/api/execute`, {
+          method: "POST",
+          headers: { "content-type": "application/json", "transfer-encoding": "chunked" }
+        })
+        sent.on("response", (response) => {
+          let text = ""
+          response.on("data", (piece) => {
+            text += piece
+          })
+          response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
+        })
+        for (let written = 0; written < 20_000; written++) sent.write(" ")
+        sent.end()
+      })
+      assert.strictEqual(answer.status, 400)
+      assert.include(answer.text, "body: expected pieces of 256 bytes or more")
     })
   )
 })

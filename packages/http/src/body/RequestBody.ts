@@ -19,6 +19,9 @@ import { JsonScanner } from "./JsonScanner.js"
 /** More than any request of the contract needs. */
 const bounds = { depth: 16, elements: 8192 }
 
+/** Each piece costs work of its own, however small; a network brings more than a thousand bytes at once. */
+const mostPieces = (size: number) => 4096 + size / 256
+
 export interface ReadOptions {
   /** Most bytes of the body. */
   readonly largest: number
@@ -35,6 +38,13 @@ const notJson = (executionId: ExecutionId, reason: string) =>
 
 const tooLarge = (executionId: ExecutionId, largest: number) =>
   new RequestTooLarge({ executionId, field: "body", message: `body: expected at most ${largest} bytes` })
+
+const tooManyPieces = (executionId: ExecutionId) =>
+  new InvalidRequest({
+    executionId,
+    field: "body",
+    message: "body: expected pieces of 256 bytes or more, but it comes in very many smaller ones"
+  })
 
 const announcedBy = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   Number(headers["content-length"]) || 0
@@ -56,6 +66,7 @@ const pieces = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       size += piece.length
       if (size > largest) return yield* tooLarge(executionId, largest)
+      if (kept.length > mostPieces(size)) return yield* tooManyPieces(executionId)
       yield* receive({ executionId, userId }, piece.length)
       const flaw = scanner.push(piece)
       if (flaw !== undefined) return yield* new InvalidRequest({ executionId, ...flaw })
