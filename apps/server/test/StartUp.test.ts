@@ -152,7 +152,10 @@ describe("what a server says", () => {
       const server = yield* ServerProcess.start({
         SANDBOX_MAX_TIMOUT: "5",
         SANDBOX_POOL_MIN: "",
-        SANDBOX_API_KEYS: "ann:short"
+        SANDBOX_API_KEYS: "ann:short",
+        // As npm has them: what is not in capitals is another's.
+        npm_execpath: "/usr/bin/npm",
+        sandbox_max_timeout: "5"
       })
       const headers = { "content-type": "application/json", authorization: "Bearer short" }
       const body = JSON.stringify({ code: "print(1)" })

@@ -7,9 +7,12 @@ import * as WeakSecrets from "./WeakSecrets.js"
 /** No variable has this in its name, so that names come whole. */
 const environment = ConfigProvider.fromEnv({ pathDelim: "=", seqDelim: "," })
 
-/** A variable that is set to nothing counts as absent, whatever its name. */
+/** The names come in capitals: one that is not written so is none of ours. Set to nothing counts as absent. */
 const isSet = (name: string) =>
-  Effect.map(environment.load(Config.string(name)), (value) => value.trim() !== "")
+  Effect.match(environment.load(Config.string(name)), {
+    onFailure: () => false,
+    onSuccess: (value) => value.trim() !== ""
+  })
 
 const namesSet = environment.flattened
   .enumerateChildren([])
