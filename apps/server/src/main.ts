@@ -14,6 +14,7 @@ import * as StartFailure from "./StartFailure.js"
 import * as Store from "./Store.js"
 import * as Settings from "./settings/Settings.js"
 import * as Warnings from "./settings/Warnings.js"
+import * as Turns from "./Turns.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
@@ -35,5 +36,6 @@ const run = Layer.build(Server).pipe(
 Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
   Effect.tapErrorCause(StartFailure.report),
   Effect.provide(Logs.layer),
+  Turns.take,
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -21,9 +21,14 @@ const RelativePath = Schema.String.pipe(
   })
 )
 
+const base64 = /^[A-Za-z0-9+/\r\n]*(?:=[\r\n]*){0,2}$/
+
+/** Counts the letters without making a text of them, which may be broken into very many lines. */
 const isBase64 = (text: string) => {
-  const letters = text.replaceAll(/[\r\n]/g, "")
-  return letters.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(letters)
+  if (!base64.test(text)) return false
+  let letters = 0
+  for (const character of text) if (character > "\r") letters++
+  return letters % 4 === 0
 }
 
 /** A file to put in the working directory before the program starts. */

@@ -2,7 +2,7 @@ import type { HttpServerRequest } from "@effect/platform"
 import { Effect, Predicate, Stream } from "effect"
 
 /** What Node's requests have, and those of fetch-style servers have not. */
-interface NodeRequest {
+interface NodeRequest extends NodeJS.EventEmitter {
   readonly complete: boolean
   readonly iterator: (options: { readonly destroyOnReturn: boolean }) => AsyncIterable<Uint8Array>
   readonly socket: { readonly destroy: () => void }
@@ -32,6 +32,29 @@ export const body = (request: HttpServerRequest.HttpServerRequest): Stream.Strea
         Stream.fromAsyncIterable(source.iterator({ destroyOnReturn: false }), (error) => error)
       )
     : request.stream
+}
+
+/**
+ * Reads what is left of a body that nobody wants, until it ends or so many bytes have come. There is no effect for each
+ * piece, since there may be hundreds of thousands of one byte. A fetch-style server takes care of the rest itself.
+ */
+export const discard = ({ source }: HttpServerRequest.HttpServerRequest, most: number) => {
+  return isNodeRequest(source)
+    ? Effect.async<void>((resume) => {
+        let left = most
+        const count = ({ length }: Uint8Array) => {
+          left -= length
+          if (left <= 0) stop()
+        }
+        const leave = () => source.off("data", count).off("end", stop).off("close", stop)
+        const stop = () => {
+          leave()
+          resume(Effect.void)
+        }
+        source.on("data", count).on("end", stop).on("close", stop)
+        return Effect.sync(leave)
+      })
+    : Effect.void
 }
 
 /** Whether the whole request is here, also what nobody has read. A fetch-style server takes care of that itself. */

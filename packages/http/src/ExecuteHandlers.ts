@@ -62,12 +62,18 @@ const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "execute", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
+      const turn = yield* Effect.makeSemaphore(1)
       return handlers.handleRaw("execute", ({ request }) =>
         Effect.gen(function* () {
           const userId = Option.getOrUndefined((yield* Caller).userId)
           const { maxCodeBytes } = yield* service.limits
           const largest = maxCodeBytes * bodyBytesPerCodeByte
-          const result = yield* RequestBody.json(request, { largest, receive: service.receive, userId }).pipe(
+          const result = yield* RequestBody.json(request, {
+            largest,
+            receive: service.receive,
+            userId,
+            turn
+          }).pipe(
             Effect.flatMap((body) => withKey(body, request)),
             // The service validates it.
             Effect.flatMap((body) => service.execute(body as ExecutionRequestInput, userId && { userId }))

@@ -8,15 +8,8 @@ const longestDrain = "30 seconds"
 
 /** Reads what is left of a request, within bounds; cuts the connection if that is not all. */
 const drain = (request: HttpServerRequest.HttpServerRequest) =>
-  Connection.body(request).pipe(
-    Stream.runFoldWhile(
-      0,
-      (drained) => drained < mostDrained,
-      (drained, { length }) => drained + length
-    ),
-    Effect.disconnect,
+  Connection.discard(request, mostDrained).pipe(
     Effect.timeoutOption(longestDrain),
-    Effect.ignore,
     Effect.zipRight(Effect.unless(Connection.cut(request), () => Connection.isReceived(request)))
   )
 

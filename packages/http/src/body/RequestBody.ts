@@ -20,7 +20,10 @@ import { JsonScanner } from "./JsonScanner.js"
 const bounds = { depth: 16, elements: 8192 }
 
 /** Each piece costs work of its own, however small; a network brings more than a thousand bytes at once. */
-const mostPieces = (size: number) => 4096 + size / 256
+const mostPieces = (size: number) => 1024 + size / 256
+
+/** Bytes of a body that takes a millisecond and more to parse. */
+const large = 256 * 1024
 
 export interface ReadOptions {
   /** Most bytes of the body. */
@@ -29,6 +32,8 @@ export interface ReadOptions {
   readonly receive: Context.Tag.Service<SandboxService>["receive"]
   /** Who sends it, if that is known. */
   readonly userId?: UserId | undefined
+  /** One permit, with which large bodies are parsed one after the other, so that others get their turns. */
+  readonly turn?: Effect.Semaphore
 }
 
 type Refused = InvalidRequest | RequestTooLarge | UnsupportedMediaType | QuotaExceeded | SystemAtCapacity
@@ -114,6 +119,16 @@ const checkKind = (request: HttpServerRequest.HttpServerRequest, executionId: Ex
     : unsupported("content-encoding: expected none")
 }
 
+const valueOf = Effect.fnUntraced(function* (
+  body: Buffer,
+  executionId: ExecutionId,
+  { receive, userId }: ReadOptions
+) {
+  // JavaScript may keep two bytes for each.
+  if (!isAscii(body)) yield* receive({ executionId, userId }, body.length)
+  return yield* parse(executionId, yield* decode(executionId, body))
+})
+
 /** The JSON value of a request's body, not validated. */
 export const json = Effect.fn("RequestBody.json")(function* (
   request: HttpServerRequest.HttpServerRequest,
@@ -123,9 +138,10 @@ export const json = Effect.fn("RequestBody.json")(function* (
   yield* checkKind(request, executionId)
   const received = Effect.gen(function* () {
     const body = Buffer.concat(yield* pieces(request, executionId, options))
-    // JavaScript may keep two bytes for each.
-    if (!isAscii(body)) yield* options.receive({ executionId, userId: options.userId }, body.length)
-    return yield* parse(executionId, yield* decode(executionId, body))
+    const parsed = valueOf(body, executionId, options)
+    if (options.turn === undefined || body.length < large) return yield* parsed
+    // The event loop turns between two of them.
+    return yield* options.turn.withPermits(1)(Effect.delay(parsed, 0))
   })
   return yield* Effect.scoped(received)
 })

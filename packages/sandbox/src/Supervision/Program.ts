@@ -1,5 +1,4 @@
 import { defaultOutputDir, type ExecutionRequest } from "@bulkhead/domain"
-import { Either, Encoding } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFile } from "../Sandboxes/SandboxProvider.js"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
@@ -22,10 +21,7 @@ const encoder = new TextEncoder()
 
 const inputFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
   path: file.path,
-  content:
-    file.encoding === "utf8"
-      ? encoder.encode(file.content)
-      : Either.getOrThrow(Encoding.decodeBase64(file.content))
+  content: file.encoding === "utf8" ? encoder.encode(file.content) : Buffer.from(file.content, "base64")
 })
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
