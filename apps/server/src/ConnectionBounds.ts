@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { executionError } from "@bulkhead/domain"
 import { Predicate } from "effect"
@@ -66,6 +67,41 @@ const continueLate = (server: Server) =>
     server.emit("request", request, response)
   })
 
+/** The last tenth of the connections is for those that bring a request. */
+const mostUnheard = (connections: number) => Math.floor(connections * 0.9)
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
+
+/**
+ * Where connections run short, whichever has kept us waiting longest for the whole of a request makes room for the next:
+ * who opens very many of them, or sends slowly, locks nobody out.
+ */
+const makeRoom = (server: Server, connections: number) => {
+  const open = new Set<Socket>()
+  const unheard = new Set<Socket>()
+  server.on("connection", (socket) => {
+    const [oldest] = unheard
+    if (open.size >= mostUnheard(connections)) oldest?.destroy()
+    open.add(socket)
+    unheard.add(socket)
+    socket.once("close", () => {
+      open.delete(socket)
+      unheard.delete(socket)
+    })
+  })
+  server.on("request", (request, response) => {
+    const { socket } = request
+    const hear = () => unheard.delete(socket)
+    if (hasBody(request)) request.once("end", hear)
+    else hear()
+    response.once("close", () => {
+      hear()
+      if (!socket.destroyed) unheard.add(socket)
+    })
+  })
+}
+
 /** A server of Node's whose connections are bounded in number, size and time. */
 export const boundedServer = ({ connections, requestTimeout }: Bounds): Server => {
   const server = createServer({
@@ -77,6 +113,7 @@ export const boundedServer = ({ connections, requestTimeout }: Bounds): Server =
     keepAlive: true
   })
   server.maxConnections = connections
+  makeRoom(server, connections)
   answerFailures(server)
   continueLate(server)
   return server

@@ -106,6 +106,29 @@ describe("a connection", () => {
       })
     )
 
+    it.scoped("that brings a request finds room among very many that bring none, or half of one", () =>
+      Effect.gen(function* () {
+        const { url } = yield* ServerProcess.ServerProcess
+        const sockets = yield* Effect.all(
+          Array.from({ length: 100 }, () => Raw.open),
+          { concurrency: 1 }
+        )
+        yield* Effect.forEach(sockets, (socket, number) =>
+          Effect.sync(() => {
+            socket.on("error", () => undefined)
+            socket.write(
+              ["", "GET /health HTTP/1.1\r\n", `${Raw.head({ "Content-Length": 100 })}half`][number % 3]
+            )
+          })
+        )
+        const answers = yield* Effect.forEach(Array.from({ length: 10 }), () =>
+          Effect.promise(() => fetch(`${url}/health`, { headers: { connection: "close" } }))
+        )
+        assert.deepStrictEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+        assert.isAtLeast(sockets.filter((socket) => socket.readyState === "open").length, 10)
+      })
+    )
+
     it.scoped("beyond those that there may be is closed, and the others still run code", () =>
       Effect.gen(function* () {
         const execution = yield* Effect.fork(
