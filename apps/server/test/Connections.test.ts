@@ -113,14 +113,11 @@ describe("a connection", () => {
           Array.from({ length: 100 }, () => Raw.open),
           { concurrency: 1 }
         )
-        yield* Effect.forEach(sockets, (socket, number) =>
-          Effect.sync(() => {
-            socket.on("error", () => undefined)
-            socket.write(
-              ["", "GET /health HTTP/1.1\r\n", `${Raw.head({ "Content-Length": 100 })}half`][number % 3]
-            )
-          })
-        )
+        const halves = ["", "GET /health HTTP/1.1\r\n", `${Raw.head({ "Content-Length": 100 })}half`]
+        for (const [number, socket] of sockets.entries()) {
+          socket.on("error", () => undefined)
+          socket.write(halves[number % halves.length] ?? "")
+        }
         const answers = yield* Effect.forEach(Array.from({ length: 10 }), () =>
           Effect.promise(() => fetch(`${url}/health`, { headers: { connection: "close" } }))
         )
