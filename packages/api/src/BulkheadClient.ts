@@ -1,7 +1,7 @@
 import { HttpApiClient, HttpClient, HttpClientError, HttpClientRequest } from "@effect/platform"
 import { Effect, type Redacted } from "effect"
-import type { KillReason } from "./AdminApi.js"
 import { BulkheadApi } from "./BulkheadApi.js"
+import type { KillReason } from "./Executions.js"
 
 export interface ClientOptions {
   /** Where the server listens, like `http://127.0.0.1:8787`, with the prefix under which the contract is mounted. */
@@ -12,7 +12,7 @@ export interface ClientOptions {
 
 interface KillRequest<WithResponse extends boolean> {
   readonly path: { readonly executionId: string }
-  /** `admin_request` is the reason unless told. */
+  /** `admin_request` is the reason unless told; `user_request` where its user asks. */
   readonly payload?: typeof KillReason.Type
   readonly withResponse?: WithResponse
 }
@@ -42,5 +42,11 @@ export const make = (options: ClientOptions) =>
     // HttpApi has no words for a body that may be left out.
     const kill = <WithResponse extends boolean = false>(request: KillRequest<WithResponse>) =>
       client.admin.kill<WithResponse>({ payload: {}, ...request })
-    return { ...client, admin: { ...client.admin, kill } }
+    const killOwn = <WithResponse extends boolean = false>(request: KillRequest<WithResponse>) =>
+      client.executions.kill<WithResponse>({ payload: {}, ...request })
+    return {
+      ...client,
+      admin: { ...client.admin, kill },
+      executions: { ...client.executions, kill: killOwn }
+    }
   })

@@ -19,6 +19,11 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(routes, [
       "post /api/execute",
+      "get /api/executions",
+      "get /api/executions/{executionId}",
+      "post /api/executions/{executionId}/kill",
+      "get /api/executions/{executionId}/artifacts",
+      "get /api/executions/{executionId}/artifacts.zip",
       "get /api/executions/{executionId}/artifacts/{name}",
       "get /api/sandbox/metrics",
       "get /api/sandbox/metrics/{userId}",
@@ -58,6 +63,25 @@ describe("the OpenAPI document", () => {
     for (const status of [400, 401, 404, 409, 413, 415, 429, 500, 503]) {
       assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")
     }
+  })
+
+  it("has every answer of what callers ask about their own, errors in one shape", () => {
+    const one = "/api/executions/{executionId}"
+    const read = [200, 400, 401, 403, 404, 500, 503]
+    assert.sameMembers(
+      statuses("/api/executions", "get"),
+      read.filter((status) => status !== 404)
+    )
+    for (const path of [one, `${one}/artifacts`, `${one}/artifacts.zip`]) {
+      assert.sameMembers(statuses(path, "get"), read, path)
+    }
+    const kill = [...read, 409, 413, 415, 429]
+    assert.sameMembers(statuses(`${one}/kill`, "post"), kill)
+    for (const status of kill.filter((status) => status !== 200)) {
+      assert.include(schemaOf(`${one}/kill`, "post", status), "#/components/schemas/ErrorBody")
+    }
+    assert.property(paths[`${one}/artifacts.zip`]?.get?.responses[200]?.content, "application/zip")
+    assert.isFalse(paths[`${one}/kill`]?.post?.requestBody?.required)
   })
 
   it("has the table of all codes", () => {
@@ -104,7 +128,11 @@ describe("the OpenAPI document", () => {
 
   it("says which routes take which token", () => {
     assert.deepStrictEqual(paths["/api/execute"]?.post?.security, [{ callerKey: [] }, {}])
-    assert.deepStrictEqual(paths[artifact]?.get?.security, [{ adminToken: [] }, { callerKey: [] }, {}])
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/executions")) continue
+      for (const { security } of Object.values(methods))
+        assert.deepStrictEqual(security, [{ adminToken: [] }, { callerKey: [] }, {}], path)
+    }
     assert.deepStrictEqual(paths["/health"]?.get?.security, [])
     for (const [path, methods] of Object.entries(paths)) {
       if (!path.startsWith("/api/sandbox/")) continue

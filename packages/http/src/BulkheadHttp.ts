@@ -15,6 +15,7 @@ import * as AdminHandlers from "./AdminHandlers.js"
 import * as ArtifactHandlers from "./artifacts/ArtifactHandlers.js"
 import * as Docs from "./Docs.js"
 import * as ExecuteHandlers from "./ExecuteHandlers.js"
+import * as ExecutionsHandlers from "./executions/ExecutionsHandlers.js"
 import * as HealthHandlers from "./HealthHandlers.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
@@ -36,7 +37,7 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
     prefix,
     known: Routes.of(api),
     routes: HttpLayerRouter.addHttpApi(api).pipe(
-      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
+      Layer.provide([ExecuteHandlers.layer(api), ExecutionsHandlers.layer(api), ArtifactHandlers.layer(api)])
     ),
     services: Effect.map(
       Effect.context<Execute>(),

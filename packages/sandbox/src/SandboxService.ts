@@ -126,8 +126,22 @@ const make = Effect.gen(function* () {
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)
 
+  /** Says of what waits how many are before it. */
+  const placed = (execution: ExecutionSummary): Effect.Effect<ExecutionSummary> =>
+    execution.state === "queued"
+      ? Effect.map(
+          admission.aheadOf(execution),
+          Option.match({ onNone: () => execution, onSome: (ahead) => ({ ...execution, ahead }) })
+        )
+      : Effect.succeed(execution)
+
+  const findLive = (executionId: ExecutionId) =>
+    Effect.flatMap(live.find(executionId), (running) =>
+      running === undefined ? Effect.succeed(undefined) : placed(running)
+    )
+
   const find = Effect.fnUntraced(function* (executionId: ExecutionId) {
-    const running = yield* live.find(executionId)
+    const running = yield* findLive(executionId)
     if (running !== undefined) return running
     yield* upToDate
     const kept = yield* store.find(executionId)
@@ -162,17 +176,17 @@ const make = Effect.gen(function* () {
   })
 
   /** What waits or runs has no verdict yet. */
-  const listLive = ({ from, state, to, userId, verdict }: ExecutionQuery) =>
-    Effect.map(live.list, (executions) => ({
-      items: executions.filter(
-        (execution) =>
-          verdict === undefined &&
-          execution.state === state &&
-          (userId === undefined || execution.userId === userId) &&
-          (from === undefined || execution.startedAt >= from) &&
-          (to === undefined || execution.startedAt < to)
-      )
-    }))
+  const listLive = Effect.fnUntraced(function* ({ from, state, to, userId, verdict }: ExecutionQuery) {
+    const wanted = (yield* live.list).filter(
+      (execution) =>
+        verdict === undefined &&
+        execution.state === state &&
+        (userId === undefined || execution.userId === userId) &&
+        (from === undefined || execution.startedAt >= from) &&
+        (to === undefined || execution.startedAt < to)
+    )
+    return { items: yield* Effect.forEach(wanted, placed) }
+  })
 
   const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
     if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
@@ -180,7 +194,7 @@ const make = Effect.gen(function* () {
     const page = yield* store.list(query)
     // The store knows when an execution began and ended; what it does between is known here.
     const items = yield* Effect.forEach(page.items, (kept) =>
-      Effect.map(live.find(kept.executionId), (running) => running ?? kept)
+      Effect.map(findLive(kept.executionId), (running) => running ?? kept)
     )
     return { ...page, items }
   })
