@@ -13,6 +13,7 @@ import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
+import { Webhooks } from "../Webhooks/Webhooks.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
@@ -47,6 +48,7 @@ export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserI
   const limits = yield* Ref.get(yield* LimitsInForce)
   const executionId = yield* makeId
   const request = yield* Requests.read(executionId, input, limits)
+  yield* Requests.checkWebhook(executionId, request, yield* Webhooks)
   const userId = caller ?? request.userId ?? anonymous
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
@@ -88,7 +90,7 @@ const findFacts = Effect.fnUntraced(function* (limits: LimitValues) {
 
 /** Takes the execution into the log, and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (accepted: Accepted) {
-  const { executionId, limits, runtime, userId } = accepted
+  const { executionId, limits, request, runtime, userId } = accepted
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
   yield* log.checkWritable(executionId)
@@ -99,7 +101,7 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
   const { killSwitch, summary } = yield* live
     .register({ executionId, userId, state: "queued", language })
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
-  yield* log.began(summary)
+  yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)
   return yield* Effect.forkDaemon(Effect.interruptible(Execution.run({ ...accepted, killSwitch, sandboxMs })))
 }, Effect.uninterruptible)
