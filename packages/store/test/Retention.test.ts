@@ -196,29 +196,31 @@ onEach("Retention", (kind) => {
     })
   )
 
-  it.scopedLive("removes messages that were delivered or given up when they are old, and none that wait", () =>
-    Effect.gen(function* () {
-      const database = yield* Effect.orDie(kind.make)
-      const body = Effect.gen(function* () {
-        const outbox = yield* Outbox
-        const now = yield* Clock.currentTimeMillis
-        for (const name of ["new", "old", "failed", "waits"])
-          yield* put(beganWith(name, webhook(name)), ended(name, { endedAt: now }), announced(name))
-        const idOf = (name: string) =>
-          messageIdOf({ executionId: id(name), event: "execution.completed", at: 0 }, webhook(name).url)
-        const settle = (name: string, state: "delivered" | "failed", days: number) =>
-          outbox.settle({ messageId: idOf(name), state, attempts: 1, at: now - days * day, words: "" })
-        yield* settle("new", "delivered", 0)
-        yield* settle("old", "delivered", 2)
-        yield* settle("failed", "failed", 2)
-        yield* Retention.run(quick)
-        const left = (yield* outbox.list({})).items.map(({ url }) => new URL(url).pathname)
-        assert.sameMembers(left, ["/new", "/failed", "/waits"])
-        yield* Retention.run({ ...quick, maxFailedMessageAge: 1, maxMessageAge: 0 })
-        assert.deepStrictEqual(yield* outbox.counts, { pending: 1, failed: 0, delivered: 0 })
+  it.scopedLive(
+    "removes messages that were delivered or given up when they are old, and none that wait",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Effect.orDie(kind.make)
+        const body = Effect.gen(function* () {
+          const outbox = yield* Outbox
+          const now = yield* Clock.currentTimeMillis
+          for (const name of ["new", "old", "failed", "waits"])
+            yield* put(beganWith(name, webhook(name)), ended(name, { endedAt: now }), announced(name))
+          const idOf = (name: string) =>
+            messageIdOf({ executionId: id(name), event: "execution.completed", at: 0 }, webhook(name).url)
+          const settle = (name: string, state: "delivered" | "failed", days: number) =>
+            outbox.settle({ messageId: idOf(name), state, attempts: 1, at: now - days * day, words: "" })
+          yield* settle("new", "delivered", 0)
+          yield* settle("old", "delivered", 2)
+          yield* settle("failed", "failed", 2)
+          yield* Retention.run(quick)
+          const left = (yield* outbox.list({})).items.map(({ url }) => new URL(url).pathname)
+          assert.sameMembers(left, ["/new", "/failed", "/waits"])
+          yield* Retention.run({ ...quick, maxFailedMessageAge: 1, maxMessageAge: 0 })
+          assert.deepStrictEqual(yield* outbox.counts, { pending: 1, failed: 0, delivered: 0 })
+        })
+        yield* Effect.provide(body, storeIn(database))
       })
-      yield* Effect.provide(body, storeIn(database))
-    })
   )
 
   it.scopedLive("leaves an execution whose files could not be removed, for the next time", () =>
