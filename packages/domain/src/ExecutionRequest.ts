@@ -2,6 +2,7 @@ import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath } from "./FileName.js"
 import { UserId } from "./UserId.js"
+import { Webhook } from "./Webhook.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
@@ -122,7 +123,9 @@ export const ExecutionRequest = Schema.Struct({
         message: () => "expected 1 to 255 printable ASCII characters without spaces"
       })
     )
-  )
+  ),
+  /** Who is told when the execution ends, or of other events: a URL, or `{url, events}`. */
+  webhook: optional(Webhook)
 })
 export type ExecutionRequest = typeof ExecutionRequest.Type
 /** A request as it is written, defaults left out. */

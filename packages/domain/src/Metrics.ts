@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { WebhookMetrics } from "./Webhook.js"
 
 /**
  * Whether sandboxes are asked for: `open` while a provider that is down is left alone, `half-open` when the next one is
@@ -47,6 +48,8 @@ export const SystemMetrics = Schema.Struct({
   artifactBytes: Schema.Number,
   /** Streams of updates that are being read. */
   openStreams: Schema.Number,
+  /** Messages to webhooks. Absent: none are sent, or they cannot be counted at present. */
+  webhooks: Schema.optional(WebhookMetrics),
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type

@@ -66,7 +66,13 @@ const rows: Readonly<Record<string, Row>> = {
   "GET /ready": everybody
 }
 
-const metrics = { activeExecutions: 0, queuedExecutions: 0, utilizationPercent: 0, artifactBytes: 0 }
+const metrics = {
+  activeExecutions: 0,
+  queuedExecutions: 0,
+  utilizationPercent: 0,
+  artifactBytes: 0,
+  openStreams: 0
+}
 
 /** Knows one execution, of alice's, and does all that it is asked to. */
 const service = Stub.layer({

@@ -56,6 +56,7 @@ import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
 import { ExecutionUpdates } from "./Updates/ExecutionUpdates.js"
 import * as ReadUpdates from "./Updates/ReadUpdates.js"
 import { beginning } from "./Updates/UpdatePosition.js"
+import { Webhooks } from "./Webhooks/Webhooks.js"
 
 export interface ExecuteOptions {
   /** Who asks, whatever the request says. */
@@ -100,11 +101,12 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices]),
-  ([context, artifacts, prices]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Webhooks]),
+  ([context, artifacts, prices, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
-      Context.add(Prices, prices)
+      Context.add(Prices, prices),
+      Context.add(Webhooks, webhooks)
     )
 )
 
@@ -120,6 +122,7 @@ const make = Effect.gen(function* () {
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
   const executionUpdates = yield* ExecutionUpdates
+  const webhooks = yield* Webhooks
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
@@ -283,6 +286,10 @@ const make = Effect.gen(function* () {
         utilizationPercent: percent(active, maxConcurrentSandboxes),
         artifactBytes: yield* artifacts.taken(),
         openStreams: yield* executionUpdates.readers,
+        ...(yield* Effect.match(webhooks.metrics, {
+          onFailure: () => ({}),
+          onSuccess: (counts) => ({ webhooks: counts })
+        })),
         ...(yield* supply.metrics)
       }
     }),

@@ -38,3 +38,15 @@ export {
 } from "./SandboxService.js"
 export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { GuestReport } from "./Supervision/GuestReport.js"
+export * as Announcement from "./Webhooks/Announcement.js"
+export {
+  type DueQuery,
+  type MessageQuery,
+  mostFailed,
+  mostPending,
+  Outbox,
+  type Outcome,
+  type OutgoingMessage
+} from "./Webhooks/Outbox.js"
+export { UserWebhooks } from "./Webhooks/UserWebhooks.js"
+export { Webhooks } from "./Webhooks/Webhooks.js"

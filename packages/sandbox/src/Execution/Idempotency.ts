@@ -51,11 +51,22 @@ export const fingerprint = ({
   language,
   outputDir,
   retryOnFailure,
-  timeout
+  timeout,
+  webhook
 }: ExecutionRequest) =>
   hash(
     "sha256",
-    JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]),
+    // A key of before there were webhooks stands for the same without one.
+    JSON.stringify([
+      code,
+      env,
+      files,
+      language,
+      outputDir,
+      retryOnFailure,
+      timeout,
+      ...(webhook ? [webhook] : [])
+    ]),
     "base64url"
   )
 

@@ -7,9 +7,10 @@ import {
   type Language,
   RequestTooLarge
 } from "@bulkhead/domain"
-import { Either, Schema } from "effect"
+import { type Context, Either, Schema } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
+import type { Webhooks } from "../Webhooks/Webhooks.js"
 
 const decode = Schema.decodeUnknownEither(ExecutionRequest, { onExcessProperty: "error" })
 
@@ -42,6 +43,17 @@ const checkLimits = (
     return Either.left(new InvalidRequest({ executionId, field: "timeout", message }))
   }
   return Either.right(request)
+}
+
+/** Refuses a webhook that will not be sent to. */
+export const checkWebhook = (
+  executionId: ExecutionId,
+  { webhook }: ExecutionRequest,
+  { flawOf }: Context.Tag.Service<Webhooks>
+): Either.Either<void, InvalidRequest> => {
+  const flaw = webhook && flawOf(webhook.url)
+  if (flaw === undefined) return Either.void
+  return Either.left(new InvalidRequest({ executionId, field: "webhook", message: `webhook: ${flaw}` }))
 }
 
 /** The runtime of the request's language, or what could be asked for instead. */

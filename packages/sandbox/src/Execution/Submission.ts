@@ -16,6 +16,7 @@ import * as TerminalEvents from "../Record/TerminalEvents.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
 import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
+import { Webhooks } from "../Webhooks/Webhooks.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
@@ -63,6 +64,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const limits = yield* Ref.get(yield* LimitsInForce)
   const executionId = yield* makeId
   const request = yield* Requests.read(executionId, input, limits)
+  yield* Requests.checkWebhook(executionId, request, yield* Webhooks)
   const userId = caller ?? request.userId ?? anonymous
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
@@ -176,7 +178,7 @@ const findFacts = Effect.fnUntraced(function* (limits: LimitValues) {
 
 /** Takes the execution into the log, and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (accepted: Accepted) {
-  const { executionId, limits, runtime, userId } = accepted
+  const { executionId, limits, request, runtime, userId } = accepted
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
   yield* log.checkWritable(executionId)
@@ -187,7 +189,7 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
   const { killSwitch, summary } = yield* live
     .register({ executionId, userId, state: "queued", language })
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
-  yield* log.began(summary)
+  yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)
   const updates = yield* (yield* ExecutionUpdates).open(executionId, userId)
   const fiber = yield* Execution.run({ ...accepted, killSwitch, updates, sandboxMs }).pipe(
