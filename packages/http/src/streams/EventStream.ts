@@ -1,7 +1,7 @@
 import { ServerSentEvents } from "@bulkhead/api"
-import { ExecutionUpdate } from "@bulkhead/domain"
+import type { ExecutionUpdate } from "@bulkhead/domain"
 import { type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Clock, Duration, Effect, Ref, Schema, Stream } from "effect"
+import { Cause, Clock, Duration, Effect, Ref, Stream } from "effect"
 import * as Connection from "../Connection.js"
 
 /** Proxies cut connections on which nothing comes for a minute or less. */
@@ -17,10 +17,9 @@ const headers = {
   "x-accel-buffering": "no"
 }
 
-const toJson = Schema.encodeSync(Schema.parseJson(ExecutionUpdate))
-
-const frameOf = (update: ExecutionUpdate) =>
-  ServerSentEvents.encode({ id: update.id, event: update.type, data: toJson(update) })
+/** An update has no field whose encoded form is another. */
+const frameOf = (update: typeof ExecutionUpdate.Encoded) =>
+  ServerSentEvents.encode({ id: update.id, event: update.type, data: JSON.stringify(update) })
 
 const keepalives = Stream.repeatEffect(Effect.as(Effect.sleep(keepaliveInterval), ServerSentEvents.comment))
 
