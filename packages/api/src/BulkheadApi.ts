@@ -5,6 +5,7 @@ import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
+import { StreamApi } from "./StreamApi.js"
 
 const named = HttpApi.make("bulkhead").annotateContext(
   OpenApi.annotations({
@@ -28,12 +29,12 @@ const withContractErrors = <Groups extends HttpApiGroup.HttpApiGroup.Any, R>(
 
 /** The whole HTTP contract. */
 export const BulkheadApi = withContractErrors(
-  named.add(ExecuteApi).add(ExecutionsApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
+  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
 )
 
 /** The half of the contract that callers use: executions and what they leave. */
 export const BulkheadExecuteApi = withContractErrors(
-  named.add(ExecuteApi).add(ExecutionsApi).add(ArtifactApi)
+  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi)
 )
 
 /** The half of the contract that the operator uses. */
