@@ -1,11 +1,15 @@
 import { ExecutionRequest } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
-import { Schema } from "effect"
+import { JSONSchema, Schema } from "effect"
 import { ExecutionRefused, ResultBody } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
 
 /** A request as it is written; the service fills in the defaults. */
-const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({ identifier: "ExecutionRequest" })
+const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({
+  identifier: "ExecutionRequest",
+  // The schema of what is written forgets what its fields mean.
+  jsonSchema: JSONSchema.make(ExecutionRequest, { target: "openApi3.1" })
+})
 
 const retryAfter = {
   "Retry-After": {
