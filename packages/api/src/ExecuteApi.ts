@@ -4,11 +4,13 @@ import { JSONSchema, Schema } from "effect"
 import { ExecutionRefused, ResultBody } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
 
+// `encodedBoundSchema` forgets what the fields mean.
+const { $schema, ...written } = JSONSchema.make(ExecutionRequest, { target: "openApi3.1" })
+
 /** A request as it is written; the service fills in the defaults. */
 const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({
   identifier: "ExecutionRequest",
-  // The schema of what is written forgets what its fields mean.
-  jsonSchema: JSONSchema.make(ExecutionRequest, { target: "openApi3.1" })
+  jsonSchema: { ...written, examples: [{ code: 'print("Hello, World!")', language: "python" }] }
 })
 
 const retryAfter = {

@@ -18,6 +18,7 @@ interface Described {
   readonly anyOf?: ReadonlyArray<Described>
   readonly items?: Described
   readonly required?: ReadonlyArray<string>
+  readonly examples?: ReadonlyArray<unknown>
 }
 
 /** The fields of a schema and of what is in it, by their paths. */
@@ -112,12 +113,42 @@ describe("the OpenAPI document", () => {
     )
     for (const [name, { description }] of fields) assert.match(description ?? "", /^[A-Z].*\.$/s, name)
     assert.deepStrictEqual(request.required, ["code"])
+    // What the page of the contract puts into its form, to be sent as it is.
+    assert.deepStrictEqual(request.examples, [{ code: 'print("Hello, World!")', language: "python" }])
     const of = (field: string) => JSON.stringify(request.properties?.[field])
     assert.include(of("language"), '"default":"python"')
     assert.include(of("timeout"), '"exclusiveMinimum":0')
     assert.include(of("files"), '"maxItems":64')
     assert.include(of("env"), '"maxProperties":4096')
     assert.include(of("args"), '"maxItems":1024')
+  })
+
+  it("describes what callers are answered, and what a list can be asked for", () => {
+    const { schemas } = OpenApi.fromApi(BulkheadApi).components
+    for (const schema of [
+      "ExecutionResult",
+      "ExecutionList",
+      "ExecutionSummary",
+      "ExecutionRecord",
+      "ArtifactList",
+      "ListedArtifact",
+      "KillReason"
+    ]) {
+      const { properties = {} } = schemas[schema] as Described
+      for (const [name, field] of Object.entries(properties)) {
+        const isDescribed = /^[A-Z].*\.$/s.test(field.description ?? "")
+        assert.isTrue(isDescribed || /Id$/.test(name), `${schema}.${name}`)
+      }
+    }
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/executions")) continue
+      for (const { description, parameters, responses } of Object.values(methods)) {
+        assert.match(description ?? "", /\.$/, path)
+        for (const { description, name, schema } of parameters)
+          assert.match(description ?? (schema as Described).description ?? "", /\.$/, `${path} ${name}`)
+        for (const { description } of Object.values(responses)) assert.isNotEmpty(description)
+      }
+    }
   })
 
   it("has the table of all codes", () => {
