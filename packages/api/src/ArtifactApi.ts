@@ -49,7 +49,7 @@ const completed = (operation: Operations.Operation) => {
 const bytes = (description: string) => HttpApiSchema.Uint8Array().annotations({ description })
 
 const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts/:name")
-  .setPath(Schema.Struct({ executionId: Schema.String, name: Name }))
+  .setPath(Schema.Struct({ ...anExecution.fields, name: Name }))
   .setHeaders(rangeHeaders)
   .addSuccess(bytes("The file"))
   .addSuccess(bytes("The range of the file that was asked for"), { status: 206 })
@@ -65,12 +65,16 @@ const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts
 
 const ListedArtifact = Schema.Struct({
   ...Artifact.fields,
-  /** Where it can be read: a path of this server. */
-  url: Schema.String
+  url: Schema.String.annotations({
+    description: "Where it can be read: a path of this server.",
+    examples: ["/api/executions/exec_1/artifacts/plots%2Fa.png"]
+  })
 }).annotations({ identifier: "ListedArtifact" })
 
 /** The files that one execution left. */
-export const ArtifactList = Schema.Struct({ artifacts: Schema.Array(ListedArtifact) }).annotations({
+export const ArtifactList = Schema.Struct({
+  artifacts: Schema.Array(ListedArtifact).annotations({ description: "Each with its address." })
+}).annotations({
   identifier: "ArtifactList",
   description: "In the order of the result"
 })

@@ -1,12 +1,16 @@
 import { ExecutionRequest } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
-import { Schema } from "effect"
+import { JSONSchema, Schema } from "effect"
 import { ExecutionRefused, ResultBody } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
 
+// `encodedBoundSchema` forgets what the fields mean.
+const { $schema, ...written } = JSONSchema.make(ExecutionRequest, { target: "openApi3.1" })
+
 /** A request as it is written; the service fills in the defaults. */
 export const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({
-  identifier: "ExecutionRequest"
+  identifier: "ExecutionRequest",
+  jsonSchema: { ...written, examples: [{ code: 'print("Hello, World!")', language: "python" }] }
 })
 
 const retryAfter = {

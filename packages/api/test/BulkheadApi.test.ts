@@ -12,6 +12,26 @@ const statuses = (path: string, method: "get" | "post") =>
 const schemaOf = (path: string, method: "get" | "post", status: number) =>
   JSON.stringify(paths[path]?.[method]?.responses[status]?.content?.["application/json"]?.schema)
 
+interface Described {
+  readonly description?: string
+  readonly properties?: Readonly<Record<string, Described>>
+  readonly anyOf?: ReadonlyArray<Described>
+  readonly items?: Described
+  readonly required?: ReadonlyArray<string>
+  readonly examples?: ReadonlyArray<unknown>
+}
+
+/** The fields of a schema and of what is in it, by their paths. */
+const fieldsIn = ({ anyOf = [], items, properties = {} }: Described): ReadonlyArray<[string, Described]> => [
+  ...Object.entries(properties).flatMap(
+    ([name, field]): ReadonlyArray<[string, Described]> => [
+      [name, field],
+      ...fieldsIn(field).map(([inner, each]): [string, Described] => [`${name}.${inner}`, each])
+    ]
+  ),
+  ...[...anyOf, ...(items ? [items] : [])].flatMap(fieldsIn)
+]
+
 describe("the OpenAPI document", () => {
   it("has the contract's routes and no others", () => {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
@@ -103,6 +123,53 @@ describe("the OpenAPI document", () => {
     }
     assert.property(paths[`${one}/artifacts.zip`]?.get?.responses[200]?.content, "application/zip")
     assert.isFalse(paths[`${one}/kill`]?.post?.requestBody?.required)
+  })
+
+  it("describes every field of a request, with its default and its bounds", () => {
+    const request = OpenApi.fromApi(BulkheadApi).components.schemas.ExecutionRequest as Described
+    const fields = fieldsIn(request)
+    assert.includeMembers(
+      fields.map(([name]) => name),
+      [...Object.keys(Domain.ExecutionRequest.fields), "files.path", "files.content", "files.encoding"]
+    )
+    for (const [name, { description }] of fields) assert.match(description ?? "", /^[A-Z].*\.$/s, name)
+    assert.deepStrictEqual(request.required, ["code"])
+    // What the page of the contract puts into its form, to be sent as it is.
+    assert.deepStrictEqual(request.examples, [{ code: 'print("Hello, World!")', language: "python" }])
+    const of = (field: string) => JSON.stringify(request.properties?.[field])
+    assert.include(of("language"), '"default":"python"')
+    assert.include(of("timeout"), '"exclusiveMinimum":0')
+    assert.include(of("files"), '"maxItems":64')
+    assert.include(of("env"), '"maxProperties":4096')
+    assert.include(of("args"), '"maxItems":1024')
+  })
+
+  it("describes what callers are answered, and what a list can be asked for", () => {
+    const { schemas } = OpenApi.fromApi(BulkheadApi).components
+    for (const schema of [
+      "ExecutionResult",
+      "ExecutionList",
+      "ExecutionSummary",
+      "ExecutionRecord",
+      "ArtifactList",
+      "ListedArtifact",
+      "KillReason"
+    ]) {
+      const { properties = {} } = schemas[schema] as Described
+      for (const [name, field] of Object.entries(properties)) {
+        const isDescribed = /^[A-Z].*\.$/s.test(field.description ?? "")
+        assert.isTrue(isDescribed || /Id$/.test(name), `${schema}.${name}`)
+      }
+    }
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/executions")) continue
+      for (const { description, parameters, responses } of Object.values(methods)) {
+        assert.match(description ?? "", /\.$/, path)
+        for (const { description, name, schema } of parameters)
+          assert.match(description ?? (schema as Described).description ?? "", /\.$/, `${path} ${name}`)
+        for (const { description } of Object.values(responses)) assert.isNotEmpty(description)
+      }
+    }
   })
 
   it("has the table of all codes", () => {

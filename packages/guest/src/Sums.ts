@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "0ead0453c9cbc7410f349374f06699f7697044e3e2855050b5870394e9761e84",
-  arm64: "808bea4c56f3291d674473579df171ab024de7a2fd7bd7caf027cc84231d0148"
+  x64: "386b3a876b65ec422d6cfa33747c1a6584e541bd9ee6eb271b4b6ffc2acdd4bd",
+  arm64: "802f102fe18610b29605af57947a76a0b562f4b2ce02c4babcbd4ce47b82772b"
 } as const

@@ -34,8 +34,6 @@ const service = Stub.layer({
 
 const contract = [service, StubArtifacts.layer(files), TestServer.authentication(callerKeys)] as const
 
-const pathCount = ({ paths }: { readonly paths: object }) => Object.keys(paths).length
-
 /** Routes that the app has beside. */
 const own = HttpLayerRouter.addAll([
   HttpLayerRouter.route("GET", "/hello", HttpServerResponse.text("hello")),

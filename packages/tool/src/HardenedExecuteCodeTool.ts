@@ -5,7 +5,7 @@ import {
   type ExecutionResult,
   Language
 } from "@bulkhead/domain"
-import { JSONSchema, Record as Records, Schema } from "effect"
+import { JSONSchema, Schema } from "effect"
 import type { Environment } from "./Environment.js"
 import { type SandboxHardeningManager, sandboxHardening } from "./SandboxHardeningManager.js"
 
@@ -43,40 +43,18 @@ export interface HardenedExecuteCodeTool {
   ): Promise<ExecutionResult>
 }
 
-const { code, env, files, outputDir, retryOnFailure, timeout } = ExecutionRequest.fields
+const { idempotencyKey: _key, language: _language, userId: _user, ...fields } = ExecutionRequest.fields
 
 const Arguments = Schema.Struct({
-  code,
-  language: Schema.optional(Language),
-  timeout,
-  retryOnFailure,
-  files,
-  env,
-  outputDir
+  ...fields,
+  language: Schema.optional(
+    Language.annotations({ description: "What the program is written in; python unless told." })
+  )
 })
-
-const meanings: Record<keyof typeof Arguments.fields, string> = {
-  code: "The program to run.",
-  language: "What the program is written in; python unless told.",
-  timeout: "Seconds of wall time after which the program is ended.",
-  retryOnFailure: "Whether a program that may already have run may be run again after the sandbox failed.",
-  files: "Files to put into the working directory before the program starts, by relative paths; 64 at most.",
-  env: "The program's environment variables.",
-  outputDir:
-    "The directory, relative to the program's home, in which it leaves its artifacts; output unless told."
-}
 
 const parameters = (): ToolParameters => {
   const { properties, required } = JSONSchema.make(Arguments) as JSONSchema.JsonSchema7Object
-  return {
-    type: "object",
-    properties: Records.map(properties, (property, name) => ({
-      ...property,
-      description: meanings[name as keyof typeof meanings]
-    })),
-    required,
-    additionalProperties: false
-  }
+  return { type: "object", properties, required, additionalProperties: false }
 }
 
 const description =

@@ -43,32 +43,18 @@ interface Pending {
   readonly answer: Deferred.Deferred<Answer>
 }
 
+/** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
+const later = ({ args, stdin, stdinEncoding, webhook }: ExecutionRequest) =>
+  args.length === 0 && stdin === undefined && webhook === undefined
+    ? []
+    : [args, stdin, stdinEncoding, webhook]
+
 /** The same for requests that ask for the same. */
-export const fingerprint = ({
-  code,
-  env,
-  files,
-  language,
-  outputDir,
-  retryOnFailure,
-  timeout,
-  webhook
-}: ExecutionRequest) =>
-  hash(
-    "sha256",
-    // A key of before there were webhooks stands for the same without one.
-    JSON.stringify([
-      code,
-      env,
-      files,
-      language,
-      outputDir,
-      retryOnFailure,
-      timeout,
-      ...(webhook ? [webhook] : [])
-    ]),
-    "base64url"
-  )
+export const fingerprint = (request: ExecutionRequest) => {
+  const { code, env, files, language, outputDir, retryOnFailure, timeout } = request
+  const asked = [code, env, files, language, outputDir, retryOnFailure, timeout, ...later(request)]
+  return hash("sha256", JSON.stringify(asked), "base64url")
+}
 
 const conflict = (executionId: ExecutionId, message: string) =>
   new IdempotencyConflict({ executionId, message: `idempotencyKey: ${message}` })

@@ -4,6 +4,7 @@ import {
   excessIn,
   faultOf,
   InvalidRequest,
+  isBase64,
   type Language,
   RequestTooLarge
 } from "@bulkhead/domain"
@@ -27,13 +28,13 @@ export const read = (
   return Either.left(new InvalidRequest({ executionId, ...faultOf(decoded.left, "request") }))
 }
 
-/** Refuses what the limits do not allow. */
+/** Refuses what the limits do not allow, and what only several fields together can tell. */
 const checkLimits = (
   executionId: ExecutionId,
   request: ExecutionRequest,
   { maxCodeBytes, maxTimeout }: LimitValues
 ): Either.Either<ExecutionRequest, RequestTooLarge | InvalidRequest> => {
-  const { code, timeout } = request
+  const { code, stdin = "", stdinEncoding, timeout } = request
   if (Buffer.byteLength(code) > maxCodeBytes) {
     const message = `code: expected at most ${maxCodeBytes} bytes, got ${Buffer.byteLength(code)}`
     return Either.left(new RequestTooLarge({ executionId, field: "code", message }))
@@ -42,6 +43,8 @@ const checkLimits = (
     const message = `timeout: expected at most ${maxTimeout} seconds, got ${timeout}`
     return Either.left(new InvalidRequest({ executionId, field: "timeout", message }))
   }
+  if (stdinEncoding === "base64" && !isBase64(stdin))
+    return Either.left(new InvalidRequest({ executionId, field: "stdin", message: "stdin: expected base64" }))
   return Either.right(request)
 }
 
