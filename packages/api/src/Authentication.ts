@@ -12,10 +12,14 @@ export class Caller extends Context.Tag("@bulkhead/api/Caller")<
   { readonly userId: Option.Option<UserId> }
 >() {}
 
-/** Who asks for a file that a program left. */
+/** Who asks for what belongs to a user, such as a file that a program left. */
 export class Reader extends Context.Tag("@bulkhead/api/Reader")<
   Reader,
-  { readonly mayRead: (owner: UserId) => boolean }
+  {
+    readonly mayRead: (owner: UserId) => boolean
+    /** Whose key it was. Absent: the operator, or somebody who needs no key. */
+    readonly userId?: UserId
+  }
 >() {}
 
 const adminToken = bearer("The server's ADMIN_API_TOKEN.")
@@ -44,7 +48,7 @@ export class CallerAuthentication extends HttpApiMiddleware.Tag<CallerAuthentica
 ) {}
 
 /**
- * Finds out whose files may be read: with the operator's token all, with a caller's key the caller's, and all where
+ * Finds out whose files and secrets may be read: with the operator's token all, with a caller's key the caller's, and all where
  * there are no keys.
  */
 export class ReaderAuthentication extends HttpApiMiddleware.Tag<ReaderAuthentication>()(

@@ -1,14 +1,4 @@
-import {
-  type AdminApi,
-  BadRequest,
-  type BulkheadApi,
-  Conflict,
-  ContentTooLarge,
-  KillReason,
-  NotFound,
-  TooManyRequests,
-  UnsupportedContent
-} from "@bulkhead/api"
+import { type AdminApi, type BulkheadApi, Conflict, KillReason, NotFound } from "@bulkhead/api"
 import {
   type ExecutionEnded,
   type ExecutionEvent,
@@ -17,15 +7,13 @@ import {
   executionError,
   faultOf,
   type LimitChanges,
-  type Page,
-  type Refusal,
-  refusalError,
-  shownName
+  type Page
 } from "@bulkhead/domain"
 import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
-import { HttpApiBuilder, HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Schema } from "effect"
-import * as RequestBody from "./body/RequestBody.js"
+import type * as RequestBody from "./body/RequestBody.js"
+import * as SmallBody from "./body/SmallBody.js"
 import * as Handlers from "./Handlers.js"
 import * as Refusals from "./Refusals.js"
 
@@ -39,33 +27,8 @@ const notFound = ({ message }: ExecutionNotFound) =>
 
 const conflict = ({ message }: ExecutionEnded) => new Conflict({ error: executionError("CONFLICT", message) })
 
-const badRequest = ({ message }: { readonly message: string }) =>
-  new BadRequest({ error: executionError("INVALID_REQUEST", message) })
-
 const unreadable = (failure: StoreFailure) =>
   Refusals.unreadable("The record of executions", failure.reason)(failure)
-
-/** Bytes; more than any body of these routes needs. */
-const largestBody = 64 * 1024
-
-const refused = (
-  refusal: Refusal
-): Effect.Effect<never, BadRequest | ContentTooLarge | TooManyRequests | UnsupportedContent> => {
-  const error = refusalError(refusal)
-  switch (refusal._tag) {
-    case "RequestTooLarge":
-      return new ContentTooLarge({ error })
-    case "UnsupportedMediaType":
-      return new UnsupportedContent({ error })
-    case "SystemAtCapacity":
-      return Effect.zipRight(Refusals.retryAfter(refusal.retryAfter), new TooManyRequests({ error }))
-    default:
-      return new BadRequest({ error })
-  }
-}
-
-const jsonOf = (request: HttpServerRequest.HttpServerRequest, receive: RequestBody.ReadOptions["receive"]) =>
-  Effect.catchAll(RequestBody.json(request, { largest: largestBody, receive }), refused)
 
 const decodeReason = Schema.decodeUnknown(KillReason, { onExcessProperty: "error" })
 
@@ -75,16 +38,11 @@ const killReason = Effect.fnUntraced(function* (
   receive: RequestBody.ReadOptions["receive"]
 ) {
   if (request.headers["content-type"] === undefined) return "admin_request"
-  const body = yield* jsonOf(request, receive)
-  const { reason } = yield* Effect.mapError(decodeReason(body), (error) => badRequest(faultOf(error, "body")))
+  const body = yield* SmallBody.json(request, receive)
+  const { reason } = yield* Effect.mapError(decodeReason(body), (error) =>
+    SmallBody.badRequest(faultOf(error, "body"))
+  )
   return reason ?? "admin_request"
-})
-
-/** For routes without parameters. */
-const noQuery = Effect.gen(function* () {
-  const [first] = Object.keys(yield* HttpServerRequest.ParsedSearchParams)
-  if (first === undefined) return
-  return yield* badRequest({ message: `${shownName(first)}: is unexpected, expected no parameters` })
 })
 
 const addNextCursor = (cursor: string) =>
@@ -103,8 +61,10 @@ const build = (api: typeof BulkheadApi) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
       return handlers
-        .handle("metrics", () => Effect.zipRight(noQuery, service.getSystemMetrics))
-        .handle("userMetrics", ({ path }) => Effect.zipRight(noQuery, service.getUserMetrics(path.userId)))
+        .handle("metrics", () => Effect.zipRight(SmallBody.noQuery, service.getSystemMetrics))
+        .handle("userMetrics", ({ path }) =>
+          Effect.zipRight(SmallBody.noQuery, service.getUserMetrics(path.userId))
+        )
         .handle("logs", ({ path, urlParams: query }) =>
           Effect.flatMap(known(path.executionId), (id) =>
             query.limit === undefined && query.cursor === undefined
@@ -113,7 +73,7 @@ const build = (api: typeof BulkheadApi) =>
           ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
         )
         .handleRaw("kill", ({ path, request }) =>
-          Effect.all([known(path.executionId), killReason(request, service.receive), noQuery]).pipe(
+          Effect.all([known(path.executionId), killReason(request, service.receive), SmallBody.noQuery]).pipe(
             Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
             Effect.as({ success: true as const }),
             Effect.catchTags({
@@ -123,17 +83,20 @@ const build = (api: typeof BulkheadApi) =>
             })
           )
         )
-        .handle("limits", () => Effect.zipRight(noQuery, service.limits))
+        .handle("limits", () => Effect.zipRight(SmallBody.noQuery, service.limits))
         .handleRaw("changeLimits", ({ request }) =>
-          Effect.flatMap(Effect.zipRight(noQuery, jsonOf(request, service.receive)), (changes) =>
-            // The service validates them.
-            Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
+          Effect.flatMap(
+            Effect.zipRight(SmallBody.noQuery, SmallBody.json(request, service.receive)),
+            (changes) =>
+              // The service validates them.
+              Effect.mapError(service.changeLimits(changes as LimitChanges), SmallBody.badRequest)
           )
         )
         .handle("execution", ({ path }) =>
-          Effect.flatMap(Effect.zipRight(noQuery, known(path.executionId)), service.getExecution).pipe(
-            Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
-          )
+          Effect.flatMap(
+            Effect.zipRight(SmallBody.noQuery, known(path.executionId)),
+            service.getExecution
+          ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
         )
         .handle("executions", ({ urlParams }) =>
           service.listExecutions(urlParams).pipe(
@@ -148,7 +111,7 @@ const build = (api: typeof BulkheadApi) =>
           )
         )
         .handle("verifyAudit", () =>
-          Effect.zipRight(noQuery, Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
+          Effect.zipRight(SmallBody.noQuery, Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
         )
     })
   )

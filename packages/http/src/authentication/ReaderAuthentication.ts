@@ -11,7 +11,7 @@ import { HttpApp } from "@effect/platform"
 import { Effect, Layer, Option } from "effect"
 
 const all = { mayRead: () => true }
-const onlyOf = (user: UserId) => ({ mayRead: (owner: UserId) => owner === user })
+const onlyOf = (userId: UserId) => ({ mayRead: (owner: UserId) => owner === userId, userId })
 
 const unauthorized = new Unauthorized({
   error: executionError(
