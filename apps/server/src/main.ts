@@ -15,10 +15,12 @@ import * as Store from "./Store.js"
 import * as Settings from "./settings/Settings.js"
 import * as Warnings from "./settings/Warnings.js"
 import * as Turns from "./Turns.js"
+import * as WebhookDelivery from "./WebhookDelivery.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
+  Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),

@@ -57,6 +57,13 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/audit/verify",
       "get /api/sandbox/limits",
       "put /api/sandbox/limits",
+      "get /api/webhooks/secret",
+      "post /api/webhooks/secret/rotate",
+      "get /api/sandbox/webhooks/{userId}",
+      "put /api/sandbox/webhooks/{userId}",
+      "delete /api/sandbox/webhooks/{userId}",
+      "get /api/sandbox/webhook-messages",
+      "post /api/sandbox/webhook-messages/{messageId}/resend",
       "get /health",
       "get /ready"
     ])

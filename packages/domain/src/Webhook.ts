@@ -26,11 +26,7 @@ const WebhookUrl = Schema.String.pipe(
   })
 )
 
-const WebhookEvents = Schema.Array(
-  WebhookEvent.annotations({
-    message: () => ({ message: `expected one of ${WebhookEvent.literals.join(", ")}`, override: true })
-  })
-)
+const WebhookEvents = Schema.Array(WebhookEvent)
   .annotations({ description: "an array of events" })
   .pipe(
     Schema.filter(({ length }) => length >= 1 && length <= WebhookEvent.literals.length, {

@@ -139,6 +139,30 @@ export const variables = {
     format: Formats.wholeNumber("MB"),
     otherwise: 1024
   }),
+  webhooks: withDefault({
+    name: "SANDBOX_WEBHOOKS",
+    meaning: "`off`: no webhook is sent, and a request with one is refused",
+    format: Formats.oneOf("on", "off"),
+    otherwise: "on"
+  }),
+  webhookNetworks: optional({
+    name: "SANDBOX_WEBHOOK_NETWORKS",
+    meaning: "networks inside to which webhooks may be sent, separated by commas",
+    format: Formats.networks,
+    otherwise: "none"
+  }),
+  webhookHours: withDefault({
+    name: "SANDBOX_WEBHOOK_HOURS",
+    meaning: "hours that a message is tried until it is given up",
+    format: Formats.positiveNumber("hours"),
+    otherwise: 24
+  }),
+  webhookConcurrency: withDefault({
+    name: "SANDBOX_WEBHOOK_CONCURRENCY",
+    meaning: "messages that are sent at once",
+    format: Formats.positiveNumber("messages"),
+    otherwise: 32
+  }),
   eventLog: optional({
     name: "SANDBOX_EVENT_LOG",
     meaning: "`stdout`: every event is also a line of JSON there",
