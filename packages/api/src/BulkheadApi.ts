@@ -30,7 +30,15 @@ const withContractErrors = <Groups extends HttpApiGroup.HttpApiGroup.Any, R>(
 
 /** The whole HTTP contract. */
 export const BulkheadApi = withContractErrors(
-  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(SigningApi).add(AdminApi).add(WebhookApi).add(HealthApi)
+  named
+    .add(ExecuteApi)
+    .add(StreamApi)
+    .add(ExecutionsApi)
+    .add(ArtifactApi)
+    .add(SigningApi)
+    .add(AdminApi)
+    .add(WebhookApi)
+    .add(HealthApi)
 )
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */

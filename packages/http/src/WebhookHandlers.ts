@@ -45,10 +45,7 @@ const buildOperators = (api: typeof BulkheadApi) =>
       const { messages, resend, setStanding, standing } = yield* Webhooks
       return handlers
         .handle("standing", ({ path: { userId } }) =>
-          Effect.zipRight(
-            Query.none,
-            answered(Effect.map(standing(userId), (webhooks) => ({ webhooks })))
-          )
+          Effect.zipRight(Query.none, answered(Effect.map(standing(userId), (webhooks) => ({ webhooks }))))
         )
         .handleRaw("setStanding", ({ path: { userId }, request }) =>
           Effect.gen(function* () {

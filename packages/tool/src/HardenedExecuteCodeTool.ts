@@ -43,13 +43,14 @@ export interface HardenedExecuteCodeTool {
   ): Promise<ExecutionResult>
 }
 
-const { idempotencyKey: _key, language: _language, userId: _user, ...fields } = ExecutionRequest.fields
+const { code, idempotencyKey: _key, language: _language, userId: _user, ...others } = ExecutionRequest.fields
 
 const Arguments = Schema.Struct({
-  ...fields,
+  code,
   language: Schema.optional(
     Language.annotations({ description: "What the program is written in; python unless told." })
-  )
+  ),
+  ...others
 })
 
 const parameters = (): ToolParameters => {
