@@ -45,6 +45,8 @@ export const SystemMetrics = Schema.Struct({
   utilizationPercent: Schema.Number,
   /** Bytes of all artifacts that are kept, or about to be. */
   artifactBytes: Schema.Number,
+  /** Streams of updates that are being read. */
+  openStreams: Schema.Number,
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
@@ -55,6 +57,8 @@ export const UserMetrics = Schema.Struct({
   /** Active executions as a whole percentage of the per-user limit. */
   utilizationPercent: Schema.Number,
   /** Bytes of the user's artifacts that are kept, or about to be. */
-  artifactBytes: Schema.Number
+  artifactBytes: Schema.Number,
+  /** Streams of the user's executions that are being read. */
+  openStreams: Schema.Number
 })
 export type UserMetrics = typeof UserMetrics.Type

@@ -365,7 +365,8 @@ describe("limits on concurrency", () => {
         activeExecutions: 5,
         queuedExecutions: 5,
         utilizationPercent: 100,
-        artifactBytes: 0
+        artifactBytes: 0,
+        openStreams: 0
       })
       assert.deepInclude(yield* sandboxes.canStartExecution(ann), { allowed: false })
       assert.deepStrictEqual(yield* sandboxes.canStartExecution(UserId.make("ben")), { allowed: true })
@@ -386,6 +387,7 @@ describe("limits on concurrency", () => {
         totalUsers: 4,
         utilizationPercent: 100,
         artifactBytes: 0,
+        openStreams: 0,
         circuit: "closed",
         pool: { idle: 0, target: 0, hits: 0, misses: 0 },
         reapedSandboxes: 0,
@@ -418,7 +420,8 @@ describe("limits on concurrency", () => {
         activeExecutions: 0,
         queuedExecutions: 0,
         utilizationPercent: 0,
-        artifactBytes: 0
+        artifactBytes: 0,
+        openStreams: 0
       })
     }).pipe(Effect.provide(service()))
   )
