@@ -5,4 +5,11 @@ export * from "./Authentication.js"
 export * from "./BulkheadApi.js"
 export * as BulkheadClient from "./BulkheadClient.js"
 export * from "./ExecuteApi.js"
+export {
+  type FollowOptions,
+  type StreamFailure,
+  StreamLost
+} from "./ExecutionStream.js"
 export * from "./HealthApi.js"
+export * as ServerSentEvents from "./ServerSentEvents.js"
+export * from "./StreamApi.js"

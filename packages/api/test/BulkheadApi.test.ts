@@ -19,6 +19,8 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(routes, [
       "post /api/execute",
+      "post /api/executions",
+      "get /api/executions/{executionId}/events",
       "get /api/executions/{executionId}/artifacts/{name}",
       "get /api/sandbox/metrics",
       "get /api/sandbox/metrics/{userId}",
@@ -41,6 +43,25 @@ describe("the OpenAPI document", () => {
     for (const status of answers.filter((status) => status !== 500)) {
       assert.include(schemaOf("/api/execute", "post", status), "#/components/schemas/ExecutionResult")
     }
+  })
+
+  it("says that executions can be read as events, while they run and by their id", () => {
+    const events = "/api/executions/{executionId}/events"
+    assert.sameMembers(Object.keys(paths["/api/execute"]?.post?.responses[200]?.content ?? {}), [
+      "application/json",
+      "text/event-stream"
+    ])
+    assert.sameMembers(statuses(events, "get"), [200, 204, 400, 401, 403, 404, 429, 500, 503])
+    assert.hasAllKeys(paths[events]?.get?.responses[200]?.content, ["text/event-stream"])
+    assert.includeMembers(
+      (paths[events]?.get?.parameters ?? []).map(({ name }) => name),
+      ["executionId", "last-event-id", "after"]
+    )
+    assert.sameMembers(
+      statuses("/api/executions", "post"),
+      [202, 400, 401, 403, 413, 415, 422, 429, 500, 503]
+    )
+    assert.property(paths["/api/executions"]?.post?.responses[202], "headers")
   })
 
   it("has every answer of the admin routes, errors in one shape", () => {

@@ -19,6 +19,7 @@ import * as HealthHandlers from "./HealthHandlers.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
 import * as Routes from "./Routes.js"
+import * as StreamHandlers from "./streams/StreamHandlers.js"
 
 export type { MountOptions } from "./Prefix.js"
 
@@ -36,7 +37,7 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
     prefix,
     known: Routes.of(api),
     routes: HttpLayerRouter.addHttpApi(api).pipe(
-      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
+      Layer.provide([ExecuteHandlers.layer(api), StreamHandlers.layer(api), ArtifactHandlers.layer(api)])
     ),
     services: Effect.map(
       Effect.context<Execute>(),
