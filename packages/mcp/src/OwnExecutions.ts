@@ -1,10 +1,16 @@
-import { ExecutionId, type ExecutionRecord, executionError, type UserId } from "@bulkhead/domain"
+import {
+  ExecutionId,
+  ExecutionNotFound,
+  type ExecutionRecord,
+  executionError,
+  type UserId
+} from "@bulkhead/domain"
 import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
 import { Effect, Schema } from "effect"
 import * as JsonRpc from "./JsonRpc.js"
 
-// The same for an unknown execution and for another user's.
-export const absent = JsonRpc.refused(executionError("NOT_FOUND", "There is no such execution"))
+/** What is told of an unknown execution and of another user's: the same. */
+export const absent = () => JsonRpc.refused(executionError("NOT_FOUND", "There is no such execution"))
 
 /** What is kept cannot be read at present; why is for the operator's log. */
 export const unreadable = (failure: StoreFailure) =>
@@ -15,15 +21,14 @@ export const unreadable = (failure: StoreFailure) =>
     )
   )
 
-/** An execution, if it is the user's own. */
+/** An execution, if it is the user's own. Whoever else's it is, it is not found. */
 export const find = Effect.fn("OwnExecutions.find")(function* (
   executionId: string,
   owner: UserId
-): Effect.fn.Return<ExecutionRecord, JsonRpc.RpcFailure, SandboxService> {
-  if (!Schema.is(ExecutionId)(executionId)) return yield* absent
+): Effect.fn.Return<ExecutionRecord, JsonRpc.RpcFailure | ExecutionNotFound, SandboxService> {
+  const notFound = new ExecutionNotFound({ executionId: executionId.slice(0, 69) })
+  if (!Schema.is(ExecutionId)(executionId)) return yield* notFound
   const { getExecution } = yield* SandboxService
-  const found = yield* getExecution(executionId).pipe(
-    Effect.catchTags({ ExecutionNotFound: () => absent, StoreFailure: unreadable })
-  )
-  return found.userId === owner ? found : yield* absent
+  const found = yield* Effect.catchTag(getExecution(executionId), "StoreFailure", unreadable)
+  return found.userId === owner ? found : yield* notFound
 })

@@ -38,19 +38,14 @@ export const linksTo = (executionId: string, artifacts: ReadonlyArray<Artifact>)
 
 const readPage = JsonRpc.params(Schema.Struct({ cursor: Schema.optional(Schema.String) }))
 
-/** An execution may be forgotten while the list is made. */
-const ifThere = <A>(found: Effect.Effect<A, JsonRpc.RpcFailure, SandboxService>) =>
-  Effect.catchIf(
-    Effect.asSome(found),
-    (failure) => failure === OwnExecutions.absent,
-    () => Effect.succeedNone
-  )
-
 const resourcesOf = ({ executionId, userId }: ExecutionSummary) =>
-  Effect.map(ifThere(OwnExecutions.find(executionId, userId)), (found) => {
-    const artifacts = Option.getOrUndefined(found)?.result?.artifacts ?? []
-    return artifacts.map((artifact) => resourceOf(executionId, artifact))
-  })
+  OwnExecutions.find(executionId, userId).pipe(
+    Effect.map(({ result }) =>
+      (result?.artifacts ?? []).map((artifact) => resourceOf(executionId, artifact))
+    ),
+    // It may be forgotten while the list is made.
+    Effect.catchTag("ExecutionNotFound", () => Effect.succeed([]))
+  )
 
 /** `resources/list`: what the caller's executions left, those of the latest first. */
 export const list = Effect.fn("Artifacts.list")(function* (params: unknown, caller: Caller) {
@@ -112,8 +107,10 @@ const readUri = JsonRpc.params(Schema.Struct({ uri: Schema.String }))
 export const read = Effect.fn("Artifacts.read")(function* (params: unknown, caller: Caller) {
   const { uri } = yield* readUri(params)
   const { executionId, name } = yield* Effect.mapError(ArtifactUri.parse(uri), () => absent(uri))
-  const record = yield* Effect.mapError(OwnExecutions.find(executionId, caller.userId), (failure) =>
-    failure === OwnExecutions.absent ? absent(uri) : failure
+  const record = yield* Effect.catchTag(
+    OwnExecutions.find(executionId, caller.userId),
+    "ExecutionNotFound",
+    () => absent(uri)
   )
   const artifact = record.result?.artifacts.find((each) => each.name === name)
   if (artifact === undefined) return yield* absent(uri)

@@ -3,7 +3,8 @@ import {
   ExecutionState,
   type ExecutionSummary,
   executionError,
-  shortResult
+  shortResult,
+  type UserId
 } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { Effect, JSONSchema, Schema } from "effect"
@@ -52,10 +53,12 @@ const ListArguments = Schema.Struct({
 
 const readOnly = { readOnlyHint: true, openWorldHint: false }
 
+const own = (executionId: string, userId: UserId) =>
+  Effect.catchTag(OwnExecutions.find(executionId, userId), "ExecutionNotFound", OwnExecutions.absent)
+
 const status = Effect.fn("ExecutionTools.status")(function* (args: unknown, { userId }: Caller) {
   const asked = yield* JsonRpc.toolArguments(StatusArguments)(args)
-  const found = yield* OwnExecutions.find(asked.executionId, userId)
-  return shortRecord(found)
+  return shortRecord(yield* own(asked.executionId, userId))
 })
 
 const shortRecord = ({ result, ...summary }: ExecutionRecord) =>
@@ -63,12 +66,12 @@ const shortRecord = ({ result, ...summary }: ExecutionRecord) =>
 
 const kill = Effect.fn("ExecutionTools.kill")(function* (args: unknown, { userId }: Caller) {
   const asked = yield* JsonRpc.toolArguments(KillArguments)(args)
-  const { executionId } = yield* OwnExecutions.find(asked.executionId, userId)
+  const { executionId } = yield* own(asked.executionId, userId)
   const { killExecution } = yield* SandboxService
   yield* killExecution(executionId, asked.reason).pipe(
     Effect.catchTags({
       ExecutionEnded: ({ message }) => JsonRpc.refused(executionError("CONFLICT", message)),
-      ExecutionNotFound: () => OwnExecutions.absent,
+      ExecutionNotFound: OwnExecutions.absent,
       StoreFailure: OwnExecutions.unreadable
     })
   )
