@@ -1,24 +1,19 @@
 import {
   anonymous,
-  ExecutionRequest,
   type ExecutionRequestInput,
   type ExecutionResult,
-  Language
+  executeCodeDescription,
+  executeCodeName,
+  executeCodeParameters,
+  type ToolParameters
 } from "@bulkhead/domain"
-import { JSONSchema, Schema } from "effect"
 import type { Environment } from "./Environment.js"
 import { type SandboxHardeningManager, sandboxHardening } from "./SandboxHardeningManager.js"
 
 /** What an agent may say. Who asks is not for it to say. */
 export type ExecuteCodeArguments = Omit<ExecutionRequestInput, "userId">
 
-/** JSON Schema of a tool's arguments. */
-export type ToolParameters = {
-  type: "object"
-  properties: Record<string, object>
-  required: Array<string>
-  additionalProperties: boolean
-}
+export type { ToolParameters }
 
 export interface ToolCallOptions {
   /** When it aborts, the program is killed and its sandbox destroyed; then the promise is rejected (`AbortError`). */
@@ -43,31 +38,11 @@ export interface HardenedExecuteCodeTool {
   ): Promise<ExecutionResult>
 }
 
-const { code, idempotencyKey: _key, language: _language, userId: _user, ...others } = ExecutionRequest.fields
-
-const Arguments = Schema.Struct({
-  code,
-  language: Schema.optional(
-    Language.annotations({ description: "What the program is written in; python unless told." })
-  ),
-  ...others
-})
-
-const parameters = (): ToolParameters => {
-  const { properties, required } = JSONSchema.make(Arguments) as JSONSchema.JsonSchema7Object
-  return { type: "object", properties, required, additionalProperties: false }
-}
-
-const description =
-  "Runs a program in a fresh, isolated sandbox with hard limits on time, memory, processes and output. Answers with " +
-  "`success`, `stdout`, `stderr`, `exitCode`, a `verdict` on how it ended, and an `error` when it did not succeed. " +
-  "Nothing is kept between two programs."
-
 /** The tool, on a manager of your own. */
 export const makeHardenedExecuteCodeTool = (manager: SandboxHardeningManager): HardenedExecuteCodeTool => ({
-  name: "execute_code",
-  description,
-  parameters: parameters(),
+  name: executeCodeName,
+  description: executeCodeDescription,
+  parameters: executeCodeParameters(),
   execute: (args, env, userId = anonymous, options = {}) =>
     manager.execute(args, { userId, env, signal: options.signal })
 })

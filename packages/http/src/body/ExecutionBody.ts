@@ -3,6 +3,7 @@ import {
   type ExecutionRequestInput,
   type ExecutionResult,
   InvalidRequest,
+  type LimitValues,
   type Refusal,
   refusalError,
   rejectedResult,
@@ -16,6 +17,10 @@ import * as RequestBody from "./RequestBody.js"
 
 /** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
 const bodyBytesPerCodeByte = 12
+
+/** Bytes of the largest body that asks for an execution. */
+export const largest = ({ maxCodeBytes }: Pick<LimitValues, "maxCodeBytes">) =>
+  maxCodeBytes * bodyBytesPerCodeByte
 
 const anotherKey = Effect.flatMap(
   freshId,
@@ -49,9 +54,11 @@ export interface Asked {
 export const read = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const service = yield* SandboxService
   const userId = Option.getOrUndefined((yield* Caller).userId)
-  const { maxCodeBytes } = yield* service.limits
-  const largest = maxCodeBytes * bodyBytesPerCodeByte
-  const body = yield* RequestBody.json(request, { largest, receive: service.receive, userId })
+  const body = yield* RequestBody.json(request, {
+    largest: largest(yield* service.limits),
+    receive: service.receive,
+    userId
+  })
   const asked: Asked = {
     input: (yield* withKey(body, request)) as ExecutionRequestInput,
     options: userId && { userId }

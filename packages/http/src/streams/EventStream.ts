@@ -47,15 +47,21 @@ const cutStalled = <A>(request: HttpServerRequest.HttpServerRequest, stream: Str
 export const isAskedFor = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   /(^|[\s,])text\/event-stream\b/i.test(headers.accept ?? "")
 
-/** Answers with updates as server-sent events, each as it comes. */
-export const respond = <E>(
+/** Answers with server-sent events, each as it comes. They are read no faster than the client takes them. */
+export const send = (
   request: HttpServerRequest.HttpServerRequest,
-  updates: Stream.Stream<ExecutionUpdate, E>
+  events: Stream.Stream<string>
 ): HttpServerResponse.HttpServerResponse => {
-  // The headers go out with the first bytes, and the first update may be long in coming.
+  // The headers go out with the first bytes, and the first event may be long in coming.
   const frames = Stream.concat(
     Stream.make(ServerSentEvents.comment),
-    Stream.merge(Stream.map(untilFailure(updates), frameOf), keepalives, { haltStrategy: "left" })
+    Stream.merge(events, keepalives, { haltStrategy: "left" })
   )
   return HttpServerResponse.stream(cutStalled(request, Stream.encodeText(frames)), { headers })
 }
+
+/** Answers with what happens to an execution. */
+export const respond = <E>(
+  request: HttpServerRequest.HttpServerRequest,
+  updates: Stream.Stream<ExecutionUpdate, E>
+): HttpServerResponse.HttpServerResponse => send(request, Stream.map(untilFailure(updates), frameOf))

@@ -1,0 +1,1 @@
+export * as McpHttp from "./http/McpHttp.js"
