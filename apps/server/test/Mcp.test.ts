@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import * as Caller from "./Caller.js"
 import * as Mcp from "./McpCaller.js"
@@ -57,7 +57,7 @@ const initialize = {
   params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } }
 }
 
-it.layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })("MCP over HTTP", (it) => {
+layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })("MCP over HTTP", (it) => {
   it.scoped(
     "tells the official client what there is",
     () =>
