@@ -1,10 +1,11 @@
 import { BulkheadApi } from "@bulkhead/api"
 import { defaultLimits } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import * as Routes from "../src/Routes.js"
 import * as StubArtifacts from "./StubArtifactStore.js"
 import * as Stub from "./StubSandboxService.js"
+import * as StubWebhooks from "./StubWebhooks.js"
 import * as TestServer from "./TestServer.js"
 
 const { aliceKey, asAdmin, bearer, callerKeys, send } = TestServer
@@ -44,11 +45,16 @@ const listers: Row = { keys: { ...same(200), none: 401, wrong: 401 }, open: same
 /** About one execution, which is there for its user and the operator. */
 const owners: Row = { keys: { ...listers.keys, another: 404 }, open: same(200) }
 
+/** The same, without waiting for its end. */
+const begins: Row = { keys: { ...callersOnly.keys, another: 202, own: 202 }, open: same(202) }
+
 const rows: Readonly<Record<string, Row>> = {
   "POST /api/execute": callersOnly,
+  "POST /api/executions": begins,
   "GET /api/executions": listers,
   "GET /api/executions/:executionId": owners,
   "POST /api/executions/:executionId/kill": owners,
+  "GET /api/executions/:executionId/events": owners,
   "GET /api/executions/:executionId/artifacts": owners,
   "GET /api/executions/:executionId/artifacts.zip": owners,
   "GET /api/executions/:executionId/artifacts/:name": owners,
@@ -62,6 +68,13 @@ const rows: Readonly<Record<string, Row>> = {
   "GET /api/sandbox/audit/verify": operators,
   "GET /api/sandbox/limits": operators,
   "PUT /api/sandbox/limits": operators,
+  "GET /api/webhooks/secret": listers,
+  "POST /api/webhooks/secret/rotate": listers,
+  "GET /api/sandbox/webhooks/:userId": operators,
+  "PUT /api/sandbox/webhooks/:userId": operators,
+  "DELETE /api/sandbox/webhooks/:userId": operators,
+  "GET /api/sandbox/webhook-messages": operators,
+  "POST /api/sandbox/webhook-messages/:messageId/resend": operators,
   "GET /health": everybody,
   "GET /ready": everybody
 }
@@ -77,6 +90,15 @@ const metrics = {
 /** Knows one execution, of alice's, and does all that it is asked to. */
 const service = Stub.layer({
   execute: () => Effect.succeed(Stub.completed),
+  submit: () =>
+    Effect.succeed({
+      executionId: Stub.executionId,
+      userId: TestServer.alice,
+      state: "queued",
+      language: "python",
+      startedAt: 0
+    }),
+  updates: () => Stream.empty,
   getExecution: () => Effect.succeed(StubArtifacts.recordOf(files)),
   listExecutions: () => Effect.succeed({ items: [] }),
   killExecution: () => Effect.void,
@@ -97,15 +119,35 @@ const service = Stub.layer({
   readiness: Effect.succeed({ ready: true })
 })
 
+const secret = { secret: "whsec_AAAA" }
+const webhooks = StubWebhooks.layer({
+  standing: () => Effect.succeed([]),
+  setStanding: () => Effect.void,
+  secret: () => Effect.succeed(secret),
+  rotateSecret: () => Effect.succeed(secret),
+  messages: () => Effect.succeed({ items: [] }),
+  resend: () => Effect.void
+})
+
 const parameters: Readonly<Record<string, string>> = {
   ":executionId": Stub.executionId,
   ":userId": TestServer.alice,
-  ":name": "a.txt"
+  ":name": "a.txt",
+  ":messageId": "msg_1"
 }
 
-const statusFor = ({ method, path }: Routes.Route, caller: Caller) => {
+const bodies: Readonly<Record<string, unknown>> = {
+  "POST /api/execute": { code: "x" },
+  "POST /api/executions": { code: "x" },
+  "PUT /api/sandbox/webhooks/:userId": { webhooks: [] }
+}
+
+const nameOf = ({ method, path }: Routes.Route) => `${method} ${path}`
+
+const statusFor = (route: Routes.Route, caller: Caller) => {
+  const { method, path } = route
   const address = path.replaceAll(/:\w+/g, (name) => parameters[name] ?? "unknown")
-  const body = path === "/api/execute" ? { code: "x" } : {}
+  const body = bodies[nameOf(route)] ?? {}
   const sent = method === "GET" ? {} : { "content-type": "application/json" }
   return Effect.map(
     send(address, {
@@ -126,8 +168,6 @@ const statusesFor = (route: Routes.Route) =>
     admin: statusFor(route, "admin")
   })
 
-const nameOf = ({ method, path }: Routes.Route) => `${method} ${path}`
-
 describe("every route, for whoever asks", () => {
   const routes = Routes.of(BulkheadApi)
 
@@ -146,10 +186,16 @@ describe("every route, for whoever asks", () => {
     )
 
   it.effect("lets in whom it should where callers have keys", () =>
-    Effect.provide(check("keys"), TestServer.layer(service, { callerKeys }, StubArtifacts.layer(files)))
+    Effect.provide(
+      check("keys"),
+      Layer.provide(TestServer.layer(service, { callerKeys }, StubArtifacts.layer(files)), webhooks)
+    )
   )
 
   it.effect("lets in whom it should where callers need no key", () =>
-    Effect.provide(check("open"), TestServer.layer(service, {}, StubArtifacts.layer(files)))
+    Effect.provide(
+      check("open"),
+      Layer.provide(TestServer.layer(service, {}, StubArtifacts.layer(files)), webhooks)
+    )
   )
 })

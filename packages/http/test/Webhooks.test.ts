@@ -1,32 +1,17 @@
 import { ExecutionId, type WebhookDelivery, WebhookMessageNotFound, WebhookRefused } from "@bulkhead/domain"
-import { StoreFailure, Webhooks } from "@bulkhead/sandbox"
+import { StoreFailure, type Webhooks } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Effect, Layer, Logger } from "effect"
 import * as Stub from "./StubSandboxService.js"
+import * as StubWebhooks from "./StubWebhooks.js"
 import * as TestServer from "./TestServer.js"
 
 const { alice, aliceKey, asAdmin, bearer, json, send } = TestServer
 
 type Service = Context.Tag.Service<Webhooks>
 
-const unmeant = () => Effect.dieMessage("this was not meant to be called")
-
-const sender = (webhooks: Partial<Service>) =>
-  Layer.succeed(Webhooks, {
-    areSent: true,
-    flawOf: () => undefined,
-    metrics: unmeant(),
-    standing: unmeant,
-    setStanding: unmeant,
-    secret: unmeant,
-    rotateSecret: unmeant,
-    messages: unmeant,
-    resend: unmeant,
-    ...webhooks
-  })
-
 const serve = (webhooks: Partial<Service>, callerKeys = TestServer.callerKeys) =>
-  Effect.provide(Layer.provide(TestServer.layer(Stub.layer(), { callerKeys }), sender(webhooks)))
+  Effect.provide(Layer.provide(TestServer.layer(Stub.layer(), { callerKeys }), StubWebhooks.layer(webhooks)))
 
 const withoutSender = Effect.provide(TestServer.layer(Stub.layer(), { callerKeys: TestServer.callerKeys }))
 

@@ -1,6 +1,7 @@
 import { defaultLimits, Limits } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
 import { limitDefaults } from "./BackendChoice.js"
+import { McpConfig } from "./McpConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
 import { StoreConfig } from "./StoreConfig.js"
@@ -35,6 +36,11 @@ const limits = Layer.unwrapEffect(
 /** All settings from the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
 export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).pipe(
   Layer.provideMerge(
-    Layer.mergeAll(ServerConfig.layerFromEnv, StoreConfig.layerFromEnv, WebhookConfig.layerFromEnv)
+    Layer.mergeAll(
+      ServerConfig.layerFromEnv,
+      StoreConfig.layerFromEnv,
+      WebhookConfig.layerFromEnv,
+      McpConfig.layerFromEnv
+    )
   )
 )

@@ -194,5 +194,17 @@ export const variables = {
     meaning: "where clamd listens, `unix:/path` or `tcp:host:port`; without it nothing is scanned",
     format: format("unix:/path/of/a/socket or tcp:host:port", (text) => Either.getRight(parseAddress(text))),
     otherwise: "none"
+  }),
+  mcpUrl: optional({
+    name: "SANDBOX_MCP_URL",
+    meaning: "the running server that `npm run mcp` speaks to",
+    format: Formats.httpUrl,
+    otherwise: "none: it runs programs itself"
+  }),
+  mcpKey: optional({
+    name: "SANDBOX_MCP_KEY",
+    meaning: "the caller's key with which `npm run mcp` does so",
+    format: secret("a caller's key", BearerToken.isToken),
+    otherwise: "none"
   })
 }
