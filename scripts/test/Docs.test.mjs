@@ -34,14 +34,17 @@ const commands = Object.keys(JSON.parse(read("package.json")).scripts)
 const isCommand = (line) =>
   ["npm start", "npm test"].includes(line) || commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
 
+/** Its clients are run by the server's tests. */
+const clients = "docs/clients.md"
+
 /** What shows that a block holds. Where blocks of `bash` are, the server's tests run them. */
 const holds = {
   bash: (_, page) => page === "README.md" || /^docs\/[^/]+$/.test(page),
   console: (code) => code.trimEnd().split("\n").every(isCommand),
   json: (code) => JSON.parse(code) !== undefined,
   mermaid: (code) => code.startsWith("flowchart"),
-  python: (code) => examples.python.includes(code),
-  ts: (code) => examples.ts.includes(code)
+  python: (code, page) => page === clients || examples.python.includes(code),
+  ts: (code, page) => page === clients || examples.ts.includes(code)
 }
 
 describe.each(pages)("%s", (page) => {

@@ -32,9 +32,8 @@ const plain = (node: unknown): unknown => {
   if (Array.isArray(node)) return node.map(plain)
   if (!Predicate.isReadonlyRecord(node)) return node
   const { patternProperties, propertyNames, title, ...rest } = node
-  return Predicate.isReadonlyRecord(patternProperties)
-    ? { ...rest, type: "object", additionalProperties: plain(patternProperties[""]) }
-    : Records.map(rest, plain)
+  if (!Predicate.isReadonlyRecord(patternProperties)) return Records.map(rest, plain)
+  return { type: "object", additionalProperties: plain(patternProperties[""]) }
 }
 
 /** What the tool takes, as JSON Schema. Every field but `code` may be left out or be null. */

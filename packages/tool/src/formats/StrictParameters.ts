@@ -1,10 +1,10 @@
 import type { ToolParameters } from "@bulkhead/domain"
-import { Predicate } from "effect"
+import { Predicate, Record as Records } from "effect"
 
 type Node = { readonly [key: string]: unknown }
 
 /** What OpenAI's strict mode does not know. */
-const unknownWords = new Set(["minLength", "maxLength", "title"])
+const unknownWords = new Set(["default", "examples", "maxLength", "minLength", "title"])
 
 const isNullable = ({ anyOf }: Node) =>
   Array.isArray(anyOf) && anyOf.some((each) => Predicate.isReadonlyRecord(each) && each.type === "null")
@@ -45,13 +45,10 @@ const object = (node: Node, properties: Node): Node => {
 const strict = (node: unknown): unknown => {
   if (Array.isArray(node)) return node.map(strict)
   if (!Predicate.isReadonlyRecord(node)) return node
-  if (Predicate.isReadonlyRecord(node.properties)) return object(node, node.properties)
-  if (Predicate.isReadonlyRecord(node.additionalProperties)) return listOf(node.additionalProperties)
-  return Object.fromEntries(
-    Object.entries(node)
-      .filter(([word]) => !unknownWords.has(word))
-      .map(([word, value]) => [word, strict(value)])
-  )
+  const known = Records.filter(node, (_, word) => !unknownWords.has(word))
+  if (Predicate.isReadonlyRecord(known.properties)) return object(known, known.properties)
+  if (Predicate.isReadonlyRecord(known.additionalProperties)) return listOf(known.additionalProperties)
+  return Records.map(known, strict)
 }
 
 /** The parameters as OpenAI's strict mode takes them: all are required, and what may be left out may be null. */
