@@ -20,7 +20,9 @@ const pages = [
     .map((name) => `docs/${name}`)
 ]
 
-const [hello, admin, tooLong, tenAtOnce, streamed, submitted, ...others] = pages.flatMap((page) => blocks("bash", page))
+const [hello, admin, tooLong, tenAtOnce, streamed, submitted, ...others] = pages.flatMap((page) =>
+  blocks("bash", page)
+)
 
 /** Runs a block as a reader would, against the server of the test; everything it prints. */
 const paste = Effect.fnUntraced(function* (block: string | undefined) {
