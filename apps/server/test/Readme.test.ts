@@ -20,7 +20,9 @@ const pages = [
     .map((name) => `docs/${name}`)
 ]
 
-const [hello, admin, tooLong, tenAtOnce, ...others] = pages.flatMap((page) => blocks("bash", page))
+const [hello, admin, tooLong, tenAtOnce, streamed, submitted, ...others] = pages.flatMap((page) =>
+  blocks("bash", page)
+)
 
 /** Runs a block as a reader would, against the server of the test; everything it prints. */
 const paste = Effect.fnUntraced(function* (block: string | undefined) {
@@ -73,6 +75,17 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           results.map(({ verdict }) => verdict),
           Array(10).fill("Completed")
         )
+      })
+    )
+
+    it.effect("read what happens while it happens", () =>
+      Effect.gen(function* () {
+        for (const block of [streamed, submitted]) {
+          const said = yield* paste(block)
+          const events = [...said.matchAll(/^event: (.*)$/gm)].map(([, event]) => event)
+          assert.deepStrictEqual(events.slice(-2), ["stdout", "result"], said)
+          assert.include(said, '"text":"Hello\\n"')
+        }
       })
     )
 
