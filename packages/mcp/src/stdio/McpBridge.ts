@@ -79,7 +79,10 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
     const post = Effect.fnUntraced(function* (message: unknown) {
       const headers = { ...(yield* Ref.get(settled)), accept: "application/json, text/event-stream" }
       return yield* http.execute(
-        HttpClientRequest.post(address, { headers }).pipe(signed, HttpClientRequest.bodyUnsafeJson(message))
+        HttpClientRequest.post(address, { headers }).pipe(
+          signed,
+          HttpClientRequest.bodyText(JSON.stringify(message), "application/json")
+        )
       )
     })
 
