@@ -70,7 +70,7 @@ const wrong: FastCheck.Arbitrary<readonly [field: string, request: object]> = Fa
     (content) =>
       [
         "files",
-        { ...right, files: Array.from({ length: 65 }, (_, index) => ({ path: `${index}`, content })) }
+        { ...right, files: Array.from({ length: 1001 }, (_, index) => ({ path: `${index}`, content })) }
       ] as const
   ),
   secret.map(

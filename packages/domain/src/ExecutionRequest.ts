@@ -1,6 +1,7 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath } from "./FileName.js"
+import { FileId } from "./Upload.js"
 import { UserId } from "./UserId.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
@@ -31,23 +32,30 @@ const isBase64 = (text: string) => {
   return letters % 4 === 0
 }
 
-/** A file to put in the working directory before the program starts. */
-export const InputFile = Schema.Struct({
+const contentFlaw = ({ content, encoding, fileId }: typeof InputFileFields.Type) => {
+  if (content === undefined && fileId === undefined)
+    return { path: ["content"], message: "is missing: expected the file's content, or a fileId instead" }
+  if (content !== undefined && fileId !== undefined)
+    return { path: ["fileId"], message: "expected none, since there is content" }
+  return content === undefined || encoding === "utf8" || isBase64(content)
+    ? undefined
+    : { path: ["content"], message: "expected base64" }
+}
+
+const InputFileFields = Schema.Struct({
   path: RelativePath,
-  content: Text,
-  encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { nullable: true, default: () => "utf8" })
-}).pipe(
-  Schema.filter(({ content, encoding }) =>
-    encoding === "utf8" || isBase64(content) ? undefined : { path: ["content"], message: "expected base64" }
-  )
-)
+  /** Either this or a `fileId`. */
+  content: optional(Text),
+  encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { nullable: true, default: () => "utf8" }),
+  /** A file of the same user that was sent before and is still kept. */
+  fileId: optional(FileId)
+})
+
+/** A file to put in the working directory before the program starts. */
+export const InputFile = InputFileFields.pipe(Schema.filter(contentFlaw))
 export type InputFile = typeof InputFile.Type
 
-const mostFiles = 64
-
-const InputFiles = Schema.Array(InputFile)
-  .annotations({ description: "an array of files" })
-  .pipe(Schema.maxItems(mostFiles, { message: () => `expected at most ${mostFiles} files` }))
+const InputFiles = Schema.Array(InputFile).annotations({ description: "an array of files" })
 
 /** Together with their names, the variables travel in one of Linux's 128 KiB strings. */
 const environmentCharacters = 32_768
@@ -80,8 +88,11 @@ const excess = (field: string, most: number, things: string, found: number): Fau
   message: `${field}: expected at most ${most} ${things}, got ${found}`
 })
 
-/** What a request has more of than any may have. Looks at no file and no variable, however many there are. */
-export const excessIn = (request: unknown): Fault | undefined => {
+/**
+ * What a request has more of than it may have: files, of which the limits allow so many, or variables. Looks at none of
+ * them, however many there are.
+ */
+export const excessIn = (request: unknown, mostFiles: number): Fault | undefined => {
   if (!Predicate.isReadonlyRecord(request)) return undefined
   const files = Array.isArray(request.files) ? request.files.length : 0
   if (files > mostFiles) return excess("files", mostFiles, "files", files)

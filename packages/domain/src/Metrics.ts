@@ -45,6 +45,8 @@ export const SystemMetrics = Schema.Struct({
   utilizationPercent: Schema.Number,
   /** Bytes of all artifacts that are kept, or about to be. */
   artifactBytes: Schema.Number,
+  /** Bytes of all files that callers have sent and that are still there, each with 64 KiB more. */
+  uploadBytes: Schema.Number,
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
@@ -55,6 +57,8 @@ export const UserMetrics = Schema.Struct({
   /** Active executions as a whole percentage of the per-user limit. */
   utilizationPercent: Schema.Number,
   /** Bytes of the user's artifacts that are kept, or about to be. */
-  artifactBytes: Schema.Number
+  artifactBytes: Schema.Number,
+  /** Bytes of the files that the user has sent and that are still there, each with 64 KiB more. */
+  uploadBytes: Schema.Number
 })
 export type UserMetrics = typeof UserMetrics.Type

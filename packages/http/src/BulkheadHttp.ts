@@ -8,7 +8,7 @@ import {
   ReaderAuthentication
 } from "@bulkhead/api"
 import { ArtifactStore } from "@bulkhead/artifacts"
-import { SandboxService } from "@bulkhead/sandbox"
+import { SandboxService, Uploads } from "@bulkhead/sandbox"
 import { type HttpApi, HttpLayerRouter } from "@effect/platform"
 import { Context, Effect, Layer } from "effect"
 import * as AdminHandlers from "./AdminHandlers.js"
@@ -30,6 +30,10 @@ const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
 
+/** Where files are taken in, if the app says so: picking takes only what is required. */
+const withUploads = <A, E, R>(services: Effect.Effect<Context.Context<A>, E, R>) =>
+  Effect.zipWith(services, Uploads, (context, uploads) => Context.add(context, Uploads, uploads))
+
 const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
   const api = BulkheadExecuteApi.prefix(prefix || "/")
   return {
@@ -38,9 +42,11 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
     routes: HttpLayerRouter.addHttpApi(api).pipe(
       Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
     ),
-    services: Effect.map(
-      Effect.context<Execute>(),
-      Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
+    services: withUploads(
+      Effect.map(
+        Effect.context<Execute>(),
+        Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
+      )
     )
   }
 }
@@ -87,14 +93,16 @@ const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
     health(prefix).routes,
     contractDocs(prefix).routes
   ),
-  services: Effect.map(
-    Effect.context<Admin | Execute>(),
-    Context.pick(
-      SandboxService,
-      ArtifactStore,
-      AdminAuthentication,
-      CallerAuthentication,
-      ReaderAuthentication
+  services: withUploads(
+    Effect.map(
+      Effect.context<Admin | Execute>(),
+      Context.pick(
+        SandboxService,
+        ArtifactStore,
+        AdminAuthentication,
+        CallerAuthentication,
+        ReaderAuthentication
+      )
     )
   )
 })

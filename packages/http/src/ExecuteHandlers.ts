@@ -14,15 +14,12 @@ import {
   refusalError,
   rejectedResult
 } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { SandboxService, Uploads } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Predicate } from "effect"
-import * as RequestBody from "./body/RequestBody.js"
+import * as ExecutionBody from "./body/ExecutionBody.js"
 import * as Handlers from "./Handlers.js"
 import { freshId } from "./Refusals.js"
-
-/** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
-const bodyBytesPerCodeByte = 12
 
 const respond = (
   status: 200 | RefusalStatus,
@@ -62,21 +59,17 @@ const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "execute", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
+      const uploads = yield* Uploads
       const turn = yield* Effect.makeSemaphore(1)
       return handlers.handleRaw("execute", ({ request }) =>
         Effect.gen(function* () {
           const userId = Option.getOrUndefined((yield* Caller).userId)
-          const { maxCodeBytes } = yield* service.limits
-          const largest = maxCodeBytes * bodyBytesPerCodeByte
-          const result = yield* RequestBody.json(request, {
-            largest,
-            receive: service.receive,
-            userId,
-            turn
-          }).pipe(
+          const result = yield* ExecutionBody.read(request, { service, userId, turn }).pipe(
             Effect.flatMap((body) => withKey(body, request)),
             // The service validates it.
-            Effect.flatMap((body) => service.execute(body as ExecutionRequestInput, userId && { userId }))
+            Effect.flatMap((body) => service.execute(body as ExecutionRequestInput, userId && { userId })),
+            Effect.provideService(Uploads, uploads),
+            Effect.scoped
           )
           return yield* respond(resultStatus(result), result)
         }).pipe(Effect.catchAll(refuse))

@@ -50,6 +50,7 @@ import { Prices } from "./Record/Prices.js"
 import type { SandboxFailure, SandboxProvider } from "./Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
+import { Uploads } from "./Uploads.js"
 
 export interface ExecuteOptions {
   /** Who asks, whatever the request says. */
@@ -81,11 +82,12 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices]),
-  ([context, artifacts, prices]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Uploads]),
+  ([context, artifacts, prices, uploads]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
-      Context.add(Prices, prices)
+      Context.add(Prices, prices),
+      Context.add(Uploads, uploads)
     )
 )
 
@@ -100,6 +102,7 @@ const make = Effect.gen(function* () {
   const toolchain = yield* Toolchain
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
+  const uploads = yield* Uploads
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
@@ -217,6 +220,7 @@ const make = Effect.gen(function* () {
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
         artifactBytes: yield* artifacts.taken(),
+        uploadBytes: yield* uploads.taken(),
         ...(yield* supply.metrics)
       }
     }),
@@ -227,7 +231,8 @@ const make = Effect.gen(function* () {
         activeExecutions: active,
         queuedExecutions: queued,
         utilizationPercent: percent(active, maxSandboxesPerUser),
-        artifactBytes: yield* artifacts.taken(userId)
+        artifactBytes: yield* artifacts.taken(userId),
+        uploadBytes: yield* uploads.taken(userId)
       }
     }),
     getLogs,

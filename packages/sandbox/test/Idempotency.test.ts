@@ -27,7 +27,7 @@ describe("an idempotency key", () => {
       const { executionId } = yield* execute("ours")
       const theirs = ExecutionId.make("exec_theirs")
       const request = { code: "print(1)", timeout: 60 }
-      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request))
+      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request), new Map())
       assert.notStrictEqual(executionId, theirs)
       yield* claim({ userId, key: "one", fingerprint, executionId: theirs })
       const execution = { executionId: theirs, userId, state: "running", startedAt: 0 } as const

@@ -48,10 +48,10 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, limits, request, runtime, supervisor } = execution
+  const { executionId, held, limits, request, runtime, supervisor } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
-  const program = Program.layOut(request, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const program = Program.layOut(request, held, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
   const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer)

@@ -10,6 +10,7 @@ import {
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
+import * as RequestFiles from "./RequestFiles.js"
 
 type Answer = Effect.Effect<ExecutionResult, Refusal>
 
@@ -37,18 +38,21 @@ interface Pending {
 }
 
 /** The same for requests that ask for the same. */
-export const fingerprint = ({
-  code,
-  env,
-  files,
-  language,
-  outputDir,
-  retryOnFailure,
-  timeout
-}: ExecutionRequest) =>
+export const fingerprint = (
+  { code, env, files, language, outputDir, retryOnFailure, timeout }: ExecutionRequest,
+  held: RequestFiles.HeldFiles
+) =>
   hash(
     "sha256",
-    JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]),
+    JSON.stringify([
+      code,
+      env,
+      RequestFiles.identityOf(files, held),
+      language,
+      outputDir,
+      retryOnFailure,
+      timeout
+    ]),
     "base64url"
   )
 

@@ -6,7 +6,7 @@ import {
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
-import { Clock, Effect, Either, Fiber, Random, Ref } from "effect"
+import { Clock, Effect, Either, Exit, Fiber, Random, Ref, Scope } from "effect"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import type { LimitValues } from "../Limits.js"
@@ -18,6 +18,7 @@ import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
 import * as Idempotency from "./Idempotency.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as RequestFiles from "./RequestFiles.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
@@ -38,7 +39,11 @@ const makeId = Effect.zipWith(
 )
 
 /** A request that was read, and what it is held to. */
-interface ReadRequest extends Pick<AcceptedExecution, "executionId" | "userId" | "limits" | "leaveQueue"> {
+interface ReadRequest
+  extends Pick<
+    AcceptedExecution,
+    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles"
+  > {
   readonly request: ExecutionRequest
 }
 
@@ -51,16 +56,24 @@ export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserI
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
+  const files = yield* Scope.make()
+  const releaseFiles = Scope.close(files, Exit.void)
   return yield* Effect.acquireUseRelease(
     budget.take({ executionId, userId }, weightOf(request)),
-    (leaveQueue) => accept({ executionId, userId, request, limits, leaveQueue }),
+    (leaveQueue) =>
+      RequestFiles.hold(executionId, userId, request, limits).pipe(
+        Scope.extend(files),
+        Effect.flatMap((held) =>
+          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles })
+        )
+      ),
     // An execution that goes on without its caller gives back itself what it holds.
-    (leaveQueue) => Effect.unlessEffect(leaveQueue, waits)
+    (leaveQueue) => Effect.unlessEffect(Effect.zipRight(leaveQueue, releaseFiles), waits)
   )
 })
 
 const accept = Effect.fnUntraced(function* (read: ReadRequest) {
-  const { executionId, limits, request, userId } = read
+  const { executionId, held, limits, request, userId } = read
   const facts = yield* Effect.either(findFacts(limits))
   if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
   const { runtimes, size, supervisor } = facts.right
@@ -70,7 +83,7 @@ const accept = Effect.fnUntraced(function* (read: ReadRequest) {
   const started = start({ ...read, runtime, size, supervisor })
   const key = request.idempotencyKey
   if (key === undefined) return yield* untilCallerLeaves(executionId, started)
-  const fingerprint = Idempotency.fingerprint(request)
+  const fingerprint = Idempotency.fingerprint(request, held)
   const idempotency = yield* Idempotency.Idempotency
   const context = yield* Effect.context<Effect.Effect.Context<typeof started>>()
   return yield* idempotency.once({ executionId, userId, key, fingerprint }, Effect.provide(started, context))

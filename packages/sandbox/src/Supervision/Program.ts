@@ -1,4 +1,5 @@
 import { defaultOutputDir, type ExecutionRequest } from "@bulkhead/domain"
+import * as RequestFiles from "../Execution/RequestFiles.js"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFile } from "../Sandboxes/SandboxProvider.js"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
@@ -18,11 +19,6 @@ export interface Program {
 }
 
 const encoder = new TextEncoder()
-
-const inputFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
-  path: file.path,
-  content: file.encoding === "utf8" ? encoder.encode(file.content) : Buffer.from(file.content, "base64")
-})
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
 const travels = (code: string) => Buffer.byteLength(code) <= inlineBytes && !code.includes("\0")
@@ -105,6 +101,7 @@ const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: Limit
 /** Lays a request out for a sandbox, under the supervisor where it can run. `timeout` in seconds. */
 export const layOut = (
   request: ExecutionRequest,
+  held: RequestFiles.HeldFiles,
   runtime: Runtime,
   supervisor: GuestProgram.GuestProgram,
   limits: LimitValues,
@@ -114,7 +111,7 @@ export const layOut = (
   const code = readable(request.code, runtime.language)
   const asked = { ...request, env: { ...usualVariables, ...request.env } }
   const inline = travels(code)
-  const files = request.files.map(inputFile)
+  const files = request.files.map((file) => RequestFiles.toSandbox(file, held))
   const run =
     supervisor._tag === "Absent"
       ? unsupervised(asked, runtime, limits, inline)
