@@ -4,6 +4,7 @@ import { ServerFault } from "./ApiErrors.js"
 import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { HealthApi } from "./HealthApi.js"
+import { UploadApi } from "./UploadApi.js"
 
 const named = HttpApi.make("bulkhead").annotateContext(
   OpenApi.annotations({
@@ -27,11 +28,11 @@ const withContractErrors = <Groups extends HttpApiGroup.HttpApiGroup.Any, R>(
 
 /** The whole HTTP contract. */
 export const BulkheadApi = withContractErrors(
-  named.add(ExecuteApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
+  named.add(ExecuteApi).add(ArtifactApi).add(UploadApi).add(AdminApi).add(HealthApi)
 )
 
-/** The half of the contract that callers use: executions and what they leave. */
-export const BulkheadExecuteApi = withContractErrors(named.add(ExecuteApi).add(ArtifactApi))
+/** The half of the contract that callers use: executions, what they are given and what they leave. */
+export const BulkheadExecuteApi = withContractErrors(named.add(ExecuteApi).add(ArtifactApi).add(UploadApi))
 
 /** The half of the contract that the operator uses. */
 export const BulkheadAdminApi = withContractErrors(named.add(AdminApi))

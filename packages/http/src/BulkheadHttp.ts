@@ -19,13 +19,14 @@ import * as HealthHandlers from "./HealthHandlers.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
 import * as Routes from "./Routes.js"
+import * as UploadHandlers from "./UploadHandlers.js"
 
 export type { MountOptions } from "./Prefix.js"
 
 type Admin = SandboxService | AdminAuthentication
 type Execute = SandboxService | ArtifactStore | CallerAuthentication | ReaderAuthentication
 
-const executePaths = ["/api/execute", "/api/executions"] as const
+const executePaths = ["/api/execute", "/api/executions", "/api/files"] as const
 const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
@@ -40,7 +41,7 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
     prefix,
     known: Routes.of(api),
     routes: HttpLayerRouter.addHttpApi(api).pipe(
-      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
+      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api), UploadHandlers.layer(api)])
     ),
     services: withUploads(
       Effect.map(
@@ -117,7 +118,7 @@ const mount = <R>(
 }
 
 /**
- * The half that callers use, `/api/execute` and `/api/executions`, in an `HttpLayerRouter` app. Whatever is asked for
+ * The half that callers use, `/api/execute`, `/api/executions` and `/api/files`, in an `HttpLayerRouter` app. Whatever is asked for
  * beneath these paths is answered in the contract's form; everything else is left to the app.
  */
 export const layerExecute = (options: Prefix.MountOptions = {}) => mount(execute, options, executePaths)

@@ -209,7 +209,7 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
   const write = (files: ReadonlyArray<SandboxFile>) =>
     Effect.suspend(() => behaviour().write).pipe(
       Effect.zipRight(Effect.forEach(files, written)),
-      Effect.map((all) => {
+      Effect.andThen((all) => {
         record.files.push(...all)
       })
     )

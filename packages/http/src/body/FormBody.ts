@@ -165,6 +165,22 @@ export const read = Effect.fn("FormBody.read")(function* (
   )
 })
 
+/** Reads a body that is a file by itself; like `read`. */
+export const readFile = Effect.fn("FormBody.readFile")(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  executionId: ExecutionId,
+  { limits, userId }: FormOptions
+) {
+  const largest = limits.maxUploadMB * megabyte
+  if (RequestBody.announcedBy(request) > largest) return yield* tooLarge(executionId, largest)
+  const { stage } = yield* Uploads
+  return yield* Effect.catchTags(stage(Option.fromNullable(userId), bounded(request, executionId, largest)), {
+    UploadFailure: UploadRefusals.of(executionId),
+    Malformed: ({ message }) =>
+      new InvalidRequest({ executionId, field: "body", message: `body: expected a file, but ${message}` })
+  })
+})
+
 /** The files of a form as a request names them. */
 export const filesOf = ({ files }: Form): ReadonlyArray<{ readonly path: string; readonly fileId: FileId }> =>
   files.map(({ path, upload }) => ({ path, fileId: upload.fileId }))
