@@ -159,7 +159,7 @@ describe("a file that is kept", () => {
     Effect.gen(function* () {
       const path = yield* directory
       const kept = yield* life(path, keep(ann, "data/a.csv", "1,2"), { lifetime: "1 hour" })
-      assert.include(kept, { name: "data/a.csv", bytes: 3, userId: "ann", expiresAt: 3_600_000 })
+      assert.include(kept, { name: "data/a.csv", bytes: 3, userId: ann, expiresAt: 3_600_000 })
       yield* TestClock.adjust("59 minutes")
       yield* life(
         path,
