@@ -30,6 +30,8 @@ describe("The bench", () => {
         assert.isAtLeast(Object.keys(found.storm.felt.answers).length, 20)
         assert.strictEqual(found.storm.fullQueues.length, 2)
         assert.include(report, "open brackets")
+        assert.strictEqual(found.uploads.atOnce, 8)
+        assert.include(report, "8 at once")
         assert.strictEqual(found.throughput.length, 2)
         assert.strictEqual(found.overhead.length, 2)
         assert.isAbove(found.queue.bytesEach, 100)

@@ -16,9 +16,9 @@ export interface E2BOptions {
   readonly internetAccess?: boolean
   /** Longest wait for one answer of the provider; 30 s unless told. */
   readonly requestTimeout?: Duration.DurationInput
+  /** Requests with files from disk that are on their way at once, of all sandboxes; 4 unless told. */
+  readonly formsAtOnce?: number
 }
-
-const formsAtOnce = 2
 
 /** How to reach E2B, or a host that speaks its API. */
 export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
@@ -31,7 +31,7 @@ export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
     }
 >() {
   static layer(options: E2BOptions): Layer.Layer<E2BConfig> {
-    const { domain = "e2b.app" } = options
+    const { domain = "e2b.app", formsAtOnce = 4 } = options
     return Layer.effect(
       E2BConfig,
       Effect.map(Effect.makeSemaphore(formsAtOnce), (forms) => ({
