@@ -20,6 +20,10 @@ describe("the OpenAPI document", () => {
     assert.sameMembers(routes, [
       "post /api/execute",
       "get /api/executions/{executionId}/artifacts/{name}",
+      "post /api/files",
+      "get /api/files",
+      "get /api/files/{fileId}",
+      "delete /api/files/{fileId}",
       "get /api/sandbox/metrics",
       "get /api/sandbox/metrics/{userId}",
       "get /api/sandbox/logs/{executionId}",
