@@ -1,5 +1,5 @@
 import type { SandboxFailure, SandboxFile } from "@bulkhead/sandbox"
-import { NotEnoughSpaceError, SandboxError, type Sandbox as SdkSandbox } from "e2b"
+import { NotEnoughSpaceError, SandboxError, type Sandbox as SdkSandbox, TimeoutError } from "e2b"
 import { type Context, Duration, Effect } from "effect"
 import type { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
@@ -21,19 +21,24 @@ const formOf = (files: ReadonlyArray<SandboxFile>) => {
 
 const bytesOf = ({ content }: SandboxFile) => (content instanceof Blob ? content.size : content.length)
 
-/** The same error as the SDK has for an answer. */
+/** The same error as the SDK has for an answer: 502 is what is answered for a sandbox that is gone. */
 const errorOf = async (response: Response) => {
   const message = `${response.status}: ${await response.text()}`
-  return response.status === 507 ? new NotEnoughSpaceError(message) : new SandboxError(message)
+  if (response.status === 507) return new NotEnoughSpaceError(message)
+  return response.status === 502
+    ? new TimeoutError(`${message}: likely due to sandbox timeout`)
+    : new SandboxError(message)
 }
 
 /**
  * The SDK's own `write` keeps a whole copy of what it sends, since its requests could be redirected. A request that
  * may not be, and that has no window, is sent as it is read.
  */
-const post = async (url: string, files: ReadonlyArray<SandboxFile>, signal: AbortSignal) => {
-  const response = await fetch(url, {
+const post = async (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>, signal: AbortSignal) => {
+  const response = await fetch(await sdk.uploadUrl(), {
     method: "POST",
+    // As in the SDK's own requests: what is answered for a sandbox that is gone depends on it.
+    headers: { "E2b-Sandbox-Id": sdk.sandboxId },
     body: formOf(files),
     signal,
     redirect: "error",
@@ -54,7 +59,7 @@ export const send = (
   const bytes = files.reduce((sum, file) => sum + bytesOf(file), 0)
   const forFiles = Duration.times(requestTimeout, Math.ceil(files.length / filesAtOnce))
   return Effect.tryPromise({
-    try: async (signal) => post(await sdk.uploadUrl(), files, signal),
+    try: (signal) => post(sdk, files, signal),
     catch: classify("files")
   }).pipe(
     Effect.timeoutFail({
