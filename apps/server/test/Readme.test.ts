@@ -20,7 +20,9 @@ const pages = [
     .map((name) => `docs/${name}`)
 ]
 
-const [hello, admin, tooLong, tenAtOnce, ...others] = pages.flatMap((page) => blocks("bash", page))
+const [hello, admin, tooLong, tenAtOnce, inForm, sentBefore, ...others] = pages.flatMap((page) =>
+  blocks("bash", page)
+)
 
 /** Runs a block as a reader would, against the server of the test; everything it prints. */
 const paste = Effect.fnUntraced(function* (block: string | undefined) {
@@ -36,6 +38,10 @@ const paste = Effect.fnUntraced(function* (block: string | undefined) {
     )
   })
 })
+
+/** In a directory that has a file to send. */
+const besideFile = (block: string | undefined) =>
+  `cd "$(mktemp -d)" && trap 'rm -r "$PWD"' EXIT && echo 1,2 > in.csv\n${block}`
 
 /** The JSON documents in a text, one after the other. */
 const documents = (text: string): ReadonlyArray<Record<string, unknown>> =>
@@ -82,6 +88,15 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
         assert.include(system, { activeExecutions: 0 })
         assert.include(user, { activeExecutions: 0, utilizationPercent: 0 })
         assert.strictEqual((executions as ReadonlyArray<unknown>).length, 12)
+      })
+    )
+
+    it.effect("send files, beside a request and before it", () =>
+      Effect.gen(function* () {
+        const [result] = documents(yield* paste(besideFile(inForm)))
+        assert.deepInclude(result, { success: true, stdout: "4\n" })
+        const [upload] = documents(yield* paste(besideFile(sentBefore)))
+        assert.deepInclude(upload, { name: "in.csv", bytes: 4 })
       })
     )
   }
