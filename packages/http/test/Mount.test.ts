@@ -125,7 +125,7 @@ describe("the contract under a prefix", () => {
   it.effect("describes itself with the prefix", () =>
     Effect.gen(function* () {
       const paths = pathsOf(yield* send("/bulkhead/openapi.json"))
-      assert.lengthOf(paths, 13)
+      assert.lengthOf(paths, 15)
       for (const path of paths) assert.match(path, /^\/bulkhead\//)
       const page = yield* send("/bulkhead/docs")
       assert.match(page.headers.get("content-type") ?? "", /^text\/html/)
@@ -168,7 +168,7 @@ describe("the contract at the root of another app", () => {
   it.effect("takes its own paths and leaves the others to the app", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* execute("/api/execute")).status, 200)
-      assert.lengthOf(pathsOf(yield* send("/openapi.json")), 13)
+      assert.lengthOf(pathsOf(yield* send("/openapi.json")), 15)
       assertContract(yield* send("/api/sandbox/nowhere", { headers: asAdmin }), 404, /^No route/)
       assert.strictEqual((yield* send("/hello")).text, "hello")
       for (const path of ["/", "/api", "/api/other", "/nowhere"]) assertOwn404(yield* send(path))
@@ -209,7 +209,7 @@ describe("one half", () => {
       assert.strictEqual((yield* send("/x/api/sandbox/limits", { headers: asAdmin })).status, 200)
       assert.strictEqual((yield* send("/x/ready")).status, 200)
       const ofCallers = pathsOf(yield* send("/x/openapi.json"))
-      assert.lengthOf(ofCallers, 2)
+      assert.lengthOf(ofCallers, 4)
       const ofOperators = pathsOf(yield* send("/ops/openapi.json"))
       assert.lengthOf(ofOperators, 9)
       for (const path of ofOperators) assert.match(path, /^\/ops\/api\/sandbox\//)
