@@ -13,6 +13,7 @@ import * as RealSandboxes from "./RealSandboxes.js"
 import * as ServiceOnMock from "./ServiceOnMock.js"
 import * as Storm from "./Storm.js"
 import * as StreamLatency from "./StreamLatency.js"
+import * as UploadMemory from "./UploadMemory.js"
 
 /** Why, the process itself has told. */
 const failed = (directory: string, group: Alone) => () =>
@@ -119,6 +120,8 @@ const stormed = Effect.fnUntraced(function* (options: Options) {
 
 const streamed = (options: Options) =>
   Effect.zipRight(Console.error("Measuring how late streams are …"), StreamLatency.measure(options))
+const uploaded = (options: Options) =>
+  Effect.zipRight(Console.error("Measuring the memory of uploads …"), UploadMemory.measure(options))
 
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
@@ -133,6 +136,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
   const storm = yield* when(isWanted("storm"), stormed(options))
   const stream = yield* when(isWanted("stream"), streamed(options))
+  const uploads = yield* when(isWanted("uploads"), uploaded(options))
   const isAlone = Option.isNone(theirs)
   const found = yield* Effect.all({
     throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
@@ -154,6 +158,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
     sandboxes: sandboxes?.costs,
     storm,
     stream,
+    uploads,
     ...found,
     against: Option.getOrUndefined(against),
     machine,

@@ -6,7 +6,7 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", "storm", "stream", ...aloneGroups] as const
+export const groups = ["sandboxes", "storm", "stream", "uploads", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */

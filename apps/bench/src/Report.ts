@@ -157,6 +157,16 @@ const stream = ({ late, lines, programs, streams }: NonNullable<Results["stream"
   fact(`from a program's write to its reader, ${lines} lines`, latency(late))
 ]
 
+const uploads = ({ atOnce, fileMB, idleMB, mostMB, rounds, seconds }: NonNullable<Results["uploads"]>) => [
+  "",
+  `Forms with a file of ${fileMB} MB, ${atOnce} at once, ${rounds} times`,
+  fact(
+    "the server's memory, the embedded host included",
+    `${(mostMB - idleMB).toFixed(0)} MiB over idle (${idleMB.toFixed(0)})`
+  ),
+  fact("until all of them have run", `${seconds.toFixed(1)} s`)
+]
+
 const waits = ({ noisyQueued, turns, waitMs }: Fairness.Waits) =>
   fact(
     `another user with ${noisyQueued} requests in the queue`,
@@ -198,6 +208,7 @@ export const render = (results: Results): string =>
     ...when(results.sandboxes, sandboxes),
     ...when(results.storm, storm),
     ...when(results.stream, stream),
+    ...when(results.uploads, uploads),
     ...when(results.throughput, throughput),
     ...when(results.overhead, overhead),
     ...when(results.queue, queue),

@@ -47,7 +47,11 @@ const hostLayer = Layer.unwrapEffect(
 const embedded = Layer.unwrapEffect(
   Effect.map(EmbeddedHost, ({ apiKey, health, isolation, url }) =>
     Layer.merge(
-      E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health),
+      E2BSandboxProvider.layer(
+        // It is this very process that takes them in: more at once would take memory and save no time.
+        { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+        health
+      ),
       Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
     )
   )

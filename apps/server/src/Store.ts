@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import {
   ArtifactInspector,
   ArtifactScanner,
@@ -16,6 +17,7 @@ import {
   SqliteStore,
   SqlUserWebhooks
 } from "@bulkhead/store"
+import { FileUploads } from "@bulkhead/uploads"
 import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
 import * as ArtifactDirectory from "./data/ArtifactDirectory.js"
@@ -96,9 +98,9 @@ const executions = Layer.unwrapEffect(
 )
 
 /** None, where a setting is 0. */
-const room = ({ artifactsMB, userArtifactsMB }: StoreSettings) => ({
-  ...(artifactsMB === 0 ? {} : { all: artifactsMB * megabyte }),
-  ...(userArtifactsMB === 0 ? {} : { eachUser: userArtifactsMB * megabyte })
+const room = (allMB: number, eachUserMB: number) => ({
+  ...(allMB === 0 ? {} : { all: allMB * megabyte }),
+  ...(eachUserMB === 0 ? {} : { eachUser: eachUserMB * megabyte })
 })
 
 const artifactFiles = Layer.unwrapEffect(
@@ -106,7 +108,7 @@ const artifactFiles = Layer.unwrapEffect(
     const path = ArtifactDirectory.inside(directory)
     return Effect.as(
       ArtifactDirectory.carryOver(directory),
-      FileArtifactStore.layer(path, room(settings))
+      FileArtifactStore.layer(path, room(settings.artifactsMB, settings.userArtifactsMB))
     ).pipe(Effect.mapError(failure(path)), Effect.map(Layer.mapError(failure(path))))
   })
 )
@@ -122,5 +124,18 @@ const artifacts = Layer.unwrapEffect(
   )
 )
 
-/** Where executions, their events and their artifacts are kept, as the settings say. */
-export const layer = executions.pipe(Layer.provideMerge(artifacts), Layer.provide(NodeContext.layer))
+const uploads = Layer.unwrapEffect(
+  Effect.map(Effect.all([DataDirectory, StoreConfig]), ([directory, settings]) => {
+    const path = join(directory, "uploads")
+    return FileUploads.layer(path, {
+      lifetime: settings.uploadLifetime,
+      ...room(settings.uploadsMB, settings.userUploadsMB)
+    }).pipe(Layer.mapError(failure(path)))
+  })
+)
+
+/** Where executions, their events, their artifacts and what callers send are kept, as the settings say. */
+export const layer = executions.pipe(
+  Layer.provideMerge(Layer.merge(artifacts, uploads)),
+  Layer.provide(NodeContext.layer)
+)

@@ -29,10 +29,10 @@ const megabytes = 1024 * 1024
 
 describe("an answer before the end of its request", () => {
   layer(ServerProcess.layer(), { timeout: "60 seconds" })((it) => {
-    for (const size of [13, 60, 100, 200]) {
+    for (const size of [17, 60, 100, 200]) {
       it.effect(`is read by who sends ${size} MB and closes`, () =>
         Effect.map(askOfPython("/api/execute", size * megabytes), (answer) =>
-          assert.match(answer, /^413 .*body: expected at most 12582912 bytes/)
+          assert.match(answer, /^413 .*body: expected at most 16777216 bytes/)
         )
       )
     }

@@ -22,9 +22,8 @@ const pages = [
     .map((name) => `docs/${name}`)
 ]
 
-const [hello, admin, tooLong, tenAtOnce, own, streamed, submitted, ...others] = pages.flatMap((page) =>
-  blocks("bash", page)
-)
+const [hello, admin, tooLong, tenAtOnce, own, streamed, submitted, inForm, sentBefore, ...others] =
+  pages.flatMap((page) => blocks("bash", page))
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url))
 
@@ -52,6 +51,10 @@ const run = (command: string, words: ReadonlyArray<string>, options: ExecFileOpt
 /** Runs a block as a reader would, against the server of the test; everything it prints. */
 const paste = (block: string | undefined) =>
   Effect.flatMap(atServer(block), (script) => run("bash", ["-c", script]))
+
+/** In a directory that has a file to send. */
+const besideFile = (block: string | undefined) =>
+  `cd "$(mktemp -d)" && trap 'rm -r "$PWD"' EXIT && echo 1,2 > in.csv\n${block}`
 
 /** The JSON documents in a text, one after the other. */
 const documents = (text: string): ReadonlyArray<Record<string, unknown>> =>
@@ -118,6 +121,15 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
         assert.include(system, { activeExecutions: 0 })
         assert.include(user, { activeExecutions: 0, utilizationPercent: 0 })
         assert.strictEqual((executions as ReadonlyArray<unknown>).length, 12)
+      })
+    )
+
+    it.effect("send files, beside a request and before it", () =>
+      Effect.gen(function* () {
+        const [result] = documents(yield* paste(besideFile(inForm)))
+        assert.deepInclude(result, { success: true, stdout: "4\n" })
+        const [upload] = documents(yield* paste(besideFile(sentBefore)))
+        assert.deepInclude(upload, { name: "in.csv", bytes: 4 })
       })
     )
   }

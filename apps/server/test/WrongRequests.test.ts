@@ -83,7 +83,10 @@ const wrong: FastCheck.Arbitrary<readonly [field: string, request: object]> = Fa
     (content) =>
       [
         "files",
-        { ...right, files: Array.from({ length: 65 }, (_, index) => ({ path: `${index}`, content })) }
+        {
+          ...right,
+          files: Array(1001).fill({ path: "a", content: "" }).with(0, { path: content, content: "" })
+        }
       ] as const
   ),
   secret.map(
@@ -102,7 +105,7 @@ const big = (field: string, value: string) => `{"code":"1","${field}":${value}}`
 const storm: Readonly<Record<string, readonly [body: () => string, message: RegExp]>> = {
   "580,000 variables": [
     () => big("env", `{${Array.from({ length: 580_000 }, (_, i) => `"A${i}":"1"`).join()}}`),
-    /^env: expected at most 8192 elements .* at byte \d+$/
+    /^env: expected at most 13192 elements .* at byte \d+$/
   ],
   "5,000 variables": [
     () => big("env", `{${Array.from({ length: 5000 }, (_, i) => `"A${i}":""`).join()}}`),
@@ -110,12 +113,12 @@ const storm: Readonly<Record<string, readonly [body: () => string, message: RegE
   ],
   "260,000 files": [
     () => big("files", `[${Array.from({ length: 260_000 }, () => '{"path":"a"}').join()}]`),
-    /^files: expected at most 8192 elements/
+    /^files: expected at most 13192 elements/
   ],
   "4,000,000 brackets": [() => "[".repeat(4_000_000), /^body: expected at most 16 levels/],
   "brackets in a field": [() => big("env", "[".repeat(4_000_000)), /^env: expected at most 16 levels/],
   "braces in braces": [() => '{"a":'.repeat(1_000_000), /^a: expected at most 16 levels/],
-  "4,000,000 numbers": [() => `[${"1,".repeat(4_000_000)}1]`, /^body: expected at most 8192 elements/],
+  "4,000,000 numbers": [() => `[${"1,".repeat(4_000_000)}1]`, /^body: expected at most 13192 elements/],
   "8 MB of spaces": [() => " ".repeat(8_000_000), /^body: expected JSON in UTF-8, but it ends too early/],
   "a field with a long name": [() => `{"${"n".repeat(5_000_000)}":1}`, /^n{100}…: is unexpected$/],
   "a field with control characters": [

@@ -139,7 +139,7 @@ const descriptions = {
   401: "The right caller's key is missing",
   403: "The caller may not run code",
   413: "The code or the whole request is too large",
-  415: "The body is not JSON, or is compressed",
+  415: "The body is neither JSON nor a form, or is compressed",
   422: "Refused by policy, or an idempotency key that stands for something else",
   429: "A queue is full or the wait was too long; `Retry-After` says when to try again",
   502: "The sandboxes' provider failed before the program could start",

@@ -6,6 +6,7 @@ import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
 import { StreamApi } from "./StreamApi.js"
+import { UploadApi } from "./UploadApi.js"
 import { SigningApi, WebhookApi } from "./WebhookApi.js"
 
 const named = HttpApi.make("bulkhead").annotateContext(
@@ -35,6 +36,7 @@ export const BulkheadApi = withContractErrors(
     .add(StreamApi)
     .add(ExecutionsApi)
     .add(ArtifactApi)
+    .add(UploadApi)
     .add(SigningApi)
     .add(AdminApi)
     .add(WebhookApi)
@@ -43,7 +45,7 @@ export const BulkheadApi = withContractErrors(
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */
 export const BulkheadExecuteApi = withContractErrors(
-  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(SigningApi)
+  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(UploadApi).add(SigningApi)
 )
 
 /** The half of the contract that the operator uses. */

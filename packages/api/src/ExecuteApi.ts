@@ -28,11 +28,32 @@ const idempotencyKey = {
   schema: { type: "string" }
 }
 
-/** What HttpApi has no words for: the key is optional, and so is a header; two answers have one. */
+/** The request in a part of its own or as fields, and files beside it. */
+const form = {
+  schema: {
+    type: "object",
+    description:
+      "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
+    properties: {
+      request: { $ref: "#/components/schemas/ExecutionRequest" },
+      code: { type: "string" },
+      language: { type: "string" },
+      file: { type: "array", items: { type: "string", format: "binary" } }
+    }
+  }
+}
+
+const withForm = (body: { readonly content: object }) => ({
+  ...body,
+  content: { ...body.content, "multipart/form-data": form }
+})
+
+/** What HttpApi has no words for: the key is optional, and so is a header; two answers have one; there are two bodies. */
 export const completed = (operation: Record<string, unknown>) => {
   const responses = operation.responses as Record<string, object>
   return {
     ...operation,
+    requestBody: withForm(operation.requestBody as { readonly content: object }),
     security: [...(operation.security as ReadonlyArray<object>), {}],
     parameters: [...(operation.parameters as ReadonlyArray<object>), idempotencyKey],
     responses: {

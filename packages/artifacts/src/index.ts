@@ -13,6 +13,7 @@ export {
 } from "./ArtifactPolicy.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
 export type { SpaceLimits } from "./ArtifactSpace.js"
+export * as ArtifactSpace from "./ArtifactSpace.js"
 export {
   type ArtifactRange,
   ArtifactStore,

@@ -1,6 +1,7 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath, mostPathBytes } from "./FileName.js"
+import { FileId } from "./Upload.js"
 import { UserId } from "./UserId.js"
 import { Webhook } from "./Webhook.js"
 
@@ -41,28 +42,37 @@ const Encoding = Schema.optionalWith(Schema.Literal("utf8", "base64"), {
   default: () => "utf8" as const
 })
 
-/** A file to put in the working directory before the program starts. */
-export const InputFile = Schema.Struct({
+const InputFileFields = Schema.Struct({
   path: RelativePath.annotations({
     description: `Relative to the program's home, of plain names; ${mostPathBytes} bytes at most.`
   }),
-  content: Text.annotations({ description: "The file's bytes, written down as `encoding` says." }),
+  content: optional(Text).annotations({
+    description: "The file's bytes, written down as `encoding` says. Either this or a `fileId`."
+  }),
   encoding: Encoding.annotations({
     description: "How `content` is written down: as text, or as base64 for any bytes; utf8 unless told.",
     default: "utf8"
+  }),
+  fileId: optional(FileId).annotations({
+    description: "A file of the same user that was sent before and is still kept."
   })
-}).pipe(
-  Schema.filter(({ content, encoding }) =>
-    encoding === "utf8" || isBase64(content) ? undefined : { path: ["content"], message: "expected base64" }
-  )
-)
+})
+
+const contentFlaw = ({ content, encoding, fileId }: typeof InputFileFields.Type) => {
+  if (content === undefined && fileId === undefined)
+    return { path: ["content"], message: "is missing: expected the file's content, or a fileId instead" }
+  if (content !== undefined && fileId !== undefined)
+    return { path: ["fileId"], message: "expected none, since there is content" }
+  return content === undefined || encoding === "utf8" || isBase64(content)
+    ? undefined
+    : { path: ["content"], message: "expected base64" }
+}
+
+/** A file to put in the working directory before the program starts. */
+export const InputFile = InputFileFields.pipe(Schema.filter(contentFlaw))
 export type InputFile = typeof InputFile.Type
 
-const mostFiles = 64
-
-const InputFiles = Schema.Array(InputFile)
-  .annotations({ description: "an array of files" })
-  .pipe(Schema.maxItems(mostFiles, { message: () => `expected at most ${mostFiles} files` }))
+const InputFiles = Schema.Array(InputFile).annotations({ description: "an array of files" })
 
 /** Together with their names, the variables travel in one of Linux's 128 KiB strings. */
 const environmentCharacters = 32_768
@@ -111,8 +121,11 @@ const excess = (field: string, most: number, things: string, found: number): Fau
   message: `${field}: expected at most ${most} ${things}, got ${found}`
 })
 
-/** What a request has more of than any may have. Looks at no file, argument or variable, however many there are. */
-export const excessIn = (request: unknown): Fault | undefined => {
+/**
+ * What a request has more of than it may have: files, of which the limits allow so many, arguments or variables. Looks at
+ * none of them, however many there are.
+ */
+export const excessIn = (request: unknown, mostFiles: number): Fault | undefined => {
   if (!Predicate.isReadonlyRecord(request)) return undefined
   const files = Array.isArray(request.files) ? request.files.length : 0
   if (files > mostFiles) return excess("files", mostFiles, "files", files)
@@ -162,7 +175,8 @@ export const ExecutionRequest = Schema.Struct({
     examples: [UserId.make("user_456")]
   }),
   files: Schema.optionalWith(InputFiles, { nullable: true, default: () => [] }).annotations({
-    description: `Files to put into the working directory before the program starts, by relative paths; ${mostFiles} at most.`,
+    description:
+      "Files to put into the working directory before the program starts, by relative paths; 1000 and 64 MB at most unless the server's limits say otherwise.",
     default: [],
     examples: [[{ path: "data/in.csv", content: "a,b\n1,2\n", encoding: "utf8" }]]
   }),

@@ -42,6 +42,10 @@ export const LimitsSchema = Schema.Struct({
   /** Longest wait for a sandbox, in seconds. */
   maxQueueWait: seconds,
   maxCodeBytes: whole("bytes"),
+  /** MB of one request's files, together. */
+  maxUploadMB: whole("MB"),
+  /** Files of one request. */
+  maxUploadFiles: whole("files", 0),
   /** Bytes of each output stream that a result keeps: half from its head, half from its tail. */
   maxOutputBytes: whole("bytes"),
   /** Bytes of output, both streams together, that end the execution. */
@@ -94,6 +98,8 @@ export const defaultLimits: LimitValues = {
   maxUserQueuedMB: 32,
   maxQueueWait: 60,
   maxCodeBytes: 1_048_576,
+  maxUploadMB: 64,
+  maxUploadFiles: 1000,
   maxOutputBytes: 1_048_576,
   hardOutputBytes: 67_108_864,
   maxStreamsPerUser: 100,

@@ -50,6 +50,8 @@ export const SystemMetrics = Schema.Struct({
   openStreams: Schema.Number,
   /** Messages to webhooks. Absent: none are sent, or they cannot be counted at present. */
   webhooks: Schema.optional(WebhookMetrics),
+  /** Bytes of all files that callers have sent and that are still there, each with 64 KiB more. */
+  uploadBytes: Schema.Number,
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
@@ -62,6 +64,8 @@ export const UserMetrics = Schema.Struct({
   /** Bytes of the user's artifacts that are kept, or about to be. */
   artifactBytes: Schema.Number,
   /** Streams of the user's executions that are being read. */
-  openStreams: Schema.Number
+  openStreams: Schema.Number,
+  /** Bytes of the files that the user has sent and that are still there, each with 64 KiB more. */
+  uploadBytes: Schema.Number
 })
 export type UserMetrics = typeof UserMetrics.Type

@@ -1,4 +1,4 @@
-import { Context, Duration, Layer, type Redacted } from "effect"
+import { Context, Duration, Effect, Layer, type Redacted } from "effect"
 
 export interface E2BOptions {
   readonly apiKey: Redacted.Redacted
@@ -16,6 +16,8 @@ export interface E2BOptions {
   readonly internetAccess?: boolean
   /** Longest wait for one answer of the provider; 30 s unless told. */
   readonly requestTimeout?: Duration.DurationInput
+  /** Requests with files from disk that are on their way at once, of all sandboxes; 4 unless told. */
+  readonly formsAtOnce?: number
 }
 
 /** How to reach E2B, or a host that speaks its API. */
@@ -24,18 +26,24 @@ export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
   Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess" | "apiUrl" | "domain">> &
     Pick<E2BOptions, "sandboxUrl" | "template"> & {
       readonly requestTimeout: Duration.Duration
+      /** One permit for each form of files on its way, since each takes some megabytes of memory. */
+      readonly forms: Effect.Semaphore
     }
 >() {
   static layer(options: E2BOptions): Layer.Layer<E2BConfig> {
-    const { domain = "e2b.app" } = options
-    return Layer.succeed(E2BConfig, {
-      name: "E2B",
-      internetAccess: true,
-      // The SDK would read these from the environment.
-      domain,
-      apiUrl: `https://api.${domain}`,
-      ...options,
-      requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds")
-    })
+    const { domain = "e2b.app", formsAtOnce = 4 } = options
+    return Layer.effect(
+      E2BConfig,
+      Effect.map(Effect.makeSemaphore(formsAtOnce), (forms) => ({
+        name: "E2B",
+        internetAccess: true,
+        // The SDK would read these from the environment.
+        domain,
+        apiUrl: `https://api.${domain}`,
+        ...options,
+        requestTimeout: Duration.decode(options.requestTimeout ?? "30 seconds"),
+        forms
+      }))
+    )
   }
 }

@@ -9,9 +9,21 @@ import {
   type SandboxSize
 } from "@bulkhead/sandbox"
 import { CommandExitError, type CommandHandle, SandboxError, Sandbox as SdkSandbox } from "e2b"
-import { type Context, Duration, Effect, Fiber, Layer, Mailbox, Redacted, Schedule, Stream } from "effect"
+import {
+  Array as Arr,
+  type Context,
+  Duration,
+  Effect,
+  Fiber,
+  Layer,
+  Mailbox,
+  Redacted,
+  Schedule,
+  Stream
+} from "effect"
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
+import * as FileForm from "./FileForm.js"
 import * as Signals from "./Signals.js"
 import * as Wire from "./Wire.js"
 
@@ -168,16 +180,25 @@ const signal = (sdk: SdkSandbox) =>
     )
   )
 
-const write = (sdk: SdkSandbox) =>
-  Effect.fn("E2BSandbox.write")((files: ReadonlyArray<SandboxFile>) =>
-    Effect.asVoid(
+/** Files that are in memory, some at a time, so that each request is answered in time. */
+const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
+  Effect.forEach(
+    Arr.chunksOf(files, FileForm.filesAtOnce),
+    (some) =>
       attempt("files", (signal) =>
         sdk.files.write(
-          files.map(({ path, content }) => ({ path, data: new Blob([new Uint8Array(content)]) })),
+          some.map((file) => ({ path: file.path, data: FileForm.blobOf(file) })),
           { signal }
         )
-      )
-    )
+      ),
+    { discard: true }
+  )
+
+const write = (sdk: SdkSandbox, config: Context.Tag.Service<E2BConfig>) =>
+  Effect.fn("E2BSandbox.write")((files: ReadonlyArray<SandboxFile>) =>
+    files.some(({ content }) => content instanceof Blob)
+      ? FileForm.send(sdk, files, config)
+      : writeSmall(sdk, files)
   )
 
 /** Whatever ends the stream ends its request too, since all sandboxes share ten connections for files. */
@@ -218,13 +239,14 @@ const destroy = (connection: Connection, sandboxId: string) => {
 
 /** A fresh sandbox of E2B's, or of a host that speaks its API. It is the caller's to destroy. */
 export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
-  const connection = connectionOf(yield* E2BConfig)
+  const config = yield* E2BConfig
+  const connection = connectionOf(config)
   const sdk = yield* createSdk(options)
   return Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
     renew: renew(connection, sdk.sandboxId),
-    write: write(sdk),
+    write: write(sdk, config),
     read: read(sdk),
     run: run(sdk),
     signal: signal(sdk),

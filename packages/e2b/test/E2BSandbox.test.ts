@@ -1,5 +1,5 @@
 import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
-import { Sandbox } from "@bulkhead/sandbox"
+import { Sandbox, type SandboxFailure } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Sandbox as SdkSandbox } from "e2b"
 import { Context, Deferred, Duration, Effect, Fiber, Layer, Mailbox, Redacted } from "effect"
@@ -38,6 +38,33 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
         yield* destroy
         const failure = yield* Effect.flip(renew(Duration.seconds(30)))
         assert.include(failure, { phase: "renew", code: "ECONNRESET" })
+      })
+    )
+  })
+
+  describe("a file that lies on disk", () => {
+    const bytes = new Uint8Array(8 * 1_048_576)
+    const blob = new Blob([bytes])
+    const codeOf = ({ code, phase, retryable }: SandboxFailure) => ({ code, phase, retryable })
+
+    for (const path of ["/dev/full", "/proc/nothing", "/"]) {
+      it.scoped(`fails for ${path} as one in memory does`, () =>
+        Effect.gen(function* () {
+          const { write } = yield* sandbox
+          const inMemory = yield* Effect.flip(write([{ path, content: bytes }]))
+          const onDisk = yield* Effect.flip(write([{ path, content: blob }]))
+          assert.deepStrictEqual(codeOf(onDisk), codeOf(inMemory))
+        })
+      )
+    }
+
+    it.scoped("fails in a sandbox that is gone as one in memory does", () =>
+      Effect.gen(function* () {
+        const { destroy, write } = yield* sandbox
+        yield* destroy
+        const inMemory = yield* Effect.flip(write([{ path: "a", content: bytes }]))
+        const onDisk = yield* Effect.flip(write([{ path: "a", content: blob }]))
+        assert.deepStrictEqual(codeOf(onDisk), codeOf(inMemory))
       })
     )
   })

@@ -8,7 +8,7 @@ import {
   ReaderAuthentication
 } from "@bulkhead/api"
 import { ArtifactStore } from "@bulkhead/artifacts"
-import { SandboxService, Webhooks } from "@bulkhead/sandbox"
+import { SandboxService, Uploads, Webhooks } from "@bulkhead/sandbox"
 import { type HttpApi, HttpLayerRouter } from "@effect/platform"
 import { Context, Effect, Layer } from "effect"
 import * as AdminHandlers from "./AdminHandlers.js"
@@ -21,6 +21,7 @@ import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
 import * as Routes from "./Routes.js"
 import * as StreamHandlers from "./streams/StreamHandlers.js"
+import * as UploadHandlers from "./UploadHandlers.js"
 import * as WebhookHandlers from "./WebhookHandlers.js"
 
 export type { MountOptions } from "./Prefix.js"
@@ -28,14 +29,16 @@ export type { MountOptions } from "./Prefix.js"
 type Admin = SandboxService | AdminAuthentication
 type Execute = SandboxService | ArtifactStore | CallerAuthentication | ReaderAuthentication
 
-const executePaths = ["/api/execute", "/api/executions", "/api/webhooks"] as const
+const executePaths = ["/api/execute", "/api/executions", "/api/files", "/api/webhooks"] as const
 const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
 
-/** Also whoever sends webhooks, if anybody does. */
-const withWebhooks = <R>(services: Effect.Effect<Context.Context<R>, never, R>) =>
-  Effect.zipWith(services, Webhooks, (context, webhooks) => Context.add(context, Webhooks, webhooks))
+/** Also whoever sends webhooks and keeps files, if anybody does: picking takes only what is required. */
+const withOthers = <R>(services: Effect.Effect<Context.Context<R>, never, R>) =>
+  Effect.map(Effect.all([services, Webhooks, Uploads]), ([context, webhooks, uploads]) =>
+    context.pipe(Context.add(Webhooks, webhooks), Context.add(Uploads, uploads))
+  )
 
 const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
   const api = BulkheadExecuteApi.prefix(prefix || "/")
@@ -48,10 +51,11 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
         StreamHandlers.layer(api),
         ExecutionsHandlers.layer(api),
         ArtifactHandlers.layer(api),
+        UploadHandlers.layer(api),
         WebhookHandlers.layerSigning(api)
       ])
     ),
-    services: withWebhooks(
+    services: withOthers(
       Effect.map(
         Effect.context<Execute>(),
         Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
@@ -69,7 +73,7 @@ const admin = (prefix: Prefix.Path | ""): Mount.Part<Admin> => {
       AdminHandlers.layer(api),
       WebhookHandlers.layer(api)
     ]),
-    services: withWebhooks(
+    services: withOthers(
       Effect.map(Effect.context<Admin>(), Context.pick(SandboxService, AdminAuthentication))
     )
   }
@@ -107,7 +111,7 @@ const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
     health(prefix).routes,
     contractDocs(prefix).routes
   ),
-  services: withWebhooks(
+  services: withOthers(
     Effect.map(
       Effect.context<Admin | Execute>(),
       Context.pick(
@@ -131,7 +135,8 @@ const mount = <R>(
 }
 
 /**
- * The half that callers use, `/api/execute`, `/api/executions` and `/api/webhooks`, in an `HttpLayerRouter` app. Whatever is asked for
+ * The half that callers use, `/api/execute`, `/api/executions`, `/api/files` and `/api/webhooks`, in an `HttpLayerRouter`
+ * app. Whatever is asked for
  * beneath these paths is answered in the contract's form; everything else is left to the app.
  */
 export const layerExecute = (options: Prefix.MountOptions = {}) => mount(execute, options, executePaths)

@@ -24,15 +24,12 @@ const events = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServe
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "execute", (handlers) =>
     Effect.gen(function* () {
-      const service = yield* SandboxService
+      const context = yield* Effect.context<SandboxService>()
       return handlers.handleRaw("execute", ({ request }) =>
-        Effect.catchAll(
-          Effect.provideService(
-            EventStream.isAskedFor(request) ? events(request) : result(request),
-            SandboxService,
-            service
-          ),
-          ExecutionBody.refuse
+        (EventStream.isAskedFor(request) ? events(request) : result(request)).pipe(
+          Effect.scoped,
+          Effect.provide(context),
+          Effect.catchAll(ExecutionBody.refuse)
         )
       )
     })

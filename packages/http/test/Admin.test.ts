@@ -67,6 +67,7 @@ describe("the admin routes", () => {
     utilizationPercent: 24,
     artifactBytes: 1024,
     openStreams: 0,
+    uploadBytes: 2048,
     circuit: "half-open",
     pool: { idle: 2, target: 3, hits: 40, misses: 4 },
     reapedSandboxes: 1,
@@ -97,7 +98,8 @@ describe("the admin routes", () => {
     queuedExecutions: 0,
     utilizationPercent: 40,
     artifactBytes: 7,
-    openStreams: 0
+    openStreams: 0,
+    uploadBytes: 5
   }
   it.effect("metrics of one user", () =>
     Effect.gen(function* () {

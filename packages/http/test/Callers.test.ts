@@ -1,7 +1,8 @@
 import { BulkheadApi } from "@bulkhead/api"
-import { defaultLimits } from "@bulkhead/domain"
+import { anonymous, defaultLimits, FileId, type OwnedUpload, type UserId } from "@bulkhead/domain"
+import { Uploads } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import * as Routes from "../src/Routes.js"
 import * as StubArtifacts from "./StubArtifactStore.js"
 import * as Stub from "./StubSandboxService.js"
@@ -40,6 +41,8 @@ const onlyAdmin = { ...same(401), admin: 200 }
 const operators: Row = { keys: onlyAdmin, open: onlyAdmin }
 /** Runs code: for a user, which the operator is not. */
 const callersOnly: Row = { keys: { ...same(200), none: 401, wrong: 401, admin: 401 }, open: same(200) }
+/** About something of a user's, which is there for nobody else. */
+const ownersOnly: Row = { keys: { ...callersOnly.keys, another: 404 }, open: same(200) }
 /** About all executions of the one who asks. */
 const listers: Row = { keys: { ...same(200), none: 401, wrong: 401 }, open: same(200) }
 /** About one execution, which is there for its user and the operator. */
@@ -51,6 +54,10 @@ const begins: Row = { keys: { ...callersOnly.keys, another: 202, own: 202 }, ope
 const rows: Readonly<Record<string, Row>> = {
   "POST /api/execute": callersOnly,
   "POST /api/executions": begins,
+  "POST /api/files": { keys: { ...callersOnly.keys, another: 201, own: 201 }, open: same(201) },
+  "GET /api/files": callersOnly,
+  "GET /api/files/:fileId": ownersOnly,
+  "DELETE /api/files/:fileId": ownersOnly,
   "GET /api/executions": listers,
   "GET /api/executions/:executionId": owners,
   "POST /api/executions/:executionId/kill": owners,
@@ -84,7 +91,8 @@ const metrics = {
   queuedExecutions: 0,
   utilizationPercent: 0,
   artifactBytes: 0,
-  openStreams: 0
+  openStreams: 0,
+  uploadBytes: 0
 }
 
 /** Knows one execution, of alice's, and does all that it is asked to. */
@@ -129,17 +137,48 @@ const webhooks = StubWebhooks.layer({
   resend: () => Effect.void
 })
 
+const upload: OwnedUpload = {
+  fileId: FileId.make(`file_${"0".repeat(32)}`),
+  name: "in.csv",
+  bytes: 1,
+  sha256: "",
+  expiresAt: 0,
+  userId: TestServer.alice
+}
+const hasFile = (userId: UserId) => userId === TestServer.alice || userId === anonymous
+
+/** Has one file of alice's, and of whoever needs no key. */
+const uploads = Layer.succeed(Uploads, {
+  stage: () => Effect.succeed({ ...upload, keep: () => Effect.succeed(upload) }),
+  hold: () => Effect.succeedNone,
+  list: () => Effect.succeed([]),
+  find: (userId) => Effect.succeed(hasFile(userId) ? Option.some(upload) : Option.none()),
+  remove: (userId) => Effect.succeed(hasFile(userId)),
+  taken: () => Effect.succeed(0)
+})
+
 const parameters: Readonly<Record<string, string>> = {
   ":executionId": Stub.executionId,
   ":userId": TestServer.alice,
   ":name": "a.txt",
-  ":messageId": "msg_1"
+  ":messageId": "msg_1",
+  ":fileId": upload.fileId
 }
 
-const bodies: Readonly<Record<string, unknown>> = {
-  "POST /api/execute": { code: "x" },
-  "POST /api/executions": { code: "x" },
-  "PUT /api/sandbox/webhooks/:userId": { webhooks: [] }
+interface Sent {
+  readonly query?: string
+  readonly type?: string
+  readonly body: string
+}
+
+const code: Sent = { body: '{"code":"x"}' }
+
+/** What is sent where it is not an empty object. */
+const sent: Readonly<Record<string, Sent>> = {
+  "POST /api/execute": code,
+  "POST /api/executions": code,
+  "POST /api/files": { query: "?name=in.csv", type: "application/octet-stream", body: "1" },
+  "PUT /api/sandbox/webhooks/:userId": { body: '{"webhooks":[]}' }
 }
 
 const nameOf = ({ method, path }: Routes.Route) => `${method} ${path}`
@@ -147,13 +186,13 @@ const nameOf = ({ method, path }: Routes.Route) => `${method} ${path}`
 const statusFor = (route: Routes.Route, caller: Caller) => {
   const { method, path } = route
   const address = path.replaceAll(/:\w+/g, (name) => parameters[name] ?? "unknown")
-  const body = bodies[nameOf(route)] ?? {}
-  const sent = method === "GET" ? {} : { "content-type": "application/json" }
+  const { body, query = "", type = "application/json" } = sent[nameOf(route)] ?? { body: "{}" }
+  const written = method === "GET" ? {} : { body, headers: { "content-type": type } }
   return Effect.map(
-    send(address, {
+    send(`${address}${query}`, {
       method,
-      headers: { ...callers[caller], ...sent },
-      ...(method === "GET" ? {} : { body: JSON.stringify(body) })
+      ...written,
+      headers: { ...callers[caller], ...written.headers }
     }),
     ({ status }) => status
   )
@@ -188,14 +227,17 @@ describe("every route, for whoever asks", () => {
   it.effect("lets in whom it should where callers have keys", () =>
     Effect.provide(
       check("keys"),
-      Layer.provide(TestServer.layer(service, { callerKeys }, StubArtifacts.layer(files)), webhooks)
+      Layer.provide(
+        TestServer.layer(service, { callerKeys }, StubArtifacts.layer(files)),
+        Layer.merge(webhooks, uploads)
+      )
     )
   )
 
   it.effect("lets in whom it should where callers need no key", () =>
     Effect.provide(
       check("open"),
-      Layer.provide(TestServer.layer(service, {}, StubArtifacts.layer(files)), webhooks)
+      Layer.provide(TestServer.layer(service, {}, StubArtifacts.layer(files)), Layer.merge(webhooks, uploads))
     )
   )
 })

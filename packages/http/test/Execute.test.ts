@@ -163,7 +163,12 @@ describe("POST /api/execute", () => {
     Effect.gen(function* () {
       for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"]) {
         const answer = yield* TestServer.execute({ code: "x" }, { "content-type": type })
-        assertRefusal(answer, 415, "INVALID_REQUEST", /^content-type: expected application\/json$/)
+        assertRefusal(
+          answer,
+          415,
+          "INVALID_REQUEST",
+          /^content-type: expected application\/json or multipart\/form-data$/
+        )
       }
       const spelled = yield* TestServer.execute(
         { code: "x" },
@@ -180,7 +185,7 @@ describe("POST /api/execute", () => {
         yield* TestServer.execute({ code }),
         413,
         "INVALID_REQUEST",
-        /^body: expected at most 12582912 bytes$/
+        /^body: expected at most 16777216 bytes$/
       )
       const unannounced = yield* TestServer.send("/api/execute", {
         method: "POST",

@@ -246,7 +246,7 @@ describe("the handler of the whole contract", () => {
           ({ status }) => status
         )
       assert.deepStrictEqual(
-        [yield* status("1"), yield* status("many"), yield* status("13000000")],
+        [yield* status("1"), yield* status("many"), yield* status("17000000")],
         [200, 200, 413]
       )
     })
@@ -255,11 +255,11 @@ describe("the handler of the whole contract", () => {
   it.scoped("refuses a body that is too large", () =>
     Effect.gen(function* () {
       const ask = asked(yield* whole())
-      const body = new Blob([`"${"x".repeat(13_000_000)}"`]).stream()
+      const body = new Blob([`"${"x".repeat(17_000_000)}"`]).stream()
       const init = { ...withCode(bearer(aliceKey)), body, duplex: "half" } as RequestInit
       const refused = yield* ask("/api/execute", init)
       assert.strictEqual(refused.status, 413)
-      assert.strictEqual(refused.body.error.message, "body: expected at most 12582912 bytes")
+      assert.strictEqual(refused.body.error.message, "body: expected at most 16777216 bytes")
     })
   )
 

@@ -44,7 +44,8 @@ const serve = (service: Parameters<typeof Stub.layer>[0]) =>
             queuedExecutions: 0,
             utilizationPercent: 0,
             artifactBytes: 0,
-            openStreams: 0
+            openStreams: 0,
+            uploadBytes: 0
           }),
         updates: () => Stream.fromIterable(updates),
         ...service
@@ -214,7 +215,8 @@ describe("GET /api/executions/:id/events", () => {
             queuedExecutions: 0,
             utilizationPercent: 0,
             artifactBytes: 0,
-            openStreams: 2
+            openStreams: 2,
+            uploadBytes: 0
           })
       })
     )

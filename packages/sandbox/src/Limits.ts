@@ -46,6 +46,8 @@ const meanings: Record<keyof LimitValues, string> = {
   maxUserQueuedMB: "MB of requests that are being received or wait, of one user",
   maxQueueWait: "longest wait in the queue, in seconds",
   maxCodeBytes: "bytes of code",
+  maxUploadMB: "MB of one request's files, all together",
+  maxUploadFiles: "files of one request",
   maxOutputBytes: "bytes of each output stream that a result keeps, head and tail",
   hardOutputBytes: "bytes of output, both streams together, that end an execution",
   maxStreamsPerUser: "streams of updates read at once, of one user's executions",

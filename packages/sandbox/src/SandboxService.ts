@@ -56,6 +56,7 @@ import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
 import { ExecutionUpdates } from "./Updates/ExecutionUpdates.js"
 import * as ReadUpdates from "./Updates/ReadUpdates.js"
 import { beginning } from "./Updates/UpdatePosition.js"
+import { Uploads } from "./Uploads.js"
 import { Webhooks } from "./Webhooks/Webhooks.js"
 
 export interface ExecuteOptions {
@@ -101,11 +102,12 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Webhooks]),
-  ([context, artifacts, prices, webhooks]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Uploads, Webhooks]),
+  ([context, artifacts, prices, uploads, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
       Context.add(Prices, prices),
+      Context.add(Uploads, uploads),
       Context.add(Webhooks, webhooks)
     )
 )
@@ -123,6 +125,7 @@ const make = Effect.gen(function* () {
   const artifacts = yield* ArtifactCollector
   const executionUpdates = yield* ExecutionUpdates
   const webhooks = yield* Webhooks
+  const uploads = yield* Uploads
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
@@ -290,6 +293,7 @@ const make = Effect.gen(function* () {
           onFailure: () => ({}),
           onSuccess: (counts) => ({ webhooks: counts })
         })),
+        uploadBytes: yield* uploads.taken(),
         ...(yield* supply.metrics)
       }
     }),
@@ -301,7 +305,8 @@ const make = Effect.gen(function* () {
         queuedExecutions: queued,
         utilizationPercent: percent(active, maxSandboxesPerUser),
         artifactBytes: yield* artifacts.taken(userId),
-        openStreams: yield* executionUpdates.readersOf(userId)
+        openStreams: yield* executionUpdates.readersOf(userId),
+        uploadBytes: yield* uploads.taken(userId)
       }
     }),
     getLogs,

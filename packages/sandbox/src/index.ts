@@ -1,6 +1,7 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
 export { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "./ArtifactCollector.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
+export * as MemoryUploads from "./MemoryUploads.js"
 export {
   type EndedExecution,
   type Entry,
@@ -38,6 +39,7 @@ export {
 } from "./SandboxService.js"
 export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { GuestReport } from "./Supervision/GuestReport.js"
+export { type HeldUpload, type StagedUpload, UploadFailure, Uploads } from "./Uploads.js"
 export * as Announcement from "./Webhooks/Announcement.js"
 export {
   type DueQuery,

@@ -27,7 +27,7 @@ describe("an idempotency key", () => {
       const { executionId } = yield* execute("ours")
       const theirs = ExecutionId.make("exec_theirs")
       const request = { code: "print(1)", timeout: 60 }
-      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request))
+      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request), new Map())
       assert.notStrictEqual(executionId, theirs)
       yield* claim({ userId, key: "one", fingerprint, executionId: theirs })
       const execution = { executionId: theirs, userId, state: "running", startedAt: 0 } as const
@@ -47,7 +47,10 @@ describe("an idempotency key", () => {
 
   it("stands for the input and the arguments too, and for no other request than before without them", () => {
     const of = (request: object) =>
-      Idempotency.fingerprint(Schema.decodeUnknownSync(ExecutionRequest)({ code: "print(1)", ...request }))
+      Idempotency.fingerprint(
+        Schema.decodeUnknownSync(ExecutionRequest)({ code: "print(1)", ...request }),
+        new Map()
+      )
     const different = [
       {},
       { stdin: "" },

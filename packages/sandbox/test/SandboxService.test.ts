@@ -388,7 +388,8 @@ describe("limits on concurrency", () => {
         queuedExecutions: 5,
         utilizationPercent: 100,
         artifactBytes: 0,
-        openStreams: 0
+        openStreams: 0,
+        uploadBytes: 0
       })
       assert.deepInclude(yield* sandboxes.canStartExecution(ann), { allowed: false })
       assert.deepStrictEqual(yield* sandboxes.canStartExecution(UserId.make("ben")), { allowed: true })
@@ -410,6 +411,7 @@ describe("limits on concurrency", () => {
         utilizationPercent: 100,
         artifactBytes: 0,
         openStreams: 0,
+        uploadBytes: 0,
         circuit: "closed",
         pool: { idle: 0, target: 0, hits: 0, misses: 0 },
         reapedSandboxes: 0,
@@ -443,7 +445,8 @@ describe("limits on concurrency", () => {
         queuedExecutions: 0,
         utilizationPercent: 0,
         artifactBytes: 0,
-        openStreams: 0
+        openStreams: 0,
+        uploadBytes: 0
       })
     }).pipe(Effect.provide(service()))
   )
@@ -522,8 +525,8 @@ describe("bad requests", () => {
     [{ code: "1", files: file }, "files: expected an array of files, got an object"],
     [{ code: "1", files: ["a"] }, "files.0: expected a JSON object, got a string"],
     [
-      { code: "1", files: Array.from({ length: 65 }, () => file) },
-      "files: expected at most 64 files, got 65"
+      { code: "1", files: Array.from({ length: 1001 }, () => file) },
+      "files: expected at most 1000 files, got 1001"
     ],
     [
       { code: "1", files: [{ ...file, encoding: "hex" }] },
@@ -599,7 +602,7 @@ describe("bad requests", () => {
     ["a long user", { code: "1", userId: long }],
     [
       "too many files",
-      { code: "1", files: Array.from({ length: 65 }, () => ({ path: "a", content: long })) }
+      { code: "1", files: Array.from({ length: 1001 }, () => ({ path: "a", content: long })) }
     ],
     ["nothing but text", long]
   ]

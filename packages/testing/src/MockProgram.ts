@@ -1,11 +1,17 @@
-import type { CommandExit, GuestReport, SandboxCommand, SandboxFailure, SandboxFile } from "@bulkhead/sandbox"
+import type { CommandExit, GuestReport, SandboxCommand, SandboxFailure } from "@bulkhead/sandbox"
 import { Effect } from "effect"
+
+/** A file that was written into a sandbox. */
+export interface WrittenFile {
+  readonly path: string
+  readonly content: Uint8Array
+}
 
 /** What a mock program can do while it runs. */
 export interface MockProcess {
   readonly command: SandboxCommand
   /** What was written into its sandbox by now. */
-  readonly files: Effect.Effect<ReadonlyArray<SandboxFile>>
+  readonly files: Effect.Effect<ReadonlyArray<WrittenFile>>
   /** Puts a text into its sandbox, for whoever reads it there. */
   readonly write: (path: string, text: string) => Effect.Effect<void>
   readonly stdout: (text: string) => Effect.Effect<void>

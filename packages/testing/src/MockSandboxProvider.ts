@@ -8,7 +8,7 @@ import {
   SandboxProvider
 } from "@bulkhead/sandbox"
 import { Context, Deferred, Effect, Layer, Mailbox, Stream } from "effect"
-import { hello, type MockExit, type MockProcess, type MockProgram } from "./MockProgram.js"
+import { hello, type MockExit, type MockProcess, type MockProgram, type WrittenFile } from "./MockProgram.js"
 import * as MockSupervisor from "./MockSupervisor.js"
 import * as MockToolchain from "./MockToolchain.js"
 
@@ -20,7 +20,8 @@ export {
   outOfMemory,
   printing,
   sleeper,
-  stubborn
+  stubborn,
+  type WrittenFile
 } from "./MockProgram.js"
 
 type MockCreate = Effect.Effect<void, SandboxFailure>
@@ -72,7 +73,7 @@ interface MockSandbox {
   readonly id: string
   readonly options: SandboxOptions
   /** All that was written into it, by whomever. */
-  readonly files: Array<SandboxFile>
+  readonly files: Array<WrittenFile>
   readonly commands: Array<SandboxCommand>
   readonly signals: Array<string>
 }
@@ -118,7 +119,7 @@ const makeRunning = (command: SandboxCommand): Effect.Effect<Running> =>
 
 const processOf = (
   command: SandboxCommand,
-  files: Array<SandboxFile>,
+  files: Array<WrittenFile>,
   { signals }: Running,
   tell: (event: CommandEvent) => Effect.Effect<unknown>
 ): MockProcess => {
@@ -156,6 +157,14 @@ const programOf = (
 /** Signals go to the sandbox's user, whose are all programs that are supervised, and who cannot reach root's. */
 const isReached = (command: SandboxCommand) =>
   command.user !== "root" || MockSupervisor.voice(command).isThere
+
+const written = ({ content, path }: SandboxFile): Effect.Effect<WrittenFile> =>
+  content instanceof Blob
+    ? Effect.map(
+        Effect.promise(() => content.arrayBuffer()),
+        (bytes) => ({ path, content: new Uint8Array(bytes) })
+      )
+    : Effect.succeed({ path, content })
 
 const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDestroy: () => void) => {
   let destroyed = false
@@ -198,7 +207,12 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
   })
 
   const write = (files: ReadonlyArray<SandboxFile>) =>
-    Effect.suspend(() => Effect.map(behaviour().write, () => void record.files.push(...files)))
+    Effect.suspend(() => behaviour().write).pipe(
+      Effect.zipRight(Effect.forEach(files, written)),
+      Effect.andThen((all) => {
+        record.files.push(...all)
+      })
+    )
 
   const renew = () => Effect.suspend(() => (destroyed ? failure("SANDBOX_BUSY", "renew") : Effect.void))
 

@@ -46,6 +46,13 @@ describe("the suite finds a provider out", () => {
       /size is what/
     ],
     [
+      "that writes nothing of what may lie on disk",
+      inside(({ write }) => ({
+        write: (files) => write(files.filter(({ content }) => !(content instanceof Blob)))
+      })),
+      /write takes a Blob/
+    ],
+    [
       "that cuts variables at the end of a line",
       inside(({ run }) => ({
         run: (command) =>

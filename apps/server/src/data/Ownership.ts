@@ -60,7 +60,7 @@ export const check = Effect.fnUntraced(function* (directory: string) {
   const path = yield* attempt(() => realpath(directory))
   yield* checkOne(user, path)
   const names = yield* checkInside(user, path)
-  // Further down are artifacts, under names that are hashes.
-  const artifacts = names.filter((name) => name.startsWith("artifacts"))
-  yield* Effect.forEach(artifacts, (name) => checkInside(user, join(path, name)), { discard: true })
+  // Further down are files, under names that are hashes or ids.
+  const directories = names.filter((name) => name.startsWith("artifacts") || name === "uploads")
+  yield* Effect.forEach(directories, (name) => checkInside(user, join(path, name)), { discard: true })
 })

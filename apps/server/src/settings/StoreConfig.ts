@@ -22,6 +22,12 @@ export interface StoreSettings {
   readonly artifactsMB: number
   /** MB of one user's artifacts; 0: no limit. */
   readonly userArtifactsMB: number
+  /** How long a file is kept that was sent by itself. */
+  readonly uploadLifetime: Duration.Duration
+  /** MB of all files that callers send; 0: no limit. */
+  readonly uploadsMB: number
+  /** MB of one user's; 0: no limit. */
+  readonly userUploadsMB: number
   /** Whether every event is also written to stdout, as a line of JSON. */
   readonly logsEvents: boolean
   readonly prices: PriceValues
@@ -77,6 +83,9 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
       retentionMB: variables.retentionMB.config,
       artifactsMB: variables.artifactsMB.config,
       userArtifactsMB: variables.userArtifactsMB.config,
+      uploadLifetime: Effect.map(variables.uploadHours.config, Duration.hours),
+      uploadsMB: variables.uploadsMB.config,
+      userUploadsMB: variables.userUploadsMB.config,
       logsEvents,
       prices: Effect.all({
         vcpuSecond: variables.priceVcpuSecond.config,

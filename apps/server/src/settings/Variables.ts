@@ -163,6 +163,24 @@ export const variables = {
     format: Formats.positiveNumber("messages"),
     otherwise: 32
   }),
+  uploadHours: withDefault({
+    name: "SANDBOX_UPLOAD_HOURS",
+    meaning: "hours that a file is kept which `POST /api/files` takes in",
+    format: Formats.positiveNumber("hours"),
+    otherwise: 24
+  }),
+  uploadsMB: withDefault({
+    name: "SANDBOX_UPLOADS_MB",
+    meaning: "MB of all files that callers send, on disk, each with 64 KiB more; 0: no limit",
+    format: Formats.wholeNumber("MB"),
+    otherwise: 4096
+  }),
+  userUploadsMB: withDefault({
+    name: "SANDBOX_USER_UPLOADS_MB",
+    meaning: "MB of one user's, likewise; 0: no limit",
+    format: Formats.wholeNumber("MB"),
+    otherwise: 1024
+  }),
   eventLog: optional({
     name: "SANDBOX_EVENT_LOG",
     meaning: "`stdout`: every event is also a line of JSON there",

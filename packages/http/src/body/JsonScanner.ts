@@ -10,7 +10,7 @@ export interface Bounds {
 
 /** What keeps bytes from being a JSON value within its bounds. */
 export interface Flaw {
-  /** The member of the outermost object in which it is; `body`, if it is in none. */
+  /** The member of the outermost object in which it is; if it is in none, what the whole value is called. */
   readonly field: string
   /** With the place, counted in bytes. */
   readonly message: string
@@ -66,9 +66,12 @@ export class JsonScanner {
   private isName = false
 
   private readonly bounds: Bounds
+  private readonly whole: string
 
-  constructor(bounds: Bounds) {
+  /** `whole` is what the value as a whole is called. */
+  constructor(bounds: Bounds, whole = "body") {
     this.bounds = bounds
+    this.whole = whole
   }
 
   /** Looks at the next piece. */
@@ -95,7 +98,7 @@ export class JsonScanner {
 
   private flaw(message: string, at: number): Flaw {
     const name = new TextDecoder().decode(new Uint8Array(this.name))
-    const field = name === "" ? "body" : shownName(name)
+    const field = name === "" ? this.whole : shownName(name)
     return { field, message: `${field}: ${message}, at byte ${at + 1}` }
   }
 

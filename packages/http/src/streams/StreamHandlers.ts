@@ -65,17 +65,14 @@ const events = Effect.fnUntraced(function* (
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "streams", (handlers) =>
     Effect.gen(function* () {
-      const service = yield* SandboxService
+      const context = yield* Effect.context<SandboxService>()
       return handlers
         .handleRaw("submit", ({ request }) =>
-          Effect.catchAll(
-            Effect.provideService(submit(request), SandboxService, service),
-            ExecutionBody.refuse
-          )
+          submit(request).pipe(Effect.scoped, Effect.provide(context), Effect.catchAll(ExecutionBody.refuse))
         )
         .handleRaw("events", ({ headers, path, request, urlParams }) => {
           const after = headers["last-event-id"] || urlParams.after || undefined
-          return Effect.provideService(events(request, path.executionId, after), SandboxService, service)
+          return Effect.provide(events(request, path.executionId, after), context)
         })
     })
   )

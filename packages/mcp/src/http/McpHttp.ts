@@ -47,9 +47,9 @@ const malformed = (refusal: Refusal): Headers.Refused => ({
 
 const bodyOf = Effect.fnUntraced(function* (request: Request, userId: UserId) {
   const service = yield* SandboxService
-  const largest = ExecutionBody.largest(yield* service.limits)
+  const bounds = ExecutionBody.boundsOfJson(yield* service.limits)
   return yield* Effect.mapError(
-    RequestBody.json(request, { largest, receive: service.receive, userId }),
+    RequestBody.json(request, { ...bounds, receive: service.receive, userId }),
     malformed
   )
 })

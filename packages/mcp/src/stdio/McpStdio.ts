@@ -62,5 +62,5 @@ export const serve = ({ input, send }: StandardIo) =>
         onSuccess: hearValue
       })
 
-    yield* Stream.runForEach(Lines.of(input, ExecutionBody.largest(yield* limits)), hear)
+    yield* Stream.runForEach(Lines.of(input, ExecutionBody.boundsOfJson(yield* limits).largest), hear)
   }).pipe(Effect.scoped, Effect.withSpan("McpStdio.serve"))

@@ -59,9 +59,9 @@ const frameBytes = 1024
 /** JavaScript keeps two bytes for each character of a text that is not in Latin-1 throughout. */
 const bytesOfText = (text: string) => (/[^\0-\xff]/.test(text) ? 2 * text.length : text.length)
 
-/** Bytes of memory that a request takes while it waits. */
+/** Bytes of memory that a request takes while it waits; files that it names by an id lie on disk. */
 export const weightOf = ({ args, code, env, files, stdin = "" }: ExecutionRequest): number => {
-  const ofFiles = files.flatMap(({ content, path }) => [content, path])
+  const ofFiles = files.flatMap(({ content = "", path }) => [content, path])
   const texts = [code, stdin, ...args, ...ofFiles, ...Object.keys(env), ...Object.values(env)]
   return texts.map(bytesOfText).reduce((sum, bytes) => sum + bytes, frameBytes)
 }

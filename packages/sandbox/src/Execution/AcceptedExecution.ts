@@ -4,6 +4,7 @@ import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
 import type { KillSwitch } from "../Supervision/KillSwitch.js"
 import type { UpdateWriter } from "../Updates/ExecutionUpdates.js"
+import type { HeldFiles } from "./RequestFiles.js"
 
 /** A request that was accepted. */
 export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size"> {
@@ -18,6 +19,10 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly updates: UpdateWriter
   /** Gives back the bytes that the request holds while it waits. */
   readonly leaveQueue: Effect.Effect<void>
+  /** The files that the request names by their ids. */
+  readonly held: HeldFiles
+  /** Lets go of them. */
+  readonly releaseFiles: Effect.Effect<void>
   /** How long its sandboxes have lived, one after the other. */
   readonly sandboxMs: Ref.Ref<number>
 }

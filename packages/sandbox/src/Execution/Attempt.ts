@@ -8,6 +8,7 @@ import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as RequestFiles from "./RequestFiles.js"
 
 /** What came of a program, and of the files that it left. */
 interface Run {
@@ -48,10 +49,11 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, limits, request, runtime, supervisor } = execution
+  const { executionId, held, limits, request, runtime, supervisor } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
-  const program = Program.layOut(request, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const given = request.files.map((file) => RequestFiles.toSandbox(file, held))
+  const program = Program.layOut(request, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
   const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer)

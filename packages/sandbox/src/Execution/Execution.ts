@@ -9,6 +9,7 @@ import * as TerminalEvents from "../Record/TerminalEvents.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { type Attempt, type AttemptFailed, attempt } from "./Attempt.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as RequestFiles from "./RequestFiles.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 
@@ -29,7 +30,8 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
         Effect.logError("Execution failed unexpectedly", cause),
         Either.right(internalError(execution))
       )
-    )
+    ),
+    Effect.ensuring(execution.releaseFiles)
   )
   return yield* end(execution, settled)
 })
@@ -87,7 +89,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ limits, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   language: runtime.language,
   runtime: runtime.version,
@@ -96,7 +98,8 @@ const policyOf = ({ limits, request, runtime }: AcceptedExecution, timeout: numb
   maxCpuPercent: limits.maxCpuPercent,
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
-  retryOnFailure: request.retryOnFailure
+  retryOnFailure: request.retryOnFailure,
+  ...RequestFiles.describe(request, held)
 })
 
 /** Attempts until one brings the program to its end, or no further one may help, within `timeout` seconds together. */

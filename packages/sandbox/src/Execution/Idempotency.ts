@@ -10,6 +10,7 @@ import {
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
+import * as RequestFiles from "./RequestFiles.js"
 
 /** The execution that a key stands for. */
 export interface Holder {
@@ -50,8 +51,9 @@ const later = ({ args, stdin, stdinEncoding, webhook }: ExecutionRequest) =>
     : [args, stdin, stdinEncoding, webhook]
 
 /** The same for requests that ask for the same. */
-export const fingerprint = (request: ExecutionRequest) => {
-  const { code, env, files, language, outputDir, retryOnFailure, timeout } = request
+export const fingerprint = (request: ExecutionRequest, held: RequestFiles.HeldFiles) => {
+  const { code, env, language, outputDir, retryOnFailure, timeout } = request
+  const files = RequestFiles.identityOf(request.files, held)
   const asked = [code, env, files, language, outputDir, retryOnFailure, timeout, ...later(request)]
   return hash("sha256", JSON.stringify(asked), "base64url")
 }

@@ -21,7 +21,7 @@ export const read = (
   input: unknown,
   limits: LimitValues
 ): Either.Either<ExecutionRequest, InvalidRequest | RequestTooLarge> => {
-  const excess = excessIn(input)
+  const excess = excessIn(input, limits.maxUploadFiles)
   if (excess !== undefined) return Either.left(new InvalidRequest({ executionId, ...excess }))
   const decoded = decode(input)
   if (Either.isRight(decoded)) return checkLimits(executionId, decoded.right, limits)

@@ -6,7 +6,7 @@ import {
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
-import { Clock, type Context, Effect, Fiber, Random, Ref } from "effect"
+import { Clock, type Context, Effect, Exit, Fiber, Random, Ref, Scope } from "effect"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import type { LimitValues } from "../Limits.js"
@@ -22,6 +22,7 @@ import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
 import * as Idempotency from "./Idempotency.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as RequestFiles from "./RequestFiles.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
@@ -42,7 +43,11 @@ const makeId = Effect.zipWith(
 )
 
 /** A request that was read, and what it is held to. */
-interface ReadRequest extends Pick<AcceptedExecution, "executionId" | "userId" | "limits" | "leaveQueue"> {
+interface ReadRequest
+  extends Pick<
+    AcceptedExecution,
+    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles"
+  > {
   readonly request: ExecutionRequest
 }
 
@@ -69,11 +74,19 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
+  const files = yield* Scope.make()
+  const releaseFiles = Scope.close(files, Exit.void)
   return yield* Effect.acquireUseRelease(
     budget.take({ executionId, userId }, weightOf(request)),
-    (leaveQueue) => accept({ executionId, userId, request, limits, leaveQueue }),
+    (leaveQueue) =>
+      RequestFiles.hold(executionId, userId, request, limits).pipe(
+        Scope.extend(files),
+        Effect.flatMap((held) =>
+          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles })
+        )
+      ),
     // An execution that goes on without its caller gives back itself what it holds.
-    (leaveQueue) => Effect.unlessEffect(leaveQueue, waits)
+    (leaveQueue) => Effect.unlessEffect(Effect.zipRight(leaveQueue, releaseFiles), waits)
   )
 })
 
@@ -158,8 +171,8 @@ const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
 
 /** Begins what the key stands for, unless that is there. */
 const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
-  const { executionId, request, userId } = accepted
-  const fingerprint = Idempotency.fingerprint(request)
+  const { executionId, held, request, userId } = accepted
+  const fingerprint = Idempotency.fingerprint(request, held)
   const idempotency = yield* Idempotency.Idempotency
   const started = Effect.map(start(accepted), ({ fiber }) => fiber)
   const context = yield* Effect.context<Effect.Effect.Context<typeof started>>()

@@ -45,7 +45,8 @@ export interface SandboxSize {
 export interface SandboxFile {
   /** Absolute, or relative to the working directory. */
   readonly path: string
-  readonly content: Uint8Array
+  /** A `Blob` may lie on disk, and be larger than memory: read it as it is sent, with `stream`. */
+  readonly content: Uint8Array | Blob
 }
 
 export interface SandboxCommand {

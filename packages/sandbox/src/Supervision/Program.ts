@@ -19,24 +19,12 @@ export interface Program {
 
 const encoder = new TextEncoder()
 
-type Encoded = Pick<ExecutionRequest["files"][number], "content" | "encoding">
-
-const bytesOf = ({ content, encoding }: Encoded) =>
-  encoding === "utf8" ? encoder.encode(content) : Buffer.from(content, "base64")
-
-const givenFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
-  path: file.path,
-  content: bytesOf(file)
-})
-
 /** In the program's home until it starts: what it reads as its standard input. */
 export const inputFile = ".bulkhead-stdin"
 
 /** A file holds up nobody when it is not read, and takes any bytes. Without input there is nothing to write. */
 const inputOf = ({ stdin, stdinEncoding }: ExecutionRequest): ReadonlyArray<SandboxFile> =>
-  stdin === undefined
-    ? []
-    : [{ path: inputFile, content: bytesOf({ content: stdin, encoding: stdinEncoding }) }]
+  stdin === undefined ? [] : [{ path: inputFile, content: new Uint8Array(Buffer.from(stdin, stdinEncoding)) }]
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
 const travels = (code: string) => Buffer.byteLength(code) <= inlineBytes && !code.includes("\0")
@@ -126,9 +114,10 @@ const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: Limit
   return { line: `${shellLimits(limits)}; ${input}${code}exec ${command}`, env: request.env }
 }
 
-/** Lays a request out for a sandbox, under the supervisor where it can run. `timeout` in seconds. */
+/** Lays a request and its files out for a sandbox, under the supervisor where it can run. `timeout` in seconds. */
 export const layOut = (
   request: ExecutionRequest,
+  given: ReadonlyArray<SandboxFile>,
   runtime: Runtime,
   supervisor: GuestProgram.GuestProgram,
   limits: LimitValues,
@@ -138,7 +127,7 @@ export const layOut = (
   const code = readable(request.code, runtime.language)
   const asked = { ...request, env: { ...usualVariables, ...request.env } }
   const inline = travels(code)
-  const files = [...inputOf(request), ...request.files.map(givenFile)]
+  const files = [...inputOf(request), ...given]
   const run =
     supervisor._tag === "Absent"
       ? unsupervised(asked, runtime, limits, inline)

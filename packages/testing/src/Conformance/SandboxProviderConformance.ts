@@ -285,6 +285,21 @@ const files: ReadonlyArray<Case.Case<SandboxProvider>> = [
     })
   ),
   promises(
+    "write takes a Blob too, beside files in memory",
+    Effect.gen(function* () {
+      const sandbox = yield* make()
+      const large = Uint8Array.from({ length: 3_000_000 }, (_, index) => (index * 7) % 251)
+      yield* sandbox.write([
+        { path: "in/blob.bin", content: new Blob([large]) },
+        { path: "in/small", content: bytesOf("small") },
+        { path: "in/empty", content: new Blob([]) }
+      ])
+      assert.isTrue((yield* contentOf(sandbox, "in/blob.bin")).equals(large), "it is not what was written")
+      assert.strictEqual((yield* contentOf(sandbox, "in/small")).toString(), "small")
+      assert.strictEqual((yield* contentOf(sandbox, "in/empty")).length, 0)
+    })
+  ),
+  promises(
     "write puts a file in the place of the one before it",
     Effect.gen(function* () {
       const sandbox = yield* make()

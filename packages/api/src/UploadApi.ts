@@ -1,0 +1,116 @@
+import { Upload, UserId } from "@bulkhead/domain"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import {
+  BadRequest,
+  ContentTooLarge,
+  Forbidden,
+  NotFound,
+  StoreUnavailable,
+  TooManyRequests,
+  UnsupportedContent
+} from "./ApiErrors.js"
+import { CallerAuthentication } from "./Authentication.js"
+import { query } from "./QueryParameters.js"
+
+/** Whose files, where callers have no keys; a key says it otherwise. */
+const owner = {
+  userId: Schema.optionalWith(
+    UserId.annotations({
+      description: "Whose files, where the server has no keys; `anonymous` unless told. A key goes before it."
+    }),
+    { exact: true }
+  )
+}
+
+// Not `FileId`: an id that cannot exist is unknown, not malformed.
+const aFile = Schema.Struct({ fileId: Schema.String })
+
+export const UploadList = Schema.Struct({ files: Schema.Array(Upload) }).annotations({
+  identifier: "UploadList",
+  description: "Oldest first"
+})
+
+export const Removed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
+  identifier: "Removed",
+  description: "No request can name the file any more"
+})
+
+const binary = { type: "string", format: "binary" }
+
+/** What HttpApi has no words for: the key is optional, and the body is bytes. */
+const optionalKey = (operation: Record<string, unknown>) => ({
+  ...operation,
+  security: [...(operation.security as ReadonlyArray<object>), {}]
+})
+
+const withBody = (operation: Record<string, unknown>) => ({
+  ...optionalKey(operation),
+  requestBody: {
+    required: true,
+    content: {
+      "application/octet-stream": { schema: binary },
+      "multipart/form-data": {
+        schema: { type: "object", properties: { file: binary }, required: ["file"] }
+      }
+    }
+  }
+})
+
+const keep = HttpApiEndpoint.post("keep", "/api/files")
+  .setUrlParams(
+    query({
+      ...owner,
+      name: Schema.optionalWith(
+        Schema.String.annotations({
+          description: "What a body that is the file itself is called; in a form, its file says that."
+        }),
+        { exact: true }
+      )
+    })
+  )
+  .addSuccess(Upload.annotations({ description: "The file, under its id" }), { status: 201 })
+  .addError(ContentTooLarge.answer)
+  .addError(UnsupportedContent.answer)
+  .addError(TooManyRequests.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, withBody)
+  .annotate(OpenApi.Summary, "Send a file once, for requests that name it")
+  .annotate(
+    OpenApi.Description,
+    "The body is the file, with `name` in the query, or a form with one file. It is kept until `expiresAt` (milliseconds since the epoch) or until it is deleted; requests name it as `{path, fileId}` in `files`."
+  )
+
+const list = HttpApiEndpoint.get("list", "/api/files")
+  .setUrlParams(query(owner))
+  .addSuccess(UploadList)
+  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Summary, "The files that are kept for the caller")
+
+const find = HttpApiEndpoint.get("find", "/api/files/:fileId")
+  .setPath(aFile)
+  .setUrlParams(query(owner))
+  .addSuccess(Upload.annotations({ description: "What is known of the file" }))
+  .addError(NotFound.answer)
+  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Summary, "One file that is kept")
+
+const remove = HttpApiEndpoint.del("remove", "/api/files/:fileId")
+  .setPath(aFile)
+  .setUrlParams(query(owner))
+  .addSuccess(Removed)
+  .addError(NotFound.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Summary, "Delete a file")
+  .annotate(OpenApi.Description, "Executions that use it keep it until they end.")
+
+/** Files that callers send before the requests that name them. */
+export const UploadApi = HttpApiGroup.make("uploads")
+  .add(keep)
+  .add(list)
+  .add(find)
+  .add(remove)
+  .addError(BadRequest.answer)
+  .addError(Forbidden.answer)
+  .middleware(CallerAuthentication)

@@ -1,0 +1,72 @@
+import type { SandboxFailure, SandboxFile } from "@bulkhead/sandbox"
+import { NotEnoughSpaceError, SandboxError, type Sandbox as SdkSandbox, TimeoutError } from "e2b"
+import { type Context, Duration, Effect } from "effect"
+import type { E2BConfig } from "./E2BConfig.js"
+import { classify } from "./E2BErrors.js"
+
+/** Bytes that a provider takes in one second, at the least. */
+const slowest = 1_048_576
+
+/** Files that a provider takes within the time of one request. */
+export const filesAtOnce = 100
+
+export const blobOf = ({ content }: SandboxFile) =>
+  content instanceof Blob ? content : new Blob([new Uint8Array(content)])
+
+const formOf = (files: ReadonlyArray<SandboxFile>) => {
+  const form = new FormData()
+  for (const file of files) form.append("file", blobOf(file), file.path)
+  return form
+}
+
+const bytesOf = ({ content }: SandboxFile) => (content instanceof Blob ? content.size : content.length)
+
+/** The same error as the SDK has for an answer: 502 is what is answered for a sandbox that is gone. */
+const errorOf = async (response: Response) => {
+  const message = `${response.status}: ${await response.text()}`
+  if (response.status === 507) return new NotEnoughSpaceError(message)
+  return response.status === 502
+    ? new TimeoutError(`${message}: likely due to sandbox timeout`)
+    : new SandboxError(message)
+}
+
+/**
+ * The SDK's own `write` keeps a whole copy of what it sends, since its requests could be redirected. A request that
+ * may not be, and that has no window, is sent as it is read.
+ */
+const post = async (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>, signal: AbortSignal) => {
+  const response = await fetch(await sdk.uploadUrl(), {
+    method: "POST",
+    // As in the SDK's own requests: what is answered for a sandbox that is gone depends on it.
+    headers: { "E2b-Sandbox-Id": sdk.sandboxId },
+    body: formOf(files),
+    signal,
+    redirect: "error",
+    window: null
+  })
+  if (!response.ok) throw await errorOf(response)
+  await response.arrayBuffer()
+}
+
+const timedOut = new DOMException("The form was not taken in time", "TimeoutError")
+
+/** Sends files that lie on disk, and others beside them, to the sandbox's own address for uploads. */
+export const send = (
+  sdk: SdkSandbox,
+  files: ReadonlyArray<SandboxFile>,
+  { forms, requestTimeout }: Context.Tag.Service<E2BConfig>
+): Effect.Effect<void, SandboxFailure> => {
+  const bytes = files.reduce((sum, file) => sum + bytesOf(file), 0)
+  const forFiles = Duration.times(requestTimeout, Math.ceil(files.length / filesAtOnce))
+  return Effect.tryPromise({
+    try: (signal) => post(sdk, files, signal),
+    catch: classify("files")
+  }).pipe(
+    Effect.timeoutFail({
+      duration: Duration.sum(forFiles, Duration.seconds(bytes / slowest)),
+      onTimeout: () => classify("files")(timedOut)
+    }),
+    forms.withPermits(1),
+    Effect.withSpan("FileForm.send")
+  )
+}

@@ -1,0 +1,1 @@
+export * as FileUploads from "./FileUploads.js"
