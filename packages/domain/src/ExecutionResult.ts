@@ -20,7 +20,7 @@ export const OutputSummary = Schema.Struct({
   /** Bytes the program wrote, kept or not. */
   stdoutBytes: Schema.Number,
   stderrBytes: Schema.Number,
-  /** Whether the middle of a stream was left out of the result. */
+  /** Whether something of a stream is, or may be, missing here: its middle was left out, or its end did not come. */
   truncated: Schema.Boolean
 })
 export type OutputSummary = typeof OutputSummary.Type

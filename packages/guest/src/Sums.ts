@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "0ead0453c9cbc7410f349374f06699f7697044e3e2855050b5870394e9761e84",
-  arm64: "808bea4c56f3291d674473579df171ab024de7a2fd7bd7caf027cc84231d0148"
+  x64: "157f832a397d21f0c2d04fbbde43dca793de61b78fcf01502877924d133581c7",
+  arm64: "8afc82db45dfcfdfca801532ced236631e29c319142577f9d6fdb4be6826173b"
 } as const
