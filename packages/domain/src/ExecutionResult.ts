@@ -23,7 +23,8 @@ export const OutputSummary = Schema.Struct({
   stdoutBytes: number("Bytes that the program wrote to its standard output, kept or not."),
   stderrBytes: number("Bytes that the program wrote to its standard error, kept or not."),
   truncated: Schema.Boolean.annotations({
-    description: "Whether the middle of a stream was left out of the result."
+    description:
+      "Whether something of a stream is, or may be, missing here: its middle was left out, or its end did not come."
   })
 })
 export type OutputSummary = typeof OutputSummary.Type

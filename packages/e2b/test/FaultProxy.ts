@@ -24,6 +24,8 @@ export type Fault =
   | { readonly _tag: "TruncateEnd"; readonly bytes: number }
   /** Passed on, but the answer breaks off after so many bytes of its body. */
   | { readonly _tag: "Truncate"; readonly bytes: number }
+  /** Passed on, but nobody takes more than so many bytes of the answer's body before a while has passed. */
+  | { readonly _tag: "Pause"; readonly bytes: number; readonly pause: Duration.DurationInput }
   /** Passed on after a while. */
   | { readonly _tag: "Delay"; readonly delay: Duration.DurationInput }
 
@@ -96,6 +98,22 @@ const relayUpTo = (bytes: number, response: ServerResponse) => (answer: Incoming
   })
 }
 
+const relayWithPause =
+  (bytes: number, pause: Duration.DurationInput, response: ServerResponse) => (answer: IncomingMessage) => {
+    let taken = 0
+    response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
+    response.flushHeaders()
+    const first = (chunk: Buffer) => {
+      response.write(chunk)
+      taken += chunk.length
+      if (taken < bytes) return
+      answer.off("data", first).pause()
+      const goOn = Effect.sync(() => answer.pipe(response))
+      Effect.runFork(Effect.delay(goOn, Duration.decode(pause)))
+    }
+    answer.on("data", first)
+  }
+
 const relayWithoutEnd = (bytes: number, response: ServerResponse) => (answer: IncomingMessage) => {
   let kept = Buffer.alloc(0)
   response.writeHead(answer.statusCode ?? 500, answer.rawHeaders)
@@ -150,6 +168,8 @@ export const make = (upstreamUrl: string) =>
             return pass(relayWithoutEnd(fault.bytes, response))
           case "Truncate":
             return pass(relayUpTo(fault.bytes, response))
+          case "Pause":
+            return pass(relayWithPause(fault.bytes, fault.pause, response))
           case "Delay":
             return Effect.runFork(
               Effect.delay(

@@ -49,6 +49,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -61,10 +62,10 @@ enum {
     LOOK_PERIOD = 50,
     /* What comes within this time goes out together: each piece costs those who carry it far more than its bytes do. */
     HOLD = 5,
-    /* How long killed processes may take to go, output to come to its end, and the report to be read. */
+    /* How long killed processes may take to go, output to come to its end, and a reader may take nothing of it. */
     CLEAR_LIMIT = 2000,
     DRAIN_LIMIT = 1000,
-    SAY_LIMIT = 5000,
+    STALL_LIMIT = 30000,
     CHECK_SECONDS = 5,
     /* Bytes: what is read at once, room for what we say ourselves, and free disk that is as good as none. */
     PIECE = 1 << 16,
@@ -74,7 +75,9 @@ enum {
     /* Before somebody who is never there counts as one. */
     MOST_LOOKS = 20,
     /* Of survivors: nobody can tell. */
-    UNKNOWN = -1
+    UNKNOWN = -1,
+    /* Our exit code where not all that we had to say was taken (Supervision.ts). */
+    NOT_ALL_SAID = 3
 };
 
 static const int64_t never = INT64_MAX;
@@ -85,6 +88,8 @@ struct stream {
     /* What is to be written: room for the beginning, the end, and what we say. Nothing is ever taken out, only sent. */
     char *queue;
     size_t queued, sent;
+    /* Nobody reads it any more. */
+    bool is_refused;
     /* The last bytes beyond the beginning, as a ring. */
     char *tail;
 };
@@ -300,7 +305,7 @@ static void stop(const char *why) {
     kill_at = now_ms() + settings.limits.grace;
 }
 
-static bool has_queue(const struct stream *stream) { return stream->sent < stream->queued; }
+static bool has_queue(const struct stream *stream) { return stream->sent < stream->queued && !stream->is_refused; }
 
 static void enqueue(struct stream *stream, const void *bytes, size_t size) {
     memcpy(stream->queue + stream->queued, bytes, size);
@@ -340,14 +345,24 @@ static void drain(struct stream *stream) {
     else if (n == 0 || (errno != EAGAIN && errno != EINTR)) close_one(&stream->reader);
 }
 
+/* Its writers are gone, or will not be waited for; but what it holds was written, however late we come to it. */
+static void drain_rest(struct stream *stream) {
+    int left = 0;
+    if (stream->reader < 0 || ioctl(stream->reader, FIONREAD, &left) != 0) return;
+    const int64_t until = stream->total + left;
+    for (int64_t before = -1; stream->total < until && stream->total != before && stream->reader >= 0;) {
+        before = stream->total;
+        drain(stream);
+    }
+}
+
 static void flush_queues(void) {
     if (now_ms() < flush_at) return;
     for (struct stream *stream = streams; stream < streams + 2; stream++) {
         if (!has_queue(stream)) continue;
         ssize_t n = write(stream->writer, stream->queue + stream->sent, stream->queued - stream->sent);
         if (n >= 0) stream->sent += (size_t)n;
-        /* Nobody reads it any more. */
-        else if (errno != EAGAIN && errno != EINTR) stream->sent = stream->queued;
+        else if (errno != EAGAIN && errno != EINTR) stream->is_refused = true;
     }
 }
 
@@ -692,17 +707,29 @@ static void report(const struct clearing *clearing) {
     say(text);
 }
 
-static void finish(const struct clearing *clearing) {
+/* However slow the reader: what we do not say is lost. False: it took nothing for too long, or has gone. */
+static bool say_all(void) {
+    size_t sent = 0;
+    for (int64_t until = 0; has_queue(&streams[OUT]) || has_queue(&streams[ERR]); listen_until(until)) {
+        const size_t now_sent = streams[OUT].sent + streams[ERR].sent;
+        if (until == 0 || now_sent > sent) until = now_ms() + STALL_LIMIT;
+        if (now_ms() >= until) break;
+        sent = now_sent;
+    }
+    return streams[OUT].sent == streams[OUT].queued && streams[ERR].sent == streams[ERR].queued;
+}
+
+static bool finish(const struct clearing *clearing) {
     int64_t drained_by = now_ms() + DRAIN_LIMIT;
     while (now_ms() < drained_by && (streams[OUT].reader >= 0 || streams[ERR].reader >= 0)) listen_until(drained_by);
+    drain_rest(&streams[OUT]), drain_rest(&streams[ERR]);
     enqueue_end(&streams[OUT]);
     enqueue_end(&streams[ERR]);
     report(clearing);
     close_one(&streams[OUT].reader), close_one(&streams[ERR].reader);
     flush_at = 0;
     flush_queues();
-    int64_t said_by = now_ms() + SAY_LIMIT;
-    while (now_ms() < said_by && (has_queue(&streams[OUT]) || has_queue(&streams[ERR]))) listen_until(said_by);
+    return say_all();
 }
 
 /*
@@ -759,6 +786,5 @@ int supervise(int count, char **words, char **environment) {
     end_the_rest(&clearing);
     look_at_own_limits();
     if (limits_were_changed) die("the supervisor's own limits", "");
-    finish(&clearing);
-    return 0;
+    return finish(&clearing) ? 0 : NOT_ALL_SAID;
 }

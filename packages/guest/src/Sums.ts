@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "386b3a876b65ec422d6cfa33747c1a6584e541bd9ee6eb271b4b6ffc2acdd4bd",
-  arm64: "802f102fe18610b29605af57947a76a0b562f4b2ce02c4babcbd4ce47b82772b"
+  x64: "0240e2d73b2a79c624501e3af4a25eea3552f5aa98eabd05780961f4e497dc9a",
+  arm64: "9c548f8b1e142bbe6171d07707ae95bebf7c6ed42db24f971f165508a6146d5f"
 } as const

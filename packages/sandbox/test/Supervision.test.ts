@@ -12,6 +12,7 @@ import {
 import * as KillSwitch from "../src/Supervision/KillSwitch.js"
 import type { Program } from "../src/Supervision/Program.js"
 import { supervise } from "../src/Supervision/Supervision.js"
+import { judge } from "../src/Supervision/Verdicts.js"
 import { settle } from "./Fixture.js"
 
 const nonce = "11111111-2222-3333-4444-555555555555"
@@ -209,6 +210,7 @@ it.scoped("a command that never returns, not even after SIGKILL, is given up aft
     yield* TestClock.adjust("1 millis")
     const outcome = yield* Fiber.join(fiber)
     assert.deepInclude(outcome.end, { _tag: "Stopped", exit: {} })
+    assert.isTrue(outcome.output.truncated)
     assert.strictEqual(outcome.executionTimeMs, 3000)
     assert.deepStrictEqual(outcome.signals, [{ signal: "SIGKILL", atMs: 1000 }])
     assert.deepStrictEqual(told, ["start", "SIGKILL"])
@@ -242,3 +244,81 @@ it.scoped("the first reason to stop is the reason", () =>
     assert.strictEqual(programEnd.reason._tag, "OutputLimit")
   })
 )
+
+/** The supervisor's line when all is over. */
+const reported = (bytes: Partial<GuestReport>) =>
+  `\x1e${nonce} ${JSON.stringify({ ...report, stderrBytes: 0, ...bytes })}\n`
+
+describe("output is held against what the supervisor counted", () => {
+  // Each byte that is not UTF-8 comes as a character of three: the whole of these is more than is kept.
+  const binary = "\uFFFD".repeat(defaultLimits.maxOutputBytes / 2)
+  const rows: ReadonlyArray<readonly [string, Partial<GuestReport>, string, number, boolean]> = [
+    ["all that it counted", { stdoutBytes: 10 }, "0123456789", 0, false],
+    ["all but a byte order mark", { stdoutBytes: 10 }, "3456789", 0, false],
+    ["bytes that are not UTF-8", { stdoutBytes: 10 }, "\uFFFD".repeat(10), 0, false],
+    ["less than it counted", { stdoutBytes: 10 }, "456789", 0, true],
+    ["less on the other stream", { stderrBytes: 10 }, "", 0, true],
+    [
+      "all, of which the supervisor left something out",
+      { stdoutBytes: 10, dropped: 1 },
+      "0123456789",
+      0,
+      true
+    ],
+    ["all, of which we left something out", { stdoutBytes: binary.length }, binary, 0, true],
+    ["less than the supervisor had to say", { stdoutBytes: 10 }, "\uFFFD".repeat(4), 3, true]
+  ]
+  for (const [name, bytes, come, exitCode, truncated] of rows)
+    it.scoped(`${name}: truncated is ${truncated}`, () =>
+      Effect.gen(function* () {
+        const { end, fiber, output } = yield* begin("root", defaultLimits.hardOutputBytes)
+        yield* output("stderr", started + reported(bytes))
+        yield* output("stdout", come)
+        yield* Deferred.succeed(end, { exitCode })
+        const outcome = yield* Fiber.join(fiber)
+        const { stderrBytes = 0, stdoutBytes = 0 } = bytes
+        assert.deepStrictEqual(outcome.output, { stdoutBytes, stderrBytes, truncated })
+        assert.strictEqual(judge(outcome, defaultLimits, 60).verdict, "Completed")
+      })
+    )
+})
+
+describe("output of a program that is over", () => {
+  /** Its report has come, and the time that it had is over, with the grace and our distance. */
+  const late = Effect.gen(function* () {
+    const supervised = yield* begin("root")
+    yield* supervised.output("stderr", started + reported({ stdoutBytes: 10 }))
+    yield* supervised.output("stdout", "01234")
+    yield* TestClock.adjust(Duration.seconds(60 + defaultLimits.killGracePeriod + 3))
+    return supervised
+  })
+
+  it.scoped("may come after the program's time", () =>
+    Effect.gen(function* () {
+      const { end, fiber, output, signals } = yield* late
+      yield* output("stdout", "56789")
+      yield* Deferred.succeed(end, { exitCode: 0 })
+      const outcome = yield* Fiber.join(fiber)
+      assert.deepInclude(outcome, {
+        stdout: "0123456789",
+        output: { stdoutBytes: 10, stderrBytes: 0, truncated: false }
+      })
+      assert.deepStrictEqual(signals, [])
+    })
+  )
+
+  it.scoped("that does not come is waited for 20 seconds, and said to be missing", () =>
+    Effect.gen(function* () {
+      const { fiber } = yield* late
+      yield* TestClock.adjust("21999 millis")
+      assert.isNull(fiber.unsafePoll())
+      yield* TestClock.adjust("1 millis")
+      const outcome = yield* Fiber.join(fiber)
+      assert.deepInclude(outcome, {
+        stdout: "01234",
+        output: { stdoutBytes: 10, stderrBytes: 0, truncated: true }
+      })
+      assert.deepStrictEqual(judge(outcome, defaultLimits, 60), { verdict: "Completed" })
+    })
+  )
+})

@@ -263,7 +263,9 @@ describe("under the supervisor", () => {
 
   it.effect("a lost sandbox leaves what was written", () =>
     Effect.gen(function* () {
-      assert.deepInclude(yield* run, { verdict: "InternalError", stdout: "half" })
+      const result = yield* run
+      assert.deepInclude(result, { verdict: "InternalError", stdout: "half" })
+      assert.isTrue(result.output.truncated)
     }).pipe(
       Effect.provide(
         supervised({}, (process) => Effect.zipRight(process.stdout("half"), failure("ECONNRESET", "run")))

@@ -16,6 +16,8 @@ const failed = Answer.json(500, { code: 500, message: "internal error" })
 const drained = (response: Http.ServerResponse) =>
   Effect.async<void>((resume) => {
     const onDrain = () => resume(Effect.void)
+    // It may have been told since the write, where the fiber had to yield between.
+    if (!response.writableNeedDrain && !response.destroyed) return onDrain()
     response.once("drain", onDrain)
     return Effect.sync(() => response.off("drain", onDrain))
   })

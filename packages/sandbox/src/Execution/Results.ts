@@ -3,7 +3,6 @@ import {
   type ExecutionId,
   type ExecutionResult,
   executionError,
-  type OutputSummary,
   type Receipt,
   type Verdict
 } from "@bulkhead/domain"
@@ -81,11 +80,6 @@ const exitOf = ({ end, report }: Outcome) => {
   return end._tag === "Lost" ? {} : end.exit
 }
 
-const outputOf = ({ output, report }: Outcome): OutputSummary =>
-  report === undefined
-    ? output
-    : { stdoutBytes: report.stdoutBytes, stderrBytes: report.stderrBytes, truncated: report.dropped > 0 }
-
 const inMegabytes = (bytes: number) => Math.round((10 * bytes) / 1_048_576) / 10
 
 const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attempt) => {
@@ -127,7 +121,7 @@ const withRun = (
   stderr: attempt.outcome.stderr,
   ...exitOf(attempt.outcome),
   metrics: { ...measured(attempt), queueTimeMs, retries },
-  output: outputOf(attempt.outcome),
+  output: attempt.outcome.output,
   artifacts: attempt.artifacts,
   rejectedArtifacts: attempt.rejected,
   receipt: receiptOf(attempt),

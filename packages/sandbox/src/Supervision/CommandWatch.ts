@@ -29,6 +29,8 @@ export interface CommandWatch {
   readonly begun: Effect.Effect<number>
   /** When the program began to run, if it did. */
   readonly startedAt: Effect.Effect<number | undefined>
+  /** Whether the supervisor has reported: the program is over, and only its output may still be on its way. */
+  readonly isOver: Effect.Effect<boolean>
   /** Waits until the program has written more than it may. */
   readonly flooded: Effect.Effect<void>
   /** What is known by now. Nothing is learned afterwards. */
@@ -77,11 +79,11 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Whether all is said: what comes later is in no result. */
-  const isOver = yield* Ref.make(false)
+  const isClosed = yield* Ref.make(false)
 
   const append = (stream: "stdout" | "stderr", text: string) =>
     Effect.gen(function* () {
-      if (yield* Ref.get(isOver)) return
+      if (yield* Ref.get(isClosed)) return
       const bytes = encoder.encode(text)
       output.append(stream, bytes)
       yield* onOutput(stream, bytes)
@@ -129,11 +131,13 @@ export const make = Effect.fnUntraced(function* (
       ),
     begun: Deferred.await(begun),
     startedAt: Ref.get(startedAt),
+    isOver: Effect.map(Ref.get(said), ({ report }) => report !== undefined),
     flooded: Deferred.await(flooded),
     learned: Effect.gen(function* () {
       yield* Effect.forEach(voice?.end() ?? [], take, { discard: true })
-      yield* Ref.set(isOver, true)
-      return { ...output.collected, ...(yield* Ref.get(said)) }
+      yield* Ref.set(isClosed, true)
+      const hasMore = (yield* Ref.get(startedAt)) !== undefined && (yield* Ref.get(exit)) === undefined
+      return { ...output.collected(hasMore), ...(yield* Ref.get(said)) }
     })
   }
 })

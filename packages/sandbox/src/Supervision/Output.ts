@@ -32,7 +32,8 @@ export class Output {
     return stdout.total + stderr.total > this.hardOutputBytes
   }
 
-  get collected(): CollectedOutput {
+  /** What there is by now; `hasMore` when the program may have written more than has come. */
+  collected(hasMore: boolean): CollectedOutput {
     const { stdout, stderr } = this.streams
     return {
       stdout: stdout.text,
@@ -40,7 +41,7 @@ export class Output {
       output: {
         stdoutBytes: stdout.total,
         stderrBytes: stderr.total,
-        truncated: stdout.dropped + stderr.dropped > 0
+        truncated: hasMore || stdout.dropped + stderr.dropped > 0
       }
     }
   }

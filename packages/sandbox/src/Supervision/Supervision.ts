@@ -1,8 +1,9 @@
-import type { SentSignal } from "@bulkhead/domain"
+import type { OutputSummary, SentSignal } from "@bulkhead/domain"
 import { Cause, Chunk, Clock, Duration, Effect, Exit, Fiber, Option, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import { type CommandExit, Sandbox, SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import * as CommandWatch from "./CommandWatch.js"
+import type { GuestReport } from "./GuestReport.js"
 import type { KillRequest } from "./KillSwitch.js"
 import type { CollectedOutput } from "./Output.js"
 import type { Program } from "./Program.js"
@@ -11,6 +12,8 @@ import type { Program } from "./Program.js"
 export type StopReason =
   | { readonly _tag: "Deadline"; readonly graceful: boolean }
   | { readonly _tag: "OutputLimit"; readonly graceful: boolean }
+  /** The program is over by the supervisor's word, but not all of its output has come. */
+  | { readonly _tag: "OutputLate"; readonly graceful: false }
   | ({ readonly _tag: "Killed" } & KillRequest)
 
 /** Why a program no longer runs, with its own exit where that was seen. */
@@ -54,6 +57,12 @@ const signalBound = Duration.seconds(5)
 const secondWall = Duration.seconds(3)
 const thirdWall = Duration.seconds(30)
 
+/** How long output may be on its way from a program that is over, behind our wall and before the provider's. */
+const arrivalBound = Duration.seconds(20)
+
+/** The supervisor's exit code where not all that it had to say was taken. */
+const NOT_ALL_SAID = 3
+
 /**
  * Runs a program in the sandbox until it ends or must end: a race between the command, the deadline, the flood and the
  * kill. A sandbox that is lost on the way is an end like others.
@@ -79,12 +88,18 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
     startedAt === undefined ? undefined : now - startedAt
   )
 
+  const late = Effect.as(Effect.sleep(arrivalBound), mustStop({ _tag: "OutputLate", graceful: false }))
+  const deadline = Effect.succeed(mustStop({ _tag: "Deadline", graceful: isFirstWall }))
+  const lastMoment = Effect.zipRight(
+    Effect.sleep(wall),
+    Effect.if(watch.isOver, { onTrue: () => late, onFalse: () => deadline })
+  )
   const outOfTime = watch.begun.pipe(
     Effect.timeoutOption(startBound),
     Effect.flatMap(
       Option.match({
         onNone: () => Effect.succeed(lateStart),
-        onSome: () => Effect.as(Effect.sleep(wall), mustStop({ _tag: "Deadline", graceful: isFirstWall }))
+        onSome: () => lastMoment
       })
     )
   )
@@ -121,7 +136,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   const report = told !== undefined && isBelievable(learned, end) ? told : undefined
   const outcome: Outcome = {
     ...learned,
-    ...(report === undefined ? {} : { report }),
+    ...(report === undefined ? {} : { report, output: counted(learned.output, report, end) }),
     end: isFirstWall || report !== undefined ? end : unexplained(end, executionTimeMs !== undefined),
     signals: [...(report?.signals ?? []), ...(yield* Ref.get(signals))],
     ...measured(executionTimeMs, isFirstWall && end._tag === "Exited")
@@ -134,7 +149,25 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
  * own report, and mostly kills it.
  */
 const isBelievable = ({ isContradicted, ways }: CommandWatch.Said, end: ProgramEnd) =>
-  ways !== undefined && isContradicted === undefined && (end._tag !== "Exited" || end.exit.exitCode === 0)
+  ways !== undefined && isContradicted === undefined && (end._tag !== "Exited" || isOwnEnd(end.exit))
+
+const isOwnEnd = ({ exitCode }: CommandExit) => exitCode === 0 || exitCode === NOT_ALL_SAID
+
+/** The SDK keeps the byte order mark to itself that a stream may begin with. */
+const markBytes = 3
+
+/**
+ * What the supervisor counted, held against what has come. That is never fewer bytes, since what is not UTF-8 only
+ * becomes longer.
+ */
+const counted = (come: OutputSummary, report: GuestReport, end: ProgramEnd): OutputSummary => {
+  const { dropped, stderrBytes, stdoutBytes } = report
+  const isMissing =
+    come.stdoutBytes + markBytes < stdoutBytes ||
+    come.stderrBytes + markBytes < stderrBytes ||
+    exitOf(end).exitCode === NOT_ALL_SAID
+  return { stdoutBytes, stderrBytes, truncated: come.truncated || dropped > 0 || isMissing }
+}
 
 /** A command that ended before it was seen to start took no time. */
 const measured = (executionTimeMs: number | undefined, hasEnded: boolean) => {

@@ -68,6 +68,8 @@ const ofStop = (reason: StopReason, limits: LimitValues, timeout: number): Judge
       return timeLimit(timeout)
     case "OutputLimit":
       return outputLimit(limits)
+    case "OutputLate":
+      return judgement("InternalError", "INTERNAL_ERROR", "The program's output did not come in time")
     case "Killed":
       return judgement("Killed", "EXECUTION_KILLED", `Execution killed: ${reason.reason}`)
   }
@@ -112,9 +114,12 @@ const ofReport = (report: GuestReport, limits: LimitValues, timeout: number): Ju
   }
 }
 
+/** Whether the report tells of an end that came before ours. */
+const isReason = ({ reason }: GuestReport, stop: StopReason) => reason !== "" || stop._tag === "OutputLate"
+
 /** What an outcome means. `timeout` in seconds. */
 export const judge = ({ end, report }: Outcome, limits: LimitValues, timeout: number): Judgement => {
-  if (end._tag === "Stopped" && (report === undefined || report.reason === "")) {
+  if (end._tag === "Stopped" && !(report !== undefined && isReason(report, end.reason))) {
     return ofStop(end.reason, limits, timeout)
   }
   if (report !== undefined) return ofReport(report, limits, timeout)
