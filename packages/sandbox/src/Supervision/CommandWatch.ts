@@ -62,7 +62,10 @@ export const make = Effect.fnUntraced(function* (
   limits: LimitValues,
   { onOutput, onStart }: Listener
 ): Effect.fn.Return<CommandWatch> {
-  const output = new Output(limits)
+  // Behind a supervisor, who counts what was written: what is not UTF-8 comes up to three times as long.
+  const output = new Output(
+    nonce === undefined ? limits : { ...limits, hardOutputBytes: 3 * limits.hardOutputBytes }
+  )
   const voice = nonce === undefined ? undefined : new GuestVoice(nonce)
   const said = yield* Ref.make<Said>({})
   const begun = yield* Deferred.make<number>()
