@@ -105,7 +105,6 @@ const received = Effect.fnUntraced(function* (
   const executionId = yield* Refusals.freshId
   const { limits, receive } = yield* SandboxService
   yield* RequestBody.checkKind(request, executionId, ["application/octet-stream", "multipart/form-data"])
-  yield* RequestBody.checkSite(request, executionId)
   const options = { limits: yield* limits, largest: largestField, receive, userId }
   const isForm = RequestBody.kindOf(request) === "multipart/form-data"
   const file: { readonly name: string; readonly upload: StagedUpload } = isForm

@@ -234,6 +234,23 @@ describe("every route, for whoever asks", () => {
     )
   )
 
+  it.effect("takes nothing from another site's page where callers need no key", () =>
+    Effect.provide(
+      Effect.forEach(
+        routes.filter(({ method, path }) => method !== "GET" && !path.startsWith("/api/sandbox")),
+        ({ method, path }) => {
+          const address = path.replaceAll(/:\w+/g, (name) => parameters[name] ?? "unknown")
+          const headers = { origin: "https://evil.example" }
+          return Effect.map(send(address, { method, headers }), ({ status }) =>
+            assert.strictEqual(status, 403, `${method} ${path}`)
+          )
+        },
+        { discard: true }
+      ),
+      Layer.provide(TestServer.layer(service, {}, StubArtifacts.layer(files)), Layer.merge(webhooks, uploads))
+    )
+  )
+
   it.effect("lets in whom it should where callers need no key", () =>
     Effect.provide(
       check("open"),

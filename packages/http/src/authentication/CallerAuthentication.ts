@@ -5,7 +5,7 @@ import { Effect, Layer, Option } from "effect"
 import { refusedResult } from "../Refusals.js"
 import * as BearerToken from "./BearerToken.js"
 import { CallerKeys } from "./CallerKeys.js"
-import * as HostHeader from "./HostHeader.js"
+import * as ThisMachine from "./ThisMachine.js"
 
 const refuse = (status: RefusalStatus, message: string) =>
   Effect.flatMap(
@@ -33,11 +33,12 @@ export const layer: Layer.Layer<CallerAuthentication, never, CallerKeys> = Layer
   })
 )
 
-const anybodyHere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-  HostHeader.namesThisMachine(request)
-    ? Effect.succeed({ userId: Option.none<UserId>() })
-    : refuse(403, HostHeader.expected)
-)
+const anybodyHere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  if (!ThisMachine.namesThisMachine(request)) return refuse(403, ThisMachine.expected)
+  return ThisMachine.isFromAnotherSite(request)
+    ? refuse(403, ThisMachine.expectedOrigin)
+    : Effect.succeed({ userId: Option.none<UserId>() })
+})
 
 /** Nobody needs a key. For a server that other machines cannot reach, and for no other. */
 export const layerThisMachine: Layer.Layer<CallerAuthentication> = Layer.succeed(CallerAuthentication, {

@@ -66,15 +66,6 @@ const requestOf = Effect.fnUntraced(function* (executionId: ExecutionId, form: F
   return { ...whole, files: Array.isArray(named) ? [...named, ...files] : named }
 })
 
-const form = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest,
-  executionId: ExecutionId,
-  options: FormBody.FormOptions
-) {
-  yield* RequestBody.checkSite(request, executionId)
-  return yield* requestOf(executionId, yield* FormBody.read(request, executionId, options))
-})
-
 /** The body, with the header's key if it has none itself. */
 const withKey = (
   body: unknown,
@@ -112,7 +103,7 @@ export const read = Effect.fn("ExecutionBody.read")(function* (
   const body =
     RequestBody.kindOf(request) === "application/json"
       ? yield* RequestBody.json(request, options)
-      : yield* form(request, executionId, { ...options, limits })
+      : yield* requestOf(executionId, yield* FormBody.read(request, executionId, { ...options, limits }))
   const input = (yield* withKey(body, executionId, request)) as ExecutionRequestInput
   return { input, options: userId && { userId } }
 })

@@ -1,7 +1,6 @@
 import {
   type ExecutionId,
   type InvalidRequest,
-  PermissionDenied,
   type QuotaExceeded,
   type RequestTooLarge,
   type SystemAtCapacity,
@@ -28,23 +27,6 @@ export const announcedBy = ({ headers }: HttpServerRequest.HttpServerRequest) =>
 /** The type of a body, without its parameters. */
 export const kindOf = ({ headers }: HttpServerRequest.HttpServerRequest) =>
   (headers["content-type"] ?? "").replace(/;.*$/s, "").trim().toLowerCase()
-
-/** Whether a page of another site sends it, as browsers say. */
-const isCrossSite = ({ headers }: HttpServerRequest.HttpServerRequest) => {
-  const { host = "", origin } = headers
-  const site = headers["sec-fetch-site"]
-  if (site !== undefined && site !== "same-origin" && site !== "none") return true
-  return origin !== undefined && origin.replace(/^https?:\/\//, "") !== host
-}
-
-/**
- * Refuses what a page of another site sends. Browsers send forms anywhere, and to this machine too, without asking
- * first.
- */
-export const checkSite = (request: HttpServerRequest.HttpServerRequest, executionId: ExecutionId) =>
-  isCrossSite(request)
-    ? new PermissionDenied({ executionId, message: "origin: expected none, or this server's own" })
-    : Effect.void
 
 /**
  * Refuses a body of another kind. A browser sends `application/json` to another site only after a CORS preflight, so no
