@@ -284,7 +284,7 @@ for _ in range(300): print('y' * 10000)
         const ping = { jsonrpc: "2.0", id: 1, method: "ping" }
         assert.strictEqual(yield* statusOf(ping), 400)
         assert.strictEqual(yield* statusOf(ping, { "mcp-session-id": "none" }), 404)
-        const huge = JSON.stringify({ ...initialize, params: "x".repeat(13 * 1024 * 1024) })
+        const huge = JSON.stringify({ ...initialize, params: "x".repeat(17 * 1024 * 1024) })
         assert.strictEqual(yield* statusOf(huge), 413)
         const { body, status } = yield* Caller.fetchJson("/mcp")
         assert.deepStrictEqual([status, body.error.code], [405, "INVALID_REQUEST"])

@@ -4,6 +4,8 @@ import { Schema } from "effect"
 import { BadRequest, ExecutionRefused, NotFound, StoreUnavailable, TooManyRequests } from "./ApiErrors.js"
 import { CallerAuthentication, ReaderAuthentication } from "./Authentication.js"
 import { completed, Payload } from "./ExecuteApi.js"
+import { anExecution } from "./Executions.js"
+import * as Operations from "./Operations.js"
 import { query } from "./QueryParameters.js"
 
 /** An execution that was accepted, and goes on without its caller. */
@@ -57,14 +59,8 @@ const after = (description: string) =>
     exact: true
   })
 
-/** What HttpApi has no words for: the key is optional. */
-const keyOptional = (operation: Record<string, unknown>) => ({
-  ...operation,
-  security: [...(operation.security as ReadonlyArray<object>), {}]
-})
-
 const events = HttpApiEndpoint.get("events", "/api/executions/:executionId/events")
-  .setPath(Schema.Struct({ executionId: Schema.String }))
+  .setPath(anExecution)
   .setHeaders(
     Schema.Struct({
       "last-event-id": after("The id of the last event that was seen. Counts before `after`.")
@@ -78,7 +74,7 @@ const events = HttpApiEndpoint.get("events", "/api/executions/:executionId/event
   .addError(TooManyRequests.answer)
   .addError(StoreUnavailable.answer)
   .middleware(ReaderAuthentication)
-  .annotate(OpenApi.Transform, keyOptional)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "Read along with an execution")
   .annotate(
     OpenApi.Description,

@@ -11,6 +11,7 @@ import {
   UnsupportedContent
 } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
+import * as Operations from "./Operations.js"
 import { query } from "./QueryParameters.js"
 
 /** Whose files, where callers have no keys; a key says it otherwise. */
@@ -39,13 +40,8 @@ export const Removed = Schema.Struct({ success: Schema.Literal(true) }).annotati
 const binary = { type: "string", format: "binary" }
 
 /** What HttpApi has no words for: the key is optional, and the body is bytes. */
-const optionalKey = (operation: Record<string, unknown>) => ({
-  ...operation,
-  security: [...(operation.security as ReadonlyArray<object>), {}]
-})
-
-const withBody = (operation: Record<string, unknown>) => ({
-  ...optionalKey(operation),
+const withBody = (operation: Operations.Operation) => ({
+  ...Operations.withoutKey(operation),
   requestBody: {
     required: true,
     content: {
@@ -84,7 +80,7 @@ const keep = HttpApiEndpoint.post("keep", "/api/files")
 const list = HttpApiEndpoint.get("list", "/api/files")
   .setUrlParams(query(owner))
   .addSuccess(UploadList)
-  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "The files that are kept for the caller")
 
 const find = HttpApiEndpoint.get("find", "/api/files/:fileId")
@@ -92,7 +88,7 @@ const find = HttpApiEndpoint.get("find", "/api/files/:fileId")
   .setUrlParams(query(owner))
   .addSuccess(Upload.annotations({ description: "What is known of the file" }))
   .addError(NotFound.answer)
-  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "One file that is kept")
 
 const remove = HttpApiEndpoint.del("remove", "/api/files/:fileId")
@@ -101,7 +97,7 @@ const remove = HttpApiEndpoint.del("remove", "/api/files/:fileId")
   .addSuccess(Removed)
   .addError(NotFound.answer)
   .addError(StoreUnavailable.answer)
-  .annotate(OpenApi.Transform, optionalKey)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "Delete a file")
   .annotate(OpenApi.Description, "Executions that use it keep it until they end.")
 

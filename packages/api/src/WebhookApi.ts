@@ -17,6 +17,7 @@ import {
   UnsupportedContent
 } from "./ApiErrors.js"
 import { AdminAuthentication, ReaderAuthentication } from "./Authentication.js"
+import * as Operations from "./Operations.js"
 import { OverlapHours, oneOf, pageParameters, query } from "./QueryParameters.js"
 
 const ofUser = Schema.Struct({ userId: UserId })
@@ -91,25 +92,20 @@ const SecretBody = SigningSecret.annotations({
 })
 
 /** HttpApi has no words for a key that is optional. */
-const withoutKeyToo = (operation: Record<string, unknown>) => ({
-  ...operation,
-  security: [...(operation.security as ReadonlyArray<object>), {}]
-})
-
 const whose =
   "Whose it is: the key's own user, and no other; without keys, or with the admin token, whom `userId` names, `anonymous` unless told."
 
 const secret = HttpApiEndpoint.get("secret", "/secret")
   .setUrlParams(query({ userId }))
   .addSuccess(SecretBody)
-  .annotate(OpenApi.Transform, withoutKeyToo)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "The secret that signs a user's messages, made when it is asked for first")
   .annotate(OpenApi.Description, whose)
 
 const rotate = HttpApiEndpoint.post("rotateSecret", "/secret/rotate")
   .setUrlParams(query({ userId, overlapHours: Schema.optionalWith(OverlapHours, { exact: true }) }))
   .addSuccess(SecretBody)
-  .annotate(OpenApi.Transform, withoutKeyToo)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "Make a new secret; messages are signed with the one before it too for a while")
   .annotate(OpenApi.Description, whose)
 

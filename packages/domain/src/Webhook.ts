@@ -22,7 +22,8 @@ const flawOfUrl = (url: string): string | undefined => {
 
 const WebhookUrl = Schema.String.pipe(
   Schema.filter((url) => flawOfUrl(url) === undefined, {
-    message: ({ actual }) => `expected ${flawOfUrl(String(actual))}`
+    message: ({ actual }) => `expected ${flawOfUrl(String(actual))}`,
+    jsonSchema: { maxLength: mostCharacters }
   })
 )
 
@@ -37,10 +38,13 @@ const WebhookEvents = Schema.Array(WebhookEvent)
 const usualEvents: ReadonlyArray<WebhookEvent> = ["execution.completed"]
 
 const WebhookObject = Schema.Struct({
-  /** Where messages are posted to: http or https, without a user name, password or fragment. */
-  url: WebhookUrl,
-  /** `execution.completed` unless told. */
-  events: Schema.optionalWith(WebhookEvents, { nullable: true, default: () => usualEvents })
+  url: WebhookUrl.annotations({
+    description: `Where messages are posted to: http or https, without a user name, password or fragment; ${mostCharacters} characters at most.`
+  }),
+  events: Schema.optionalWith(WebhookEvents, { nullable: true, default: () => usualEvents }).annotations({
+    description: "What is told of; execution.completed unless told.",
+    default: usualEvents
+  })
 }).annotations({ description: "a JSON object" })
 
 /** Where to send messages, and of what: `{url, events?}`, or the URL alone. */
