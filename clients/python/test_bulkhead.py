@@ -68,6 +68,20 @@ class Executions(unittest.TestCase):
             client.kill(execution["executionId"])
         self.assertEqual((raised.exception.status, raised.exception.code), (409, "CONFLICT"))
 
+    def test_reads_what_happens_while_it_happens(self):
+        code = "print('one', flush=True); import time; time.sleep(0.2); print('two')"
+        events = list(client.stream(code))
+        self.assertEqual(events[-1].type, "result")
+        self.assertEqual("".join(event.data["text"] for event in events if event.type == "stdout"), "one\ntwo\n")
+
+        execution = client.submit(code)
+        first = next(event for event in client.events(execution) if event.type == "stdout")
+        later = list(client.events(execution, after=first.id))
+        texts = [event.data["text"] for event in (first, *later) if event.type == "stdout"]
+        self.assertEqual("".join(texts), "one\ntwo\n")
+        self.assertEqual(later[-1].data["result"]["verdict"], "Completed")
+        self.assertEqual(client.wait(execution)["verdict"], "Completed")
+
     def test_lists_page_by_page(self):
         for _ in range(3):
             client.execute("print(1)")
