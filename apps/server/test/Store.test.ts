@@ -36,7 +36,7 @@ describe("a data directory", () => {
       for (const path of [above, directory]) assert.strictEqual(statSync(path).mode & 0o777, 0o700)
       assert.deepStrictEqual(
         readdirSync(directory).filter((name) => !name.startsWith("bulkhead.db")),
-        ["artifacts", "holder", "instance", "lock"]
+        ["artifacts", "holder", "instance", "lock", "uploads"]
       )
       yield* open({ SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "main" })
     })

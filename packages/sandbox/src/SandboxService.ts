@@ -118,6 +118,7 @@ const make = Effect.gen(function* () {
   const requestBudget = yield* RequestBudget
   const inForce = yield* LimitsInForce
   const live = yield* LiveExecutions
+  const log = yield* ExecutionLog
   const store = yield* ExecutionStore
   const supply = yield* SandboxSupply
   const toolchain = yield* Toolchain
@@ -239,6 +240,19 @@ const make = Effect.gen(function* () {
     return execution
   })
 
+  /** Whoever is told its name finds it again, also after a crash; otherwise it must not run. */
+  const submit = Effect.fn("SandboxService.submit")(function* (
+    request: ExecutionRequestInput,
+    options?: ExecuteOptions
+  ) {
+    const { summary } = yield* begin(request, options)
+    const { executionId } = summary
+    yield* Effect.tapError(log.kept(executionId), () =>
+      live.kill(executionId, { reason: "it could not be recorded", graceful: false })
+    )
+    return summary
+  })
+
   const changeLimits = Effect.fn("SandboxService.changeLimits")(function* (changes: LimitChanges) {
     const limits = yield* change(yield* Ref.get(inForce), changes)
     yield* Ref.set(inForce, limits)
@@ -271,7 +285,7 @@ const make = Effect.gen(function* () {
     begin,
     stream: (request, options) =>
       Stream.unwrap(Effect.map(begin(request, options), ({ updates }) => updates)),
-    submit: (request, options) => Effect.map(begin(request, options), ({ summary }) => summary),
+    submit,
     updates,
     receive: (holder, bytes) =>
       Effect.asVoid(Effect.acquireRelease(requestBudget.take(holder, bytes), (giveBack) => giveBack)),

@@ -190,6 +190,40 @@ describe("what executions use", () => {
     )
   )
 
+  it.effect("say of no execution that it was accepted before a crash would leave a trace of it", () =>
+    Effect.gen(function* () {
+      const slow = Layer.effect(
+        ExecutionStore,
+        Effect.map(ExecutionStore, (store) => ({ ...store, commit: Effect.delay(store.commit, "1 second") }))
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const { submit } = yield* SandboxService
+        const submitted = yield* Effect.fork(submit({ code: "print(1)" }))
+        yield* settle
+        yield* TestClock.adjust("999 millis")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(submitted)))
+        yield* TestClock.adjust("1 milli")
+        assert.match((yield* Fiber.join(submitted)).executionId, /^exec_/)
+        yield* TestClock.adjust("5 seconds")
+      }).pipe(Effect.provide(service(slow)))
+    })
+  )
+
+  it.effect("end what was submitted and could not be recorded", () =>
+    Effect.gen(function* () {
+      const unwritten = Layer.effect(
+        ExecutionStore,
+        Effect.map(ExecutionStore, (store) => ({ ...store, commit: failure }))
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const { submit } = yield* SandboxService
+        assert.strictEqual((yield* Effect.flip(submit({ code: "print(1)" })))._tag, "RecordUnavailable")
+        yield* settle
+        assert.strictEqual(yield* (yield* MockSandboxes).alive, 0)
+      }).pipe(Effect.provide(service(unwritten, {}, { program: sleeper })))
+    })
+  )
+
   it.effect("never make more executions count as active than may be: who has left its place is not", () =>
     Effect.gen(function* () {
       const slow = Layer.effect(

@@ -133,6 +133,9 @@ onEach("SqlIdempotencyKeys", (kind) => {
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN instance`
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN life`
         yield* sql`DROP TABLE leases`
+        yield* sql`DROP TABLE webhook_messages`
+        yield* sql`DROP TABLE user_webhooks`
+        yield* sql`ALTER TABLE executions DROP COLUMN webhook`
         yield* sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 2`
         yield* sql`INSERT INTO idempotency_keys ${sql.insert({
           user_id: "ann",
