@@ -18,18 +18,24 @@ const everyPage = [...pages, ...packages().map(({ folder }) => join("packages", 
 const blocksOf = (page) =>
   [...read(page).matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, kind, code]) => ({ kind, code }))
 
-const examples = readdirSync(join(root, "examples"), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .flatMap(({ name }) =>
-    readdirSync(join(root, "examples", name))
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => read(join("examples", name, file)))
-  )
+const examplesIn = (ending) =>
+  readdirSync(join(root, "examples"), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) =>
+      readdirSync(join(root, "examples", name))
+        .filter((file) => file.endsWith(ending))
+        .map((file) => read(join("examples", name, file)))
+    )
+
+const examples = { ts: examplesIn(".ts"), python: examplesIn(".py") }
 
 const commands = Object.keys(JSON.parse(read("package.json")).scripts)
 
 const isCommand = (line) =>
   ["npm start", "npm test"].includes(line) || commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
+
+/** Its clients are run by the server's tests. */
+const clients = "docs/clients.md"
 
 /** What shows that a block holds. Where blocks of `bash` are, the server's tests run them. */
 const holds = {
@@ -37,7 +43,8 @@ const holds = {
   console: (code) => code.trimEnd().split("\n").every(isCommand),
   json: (code) => JSON.parse(code) !== undefined,
   mermaid: (code) => code.startsWith("flowchart"),
-  ts: (code) => examples.includes(code)
+  python: (code, page) => page === clients || examples.python.includes(code),
+  ts: (code, page) => page === clients || examples.ts.includes(code)
 }
 
 describe.each(pages)("%s", (page) => {

@@ -12,6 +12,7 @@ import * as QueueMemory from "./QueueMemory.js"
 import * as RealSandboxes from "./RealSandboxes.js"
 import * as ServiceOnMock from "./ServiceOnMock.js"
 import * as Storm from "./Storm.js"
+import * as StreamLatency from "./StreamLatency.js"
 
 /** Why, the process itself has told. */
 const failed = (directory: string, group: Alone) => () =>
@@ -116,6 +117,9 @@ const stormed = Effect.fnUntraced(function* (options: Options) {
   return { felt, fullQueues: yield* FullQueue.measure(options) }
 }, Effect.provide(NodeHttpClient.layer))
 
+const streamed = (options: Options) =>
+  Effect.zipRight(Console.error("Measuring how late streams are …"), StreamLatency.measure(options))
+
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const machine = yield* Machine.facts
@@ -128,6 +132,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
     isAsked ? measure : Effect.succeed(undefined)
   const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
   const storm = yield* when(isWanted("storm"), stormed(options))
+  const stream = yield* when(isWanted("stream"), streamed(options))
   const isAlone = Option.isNone(theirs)
   const found = yield* Effect.all({
     throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
@@ -148,6 +153,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   return {
     sandboxes: sandboxes?.costs,
     storm,
+    stream,
     ...found,
     against: Option.getOrUndefined(against),
     machine,

@@ -6,7 +6,7 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", "storm", ...aloneGroups] as const
+export const groups = ["sandboxes", "storm", "stream", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */
@@ -48,6 +48,9 @@ export interface Options {
   readonly stormMs: number
   /** Requests of the largest kind that are sent to a full server. */
   readonly largestRequests: number
+  /** Programs that write all the time, for so many milliseconds, while their streams are read. */
+  readonly streamPrograms: number
+  readonly streamMs: number
   /** Where the results go as JSON. */
   readonly json: Option.Option<string>
 }
@@ -67,7 +70,9 @@ const whole = {
   noisy: 1000,
   quiet: 20,
   stormMs: 60_000,
-  largestRequests: 80
+  largestRequests: 80,
+  streamPrograms: 8,
+  streamMs: 10_000
 }
 const quick = {
   rounds: 1,
@@ -84,7 +89,9 @@ const quick = {
   noisy: 100,
   quiet: 5,
   stormMs: 1000,
-  largestRequests: 2
+  largestRequests: 2,
+  streamPrograms: 2,
+  streamMs: 500
 }
 
 export const usage = `npm run bench -- [options]

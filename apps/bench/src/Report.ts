@@ -151,6 +151,12 @@ const storm = ({ felt: { answers, health, kill }, fullQueues }: NonNullable<Resu
   )
 ]
 
+const stream = ({ late, lines, programs, streams }: NonNullable<Results["stream"]>) => [
+  "",
+  `Output of ${programs} programs that write all the time, read in ${streams} streams`,
+  fact(`from a program's write to its reader, ${lines} lines`, latency(late))
+]
+
 const waits = ({ noisyQueued, turns, waitMs }: Fairness.Waits) =>
   fact(
     `another user with ${noisyQueued} requests in the queue`,
@@ -191,6 +197,7 @@ export const render = (results: Results): string =>
   [
     ...when(results.sandboxes, sandboxes),
     ...when(results.storm, storm),
+    ...when(results.stream, stream),
     ...when(results.throughput, throughput),
     ...when(results.overhead, overhead),
     ...when(results.queue, queue),

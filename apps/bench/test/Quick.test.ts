@@ -30,6 +30,8 @@ describe("The bench", () => {
         assert.isAtLeast(Object.keys(found.storm.felt.answers).length, 20)
         assert.strictEqual(found.storm.fullQueues.length, 2)
         assert.include(report, "open brackets")
+        assert.strictEqual(found.stream.streams, 8)
+        assert.isAbove(found.stream.lines, 0)
         assert.strictEqual(found.throughput.length, 2)
         assert.strictEqual(found.overhead.length, 2)
         assert.isAbove(found.queue.bytesEach, 100)

@@ -1,9 +1,18 @@
 import { BulkheadHttp } from "@bulkhead/http"
-import { HttpServer } from "@effect/platform"
+import { McpHttp } from "@bulkhead/mcp"
+import { HttpServer, HttpServerRequest } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import * as Listener from "./Listener.js"
 
-/** Serves the HTTP contract. Listens only once every route is there, so that no early request finds none. */
+const app = Effect.gen(function* () {
+  const contract = yield* BulkheadHttp.make()
+  const mcp = yield* McpHttp.make()
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    McpHttp.isFor(request) ? mcp : contract
+  )
+})
+
+/** Serves the HTTP contract and MCP. Listens only once every route is there, so that no early request finds none. */
 export const layer = Layer.unwrapScoped(
-  Effect.map(BulkheadHttp.make(), (app) => HttpServer.serve(app).pipe(Layer.provideMerge(Listener.layer)))
+  Effect.map(app, (app) => HttpServer.serve(app).pipe(Layer.provideMerge(Listener.layer)))
 )

@@ -13,7 +13,8 @@ import {
   Retention,
   SqlExecutionStore,
   SqlIdempotencyKeys,
-  SqliteStore
+  SqliteStore,
+  SqlUserWebhooks
 } from "@bulkhead/store"
 import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
@@ -82,6 +83,7 @@ const executions = Layer.unwrapEffect(
     return Layer.mergeAll(
       EventLog.layer,
       SqlIdempotencyKeys.layer({ instance }),
+      SqlUserWebhooks.layer,
       retention(settings),
       Layer.succeed(Prices, settings.prices)
     ).pipe(

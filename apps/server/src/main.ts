@@ -8,6 +8,7 @@ import * as Banner from "./Banner.js"
 import { DataDirectory } from "./data/DataDirectory.js"
 import { Instance } from "./data/Instance.js"
 import * as Logs from "./Logs.js"
+import * as Mcp from "./mcp/Mcp.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
@@ -15,10 +16,12 @@ import * as Store from "./Store.js"
 import * as Settings from "./settings/Settings.js"
 import * as Warnings from "./settings/Warnings.js"
 import * as Turns from "./Turns.js"
+import * as WebhookDelivery from "./WebhookDelivery.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
+  Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
@@ -33,9 +36,17 @@ const run = Layer.build(Server).pipe(
   Effect.scoped
 )
 
-Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
+/** `mcp`: speaks MCP over stdio instead of listening. */
+const isMcp = Effect.sync(() => process.argv[2] === "mcp")
+
+const serve = Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
   Effect.tapErrorCause(StartFailure.report),
-  Effect.provide(Logs.layer),
+  Effect.provide(Logs.layer)
+)
+
+const speakMcp = Mcp.run.pipe(Effect.tapErrorCause(StartFailure.report), Effect.provide(Mcp.logs))
+
+Effect.if(isMcp, { onTrue: () => speakMcp, onFalse: () => serve }).pipe(
   Turns.take,
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -64,7 +64,8 @@ const places: Readonly<Record<EventName, number>> = {
   execution_failed: 7,
   execution_timeout: 7,
   execution_killed: 7,
-  execution_rejected: 7
+  execution_rejected: 7,
+  webhook_failed: 8
 }
 
 const isTerminal = ({ event }: ExecutionEvent) => places[event] === places.execution_completed

@@ -25,6 +25,9 @@ export const heard = (socket: Socket) =>
     socket.once("close", () => resume(Effect.succeed(text)))
   })
 
+/** The same byte by byte, in Latin-1. */
+export const heardBytes = (socket: Socket) => heard(socket.setEncoding("latin1"))
+
 /** What comes until the words are in it. */
 export const heardUntil = (socket: Socket, words: string) =>
   Effect.async<string>((resume) => {

@@ -1,9 +1,11 @@
-import { execFile } from "node:child_process"
+import { type ExecFileOptions, execFile } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { ExecutionResult } from "@bulkhead/domain"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { build } from "esbuild"
 import * as ServerProcess from "./ServerProcess.js"
 
 const read = (page: string) =>
@@ -20,22 +22,36 @@ const pages = [
     .map((name) => `docs/${name}`)
 ]
 
-const [hello, admin, tooLong, tenAtOnce, ...others] = pages.flatMap((page) => blocks("bash", page))
+const [hello, admin, tooLong, tenAtOnce, own, streamed, submitted, ...others] = pages.flatMap((page) =>
+  blocks("bash", page)
+)
 
-/** Runs a block as a reader would, against the server of the test; everything it prints. */
-const paste = Effect.fnUntraced(function* (block: string | undefined) {
-  const { url } = yield* ServerProcess.ServerProcess
-  assert(block)
-  const script = block.replaceAll("http://127.0.0.1:8787", url)
-  return yield* Effect.async<string>((resume) => {
-    execFile(
-      "bash",
-      ["-c", script],
-      { env: { ...process.env, ADMIN_API_TOKEN: ServerProcess.adminToken } },
-      (error, stdout) => resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
+const pathOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url))
+
+/** A block, for the server of the test. */
+const atServer = (block: string | undefined) =>
+  Effect.map(ServerProcess.ServerProcess, ({ url }) => {
+    assert(block)
+    return block.replaceAll("http://127.0.0.1:8787", url)
+  })
+
+/** Everything that a command prints. */
+const run = (command: string, words: ReadonlyArray<string>, options: ExecFileOptions = {}) =>
+  Effect.async<string>((resume) => {
+    const env = {
+      ...process.env,
+      ADMIN_API_TOKEN: ServerProcess.adminToken,
+      PYTHONPATH: pathOf("clients/python"),
+      PYTHONDONTWRITEBYTECODE: "1"
+    }
+    execFile(command, words, { ...options, env, encoding: "utf8" }, (error, stdout) =>
+      resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
     )
   })
-})
+
+/** Runs a block as a reader would, against the server of the test; everything it prints. */
+const paste = (block: string | undefined) =>
+  Effect.flatMap(atServer(block), (script) => run("bash", ["-c", script]))
 
 /** The JSON documents in a text, one after the other. */
 const documents = (text: string): ReadonlyArray<Record<string, unknown>> =>
@@ -76,12 +92,72 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
       })
     )
 
+    it.effect("read what happens while it happens", () =>
+      Effect.gen(function* () {
+        for (const block of [streamed, submitted]) {
+          const said = yield* paste(block)
+          const events = [...said.matchAll(/^event: (.*)$/gm)].map(([, event]) => event)
+          assert.deepStrictEqual(events.slice(-2), ["stdout", "result"], said)
+          assert.include(said, '"text":"Hello\\n"')
+        }
+      })
+    )
+
+    it.effect("look at an execution of one's own", () =>
+      Effect.gen(function* () {
+        const [execution, list, kill] = documents(yield* paste(own))
+        assert.include(execution, { state: "ended", verdict: "Completed" })
+        assert.deepStrictEqual(list, { artifacts: [] })
+        assert.deepInclude(kill?.error, { code: "CONFLICT" })
+      })
+    )
+
     it.effect("watch", () =>
       Effect.gen(function* () {
         const [system, user, { executions } = {}] = documents(yield* paste(admin))
         assert.include(system, { activeExecutions: 0 })
         assert.include(user, { activeExecutions: 0, utilizationPercent: 0 })
         assert.strictEqual((executions as ReadonlyArray<unknown>).length, 12)
+      })
+    )
+  }
+)
+
+layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
+  "the clients that docs/ shows",
+  (it) => {
+    it.scoped("in Python", () =>
+      Effect.gen(function* () {
+        const [program] = blocks("python", "docs/clients.md")
+        const cwd = yield* ServerProcess.temporaryDirectory
+        const said = yield* run("python3", ["-c", yield* atServer(program)], { cwd })
+        assert.match(
+          said,
+          /^Completed \['--verbose'\] 1 2 3\n\nINVALID_REQUEST language: expected .* False None\n$/
+        )
+      })
+    )
+
+    it.scoped("in TypeScript", () =>
+      Effect.gen(function* () {
+        const [program] = blocks("ts", "docs/clients.md")
+        const contents = yield* atServer(program)
+        const outfile = join(yield* ServerProcess.temporaryDirectory, "main.mjs")
+        const stdin = { contents, loader: "ts", resolveDir: pathOf("packages/http/src") } as const
+        yield* Effect.promise(() =>
+          build({
+            stdin,
+            outfile,
+            bundle: true,
+            platform: "node",
+            format: "esm",
+            conditions: ["bulkhead-source"]
+          })
+        )
+        assert.strictEqual(
+          yield* run(process.execPath, [outfile]),
+          "{ stdout: '1 2 3\\n', running: 0, artifacts: [] }\n"
+        )
       })
     )
   }

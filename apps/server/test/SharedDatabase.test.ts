@@ -1,9 +1,11 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Schedule } from "effect"
+import { Webhook } from "standardwebhooks"
 import { kinds } from "../../../packages/store/test/Databases.js"
 import * as Caller from "./Caller.js"
 import * as ServerProcess from "./ServerProcess.js"
+import * as WebhookReceiver from "./WebhookReceiver.js"
 
 const postgres = kinds.find(({ name }) => name === "PostgreSQL")
 const on = postgres === undefined ? describe.skip : describe
@@ -76,6 +78,25 @@ on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
       assert.isTrue(audit.intact)
       assert.strictEqual(audit.chains.length, 2)
       assert.isAtLeast(audit.chains.filter(({ checked }) => checked > 0).length, 2)
+    })
+  )
+
+  it.scopedLive("send the messages of one of them that was killed, in the same words", () =>
+    Effect.gen(function* () {
+      const settings = { DATABASE_URL: yield* database, ...WebhookReceiver.settings }
+      const receiver = yield* WebhookReceiver.make((_, before) => (before.length === 0 ? "stalls" : "takes"))
+      const server = yield* ServerProcess.start(settings)
+      const other = yield* ServerProcess.start(settings)
+      const request = { code: ":", language: "bash", userId: "ann", webhook: receiver.url }
+      const { executionId } = yield* of(server)(Caller.execute(request))
+      const first = yield* receiver.next
+      yield* server.kill("SIGKILL")
+      const again = yield* receiver.next
+      assert.strictEqual(again.headers["webhook-id"], first.headers["webhook-id"])
+      assert.strictEqual(again.text, first.text)
+      assert.strictEqual(again.body.data.execution.executionId, executionId)
+      const { secret } = yield* of(other)(Caller.get("/api/webhooks/secret?userId=ann"))
+      for (const { headers, text } of [first, again]) new Webhook(secret).verify(text, headers)
     })
   )
 

@@ -35,9 +35,15 @@ const nested = FastCheck.letrec((tie) => ({
 const composite = nested.filter((value) => typeof value !== "string")
 
 const wrong: FastCheck.Arbitrary<readonly [field: string, request: object]> = FastCheck.oneof(
-  FastCheck.constantFrom("code", "language", "userId", "outputDir", "idempotencyKey").chain((field) =>
-    composite.map((value) => [field, { ...right, [field]: value }] as const)
-  ),
+  FastCheck.constantFrom(
+    "code",
+    "language",
+    "userId",
+    "outputDir",
+    "idempotencyKey",
+    "stdin",
+    "stdinEncoding"
+  ).chain((field) => composite.map((value) => [field, { ...right, [field]: value }] as const)),
   FastCheck.constantFrom("timeout", "retryOnFailure").chain((field) =>
     nested.map((value) => [field, { ...right, [field]: value }] as const)
   ),
@@ -47,6 +53,13 @@ const wrong: FastCheck.Arbitrary<readonly [field: string, request: object]> = Fa
   composite.map((value) => ["env.A", { ...right, env: { A: value } }] as const),
   secret.map((value) => ["env.A", { ...right, env: { A: `${value}\0` } }] as const),
   secret.map((value) => ["env", { ...right, env: { A: `${value}${"x".repeat(40_000)}` } }] as const),
+  FastCheck.oneof(secret, FastCheck.dictionary(FastCheck.string(), nested)).map(
+    (args) => ["args", { ...right, args }] as const
+  ),
+  composite.map((value) => ["args.1", { ...right, args: ["a", value] }] as const),
+  secret.map((value) => ["args.0", { ...right, args: [`${value}\0`] }] as const),
+  secret.map((value) => ["args", { ...right, args: [`${value}${"x".repeat(20_000)}`] }] as const),
+  secret.map((value) => ["stdin", { ...right, stdin: `${value}!`, stdinEncoding: "base64" }] as const),
   FastCheck.oneof(secret, FastCheck.dictionary(FastCheck.string(), nested)).map(
     (files) => ["files", { ...right, files }] as const
   ),

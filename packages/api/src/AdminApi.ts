@@ -3,16 +3,12 @@ import {
   EventLevel,
   EventName,
   ExecutionEvent,
-  ExecutionRecord,
-  ExecutionState,
-  ExecutionSummary,
   LimitChanges,
   LimitsSchema,
   SystemMetrics,
   UserId,
   UserMetrics,
-  UserUsage,
-  Verdict
+  UserUsage
 } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
@@ -26,28 +22,22 @@ import {
   UnsupportedContent
 } from "./ApiErrors.js"
 import { AdminAuthentication } from "./Authentication.js"
-import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
-
-export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
-  identifier: "Killed",
-  description: "The end of the execution is under way"
-})
-
-/** Asks for the rows after these. Absent: there are none. */
-const nextCursor = Schema.optionalWith(Schema.String, { exact: true })
-
-export const ExecutionList = Schema.Struct({
-  executions: Schema.Array(ExecutionSummary.annotations({ identifier: "ExecutionSummary" })),
+import {
+  anExecution,
+  ExecutionBody,
+  ExecutionList,
+  executionFilter,
+  Killed,
+  KillReason,
   nextCursor
-}).annotations({ identifier: "ExecutionList", description: "Newest first" })
+} from "./Executions.js"
+import * as Operations from "./Operations.js"
+import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
 export const UsageList = Schema.Struct({
   usage: Schema.Array(UserUsage.annotations({ identifier: "UserUsage" })),
   nextCursor
 }).annotations({ identifier: "UsageList", description: "By the user's name" })
-
-// Not `ExecutionId`: an id that cannot exist is unknown, not malformed.
-const anExecution = Schema.Struct({ executionId: Schema.String })
 
 const metrics = HttpApiEndpoint.get("metrics", "/metrics")
   .addSuccess(
@@ -89,25 +79,6 @@ const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
     "All of it, unless `limit` or `cursor` asks for a page. `from` and `to` are about when something happened."
   )
 
-/** Why an execution is ended, for its log and its result. */
-export const KillReason = Schema.Struct({
-  /** 1 to 200 characters; `admin_request` unless told. */
-  reason: Schema.optionalWith(
-    Schema.String.pipe(
-      Schema.filter((reason) => reason.length > 0 && reason.length <= 200 && !/\p{Cc}/u.test(reason), {
-        message: () => "expected 1 to 200 characters without control characters"
-      })
-    ),
-    { nullable: true }
-  )
-}).annotations({ identifier: "KillReason" })
-
-/** Whoever gives no reason sends no body. */
-const withoutBody = (operation: Record<string, unknown>) => ({
-  ...operation,
-  requestBody: { ...(operation.requestBody as object), required: false }
-})
-
 const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .setPath(anExecution)
   .setPayload(KillReason)
@@ -118,21 +89,11 @@ const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .addError(UnsupportedContent.answer)
   .addError(TooManyRequests.answer)
   .addError(StoreUnavailable.answer)
-  .annotate(OpenApi.Transform, withoutBody)
+  .annotate(OpenApi.Transform, Operations.withoutBody)
   .annotate(OpenApi.Summary, "End an execution, waiting or running")
 
-const userId = Schema.optionalWith(UserId, { exact: true })
-
 const executions = HttpApiEndpoint.get("executions", "/executions")
-  .setUrlParams(
-    query({
-      userId,
-      state: oneOf(ExecutionState),
-      verdict: oneOf(Verdict),
-      ...spanParameters,
-      ...pageParameters
-    })
-  )
+  .setUrlParams(executionFilter)
   .addSuccess(ExecutionList)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "Executions, also those that ended")
@@ -140,18 +101,15 @@ const executions = HttpApiEndpoint.get("executions", "/executions")
 
 const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
   .setPath(anExecution)
-  .addSuccess(
-    ExecutionRecord.annotations({
-      identifier: "ExecutionRecord",
-      description: "With the result, as long as it is kept"
-    })
-  )
+  .addSuccess(ExecutionBody)
   .addError(NotFound.answer)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
 
 const usage = HttpApiEndpoint.get("usage", "/usage")
-  .setUrlParams(query({ userId, ...spanParameters, ...pageParameters }))
+  .setUrlParams(
+    query({ userId: Schema.optionalWith(UserId, { exact: true }), ...spanParameters, ...pageParameters })
+  )
   .addSuccess(UsageList)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "What each user's executions used, and what that costs")

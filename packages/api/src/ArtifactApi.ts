@@ -1,7 +1,10 @@
+import { Artifact } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { BadRequest, NotFound, RangeNotSatisfiable, StoreUnavailable } from "./ApiErrors.js"
 import { ReaderAuthentication } from "./Authentication.js"
+import { anExecution } from "./Executions.js"
+import * as Operations from "./Operations.js"
 
 /** A name may be a path. Clients have to encode it; the router has decoded it. */
 const Name = Schema.transform(
@@ -30,11 +33,10 @@ const answerHeaders = {
 const contentRange = { "Content-Range": header("Which bytes of how many.") }
 
 /** What HttpApi has no words for: the key is optional, and answers have headers. */
-const completed = (operation: Record<string, unknown>) => {
+const completed = (operation: Operations.Operation) => {
   const responses = operation.responses as Record<string, object>
   return {
-    ...operation,
-    security: [...(operation.security as ReadonlyArray<object>), {}],
+    ...Operations.withoutKey(operation),
     responses: {
       ...responses,
       200: { ...responses[200], headers: answerHeaders },
@@ -47,7 +49,7 @@ const completed = (operation: Record<string, unknown>) => {
 const bytes = (description: string) => HttpApiSchema.Uint8Array().annotations({ description })
 
 const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts/:name")
-  .setPath(Schema.Struct({ executionId: Schema.String, name: Name }))
+  .setPath(Schema.Struct({ ...anExecution.fields, name: Name }))
   .setHeaders(rangeHeaders)
   .addSuccess(bytes("The file"))
   .addSuccess(bytes("The range of the file that was asked for"), { status: 206 })
@@ -61,8 +63,54 @@ const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts
     "For whoever's execution it is, and for the operator. Whoever else asks is told that there is no such file."
   )
 
+const ListedArtifact = Schema.Struct({
+  ...Artifact.fields,
+  url: Schema.String.annotations({
+    description: "Where it can be read: a path of this server.",
+    examples: ["/api/executions/exec_1/artifacts/plots%2Fa.png"]
+  })
+}).annotations({ identifier: "ListedArtifact" })
+
+/** The files that one execution left. */
+export const ArtifactList = Schema.Struct({
+  artifacts: Schema.Array(ListedArtifact).annotations({ description: "Each with its address." })
+}).annotations({
+  identifier: "ArtifactList",
+  description: "In the order of the result"
+})
+
+const list = HttpApiEndpoint.get("list", "/api/executions/:executionId/artifacts")
+  .setPath(anExecution)
+  .addSuccess(ArtifactList)
+  .addError(NotFound.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
+  .annotate(OpenApi.Summary, "The files that a program left, as long as its result is kept")
+  .annotate(
+    OpenApi.Description,
+    "404 for an execution that has not ended, whose result is no longer kept, or that is somebody else's."
+  )
+
+const zip = HttpApiEndpoint.get("zip", "/api/executions/:executionId/artifacts.zip")
+  .setPath(anExecution)
+  .addSuccess(
+    HttpApiSchema.Uint8Array({ contentType: "application/zip" }).annotations({
+      description: "All of them, stored and not compressed, in folders as their names say"
+    })
+  )
+  .addError(NotFound.answer)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Transform, Operations.withoutKey)
+  .annotate(OpenApi.Summary, "All files that a program left, as one zip")
+  .annotate(
+    OpenApi.Description,
+    'Of a name, the characters that Windows takes in none (`< > : " | ? *`) become `_`; the connection is cut when a file cannot be read to its end. Who may is as for the list.'
+  )
+
 /** What programs leave. */
 export const ArtifactApi = HttpApiGroup.make("artifacts")
+  .add(list)
+  .add(zip)
   .add(read)
   .addError(BadRequest.answer)
   .middleware(ReaderAuthentication)

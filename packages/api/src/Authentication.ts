@@ -12,10 +12,17 @@ export class Caller extends Context.Tag("@bulkhead/api/Caller")<
   { readonly userId: Option.Option<UserId> }
 >() {}
 
-/** Who asks for a file that a program left. */
+/** Who asks about executions and the files that they left. */
 export class Reader extends Context.Tag("@bulkhead/api/Reader")<
   Reader,
-  { readonly mayRead: (owner: UserId) => boolean }
+  {
+    /** Whether executions of this user may be read, and ended. */
+    readonly mayRead: (owner: UserId) => boolean
+    /** The only user whose executions may be read. None: everyone's may. */
+    readonly userId: Option.Option<UserId>
+    /** Whether it is the operator who asks. */
+    readonly isOperator: boolean
+  }
 >() {}
 
 const adminToken = bearer("The server's ADMIN_API_TOKEN.")
@@ -44,7 +51,7 @@ export class CallerAuthentication extends HttpApiMiddleware.Tag<CallerAuthentica
 ) {}
 
 /**
- * Finds out whose files may be read: with the operator's token all, with a caller's key the caller's, and all where
+ * Finds out whose executions may be read and ended: with the operator's token all, with a caller's key the caller's, and all where
  * there are no keys.
  */
 export class ReaderAuthentication extends HttpApiMiddleware.Tag<ReaderAuthentication>()(

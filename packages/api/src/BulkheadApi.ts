@@ -3,7 +3,10 @@ import { AdminApi } from "./AdminApi.js"
 import { ServerFault } from "./ApiErrors.js"
 import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
+import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
+import { StreamApi } from "./StreamApi.js"
+import { SigningApi, WebhookApi } from "./WebhookApi.js"
 
 const named = HttpApi.make("bulkhead").annotateContext(
   OpenApi.annotations({
@@ -27,14 +30,24 @@ const withContractErrors = <Groups extends HttpApiGroup.HttpApiGroup.Any, R>(
 
 /** The whole HTTP contract. */
 export const BulkheadApi = withContractErrors(
-  named.add(ExecuteApi).add(ArtifactApi).add(AdminApi).add(HealthApi)
+  named
+    .add(ExecuteApi)
+    .add(StreamApi)
+    .add(ExecutionsApi)
+    .add(ArtifactApi)
+    .add(SigningApi)
+    .add(AdminApi)
+    .add(WebhookApi)
+    .add(HealthApi)
 )
 
-/** The half of the contract that callers use: executions and what they leave. */
-export const BulkheadExecuteApi = withContractErrors(named.add(ExecuteApi).add(ArtifactApi))
+/** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */
+export const BulkheadExecuteApi = withContractErrors(
+  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(SigningApi)
+)
 
 /** The half of the contract that the operator uses. */
-export const BulkheadAdminApi = withContractErrors(named.add(AdminApi))
+export const BulkheadAdminApi = withContractErrors(named.add(AdminApi).add(WebhookApi))
 
 /** What watches the server's life. */
 export const BulkheadHealthApi = withContractErrors(named.add(HealthApi))

@@ -1,7 +1,9 @@
+import type { ExecutionRequestInput } from "@bulkhead/domain"
 import { HttpApiClient, HttpClient, HttpClientError, HttpClientRequest } from "@effect/platform"
-import { Effect, type Redacted } from "effect"
-import type { KillReason } from "./AdminApi.js"
+import { Effect, Random, type Redacted, Schedule, Stream } from "effect"
 import { BulkheadApi } from "./BulkheadApi.js"
+import * as ExecutionStream from "./ExecutionStream.js"
+import type { KillReason } from "./Executions.js"
 
 export interface ClientOptions {
   /** Where the server listens, like `http://127.0.0.1:8787`, with the prefix under which the contract is mounted. */
@@ -12,7 +14,7 @@ export interface ClientOptions {
 
 interface KillRequest<WithResponse extends boolean> {
   readonly path: { readonly executionId: string }
-  /** `admin_request` is the reason unless told. */
+  /** `admin_request` is the reason unless told; `user_request` where its user asks. */
   readonly payload?: typeof KillReason.Type
   readonly withResponse?: WithResponse
 }
@@ -29,18 +31,58 @@ const onlyContractErrors = HttpClient.filterOrFail(
     })
 )
 
-const derived = ({ url, token }: ClientOptions) =>
-  HttpApiClient.make(BulkheadApi, {
-    baseUrl: url,
-    transformClient: (client) =>
-      onlyContractErrors(token ? HttpClient.mapRequest(client, HttpClientRequest.bearerToken(token)) : client)
-  })
+const authorized =
+  ({ token }: ClientOptions) =>
+  (client: HttpClient.HttpClient) =>
+    onlyContractErrors(token ? HttpClient.mapRequest(client, HttpClientRequest.bearerToken(token)) : client)
+
+const derived = (options: ClientOptions) =>
+  HttpApiClient.make(BulkheadApi, { baseUrl: options.url, transformClient: authorized(options) })
+
+/** An answer that was lost is asked for again. */
+const resend = Schedule.exponential("200 millis").pipe(Schedule.intersect(Schedule.recurs(5)))
+
+const digits = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (number) => number.toString(36))
+
+/** Under its key a request can be sent again and runs once. */
+const withKey = (request: ExecutionRequestInput) =>
+  Effect.map(Effect.all([digits, digits]), (random) => ({
+    ...request,
+    idempotencyKey: request.idempotencyKey ?? random.join("-")
+  }))
 
 /** A client whose methods are the contract's endpoints; errors are the contract's too. */
 export const make = (options: ClientOptions) =>
-  Effect.map(derived(options), (client) => {
+  Effect.gen(function* () {
+    const client = yield* derived(options)
+    const http = authorized(options)(yield* HttpClient.HttpClient).pipe(
+      HttpClient.mapRequest(HttpClientRequest.prependUrl(options.url))
+    )
     // HttpApi has no words for a body that may be left out.
     const kill = <WithResponse extends boolean = false>(request: KillRequest<WithResponse>) =>
       client.admin.kill<WithResponse>({ payload: {}, ...request })
-    return { ...client, admin: { ...client.admin, kill } }
+    const killOwn = <WithResponse extends boolean = false>(request: KillRequest<WithResponse>) =>
+      client.executions.kill<WithResponse>({ payload: {}, ...request })
+
+    /** The updates of an execution, each once; after a lost connection it asks again for the rest. */
+    const updates = (executionId: string, following?: ExecutionStream.FollowOptions) =>
+      ExecutionStream.follow(http, executionId, following)
+
+    /**
+     * Begins an execution and gives its updates, each once, also when connections are lost. Who stops reading does not
+     * end it: that takes a kill.
+     */
+    const stream = (request: ExecutionRequestInput, following?: ExecutionStream.FollowOptions) =>
+      Effect.flatMap(withKey(request), (payload) => client.streams.submit({ payload })).pipe(
+        Effect.retry({ while: ({ _tag }) => _tag === "RequestError", schedule: resend }),
+        Effect.map(({ executionId }) => updates(executionId, following)),
+        Stream.unwrap
+      )
+    return {
+      ...client,
+      admin: { ...client.admin, kill },
+      executions: { ...client.executions, kill: killOwn },
+      updates,
+      stream
+    }
   })

@@ -1,11 +1,17 @@
 import { ExecutionRequest } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
-import { Schema } from "effect"
+import { JSONSchema, Schema } from "effect"
 import { ExecutionRefused, ResultBody } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
 
+// `encodedBoundSchema` forgets what the fields mean.
+const { $schema, ...written } = JSONSchema.make(ExecutionRequest, { target: "openApi3.1" })
+
 /** A request as it is written; the service fills in the defaults. */
-const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({ identifier: "ExecutionRequest" })
+export const Payload = Schema.encodedBoundSchema(ExecutionRequest).annotations({
+  identifier: "ExecutionRequest",
+  jsonSchema: { ...written, examples: [{ code: 'print("Hello, World!")', language: "python" }] }
+})
 
 const retryAfter = {
   "Retry-After": {
@@ -23,7 +29,7 @@ const idempotencyKey = {
 }
 
 /** What HttpApi has no words for: the key is optional, and so is a header; two answers have one. */
-const completed = (operation: Record<string, unknown>) => {
+export const completed = (operation: Record<string, unknown>) => {
   const responses = operation.responses as Record<string, object>
   return {
     ...operation,
@@ -35,6 +41,15 @@ const completed = (operation: Record<string, unknown>) => {
       503: { ...responses[503], headers: retryAfter }
     }
   }
+}
+
+/** The same result, told while it comes about. */
+const orEvents = (operation: Record<string, unknown>) => {
+  const described = completed(operation)
+  const responses = described.responses as Readonly<Record<number, { readonly content?: object }>>
+  const events = { "text/event-stream": { schema: { type: "string" } } }
+  const ok = { ...responses[200], content: { ...responses[200]?.content, ...events } }
+  return { ...described, responses: { ...responses, 200: ok } }
 }
 
 const execute = HttpApiEndpoint.post("execute", "/api/execute")
@@ -49,11 +64,11 @@ const execute = HttpApiEndpoint.post("execute", "/api/execute")
   .addError(ExecutionRefused.answer(502))
   .addError(ExecutionRefused.answer(503))
   .middleware(CallerAuthentication)
-  .annotate(OpenApi.Transform, completed)
+  .annotate(OpenApi.Transform, orEvents)
   .annotate(OpenApi.Summary, "Run a program in a fresh sandbox")
   .annotate(
     OpenApi.Description,
-    "Answers 200 with a result whenever the code ran, whatever came of it. Every other answer has the same shape, with `success` false and an `error`. Hanging up ends the execution, unless it has an idempotency key."
+    "Answers 200 with a result whenever the code ran, whatever came of it. Every other answer has the same shape, with `success` false and an `error`. Hanging up ends the execution, unless it has an idempotency key. With `Accept: text/event-stream` the same is told as server-sent events while it happens, as by `GET /api/executions/{executionId}/events`, which reads on after a lost connection."
   )
 
 /** What callers use. */

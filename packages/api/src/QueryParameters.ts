@@ -40,6 +40,16 @@ const Rows = numberFrom(`a whole number, 1 to ${largestPage}`, `Rows, 1 to ${lar
   /^\d{1,9}$/.test(text) && Number(text) >= 1 && Number(text) <= largestPage ? Number(text) : Number.NaN
 )
 
+/** A week. */
+const mostOverlap = 168
+
+/** For how long a secret goes on signing beside the one after it. */
+export const OverlapHours = numberFrom(
+  `a whole number of hours, 0 to ${mostOverlap}`,
+  `Hours that the secret before it signs too, 0 to ${mostOverlap}; 24 unless told.`,
+  (text) => (/^\d{1,3}$/.test(text) && Number(text) <= mostOverlap ? Number(text) : Number.NaN)
+)
+
 /** One of some words, perhaps; who asks for another is told them all. */
 export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(
   words: Schema.Literal<[...Words]>

@@ -5,4 +5,14 @@ export * from "./Authentication.js"
 export * from "./BulkheadApi.js"
 export * as BulkheadClient from "./BulkheadClient.js"
 export * from "./ExecuteApi.js"
+export {
+  type FollowOptions,
+  type StreamFailure,
+  StreamLost
+} from "./ExecutionStream.js"
+export * from "./Executions.js"
+export * from "./ExecutionsApi.js"
 export * from "./HealthApi.js"
+export * as ServerSentEvents from "./ServerSentEvents.js"
+export * from "./StreamApi.js"
+export * from "./WebhookApi.js"

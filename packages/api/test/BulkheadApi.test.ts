@@ -12,6 +12,26 @@ const statuses = (path: string, method: "get" | "post") =>
 const schemaOf = (path: string, method: "get" | "post", status: number) =>
   JSON.stringify(paths[path]?.[method]?.responses[status]?.content?.["application/json"]?.schema)
 
+interface Described {
+  readonly description?: string
+  readonly properties?: Readonly<Record<string, Described>>
+  readonly anyOf?: ReadonlyArray<Described>
+  readonly items?: Described
+  readonly required?: ReadonlyArray<string>
+  readonly examples?: ReadonlyArray<unknown>
+}
+
+/** The fields of a schema and of what is in it, by their paths. */
+const fieldsIn = ({ anyOf = [], items, properties = {} }: Described): ReadonlyArray<[string, Described]> => [
+  ...Object.entries(properties).flatMap(
+    ([name, field]): ReadonlyArray<[string, Described]> => [
+      [name, field],
+      ...fieldsIn(field).map(([inner, each]): [string, Described] => [`${name}.${inner}`, each])
+    ]
+  ),
+  ...[...anyOf, ...(items ? [items] : [])].flatMap(fieldsIn)
+]
+
 describe("the OpenAPI document", () => {
   it("has the contract's routes and no others", () => {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
@@ -19,6 +39,13 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(routes, [
       "post /api/execute",
+      "get /api/executions",
+      "get /api/executions/{executionId}",
+      "post /api/executions/{executionId}/kill",
+      "get /api/executions/{executionId}/artifacts",
+      "get /api/executions/{executionId}/artifacts.zip",
+      "post /api/executions",
+      "get /api/executions/{executionId}/events",
       "get /api/executions/{executionId}/artifacts/{name}",
       "get /api/sandbox/metrics",
       "get /api/sandbox/metrics/{userId}",
@@ -30,6 +57,13 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/audit/verify",
       "get /api/sandbox/limits",
       "put /api/sandbox/limits",
+      "get /api/webhooks/secret",
+      "post /api/webhooks/secret/rotate",
+      "get /api/sandbox/webhooks/{userId}",
+      "put /api/sandbox/webhooks/{userId}",
+      "delete /api/sandbox/webhooks/{userId}",
+      "get /api/sandbox/webhook-messages",
+      "post /api/sandbox/webhook-messages/{messageId}/resend",
       "get /health",
       "get /ready"
     ])
@@ -41,6 +75,25 @@ describe("the OpenAPI document", () => {
     for (const status of answers.filter((status) => status !== 500)) {
       assert.include(schemaOf("/api/execute", "post", status), "#/components/schemas/ExecutionResult")
     }
+  })
+
+  it("says that executions can be read as events, while they run and by their id", () => {
+    const events = "/api/executions/{executionId}/events"
+    assert.sameMembers(Object.keys(paths["/api/execute"]?.post?.responses[200]?.content ?? {}), [
+      "application/json",
+      "text/event-stream"
+    ])
+    assert.sameMembers(statuses(events, "get"), [200, 204, 400, 401, 403, 404, 429, 500, 503])
+    assert.hasAllKeys(paths[events]?.get?.responses[200]?.content, ["text/event-stream"])
+    assert.includeMembers(
+      (paths[events]?.get?.parameters ?? []).map(({ name }) => name),
+      ["executionId", "last-event-id", "after"]
+    )
+    assert.sameMembers(
+      statuses("/api/executions", "post"),
+      [202, 400, 401, 403, 413, 415, 422, 429, 500, 503]
+    )
+    assert.property(paths["/api/executions"]?.post?.responses[202], "headers")
   })
 
   it("has every answer of the admin routes, errors in one shape", () => {
@@ -57,6 +110,72 @@ describe("the OpenAPI document", () => {
     assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 413, 415, 429, 500, 503])
     for (const status of [400, 401, 404, 409, 413, 415, 429, 500, 503]) {
       assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")
+    }
+  })
+
+  it("has every answer of what callers ask about their own, errors in one shape", () => {
+    const one = "/api/executions/{executionId}"
+    const read = [200, 400, 401, 403, 404, 500, 503]
+    assert.sameMembers(
+      statuses("/api/executions", "get"),
+      read.filter((status) => status !== 404)
+    )
+    for (const path of [one, `${one}/artifacts`, `${one}/artifacts.zip`]) {
+      assert.sameMembers(statuses(path, "get"), read, path)
+    }
+    const kill = [...read, 409, 413, 415, 429]
+    assert.sameMembers(statuses(`${one}/kill`, "post"), kill)
+    for (const status of kill.filter((status) => status !== 200)) {
+      assert.include(schemaOf(`${one}/kill`, "post", status), "#/components/schemas/ErrorBody")
+    }
+    assert.property(paths[`${one}/artifacts.zip`]?.get?.responses[200]?.content, "application/zip")
+    assert.isFalse(paths[`${one}/kill`]?.post?.requestBody?.required)
+  })
+
+  it("describes every field of a request, with its default and its bounds", () => {
+    const request = OpenApi.fromApi(BulkheadApi).components.schemas.ExecutionRequest as Described
+    const fields = fieldsIn(request)
+    assert.includeMembers(
+      fields.map(([name]) => name),
+      [...Object.keys(Domain.ExecutionRequest.fields), "files.path", "files.content", "files.encoding"]
+    )
+    for (const [name, { description }] of fields) assert.match(description ?? "", /^[A-Z].*\.$/s, name)
+    assert.deepStrictEqual(request.required, ["code"])
+    // What the page of the contract puts into its form, to be sent as it is.
+    assert.deepStrictEqual(request.examples, [{ code: 'print("Hello, World!")', language: "python" }])
+    const of = (field: string) => JSON.stringify(request.properties?.[field])
+    assert.include(of("language"), '"default":"python"')
+    assert.include(of("timeout"), '"exclusiveMinimum":0')
+    assert.include(of("files"), '"maxItems":64')
+    assert.include(of("env"), '"maxProperties":4096')
+    assert.include(of("args"), '"maxItems":1024')
+  })
+
+  it("describes what callers are answered, and what a list can be asked for", () => {
+    const { schemas } = OpenApi.fromApi(BulkheadApi).components
+    for (const schema of [
+      "ExecutionResult",
+      "ExecutionList",
+      "ExecutionSummary",
+      "ExecutionRecord",
+      "ArtifactList",
+      "ListedArtifact",
+      "KillReason"
+    ]) {
+      const { properties = {} } = schemas[schema] as Described
+      for (const [name, field] of Object.entries(properties)) {
+        const isDescribed = /^[A-Z].*\.$/s.test(field.description ?? "")
+        assert.isTrue(isDescribed || /Id$/.test(name), `${schema}.${name}`)
+      }
+    }
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/executions")) continue
+      for (const { description, parameters, responses } of Object.values(methods)) {
+        assert.match(description ?? "", /\.$/, path)
+        for (const { description, name, schema } of parameters)
+          assert.match(description ?? (schema as Described).description ?? "", /\.$/, `${path} ${name}`)
+        for (const { description } of Object.values(responses)) assert.isNotEmpty(description)
+      }
     }
   })
 
@@ -104,7 +223,11 @@ describe("the OpenAPI document", () => {
 
   it("says which routes take which token", () => {
     assert.deepStrictEqual(paths["/api/execute"]?.post?.security, [{ callerKey: [] }, {}])
-    assert.deepStrictEqual(paths[artifact]?.get?.security, [{ adminToken: [] }, { callerKey: [] }, {}])
+    for (const [path, methods] of Object.entries(paths)) {
+      if (!path.startsWith("/api/executions")) continue
+      for (const { security } of Object.values(methods))
+        assert.deepStrictEqual(security, [{ adminToken: [] }, { callerKey: [] }, {}], path)
+    }
     assert.deepStrictEqual(paths["/health"]?.get?.security, [])
     for (const [path, methods] of Object.entries(paths)) {
       if (!path.startsWith("/api/sandbox/")) continue

@@ -5,7 +5,10 @@ import { UserId } from "./UserId.js"
 export const EventLevel = Schema.Literal("info", "warn", "error")
 export type EventLevel = typeof EventLevel.Type
 
-/** The stages of an execution. The last five are terminal: an execution has exactly one of them. */
+/**
+ * The stages of an execution, and that a message of it could not be delivered. The last five are terminal: an execution
+ * has exactly one of them.
+ */
 export const EventName = Schema.Literal(
   "execution_queued",
   "execution_started",
@@ -15,6 +18,7 @@ export const EventName = Schema.Literal(
   "sandbox_destroyed",
   "sandbox_leaked",
   "execution_retry",
+  "webhook_failed",
   "execution_completed",
   "execution_failed",
   "execution_timeout",

@@ -1,14 +1,17 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
-import { flawOfPath } from "./FileName.js"
+import { flawOfPath, mostPathBytes } from "./FileName.js"
 import { UserId } from "./UserId.js"
+import { Webhook } from "./Webhook.js"
 
 const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 /** Half of a character of UTF-16 has no bytes in UTF-8. */
 const Text = Schema.String.pipe(
   Schema.filter((text) => text.isWellFormed(), {
-    message: () => "expected Unicode text, but it has half of a surrogate pair"
+    message: () => "expected Unicode text, but it has half of a surrogate pair",
+    // Without one, what describes a text that is filtered is lost.
+    jsonSchema: {}
   })
 )
 
@@ -17,25 +20,37 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(sche
 
 const RelativePath = Schema.String.pipe(
   Schema.filter((path) => flawOfPath(path) === undefined, {
-    message: ({ actual }) => `expected a relative path of plain names: ${flawOfPath(String(actual))}`
+    message: ({ actual }) => `expected a relative path of plain names: ${flawOfPath(String(actual))}`,
+    jsonSchema: { minLength: 1, maxLength: mostPathBytes }
   })
 )
 
 const base64 = /^[A-Za-z0-9+/\r\n]*(?:=[\r\n]*){0,2}$/
 
-/** Counts the letters without making a text of them, which may be broken into very many lines. */
-const isBase64 = (text: string) => {
+/** Whether a text is base64, in one line or in several: they are not joined, since there may be very many. */
+export const isBase64 = (text: string) => {
   if (!base64.test(text)) return false
   let letters = 0
   for (const character of text) if (character > "\r") letters++
   return letters % 4 === 0
 }
 
+/** How bytes are written down in JSON. */
+const Encoding = Schema.optionalWith(Schema.Literal("utf8", "base64"), {
+  nullable: true,
+  default: () => "utf8" as const
+})
+
 /** A file to put in the working directory before the program starts. */
 export const InputFile = Schema.Struct({
-  path: RelativePath,
-  content: Text,
-  encoding: Schema.optionalWith(Schema.Literal("utf8", "base64"), { nullable: true, default: () => "utf8" })
+  path: RelativePath.annotations({
+    description: `Relative to the program's home, of plain names; ${mostPathBytes} bytes at most.`
+  }),
+  content: Text.annotations({ description: "The file's bytes, written down as `encoding` says." }),
+  encoding: Encoding.annotations({
+    description: "How `content` is written down: as text, or as base64 for any bytes; utf8 unless told.",
+    default: "utf8"
+  })
 }).pipe(
   Schema.filter(({ content, encoding }) =>
     encoding === "utf8" || isBase64(content) ? undefined : { path: ["content"], message: "expected base64" }
@@ -71,7 +86,23 @@ const EnvironmentVariables = Schema.Record({
   .annotations({ description: "an object of strings" })
   .pipe(
     Schema.filter((variables) => charactersOf(variables) <= environmentCharacters, {
-      message: () => `expected at most ${environmentCharacters} characters in all`
+      message: () => `expected at most ${environmentCharacters} characters in all`,
+      jsonSchema: { maxProperties: mostVariables }
+    })
+  )
+
+/** Together they travel in one of Linux's 128 KiB strings, each character in up to four bytes. */
+const argumentCharacters = 16_384
+const mostArguments = 1024
+
+const Arguments = Schema.Array(
+  Text.pipe(Schema.filter((value) => !value.includes("\0"), { message: () => "expected text without NUL" }))
+)
+  .annotations({ description: "an array of strings" })
+  .pipe(
+    Schema.maxItems(mostArguments, { message: () => `expected at most ${mostArguments} arguments` }),
+    Schema.filter((values) => values.reduce((sum, { length }) => sum + length, 0) <= argumentCharacters, {
+      message: () => `expected at most ${argumentCharacters} characters in all`
     })
   )
 
@@ -80,11 +111,13 @@ const excess = (field: string, most: number, things: string, found: number): Fau
   message: `${field}: expected at most ${most} ${things}, got ${found}`
 })
 
-/** What a request has more of than any may have. Looks at no file and no variable, however many there are. */
+/** What a request has more of than any may have. Looks at no file, argument or variable, however many there are. */
 export const excessIn = (request: unknown): Fault | undefined => {
   if (!Predicate.isReadonlyRecord(request)) return undefined
   const files = Array.isArray(request.files) ? request.files.length : 0
   if (files > mostFiles) return excess("files", mostFiles, "files", files)
+  const values = Array.isArray(request.args) ? request.args.length : 0
+  if (values > mostArguments) return excess("args", mostArguments, "arguments", values)
   const variables = Predicate.isReadonlyRecord(request.env) ? Object.keys(request.env).length : 0
   return variables > mostVariables ? excess("env", mostVariables, "variables", variables) : undefined
 }
@@ -92,37 +125,86 @@ export const excessIn = (request: unknown): Fault | undefined => {
 /** Where a program leaves its artifacts unless its request says otherwise; relative to its home. */
 export const defaultOutputDir = "output"
 
-/** What a caller asks to have run. */
+/** What a caller asks to have run. Its descriptions are those of the HTTP contract and of agents' tools. */
 export const ExecutionRequest = Schema.Struct({
-  code: Text.pipe(Schema.minLength(1, { message: () => "expected a program, got an empty string" })),
-  /** One of the languages the sandbox's toolchain has; python unless told. */
-  language: Schema.optionalWith(Schema.String, { nullable: true, default: () => "python" }),
-  /** Seconds of wall time; the limits' default unless told, at most the limits' maximum. */
+  code: Text.pipe(
+    Schema.minLength(1, {
+      message: () => "expected a program, got an empty string",
+      description: "The program to run, in UTF-8; 1 MiB at most unless the server's limits say otherwise.",
+      examples: ["print(6 * 7)"]
+    })
+  ),
+  language: Schema.optionalWith(Schema.String, { nullable: true, default: () => "python" }).annotations({
+    description:
+      "What the program is written in: python, javascript, typescript or bash, if the sandbox has it; python unless told.",
+    default: "python",
+    examples: ["python", "bash"]
+  }),
   timeout: optional(
     Schema.Number.pipe(
       Schema.filter((seconds) => Number.isFinite(seconds) && seconds > 0, {
-        message: () => "expected a positive number of seconds"
+        message: () => "expected a positive number of seconds",
+        jsonSchema: { exclusiveMinimum: 0 }
       })
     )
-  ),
-  /** Whether code that may already have run may be run again after the infrastructure failed. */
-  retryOnFailure: Schema.optionalWith(Schema.Boolean, { nullable: true, default: () => false }),
-  userId: optional(UserId),
-  files: Schema.optionalWith(InputFiles, { nullable: true, default: () => [] }),
-  env: Schema.optionalWith(EnvironmentVariables, { nullable: true, default: () => ({}) }),
-  /** Where the program leaves its artifacts, in its home: `$SANDBOX_OUTPUT_DIR`; `output` unless told. */
-  outputDir: optional(RelativePath),
-  /**
-   * Names this request among the user's: the same key gives the same result and never a second run. An execution with a
-   * key goes on when its caller goes away, who can then ask for its result with the same key.
-   */
+  ).annotations({
+    description:
+      "Seconds of wall time after which the program is ended; the server's default unless told (300), and no more than its maximum (900).",
+    examples: [60]
+  }),
+  retryOnFailure: Schema.optionalWith(Schema.Boolean, { nullable: true, default: () => false }).annotations({
+    description:
+      "Whether a program that may already have run may be run again after the sandbox failed; false unless told.",
+    default: false
+  }),
+  userId: optional(UserId).annotations({
+    description: "Whose execution it is; anonymous unless told. Where callers have keys, the key says it.",
+    examples: [UserId.make("user_456")]
+  }),
+  files: Schema.optionalWith(InputFiles, { nullable: true, default: () => [] }).annotations({
+    description: `Files to put into the working directory before the program starts, by relative paths; ${mostFiles} at most.`,
+    default: [],
+    examples: [[{ path: "data/in.csv", content: "a,b\n1,2\n", encoding: "utf8" }]]
+  }),
+  env: Schema.optionalWith(EnvironmentVariables, { nullable: true, default: () => ({}) }).annotations({
+    description: `The program's environment variables; ${mostVariables} and ${environmentCharacters} characters at most.`,
+    default: {},
+    examples: [{ GREETING: "hello" }]
+  }),
+  args: Schema.optionalWith(Arguments, { nullable: true, default: () => [] }).annotations({
+    description: `The program's arguments, like sys.argv[1:]; ${mostArguments} and ${argumentCharacters} characters at most, none with NUL.`,
+    default: [],
+    examples: [["--verbose", "in.csv"]]
+  }),
+  stdin: optional(Text).annotations({
+    description:
+      "What the program reads from its standard input. Without it, the input is at its end at once. A program need not read it.",
+    examples: ["1 2 3\n"]
+  }),
+  stdinEncoding: Encoding.annotations({
+    description: "How `stdin` is written down: as text, or as base64 for any bytes; utf8 unless told.",
+    default: "utf8"
+  }),
+  outputDir: optional(RelativePath).annotations({
+    description:
+      "The directory, relative to the program's home, in which it leaves its artifacts: $SANDBOX_OUTPUT_DIR; output unless told.",
+    examples: ["results"]
+  }),
   idempotencyKey: optional(
     Schema.String.pipe(
       Schema.pattern(/^[\x21-\x7e]{1,255}$/, {
         message: () => "expected 1 to 255 printable ASCII characters without spaces"
       })
     )
-  )
+  ).annotations({
+    description:
+      "Names this request among the user's, in 1 to 255 printable ASCII characters without spaces: the same key gives the same result for a day, and never a second run. An execution with a key goes on when its caller goes away.",
+    examples: ["order-17"]
+  }),
+  webhook: optional(Webhook).annotations({
+    description:
+      "Who is told when the execution ends, or of other events: a URL, or `{url, events}`; nobody unless told."
+  })
 })
 export type ExecutionRequest = typeof ExecutionRequest.Type
 /** A request as it is written, defaults left out. */

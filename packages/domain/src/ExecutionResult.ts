@@ -4,24 +4,28 @@ import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
 import { Verdict } from "./Verdict.js"
 
+const number = (description: string) => Schema.Number.annotations({ description })
+
 /** Times in milliseconds, memory in MB. What could not be measured is absent. */
 export const ExecutionMetrics = Schema.Struct({
-  /** From the program's start to its end. Absent: it never started. */
-  executionTimeMs: Schema.optional(Schema.Number),
-  queueTimeMs: Schema.optional(Schema.Number),
-  startupTimeMs: Schema.optional(Schema.Number),
-  cpuTimeMs: Schema.optional(Schema.Number),
-  peakMemoryMB: Schema.optional(Schema.Number),
-  retries: Schema.Number
+  executionTimeMs: Schema.optional(
+    number("Milliseconds from the program's start to its end. Absent: it never started.")
+  ),
+  queueTimeMs: Schema.optional(number("Milliseconds that it waited for its turn.")),
+  startupTimeMs: Schema.optional(number("Milliseconds until its sandbox was ready.")),
+  cpuTimeMs: Schema.optional(number("Milliseconds of CPU time, of all its processes.")),
+  peakMemoryMB: Schema.optional(number("MB of memory that it had at most.")),
+  retries: number("How often it was tried again after the infrastructure had failed.")
 })
 export type ExecutionMetrics = typeof ExecutionMetrics.Type
 
 export const OutputSummary = Schema.Struct({
-  /** Bytes the program wrote, kept or not. */
-  stdoutBytes: Schema.Number,
-  stderrBytes: Schema.Number,
-  /** Whether something of a stream is, or may be, missing here: its middle was left out, or its end did not come. */
-  truncated: Schema.Boolean
+  stdoutBytes: number("Bytes that the program wrote to its standard output, kept or not."),
+  stderrBytes: number("Bytes that the program wrote to its standard error, kept or not."),
+  truncated: Schema.Boolean.annotations({
+    description:
+      "Whether something of a stream is, or may be, missing in the result: its middle was left out, or its end did not come."
+  })
 })
 export type OutputSummary = typeof OutputSummary.Type
 
@@ -58,22 +62,37 @@ export type Receipt = typeof Receipt.Type
 
 export const ExecutionResult = Schema.Struct({
   executionId: ExecutionId,
-  success: Schema.Boolean,
+  success: Schema.Boolean.annotations({ description: "Whether the program ended well: verdict Completed." }),
   verdict: Verdict,
-  stdout: Schema.String,
-  stderr: Schema.String,
-  /** Absent: the program did not exit by itself. */
-  exitCode: Schema.optional(Schema.Number),
-  /** The signal that ended the program, like `SIGSEGV`. */
-  signal: Schema.optional(Schema.String),
-  metrics: ExecutionMetrics,
-  output: OutputSummary,
-  artifacts: Schema.Array(Artifact),
-  rejectedArtifacts: Schema.Array(RejectedArtifact),
-  /** Absent: no sandbox was ever asked for. */
-  receipt: Schema.optional(Receipt),
-  /** Present exactly when `success` is false. */
-  error: Schema.optional(ExecutionError)
+  stdout: Schema.String.annotations({
+    description: "What the program wrote before it ended; of a long stream the beginning and the end.",
+    examples: ["Hello, World!\n"]
+  }),
+  stderr: Schema.String.annotations({ description: "Its standard error, in the same way.", examples: [""] }),
+  exitCode: Schema.optional(number("Its exit code, 0 to 255. Absent: the program did not exit by itself.")),
+  signal: Schema.optional(
+    Schema.String.annotations({
+      description: "The signal that ended the program. Absent: none did.",
+      examples: ["SIGSEGV"]
+    })
+  ),
+  metrics: ExecutionMetrics.annotations({
+    description: "Times and memory. What could not be measured is absent."
+  }),
+  output: OutputSummary.annotations({ description: "How much the program wrote." }),
+  artifacts: Schema.Array(Artifact).annotations({ description: "Files that it left, and that are kept." }),
+  rejectedArtifacts: Schema.Array(RejectedArtifact).annotations({
+    description: "What is in its output directory and is not kept."
+  }),
+  receipt: Schema.optional(
+    Receipt.annotations({
+      description:
+        "What was done to end it, and what is known to be left of it. Absent: no sandbox was ever asked for."
+    })
+  ),
+  error: Schema.optional(
+    ExecutionError.annotations({ description: "Present exactly when `success` is false." })
+  )
 })
 export type ExecutionResult = typeof ExecutionResult.Type
 

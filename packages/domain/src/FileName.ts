@@ -1,7 +1,7 @@
 /** Most bytes of one name, as Linux's file systems have it. */
 const mostNameBytes = 255
 /** Most bytes of a path of names. */
-const mostPathBytes = 1024
+export const mostPathBytes = 1024
 
 const unprintable = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u
 /** What turns the direction of text around makes a name look like another. */

@@ -46,6 +46,8 @@ export const LimitsSchema = Schema.Struct({
   maxOutputBytes: whole("bytes"),
   /** Bytes of output, both streams together, that end the execution. */
   hardOutputBytes: whole("bytes"),
+  /** Streams of updates that may be read at once of one user's executions. */
+  maxStreamsPerUser: whole("streams"),
   maxArtifactSizeMB: whole("MB"),
   maxArtifactsPerExecution: whole("files", 0),
   maxRetries: whole("retries", 0),
@@ -94,6 +96,7 @@ export const defaultLimits: LimitValues = {
   maxCodeBytes: 1_048_576,
   maxOutputBytes: 1_048_576,
   hardOutputBytes: 67_108_864,
+  maxStreamsPerUser: 100,
   maxArtifactSizeMB: 100,
   maxArtifactsPerExecution: 20,
   userBudgetUsd: 0,

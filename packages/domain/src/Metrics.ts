@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { WebhookMetrics } from "./Webhook.js"
 
 /**
  * Whether sandboxes are asked for: `open` while a provider that is down is left alone, `half-open` when the next one is
@@ -45,6 +46,10 @@ export const SystemMetrics = Schema.Struct({
   utilizationPercent: Schema.Number,
   /** Bytes of all artifacts that are kept, or about to be. */
   artifactBytes: Schema.Number,
+  /** Streams of updates that are being read. */
+  openStreams: Schema.Number,
+  /** Messages to webhooks. Absent: none are sent, or they cannot be counted at present. */
+  webhooks: Schema.optional(WebhookMetrics),
   ...ProviderMetrics.fields
 })
 export type SystemMetrics = typeof SystemMetrics.Type
@@ -55,6 +60,8 @@ export const UserMetrics = Schema.Struct({
   /** Active executions as a whole percentage of the per-user limit. */
   utilizationPercent: Schema.Number,
   /** Bytes of the user's artifacts that are kept, or about to be. */
-  artifactBytes: Schema.Number
+  artifactBytes: Schema.Number,
+  /** Streams of the user's executions that are being read. */
+  openStreams: Schema.Number
 })
 export type UserMetrics = typeof UserMetrics.Type

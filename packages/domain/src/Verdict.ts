@@ -14,5 +14,5 @@ export const Verdict = Schema.Literal(
   "Killed",
   "Rejected",
   "InternalError"
-)
+).annotations({ description: "How it ended. Absent of an execution that has not." })
 export type Verdict = typeof Verdict.Type

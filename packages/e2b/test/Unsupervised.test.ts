@@ -51,6 +51,23 @@ layer(withoutSupervisor, { timeout: "30 seconds", excludeTestServices: true })(
       })
     )
 
+    it.effect("a program gets its input and its arguments, and the shell makes nothing of them", () =>
+      Effect.gen(function* () {
+        const { execute } = yield* SandboxService
+        const args = ["a b", "", "'; echo broken; '", '"$HOME" `id` %41', "one\ntwo\\n", "-é*"]
+        const { stderr, stdout } = yield* execute({
+          code: `printf '%s|' "$@"; base64; ls -A`,
+          language: "bash",
+          args,
+          stdin: Buffer.from([0, 255, 10, 13]).toString("base64"),
+          stdinEncoding: "base64"
+        })
+        const input = Buffer.from([0, 255, 10, 13]).toString("base64")
+        assert.strictEqual(stdout, `${args.join("|")}|${input}\nmain.sh\n`, stderr)
+        assert.strictEqual((yield* run("cat; echo $#")).stdout, "0\n")
+      })
+    )
+
     it.effect("the shell's own limits hold", () =>
       Effect.gen(function* () {
         const { stdout } = yield* run("ulimit -c; ulimit -t; ulimit -f; ulimit -u")

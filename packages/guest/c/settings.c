@@ -76,15 +76,26 @@ char **variables_parse(char *text) {
     return all;
 }
 
-static bool split_command(char *text, char *words[MOST_WORDS]) {
-    size_t count = 0;
-    for (char *word; (word = strsep(&text, " ")) != NULL;) {
-        if (*word == '\0') continue;
-        if (count == MOST_WORDS - 1) return false;
-        words[count++] = word;
+/* The words between blanks, and the arguments, each ended by a newline. NULL without words, or without memory. */
+static char **command_of(char *words, char *arguments) {
+    size_t count = 2, next = 0;
+    for (const char *at = words; *at != '\0'; at++) count += *at == ' ';
+    for (const char *at = arguments; *at != '\0'; at++) count += *at == '\n';
+    char **all = calloc(count, sizeof *all);
+    if (all == NULL) return NULL;
+    for (char *word; (word = strsep(&words, " ")) != NULL;) {
+        if (*word != '\0') all[next++] = word;
     }
-    words[count] = NULL;
-    return count > 0;
+    if (next == 0) {
+        free(all);
+        return NULL;
+    }
+    for (char *end; (end = strchr(arguments, '\n')) != NULL; arguments = end + 1) {
+        *end = '\0';
+        decode(arguments);
+        all[next++] = arguments;
+    }
+    return all;
 }
 
 /* A copy of a variable's value, or NULL. */
@@ -100,12 +111,14 @@ static char *value_of(char **environment, const char *name) {
 
 const char *settings_take(char **environment, struct settings *settings) {
     char *limits = value_of(environment, "LIMITS"), *command = value_of(environment, "COMMAND");
-    char *given = value_of(environment, "ENV");
+    char *given = value_of(environment, "ENV"), *arguments = value_of(environment, "ARGS");
     *settings = (struct settings){
         .nonce = value_of(environment, "NONCE"), .file = value_of(environment, "FILE"),
         .code = value_of(environment, "CODE"), .check = value_of(environment, "CHECK"),
-        .output = value_of(environment, "OUTPUT")
+        .output = value_of(environment, "OUTPUT"), .input = value_of(environment, "INPUT")
     };
+    if (arguments == NULL) arguments = strdup("");
+    if (command != NULL && arguments != NULL) settings->command = command_of(command, arguments);
     if (given == NULL) given = strdup("");
     if (given != NULL) settings->given = variables_parse(given);
     settings->inherited = inherit(environment);
@@ -114,7 +127,7 @@ const char *settings_take(char **environment, struct settings *settings) {
     else if (settings->file == NULL) wrong = "FILE";
     else if (settings->output == NULL) wrong = "OUTPUT";
     else if (limits == NULL || !limits_parse(limits, &settings->limits)) wrong = "LIMITS";
-    else if (command == NULL || !split_command(command, settings->command)) wrong = "COMMAND";
+    else if (settings->command == NULL) wrong = "COMMAND";
     else if (settings->given == NULL || settings->inherited == NULL) wrong = "ENV";
     free(limits);
     for (char **each = environment; *each != NULL; each++) {

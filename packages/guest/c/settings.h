@@ -7,8 +7,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { MOST_WORDS = 32 };
-
 struct limits {
     /* Milliseconds. */
     int64_t timeout, grace, cpu;
@@ -26,8 +24,8 @@ struct settings {
     /* Begins each line of ours. The program must not know it. */
     char *nonce;
     struct limits limits;
-    /* Ended by NULL. */
-    char *command[MOST_WORDS];
+    /* The words that run the program, and its arguments; ended by NULL. */
+    char **command;
     /*
      * The program's file, its text if that is not there yet, and a shell line that fails exactly when its language
      * cannot read it.
@@ -35,6 +33,8 @@ struct settings {
     char *file, *code, *check;
     /* Where the program puts its artifacts, below its home. */
     char *output;
+    /* The file below its home that is its standard input, or NULL where it has none. */
+    char *input;
     /*
      * "name=value", both ended by NULL: the environment without our own variables, and what the program is given
      * beside it.

@@ -452,7 +452,17 @@ static void set_environment(void) {
     setenv("SANDBOX_OUTPUT_DIR", output, 1);
 }
 
-static _Noreturn void become_program(int out, int err) {
+/*
+ * What the program reads: nothing, or a file. A file waits for no one, so a program that never reads it holds up
+ * nobody.
+ */
+static int open_input(char path[4096]) {
+    if (settings.input == NULL) return open("/dev/null", O_RDONLY);
+    snprintf(path, 4096, "%s/%s", account.home, settings.input);
+    return open(path, O_RDONLY | O_NOFOLLOW);
+}
+
+static _Noreturn void become_program(int in, const char *input, int out, int err) {
     restore_signals();
     if (!group_join(&evidence.group)) {
         dprintf(STDERR_FILENO, "cannot enter the cgroup of programs\n");
@@ -463,13 +473,14 @@ static _Noreturn void become_program(int out, int err) {
     write_file("/proc/self/oom_score_adj", "500");
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     setsid();
-    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
+    if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(1);
     close_from(3);
     limit_program();
     become_sandbox_user();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     set_environment();
+    /* From here on it is the program's alone. Root may not take it out of the user's home everywhere. */
+    if (*input != '\0') unlink(input);
     if (chdir(account.home) != 0) dprintf(STDERR_FILENO, "cannot enter %s: %s\n", account.home, strerror(errno));
     if (settings.code != NULL && !write_file(settings.file, settings.code)) {
         dprintf(STDERR_FILENO, "cannot write %s: %s\n", settings.file, strerror(errno));
@@ -554,7 +565,9 @@ static void say_first(void) {
 }
 
 static void start_program(void) {
-    int out[2], err[2];
+    char input[4096] = "";
+    int out[2], err[2], in = open_input(input);
+    if (in < 0) die("the program's input", "");
     if (!make_program_pipes(out, err)) die("pipes", "");
     if (!make_stream(&streams[OUT], out[0], STDOUT_FILENO) || !make_stream(&streams[ERR], err[0], STDERR_FILENO)) {
         die("memory", "");
@@ -563,9 +576,9 @@ static void start_program(void) {
     /* Before it begins, since whoever holds us up may not hold it up. */
     started = now_ms();
     program = fork();
-    if (program == 0) become_program(out[1], err[1]);
+    if (program == 0) become_program(in, input, out[1], err[1]);
     if (program < 0) die("fork", "");
-    close(out[1]), close(err[1]);
+    close(in), close(out[1]), close(err[1]);
 }
 
 static void watch_program(void) {

@@ -1,91 +1,13 @@
-import {
-  type AdminApi,
-  BadRequest,
-  type BulkheadApi,
-  Conflict,
-  ContentTooLarge,
-  KillReason,
-  NotFound,
-  TooManyRequests,
-  UnsupportedContent
-} from "@bulkhead/api"
-import {
-  type ExecutionEnded,
-  type ExecutionEvent,
-  ExecutionId,
-  ExecutionNotFound,
-  executionError,
-  faultOf,
-  type LimitChanges,
-  type Page,
-  type Refusal,
-  refusalError,
-  shownName
-} from "@bulkhead/domain"
-import { SandboxService, type StoreFailure } from "@bulkhead/sandbox"
-import { HttpApiBuilder, HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Schema } from "effect"
-import * as RequestBody from "./body/RequestBody.js"
+import type { AdminApi, BulkheadApi } from "@bulkhead/api"
+import type { ExecutionEvent, LimitChanges, Page } from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { HttpApiBuilder, HttpApp, HttpServerResponse } from "@effect/platform"
+import { Effect } from "effect"
+import * as SmallBody from "./body/SmallBody.js"
+import * as KillRequest from "./executions/KillRequest.js"
+import * as Known from "./executions/Known.js"
 import * as Handlers from "./Handlers.js"
-import * as Refusals from "./Refusals.js"
-
-const known = (executionId: string) =>
-  Schema.is(ExecutionId)(executionId)
-    ? Effect.succeed(executionId)
-    : new ExecutionNotFound({ executionId: executionId.slice(0, 69) })
-
-const notFound = ({ message }: ExecutionNotFound) =>
-  new NotFound({ error: executionError("NOT_FOUND", message) })
-
-const conflict = ({ message }: ExecutionEnded) => new Conflict({ error: executionError("CONFLICT", message) })
-
-const badRequest = ({ message }: { readonly message: string }) =>
-  new BadRequest({ error: executionError("INVALID_REQUEST", message) })
-
-const unreadable = (failure: StoreFailure) =>
-  Refusals.unreadable("The record of executions", failure.reason)(failure)
-
-/** Bytes; more than any body of these routes needs. */
-const largestBody = 64 * 1024
-
-const refused = (
-  refusal: Refusal
-): Effect.Effect<never, BadRequest | ContentTooLarge | TooManyRequests | UnsupportedContent> => {
-  const error = refusalError(refusal)
-  switch (refusal._tag) {
-    case "RequestTooLarge":
-      return new ContentTooLarge({ error })
-    case "UnsupportedMediaType":
-      return new UnsupportedContent({ error })
-    case "SystemAtCapacity":
-      return Effect.zipRight(Refusals.retryAfter(refusal.retryAfter), new TooManyRequests({ error }))
-    default:
-      return new BadRequest({ error })
-  }
-}
-
-const jsonOf = (request: HttpServerRequest.HttpServerRequest, receive: RequestBody.ReadOptions["receive"]) =>
-  Effect.catchAll(RequestBody.json(request, { largest: largestBody, receive }), refused)
-
-const decodeReason = Schema.decodeUnknown(KillReason, { onExcessProperty: "error" })
-
-/** A request without a body gives no reason. */
-const killReason = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest,
-  receive: RequestBody.ReadOptions["receive"]
-) {
-  if (request.headers["content-type"] === undefined) return "admin_request"
-  const body = yield* jsonOf(request, receive)
-  const { reason } = yield* Effect.mapError(decodeReason(body), (error) => badRequest(faultOf(error, "body")))
-  return reason ?? "admin_request"
-})
-
-/** For routes without parameters. */
-const noQuery = Effect.gen(function* () {
-  const [first] = Object.keys(yield* HttpServerRequest.ParsedSearchParams)
-  if (first === undefined) return
-  return yield* badRequest({ message: `${shownName(first)}: is unexpected, expected no parameters` })
-})
+import * as Query from "./Query.js"
 
 const addNextCursor = (cursor: string) =>
   HttpApp.appendPreResponseHandler((_request, response) =>
@@ -96,59 +18,61 @@ const addNextCursor = (cursor: string) =>
 const asPage = ({ items, nextCursor }: Page<ExecutionEvent>) =>
   Effect.as(nextCursor === undefined ? Effect.void : addNextCursor(nextCursor), items)
 
-const after = <A>({ nextCursor }: Page<A>) => (nextCursor === undefined ? {} : { nextCursor })
-
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "admin", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
       return handlers
-        .handle("metrics", () => Effect.zipRight(noQuery, service.getSystemMetrics))
-        .handle("userMetrics", ({ path }) => Effect.zipRight(noQuery, service.getUserMetrics(path.userId)))
+        .handle("metrics", () => Effect.zipRight(Query.none, service.getSystemMetrics))
+        .handle("userMetrics", ({ path }) => Effect.zipRight(Query.none, service.getUserMetrics(path.userId)))
         .handle("logs", ({ path, urlParams: query }) =>
-          Effect.flatMap(known(path.executionId), (id) =>
+          Effect.flatMap(Known.id(path.executionId), (id) =>
             query.limit === undefined && query.cursor === undefined
               ? service.getLogs(id, query)
               : Effect.flatMap(service.getEvents(id, query), asPage)
-          ).pipe(Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable }))
+          ).pipe(Effect.catchTags({ ExecutionNotFound: Known.notFound, StoreFailure: Known.unreadable }))
         )
         .handleRaw("kill", ({ path, request }) =>
-          Effect.all([known(path.executionId), killReason(request, service.receive), noQuery]).pipe(
-            Effect.flatMap(([id, reason]) => service.killExecution(id, reason)),
+          Effect.all([
+            Known.id(path.executionId),
+            KillRequest.reason(request, service.receive),
+            Query.none
+          ]).pipe(
+            Effect.flatMap(([id, reason = KillRequest.ofOperator]) => service.killExecution(id, reason)),
             Effect.as({ success: true as const }),
             Effect.catchTags({
-              ExecutionNotFound: notFound,
-              ExecutionEnded: conflict,
-              StoreFailure: unreadable
+              ExecutionNotFound: Known.notFound,
+              ExecutionEnded: Known.ended,
+              StoreFailure: Known.unreadable
             })
           )
         )
-        .handle("limits", () => Effect.zipRight(noQuery, service.limits))
+        .handle("limits", () => Effect.zipRight(Query.none, service.limits))
         .handleRaw("changeLimits", ({ request }) =>
-          Effect.flatMap(Effect.zipRight(noQuery, jsonOf(request, service.receive)), (changes) =>
+          Effect.flatMap(Effect.zipRight(Query.none, SmallBody.json(request, service.receive)), (changes) =>
             // The service validates them.
-            Effect.mapError(service.changeLimits(changes as LimitChanges), badRequest)
+            Effect.mapError(service.changeLimits(changes as LimitChanges), SmallBody.malformed)
           )
         )
         .handle("execution", ({ path }) =>
-          Effect.flatMap(Effect.zipRight(noQuery, known(path.executionId)), service.getExecution).pipe(
-            Effect.catchTags({ ExecutionNotFound: notFound, StoreFailure: unreadable })
+          Effect.flatMap(Effect.zipRight(Query.none, Known.id(path.executionId)), service.getExecution).pipe(
+            Effect.catchTags({ ExecutionNotFound: Known.notFound, StoreFailure: Known.unreadable })
           )
         )
         .handle("executions", ({ urlParams }) =>
           service.listExecutions(urlParams).pipe(
-            Effect.map((page) => ({ executions: page.items, ...after(page) })),
-            Effect.catchTag("StoreFailure", unreadable)
+            Effect.map((page) => ({ executions: page.items, ...Query.after(page) })),
+            Effect.catchTag("StoreFailure", Known.unreadable)
           )
         )
         .handle("usage", ({ urlParams }) =>
           service.getUsage(urlParams).pipe(
-            Effect.map((page) => ({ usage: page.items, ...after(page) })),
-            Effect.catchTag("StoreFailure", unreadable)
+            Effect.map((page) => ({ usage: page.items, ...Query.after(page) })),
+            Effect.catchTag("StoreFailure", Known.unreadable)
           )
         )
         .handle("verifyAudit", () =>
-          Effect.zipRight(noQuery, Effect.catchTag(service.verifyAudit, "StoreFailure", unreadable))
+          Effect.zipRight(Query.none, Effect.catchTag(service.verifyAudit, "StoreFailure", Known.unreadable))
         )
     })
   )

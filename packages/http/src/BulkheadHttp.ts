@@ -8,27 +8,34 @@ import {
   ReaderAuthentication
 } from "@bulkhead/api"
 import { ArtifactStore } from "@bulkhead/artifacts"
-import { SandboxService } from "@bulkhead/sandbox"
+import { SandboxService, Webhooks } from "@bulkhead/sandbox"
 import { type HttpApi, HttpLayerRouter } from "@effect/platform"
 import { Context, Effect, Layer } from "effect"
 import * as AdminHandlers from "./AdminHandlers.js"
 import * as ArtifactHandlers from "./artifacts/ArtifactHandlers.js"
 import * as Docs from "./Docs.js"
 import * as ExecuteHandlers from "./ExecuteHandlers.js"
+import * as ExecutionsHandlers from "./executions/ExecutionsHandlers.js"
 import * as HealthHandlers from "./HealthHandlers.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
 import * as Routes from "./Routes.js"
+import * as StreamHandlers from "./streams/StreamHandlers.js"
+import * as WebhookHandlers from "./WebhookHandlers.js"
 
 export type { MountOptions } from "./Prefix.js"
 
 type Admin = SandboxService | AdminAuthentication
 type Execute = SandboxService | ArtifactStore | CallerAuthentication | ReaderAuthentication
 
-const executePaths = ["/api/execute", "/api/executions"] as const
+const executePaths = ["/api/execute", "/api/executions", "/api/webhooks"] as const
 const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
+
+/** Also whoever sends webhooks, if anybody does. */
+const withWebhooks = <R>(services: Effect.Effect<Context.Context<R>, never, R>) =>
+  Effect.zipWith(services, Webhooks, (context, webhooks) => Context.add(context, Webhooks, webhooks))
 
 const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
   const api = BulkheadExecuteApi.prefix(prefix || "/")
@@ -36,11 +43,19 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
     prefix,
     known: Routes.of(api),
     routes: HttpLayerRouter.addHttpApi(api).pipe(
-      Layer.provide([ExecuteHandlers.layer(api), ArtifactHandlers.layer(api)])
+      Layer.provide([
+        ExecuteHandlers.layer(api),
+        StreamHandlers.layer(api),
+        ExecutionsHandlers.layer(api),
+        ArtifactHandlers.layer(api),
+        WebhookHandlers.layerSigning(api)
+      ])
     ),
-    services: Effect.map(
-      Effect.context<Execute>(),
-      Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
+    services: withWebhooks(
+      Effect.map(
+        Effect.context<Execute>(),
+        Context.pick(SandboxService, ArtifactStore, CallerAuthentication, ReaderAuthentication)
+      )
     )
   }
 }
@@ -50,8 +65,13 @@ const admin = (prefix: Prefix.Path | ""): Mount.Part<Admin> => {
   return {
     prefix,
     known: Routes.of(api),
-    routes: Layer.provide(HttpLayerRouter.addHttpApi(api), AdminHandlers.layer(api)),
-    services: Effect.map(Effect.context<Admin>(), Context.pick(SandboxService, AdminAuthentication))
+    routes: Layer.provide(HttpLayerRouter.addHttpApi(api), [
+      AdminHandlers.layer(api),
+      WebhookHandlers.layer(api)
+    ]),
+    services: withWebhooks(
+      Effect.map(Effect.context<Admin>(), Context.pick(SandboxService, AdminAuthentication))
+    )
   }
 }
 
@@ -87,14 +107,16 @@ const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
     health(prefix).routes,
     contractDocs(prefix).routes
   ),
-  services: Effect.map(
-    Effect.context<Admin | Execute>(),
-    Context.pick(
-      SandboxService,
-      ArtifactStore,
-      AdminAuthentication,
-      CallerAuthentication,
-      ReaderAuthentication
+  services: withWebhooks(
+    Effect.map(
+      Effect.context<Admin | Execute>(),
+      Context.pick(
+        SandboxService,
+        ArtifactStore,
+        AdminAuthentication,
+        CallerAuthentication,
+        ReaderAuthentication
+      )
     )
   )
 })
@@ -109,7 +131,7 @@ const mount = <R>(
 }
 
 /**
- * The half that callers use, `/api/execute` and `/api/executions`, in an `HttpLayerRouter` app. Whatever is asked for
+ * The half that callers use, `/api/execute`, `/api/executions` and `/api/webhooks`, in an `HttpLayerRouter` app. Whatever is asked for
  * beneath these paths is answered in the contract's form; everything else is left to the app.
  */
 export const layerExecute = (options: Prefix.MountOptions = {}) => mount(execute, options, executePaths)

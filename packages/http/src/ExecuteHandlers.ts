@@ -1,85 +1,39 @@
-import {
-  type BulkheadApi,
-  Caller,
-  type ExecuteApi,
-  type RefusalStatus,
-  refusalStatus,
-  resultStatus
-} from "@bulkhead/api"
-import {
-  type ExecutionRequestInput,
-  type ExecutionResult,
-  InvalidRequest,
-  type Refusal,
-  refusalError,
-  rejectedResult
-} from "@bulkhead/domain"
+import { type BulkheadApi, type ExecuteApi, resultStatus } from "@bulkhead/api"
 import { SandboxService } from "@bulkhead/sandbox"
-import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Option, Predicate } from "effect"
-import * as RequestBody from "./body/RequestBody.js"
+import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
+import { Effect } from "effect"
+import * as ExecutionBody from "./body/ExecutionBody.js"
 import * as Handlers from "./Handlers.js"
-import { freshId } from "./Refusals.js"
+import * as EventStream from "./streams/EventStream.js"
 
-/** JSON may need six bytes for one byte of code (`\u0000`); the rest is room for files. */
-const bodyBytesPerCodeByte = 12
+const result = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const { execute } = yield* SandboxService
+  const { input, options } = yield* ExecutionBody.read(request)
+  const result = yield* execute(input, options)
+  return yield* ExecutionBody.respond(resultStatus(result), result)
+})
 
-const respond = (
-  status: 200 | RefusalStatus,
-  result: ExecutionResult,
-  headers?: Readonly<Record<string, string>>
-) => Effect.orDie(HttpServerResponse.json(result, { status, ...(headers && { headers }) }))
-
-const refuse = (refusal: Refusal) =>
-  respond(
-    refusalStatus(refusal),
-    rejectedResult(refusal.executionId, refusalError(refusal)),
-    "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
-  )
-
-const anotherKey = Effect.flatMap(
-  freshId,
-  (executionId) =>
-    new InvalidRequest({
-      executionId,
-      field: "idempotencyKey",
-      message: "idempotencyKey: expected no other key than the header Idempotency-Key has"
-    })
-)
-
-/** The body, with the header's key if it has none itself. */
-const withKey = (
-  body: unknown,
-  { headers }: HttpServerRequest.HttpServerRequest
-): Effect.Effect<unknown, InvalidRequest> => {
-  const key = headers["idempotency-key"]
-  if (key === undefined || !Predicate.isReadonlyRecord(body)) return Effect.succeed(body)
-  const idempotencyKey = body.idempotencyKey ?? key
-  return idempotencyKey === key ? Effect.succeed({ ...body, idempotencyKey }) : anotherKey
-}
+/** The same as a stream of what happens; a request that is refused is answered as ever. */
+const events = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const { begin } = yield* SandboxService
+  const { input, options } = yield* ExecutionBody.read(request)
+  const { updates } = yield* begin(input, options)
+  return EventStream.respond(request, updates)
+})
 
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "execute", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
-      const turn = yield* Effect.makeSemaphore(1)
       return handlers.handleRaw("execute", ({ request }) =>
-        Effect.gen(function* () {
-          const userId = Option.getOrUndefined((yield* Caller).userId)
-          const { maxCodeBytes } = yield* service.limits
-          const largest = maxCodeBytes * bodyBytesPerCodeByte
-          const result = yield* RequestBody.json(request, {
-            largest,
-            receive: service.receive,
-            userId,
-            turn
-          }).pipe(
-            Effect.flatMap((body) => withKey(body, request)),
-            // The service validates it.
-            Effect.flatMap((body) => service.execute(body as ExecutionRequestInput, userId && { userId }))
-          )
-          return yield* respond(resultStatus(result), result)
-        }).pipe(Effect.catchAll(refuse))
+        Effect.catchAll(
+          Effect.provideService(
+            EventStream.isAskedFor(request) ? events(request) : result(request),
+            SandboxService,
+            service
+          ),
+          ExecutionBody.refuse
+        )
       )
     })
   )

@@ -66,6 +66,7 @@ describe("the admin routes", () => {
     totalUsers: 8,
     utilizationPercent: 24,
     artifactBytes: 1024,
+    openStreams: 0,
     circuit: "half-open",
     pool: { idle: 2, target: 3, hits: 40, misses: 4 },
     reapedSandboxes: 1,
@@ -95,7 +96,8 @@ describe("the admin routes", () => {
     activeExecutions: 2,
     queuedExecutions: 0,
     utilizationPercent: 40,
-    artifactBytes: 7
+    artifactBytes: 7,
+    openStreams: 0
   }
   it.effect("metrics of one user", () =>
     Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import { defaultLimits, type ExecutionId, type ExecutionResult, ExecutionId as Id } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
-import { type Context, Effect, Layer } from "effect"
+import { type Context, Effect, Layer, Stream } from "effect"
 
 type Service = Context.Tag.Service<SandboxService>
 
@@ -10,6 +10,10 @@ const unmeant = (call: string) => Effect.dieMessage(`SandboxService.${call} was 
 export const layer = (service: Partial<Service> = {}) =>
   Layer.succeed(SandboxService, {
     execute: () => unmeant("execute"),
+    stream: () => Stream.unwrap(unmeant("stream")),
+    submit: () => unmeant("submit"),
+    begin: () => unmeant("begin"),
+    updates: () => Stream.unwrap(unmeant("updates")),
     receive: () => Effect.void,
     canStartExecution: () => unmeant("canStartExecution"),
     startExecution: () => unmeant("startExecution"),

@@ -48,6 +48,7 @@ const meanings: Record<keyof LimitValues, string> = {
   maxCodeBytes: "bytes of code",
   maxOutputBytes: "bytes of each output stream that a result keeps, head and tail",
   hardOutputBytes: "bytes of output, both streams together, that end an execution",
+  maxStreamsPerUser: "streams of updates read at once, of one user's executions",
   maxArtifactSizeMB: "MB of one artifact",
   maxArtifactsPerExecution: "artifacts of one execution",
   maxRetries: "retries after a failure of the infrastructure",

@@ -10,6 +10,7 @@ import {
   type ExecutionRequestInput,
   type ExecutionResult,
   type ExecutionSummary,
+  type ExecutionUpdate,
   type LimitChanges,
   type LimitsRefused,
   type LimitValues,
@@ -18,9 +19,11 @@ import {
   type PageRequest,
   type QuotaExceeded,
   type Readiness,
+  type RecordUnavailable,
   type Refusal,
   type SystemAtCapacity,
   type SystemMetrics,
+  type UpdateId,
   type UserId,
   type UserMetrics,
   type UserUsage
@@ -29,14 +32,14 @@ import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, type S
 import { type Admissibility, Admission } from "./Admission/Admission.js"
 import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
-import { Idempotency } from "./Execution/Idempotency.js"
+import { forgotten, Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
-import { submit } from "./Execution/Submission.js"
+import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
 import { change, Limits } from "./Limits.js"
 import { LimitsInForce } from "./LimitsInForce.js"
-import { ExecutionLog } from "./Record/ExecutionLog.js"
+import { ExecutionLog, unavailable } from "./Record/ExecutionLog.js"
 import {
   type EventQuery,
   type ExecutionQuery,
@@ -50,10 +53,26 @@ import { Prices } from "./Record/Prices.js"
 import type { SandboxFailure, SandboxProvider } from "./Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
+import { ExecutionUpdates } from "./Updates/ExecutionUpdates.js"
+import * as ReadUpdates from "./Updates/ReadUpdates.js"
+import { beginning } from "./Updates/UpdatePosition.js"
+import { Webhooks } from "./Webhooks/Webhooks.js"
 
 export interface ExecuteOptions {
   /** Who asks, whatever the request says. */
   readonly userId?: UserId
+}
+
+export interface UpdatesOptions {
+  /** The id of the last update that the reader has seen. None by default: from the beginning. */
+  readonly after?: UpdateId | undefined
+}
+
+/** An execution that has been accepted: by this request, or by an earlier one with its idempotency key. */
+export interface BegunExecution {
+  readonly summary: ExecutionSummary
+  /** As of `stream`. While nobody reads it, the execution goes on. */
+  readonly updates: Stream.Stream<ExecutionUpdate, RecordUnavailable>
 }
 
 /** How long the last kills of a shutdown may take. */
@@ -69,6 +88,7 @@ const parts = [
   Admission,
   ExecutionLog,
   ExecutionStore,
+  ExecutionUpdates,
   Idempotency,
   LimitsInForce,
   LiveExecutions,
@@ -81,11 +101,12 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices]),
-  ([context, artifacts, prices]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Webhooks]),
+  ([context, artifacts, prices, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
-      Context.add(Prices, prices)
+      Context.add(Prices, prices),
+      Context.add(Webhooks, webhooks)
     )
 )
 
@@ -100,14 +121,30 @@ const make = Effect.gen(function* () {
   const toolchain = yield* Toolchain
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
+  const executionUpdates = yield* ExecutionUpdates
+  const webhooks = yield* Webhooks
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
   /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
   const upToDate = Effect.ignore(store.commit)
 
+  /** Says of what waits how many are before it. */
+  const placed = (execution: ExecutionSummary): Effect.Effect<ExecutionSummary> =>
+    execution.state === "queued"
+      ? Effect.map(
+          admission.aheadOf(execution),
+          Option.match({ onNone: () => execution, onSome: (ahead) => ({ ...execution, ahead }) })
+        )
+      : Effect.succeed(execution)
+
+  const findLive = (executionId: ExecutionId) =>
+    Effect.flatMap(live.find(executionId), (running) =>
+      running === undefined ? Effect.succeed(undefined) : placed(running)
+    )
+
   const find = Effect.fnUntraced(function* (executionId: ExecutionId) {
-    const running = yield* live.find(executionId)
+    const running = yield* findLive(executionId)
     if (running !== undefined) return running
     yield* upToDate
     const kept = yield* store.find(executionId)
@@ -142,17 +179,17 @@ const make = Effect.gen(function* () {
   })
 
   /** What waits or runs has no verdict yet. */
-  const listLive = ({ from, state, to, userId, verdict }: ExecutionQuery) =>
-    Effect.map(live.list, (executions) => ({
-      items: executions.filter(
-        (execution) =>
-          verdict === undefined &&
-          execution.state === state &&
-          (userId === undefined || execution.userId === userId) &&
-          (from === undefined || execution.startedAt >= from) &&
-          (to === undefined || execution.startedAt < to)
-      )
-    }))
+  const listLive = Effect.fnUntraced(function* ({ from, state, to, userId, verdict }: ExecutionQuery) {
+    const wanted = (yield* live.list).filter(
+      (execution) =>
+        verdict === undefined &&
+        execution.state === state &&
+        (userId === undefined || execution.userId === userId) &&
+        (from === undefined || execution.startedAt >= from) &&
+        (to === undefined || execution.startedAt < to)
+    )
+    return { items: yield* Effect.forEach(wanted, placed) }
+  })
 
   const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
     if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
@@ -160,7 +197,7 @@ const make = Effect.gen(function* () {
     const page = yield* store.list(query)
     // The store knows when an execution began and ended; what it does between is known here.
     const items = yield* Effect.forEach(page.items, (kept) =>
-      Effect.map(live.find(kept.executionId), (running) => running ?? kept)
+      Effect.map(findLive(kept.executionId), (running) => running ?? kept)
     )
     return { ...page, items }
   })
@@ -172,6 +209,31 @@ const make = Effect.gen(function* () {
     if (yield* live.kill(executionId, { reason, graceful: true })) return
     yield* find(executionId)
     return yield* new ExecutionEnded({ executionId })
+  })
+
+  const updates = (executionId: ExecutionId, { after }: UpdatesOptions = {}) =>
+    Stream.provideContext(ReadUpdates.of(executionId, after), context)
+
+  /** Who was told that an execution is there must not be told that it is not. */
+  const readingOn = (executionId: ExecutionId) =>
+    Stream.mapError(updates(executionId), () => unavailable(executionId))
+
+  const begin = Effect.fn("SandboxService.begin")(function* (
+    request: ExecutionRequestInput,
+    options?: ExecuteOptions
+  ) {
+    const begun = yield* Effect.provide(Submission.begin(request, options?.userId), context)
+    const { executionId, leave } = begun
+    const summary = yield* Effect.catchTags(find(executionId), {
+      StoreFailure: () => unavailable(executionId),
+      ExecutionNotFound: () => forgotten(executionId)
+    })
+    const read = begun.updates?.from(beginning) ?? readingOn(executionId)
+    const execution: BegunExecution = {
+      summary,
+      updates: leave === undefined ? read : Stream.ensuring(read, leave)
+    }
+    return execution
   })
 
   const changeLimits = Effect.fn("SandboxService.changeLimits")(function* (changes: LimitChanges) {
@@ -194,14 +256,20 @@ const make = Effect.gen(function* () {
     if (yield* idleWithin(Duration.seconds(killGracePeriod))) return
     yield* live.killAll(["queued", "starting", "running"], request)
     yield* idleWithin(shutdownBound)
-  }).pipe(Effect.withSpan("SandboxService.shutdown"))
+  }).pipe(Effect.ensuring(executionUpdates.close), Effect.withSpan("SandboxService.shutdown"))
   yield* Effect.addFinalizer(() => shutdown)
 
   return SandboxService.of({
     execute: Effect.fn("SandboxService.execute")(
-      (request: ExecutionRequestInput, options?: ExecuteOptions) => submit(request, options?.userId),
+      (request: ExecutionRequestInput, options?: ExecuteOptions) =>
+        Submission.submit(request, options?.userId),
       Effect.provide(context)
     ),
+    begin,
+    stream: (request, options) =>
+      Stream.unwrap(Effect.map(begin(request, options), ({ updates }) => updates)),
+    submit: (request, options) => Effect.map(begin(request, options), ({ summary }) => summary),
+    updates,
     receive: (holder, bytes) =>
       Effect.asVoid(Effect.acquireRelease(requestBudget.take(holder, bytes), (giveBack) => giveBack)),
     canStartExecution: admission.canStart,
@@ -217,6 +285,11 @@ const make = Effect.gen(function* () {
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
         artifactBytes: yield* artifacts.taken(),
+        openStreams: yield* executionUpdates.readers,
+        ...(yield* Effect.match(webhooks.metrics, {
+          onFailure: () => ({}),
+          onSuccess: (counts) => ({ webhooks: counts })
+        })),
         ...(yield* supply.metrics)
       }
     }),
@@ -227,7 +300,8 @@ const make = Effect.gen(function* () {
         activeExecutions: active,
         queuedExecutions: queued,
         utilizationPercent: percent(active, maxSandboxesPerUser),
-        artifactBytes: yield* artifacts.taken(userId)
+        artifactBytes: yield* artifacts.taken(userId),
+        openStreams: yield* executionUpdates.readersOf(userId)
       }
     }),
     getLogs,
@@ -270,6 +344,39 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
       request: ExecutionRequestInput,
       options?: ExecuteOptions
     ) => Effect.Effect<ExecutionResult, Refusal>
+    /**
+     * The same, told while it happens. Fails before the first update when the request is turned away; who is turned
+     * away later, having waited, gets a result with the verdict `Rejected`. Every byte of output comes once and in
+     * order, or the reader is told which it has missed: one that reads slowly holds up nothing, and misses what is
+     * further back than about 256 KB. Whoever stops reading kills the program as by leaving `execute`, unless the
+     * request has an idempotency key.
+     */
+    readonly stream: (
+      request: ExecutionRequestInput,
+      options?: ExecuteOptions
+    ) => Stream.Stream<ExecutionUpdate, Refusal>
+    /**
+     * Begins an execution that goes on without its caller, and returns when it has its turn or waits for it. The same
+     * idempotency key gives the same execution. When no sandbox can be had at all, it has ended by then.
+     */
+    readonly submit: (
+      request: ExecutionRequestInput,
+      options?: ExecuteOptions
+    ) => Effect.Effect<ExecutionSummary, Refusal>
+    /** What `stream` and `submit` are made of: for who must know that a request is accepted before reading. */
+    readonly begin: (
+      request: ExecutionRequestInput,
+      options?: ExecuteOptions
+    ) => Effect.Effect<BegunExecution, Refusal>
+    /**
+     * Reads along with an execution, from its beginning or after an update that the reader has seen, as far back as
+     * updates are kept. Of one that has ended or runs on another server there is what is kept in the end: output and
+     * artifacts, and the result. May be read by many at once, each at their own pace; reading changes nothing.
+     */
+    readonly updates: (
+      executionId: ExecutionId,
+      options?: UpdatesOptions
+    ) => Stream.Stream<ExecutionUpdate, ExecutionNotFound | StoreFailure>
     /**
      * Counts bytes of a request that is being received, until the scope closes; together with the requests that wait
      * they may be no more than the limits allow.
@@ -355,6 +462,7 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
         Layer.provideMerge(RequestBudget.layer, LimitsInForce.layer),
         LiveExecutions.layer,
         ExecutionLog.layer,
+        ExecutionUpdates.layer,
         Idempotency.layer
       )
     )

@@ -30,6 +30,23 @@ export {
 } from "./Sandboxes/SandboxProvider.js"
 export { type SandboxObserver, SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 export { type Runtime, Toolchain, type ToolchainFacts } from "./Sandboxes/Toolchain.js"
-export { type ExecuteOptions, SandboxService } from "./SandboxService.js"
+export {
+  type BegunExecution,
+  type ExecuteOptions,
+  SandboxService,
+  type UpdatesOptions
+} from "./SandboxService.js"
 export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { GuestReport } from "./Supervision/GuestReport.js"
+export * as Announcement from "./Webhooks/Announcement.js"
+export {
+  type DueQuery,
+  type MessageQuery,
+  mostFailed,
+  mostPending,
+  Outbox,
+  type Outcome,
+  type OutgoingMessage
+} from "./Webhooks/Outbox.js"
+export { UserWebhooks } from "./Webhooks/UserWebhooks.js"
+export { Webhooks } from "./Webhooks/Webhooks.js"

@@ -10,6 +10,7 @@ import {
   Fiber,
   FiberId,
   Layer,
+  Option,
   type Scheduler,
   TestClock
 } from "effect"
@@ -490,6 +491,28 @@ describe("canStart", () => {
     })
   )
 
+  it.scoped("tells who waits how many are before it now", () =>
+    Effect.gen(function* () {
+      const house = yield* makeHouse({ maxConcurrentSandboxes: 1 })
+      const first = yield* house.come("a")
+      for (const user of ["b", "b", "b", "c"]) yield* house.come(user)
+      const ahead = (user: string, order: number) =>
+        Effect.map(
+          house.admission.aheadOf({
+            executionId: ExecutionId.make(`exec_${order}`),
+            userId: UserId.make(user)
+          }),
+          Option.getOrUndefined
+        )
+      const all = Effect.all([ahead("b", 1), ahead("b", 2), ahead("b", 3), ahead("c", 4)])
+      assert.deepStrictEqual(yield* all, [1, 2, 3, 1])
+      yield* house.letGo(first)
+      assert.deepStrictEqual(yield* all, [undefined, 1, 2, 1])
+      assert.isUndefined(yield* ahead("a", 0))
+      assert.isUndefined(yield* ahead("c", 2))
+    })
+  )
+
   it.scoped("does not count on turns that the user's own cap suspends", () =>
     Effect.gen(function* () {
       const house = yield* makeHouse({ maxConcurrentSandboxes: 2, maxSandboxesPerUser: 1 })
@@ -519,23 +542,33 @@ describe("canStart", () => {
     ([arrivals, leavers, maxConcurrentSandboxes, maxSandboxesPerUser]) =>
       Effect.gen(function* () {
         const house = yield* makeHouse({ maxConcurrentSandboxes, maxSandboxesPerUser })
-        const before = new Map<Omit<Guest, "fiber">, ReadonlyArray<Guest>>()
+        const said: Array<{ guest: Guest; others: ReadonlyArray<Guest>; ahead: number }> = []
+        const ask = Effect.gen(function* () {
+          for (const guest of house.waiting()) {
+            const executionId = ExecutionId.make(`exec_${guest.order}`)
+            const ahead = yield* house.admission.aheadOf({ executionId, userId: guest.userId })
+            const others = house.waiting().filter((other) => other !== guest)
+            said.push({ guest, others, ahead: Option.getOrThrow(ahead) })
+          }
+        })
         for (const [index, user] of arrivals.entries()) {
           const others = house.waiting()
-          before.set(yield* house.come(user), others)
+          const guest = yield* house.come(user)
+          if (guest.ahead !== undefined) said.push({ guest, others, ahead: guest.ahead })
+          yield* ask
           const leaver = house.guests[(leavers[index] ?? 1) % house.guests.length]
           if (leaver?.state === "inside" && index % 2 === 0) yield* house.letGo(leaver)
         }
         for (const which of leavers) {
           const inside = house.guests.filter(({ state }) => state === "inside")
-          const leaver = inside[which % Math.max(1, inside.length)]
+          const leaver = inside[which % inside.length]
           if (leaver) yield* house.letGo(leaver)
+          yield* ask
         }
-        for (const [index, guest] of house.entered.entries()) {
-          if (guest.ahead === undefined) continue
-          const earlier = house.entered.slice(0, index)
-          const overtook = before.get(guest)?.filter((other) => earlier.includes(other)) ?? []
-          assert.isAtMost(overtook.length, guest.ahead)
+        for (const { ahead, guest, others } of said) {
+          const turn = house.entered.findIndex(({ order }) => order === guest.order)
+          const earlier = house.entered.slice(0, Math.max(0, turn)).map(({ order }) => order)
+          assert.isAtMost(others.filter(({ order }) => earlier.includes(order)).length, ahead)
         }
         yield* house.letAllGo
       }),

@@ -78,7 +78,7 @@ const understand = (stderr: string) => {
   }
 }
 
-const supervise = Effect.fn(function* (code: string, given: Partial<typeof settings> = {}) {
+const supervise = Effect.fn(function* (code: string, given: Readonly<Record<string, string>> = {}) {
   const { env, line } = GuestProgram.start(yield* sent)
   const ran = yield* runShell(line, { ...settings, ...env, ...given, BULKHEAD_CODE: code }, [
     ...asUser,
@@ -127,6 +127,38 @@ describe("The guest program", () => {
         ...{ reason: "", exited: true, status: 3 << 8, outputs: true, leftRunning: 0, survivors: 0 },
         ...{ stdoutBytes: 16, stderrBytes: 4, dropped: 0, cgroup: "none" }
       })
+    })
+  )
+
+  it.live("gives a program its arguments as they are, also those of another line or of nothing", () =>
+    Effect.gen(function* () {
+      const print = `printf '%s|' "$#" "$@"`
+      const { stdout } = yield* supervise(print, { BULKHEAD_ARGS: "a b\n\n-n\none%0Atwo %2541 'é' $HOME\n" })
+      assert.strictEqual(stdout, "4|a b||-n|one\ntwo %41 'é' $HOME|")
+      assert.strictEqual((yield* supervise(print, { BULKHEAD_ARGS: "" })).stdout, "0|")
+    })
+  )
+
+  it.live("gives a program a file as its input, which it finds nowhere else", () =>
+    Effect.gen(function* () {
+      const { env, line } = GuestProgram.start(yield* sent)
+      const code = 'od -An -c; cat; ls -A "$HOME"; readlink /proc/self/fd/0'
+      const ran = (write: string, more = {}) =>
+        Effect.map(
+          runShell(`${write}; ${line}`, { ...settings, ...env, BULKHEAD_CODE: code, ...more }, [
+            ...asUser,
+            "/bin/sh",
+            "-c"
+          ]),
+          ({ stderr, stdout }) => ({ stdout, ...understand(stderr) })
+        )
+      const given = yield* ran(`printf 'a\\000\\377\\n' > $HOME/in`, { BULKHEAD_INPUT: "in" })
+      assert.strictEqual(given.stdout, "   a  \\0 377  \\n\nmain.sh\noutput\n/home/user/in (deleted)\n")
+      const nothing = yield* ran("true")
+      assert.strictEqual(nothing.stdout, "main.sh\noutput\n/dev/null\n")
+      const lost = yield* ran("true", { BULKHEAD_INPUT: "in" })
+      assert.deepStrictEqual(lost.reports, [])
+      assert.strictEqual(lost.text, "the program's input: No such file or directory\n")
     })
   )
 

@@ -45,6 +45,23 @@ describe("an idempotency key", () => {
     }).pipe(Effect.provide(service()))
   )
 
+  it("stands for the input and the arguments too, and for no other request than before without them", () => {
+    const of = (request: object) =>
+      Idempotency.fingerprint(Schema.decodeUnknownSync(ExecutionRequest)({ code: "print(1)", ...request }))
+    const different = [
+      {},
+      { stdin: "" },
+      { stdin: "a" },
+      { stdin: "aaaa", stdinEncoding: "base64" },
+      { stdin: "aaaa" },
+      { args: ["a", "b"] },
+      { args: ["a,b"] }
+    ]
+    assert.strictEqual(new Set(different.map(of)).size, different.length)
+    assert.strictEqual(of({ args: [], stdin: null }), of({}))
+    assert.strictEqual(of({}), "MT6Fj2v9g8XN6TQXugJCf4Az9G7Efh8IcJ1O0kz0Ihc")
+  })
+
   it.effect("gives the first result again, without a second run", () =>
     Effect.gen(function* () {
       const first = yield* execute("one")

@@ -1,8 +1,8 @@
-import { ExecutionId, UserId } from "@bulkhead/domain"
+import { ExecutionId, ExecutionRequest, type ExecutionRequestInput, UserId } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Fiber, Schema, TestClock } from "effect"
 import { weightOf } from "../src/Admission/RequestBudget.js"
 import { service, settle } from "./Fixture.js"
 
@@ -106,9 +106,11 @@ describe("the budget of requests that wait", () => {
     }).pipe(served())
   )
 
-  it("weighs a text as JavaScript keeps it", () => {
-    const request = { language: "python", retryOnFailure: false, env: { AB: "é" }, files: [] }
-    assert.strictEqual(weightOf({ ...request, code: "abcdé" }), 1024 + 5 + 3)
-    assert.strictEqual(weightOf({ ...request, code: "abcd中" }), 1024 + 10 + 3)
+  it("weighs a text as JavaScript keeps it, whatever it is for", () => {
+    const weigh = (request: ExecutionRequestInput) =>
+      weightOf(Schema.decodeSync(ExecutionRequest)({ ...request, env: { AB: "é" } }))
+    assert.strictEqual(weigh({ code: "abcdé" }), 1024 + 5 + 3)
+    assert.strictEqual(weigh({ code: "abcd中" }), 1024 + 10 + 3)
+    assert.strictEqual(weigh({ code: "abcde", stdin: "12中", args: ["123", "中"] }), 1024 + 5 + 3 + 6 + 3 + 2)
   })
 })

@@ -3,7 +3,7 @@ import { ExecutionStore, GuestProgram, MemoryExecutionStore, SandboxService } fr
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, TestClock, Tracer } from "effect"
-import { begin, joinAll, service, settle } from "./Fixture.js"
+import { begin, joinAll, sentAsRoot, service, settle } from "./Fixture.js"
 
 const { failingFirst, failure, hello, MockSandboxes, sleeper, stubborn } = MockSandboxProvider
 const ann = UserId.make("ann")
@@ -59,6 +59,28 @@ describe("a program that ends by itself", () => {
       assert.include(result, { verdict: "Signalled", signal: "SIGSEGV" })
       assert.notProperty(result, "exitCode")
     }).pipe(Effect.provide(service({ program: () => Effect.succeed({ signal: "SIGSEGV" }) })))
+  )
+
+  it.effect("has its input as a file and its arguments with the command", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      yield* execute({ code: "1", stdin: "é\0", args: ["a b", "", "100%\n"] })
+      yield* execute({ code: "1", stdin: "AP8=", stdinEncoding: "base64" })
+      yield* execute({ code: "1", stdin: null, args: null, stdinEncoding: null })
+      const all = yield* (yield* MockSandboxes).created
+      const inputs = all.map(({ files }) => files.map(({ content, path }) => [path, ...content]))
+      const path = ".bulkhead-stdin"
+      assert.deepStrictEqual(inputs, [[[path, 0xc3, 0xa9, 0]], [[path, 0, 0xff]], []])
+      const envs = all.map(({ commands }) => commands[0]?.env)
+      assert.deepStrictEqual(
+        envs.map((env) => [env?.BULKHEAD_INPUT, env?.BULKHEAD_ARGS]),
+        [
+          [path, "a b\n\n100%25%0A\n"],
+          [path, undefined],
+          [undefined, undefined]
+        ]
+      )
+    }).pipe(Effect.provide(service({}, {}, sentAsRoot)))
   )
 
   it.effect("travels small code with the command and large code as a file", () =>
@@ -365,7 +387,8 @@ describe("limits on concurrency", () => {
         activeExecutions: 5,
         queuedExecutions: 5,
         utilizationPercent: 100,
-        artifactBytes: 0
+        artifactBytes: 0,
+        openStreams: 0
       })
       assert.deepInclude(yield* sandboxes.canStartExecution(ann), { allowed: false })
       assert.deepStrictEqual(yield* sandboxes.canStartExecution(UserId.make("ben")), { allowed: true })
@@ -386,6 +409,7 @@ describe("limits on concurrency", () => {
         totalUsers: 4,
         utilizationPercent: 100,
         artifactBytes: 0,
+        openStreams: 0,
         circuit: "closed",
         pool: { idle: 0, target: 0, hits: 0, misses: 0 },
         reapedSandboxes: 0,
@@ -418,7 +442,8 @@ describe("limits on concurrency", () => {
         activeExecutions: 0,
         queuedExecutions: 0,
         utilizationPercent: 0,
-        artifactBytes: 0
+        artifactBytes: 0,
+        openStreams: 0
       })
     }).pipe(Effect.provide(service()))
   )
@@ -465,6 +490,10 @@ describe("bad requests", () => {
       { code: "1", files: [{ path: "x", content: "*", encoding: "base64" }] },
       "files.0.content"
     ],
+    ["bad base64 as input", { code: "1", stdin: "*", stdinEncoding: "base64" }, "stdin"],
+    ["half a character as input", { code: "1", stdin: "\ud800" }, "stdin"],
+    ["unknown encoding of the input", { code: "1", stdin: "", stdinEncoding: "hex" }, "stdinEncoding"],
+    ["argument with NUL", { code: "1", args: ["a", "b\0"] }, "args.1"],
     ["bad variable name", { code: "1", env: { "A=B": "1" } }, "env.A=B"]
   ]
   for (const [name, request, field] of bad) {
@@ -502,6 +531,14 @@ describe("bad requests", () => {
     ],
     [{ code: "1", env: ["a"] }, "env: expected an object of strings, got an array"],
     [{ code: "1", env: { A: 1 } }, "env.A: expected a string, got a number"],
+    [{ code: "1", args: "a" }, "args: expected an array of strings, got a string"],
+    [{ code: "1", args: [1] }, "args.0: expected a string, got a number"],
+    [
+      { code: "1", args: Array.from({ length: 1025 }, () => "") },
+      "args: expected at most 1024 arguments, got 1025"
+    ],
+    [{ code: "1", args: ["a".repeat(16_385)] }, "args: expected at most 16384 characters in all"],
+    [{ code: "1", stdin: 1 }, "stdin: expected a string, got a number"],
     [{ code: "1", outputDir: {} }, "outputDir: expected a string, got an object"]
   ]
   for (const [request, message] of worded) {
@@ -523,6 +560,10 @@ describe("bad requests", () => {
     [at("main.py/x"), "files.0.path: 'main.py/x' lies in 'main.py', which the program's own file is"],
     [at("output"), "files.0.path: 'output' is the output directory already"],
     [{ outputDir: "a/b", ...at("a") }, "files.0.path: 'a' has 'a/b' in it, which the output directory is"],
+    [
+      { stdin: "", ...at(".bulkhead-stdin") },
+      "files.0.path: '.bulkhead-stdin' is the program's standard input already"
+    ],
     [{ outputDir: "main.py" }, "outputDir: 'main.py' is the program's own file already"],
     [{ outputDir: "main.py/x" }, "outputDir: 'main.py/x' lies in 'main.py', which the program's own file is"]
   ]

@@ -81,6 +81,7 @@ const begin = Effect.fnUntraced(function* (
     timeout: Duration.seconds(60),
     killed: killSwitch.pressed,
     onStart: Effect.sync(() => void told.push("start")),
+    onOutput: () => Effect.void,
     onSignal: ({ signal }: SentSignal) => Effect.sync(() => void told.push(signal))
   }).pipe(Effect.provideService(Sandbox, sandbox), Effect.fork)
   yield* settle

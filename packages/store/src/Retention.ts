@@ -1,5 +1,5 @@
 import { ExecutionId } from "@bulkhead/domain"
-import type { StoreFailure } from "@bulkhead/sandbox"
+import { mostFailed, type StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
 import { Clock, type Duration, Effect, Layer, Schedule } from "effect"
 import { asStoreFailure } from "./Database/Failures.js"
@@ -16,6 +16,10 @@ export interface RetentionOptions {
   readonly maxBytes?: number
   /** Days that usage is kept, since bills may be due when the executions are long gone. Default 400. */
   readonly maxUsageAge?: number
+  /** Days that messages to webhooks are kept after they were delivered. Default 1. */
+  readonly maxMessageAge?: number
+  /** Days that those are kept which could not be delivered, at most 1000 of each user. Default 7. */
+  readonly maxFailedMessageAge?: number
   /** Days that idempotency keys are kept. Default 1. */
   readonly maxKeyAge?: number
   /**
@@ -79,6 +83,7 @@ interface EventRow {
 
 const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const { removeArtifacts = () => Effect.void } = options
+  const { maxFailedMessageAge = 7, maxMessageAge = 1 } = options
   const { maxAge, maxBytes, maxKeyAge = 1, maxUsageAge = 400, pause = "50 millis", step = 500 } = options
 
   const charge = (instance: string, bytes: number) =>
@@ -101,6 +106,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const forget = Effect.fnUntraced(function* (rows: ReadonlyArray<ExecutionRow>) {
     const ids = sql.in(rows.map((row) => row.execution_id))
     yield* sql`DELETE FROM artifacts WHERE execution_id IN ${ids}`
+    yield* sql`DELETE FROM webhook_messages WHERE execution_id IN ${ids} AND state <> 'pending'`
     const deleted = yield* sql<{ execution_id: string }>`
       DELETE FROM executions WHERE execution_id IN ${ids} RETURNING execution_id`
     // Nobody may release their keys: a request whose execution is forgotten must not run again.
@@ -216,12 +222,23 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     return { executions, events }
   })
 
+  /** Settled messages that are old, and of each user's failed ones all but the latest. */
+  const oldMessages = (now: number) =>
+    sql`DELETE FROM webhook_messages
+      WHERE (state = 'delivered' AND settled_at < ${now - maxMessageAge * day})
+        OR (state = 'failed' AND settled_at < ${now - maxFailedMessageAge * day})
+        OR message_id IN (SELECT message_id FROM (
+          SELECT message_id, ROW_NUMBER() OVER (
+            PARTITION BY user_id ORDER BY settled_at DESC, message_id) AS place
+          FROM webhook_messages WHERE state = 'failed') AS failed WHERE place > ${mostFailed})`
+
   return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const nothing: Removed = { executions: 0, events: 0 }
     const old = maxAge === undefined ? nothing : yield* byAge(now - maxAge * day)
     const large = maxBytes === undefined ? nothing : yield* bySize(maxBytes, now)
     yield* sql.withTransaction(sql`DELETE FROM usage WHERE ended_at < ${now - maxUsageAge * day}`)
+    yield* sql.withTransaction(oldMessages(now))
     yield* sql.withTransaction(sql`DELETE FROM idempotency_keys WHERE created_at < ${now - maxKeyAge * day}`)
     return { executions: old.executions + large.executions, events: old.events + large.events }
   })

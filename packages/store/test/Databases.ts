@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { ExecutionStore, StoreFailure } from "@bulkhead/sandbox"
+import type { ExecutionStore, Outbox, StoreFailure } from "@bulkhead/sandbox"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { SqlClient } from "@effect/sql"
@@ -65,8 +65,10 @@ export const onEach = (title: string, tests: (kind: Kind) => void) => {
 export const storeIn = (
   database: Database,
   options: SqlExecutionStore.SqlExecutionStoreOptions = {}
-): Layer.Layer<ExecutionStore | Lease.Lease | SqlClient.SqlClient, StoreFailure | Lease.InstanceInUse> =>
-  Layer.provideMerge(SqlExecutionStore.layer(options), database.open())
+): Layer.Layer<
+  ExecutionStore | Outbox | Lease.Lease | SqlClient.SqlClient,
+  StoreFailure | Lease.InstanceInUse
+> => Layer.provideMerge(SqlExecutionStore.layer(options), database.open())
 
 /** A store in an empty database. */
 export const freshStore = (kind: Kind) =>

@@ -1,4 +1,4 @@
-import { ExecutionStore } from "@bulkhead/sandbox"
+import { Announcement, ExecutionStore, Outbox } from "@bulkhead/sandbox"
 import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
@@ -6,7 +6,8 @@ import { Clock, Effect, Exit, Option } from "effect"
 import { Retention } from "../src/index.js"
 import { onEach, storeIn } from "./Databases.js"
 
-const { began, ended, happened, id, put, result } = Entries
+const { announced, began, beganWith, ended, happened, id, put, result, webhook } = Entries
+const { messageIdOf } = Announcement
 
 const day = 86_400_000
 
@@ -178,7 +179,14 @@ onEach("Retention", (kind) => {
         // As it was before artifacts counted: the next start counts those that are there.
         const now = yield* bytes
         yield* sql.withTransaction(sql`UPDATE chains SET bytes = bytes - ${60 * megabyte}`)
-        yield* sql.withTransaction(sql`DELETE FROM bulkhead_migrations WHERE name = 'artifact_bytes'`)
+        yield* sql.withTransaction(
+          Effect.all([
+            sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 4`,
+            sql`DROP TABLE webhook_messages`,
+            sql`DROP TABLE user_webhooks`,
+            sql`ALTER TABLE executions DROP COLUMN webhook`
+          ])
+        )
         return now
       })
       const now = yield* Effect.provide(body, storeIn(database))
@@ -186,6 +194,33 @@ onEach("Retention", (kind) => {
       const [row] = yield* Effect.provide(again, storeIn(database))
       assert.strictEqual(Number(row?.bytes), now)
     })
+  )
+
+  it.scopedLive(
+    "removes messages that were delivered or given up when they are old, and none that wait",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Effect.orDie(kind.make)
+        const body = Effect.gen(function* () {
+          const outbox = yield* Outbox
+          const now = yield* Clock.currentTimeMillis
+          for (const name of ["new", "old", "failed", "waits"])
+            yield* put(beganWith(name, webhook(name)), ended(name, { endedAt: now }), announced(name))
+          const idOf = (name: string) =>
+            messageIdOf({ executionId: id(name), event: "execution.completed", at: 0 }, webhook(name).url)
+          const settle = (name: string, state: "delivered" | "failed", days: number) =>
+            outbox.settle({ messageId: idOf(name), state, attempts: 1, at: now - days * day, words: "" })
+          yield* settle("new", "delivered", 0)
+          yield* settle("old", "delivered", 2)
+          yield* settle("failed", "failed", 2)
+          yield* Retention.run(quick)
+          const left = (yield* outbox.list({})).items.map(({ url }) => new URL(url).pathname)
+          assert.sameMembers(left, ["/new", "/failed", "/waits"])
+          yield* Retention.run({ ...quick, maxFailedMessageAge: 1, maxMessageAge: 0 })
+          assert.deepStrictEqual(yield* outbox.counts, { pending: 1, failed: 0, delivered: 0 })
+        })
+        yield* Effect.provide(body, storeIn(database))
+      })
   )
 
   it.scopedLive("leaves an execution whose files could not be removed, for the next time", () =>

@@ -1,5 +1,13 @@
 import { ValidatingArtifactCollector } from "@bulkhead/artifacts"
-import { ExecutionId, UserId } from "@bulkhead/domain"
+import {
+  ExecutionId,
+  type ExecutionNotFound,
+  type ExecutionRequestInput,
+  type ExecutionResult,
+  type ExecutionUpdate,
+  type Refusal,
+  UserId
+} from "@bulkhead/domain"
 import {
   Admission,
   ExecutionStore,
@@ -11,6 +19,7 @@ import {
   SandboxProvider,
   SandboxService,
   SandboxSupply,
+  type StoreFailure,
   Toolchain
 } from "@bulkhead/sandbox"
 import {
@@ -30,11 +39,19 @@ import {
   Random,
   Runtime,
   Scope,
+  Stream,
   Supervisor
 } from "effect"
 import { describeFault, Faults, type MetFault } from "./Faults.js"
 import { type Behaviour, Cloud, type CloudSandbox, currentSubject } from "./FaultySandboxProvider.js"
-import { describeSetting, describeStep, generate, type History, type Step } from "./SimulationHistory.js"
+import {
+  describeSetting,
+  describeStep,
+  generate,
+  type History,
+  type Step,
+  type Way
+} from "./SimulationHistory.js"
 import { beginning, SimulatedProcess, SimulationTime } from "./SimulationTime.js"
 import { type Case, type Invariant, SimulationWatch, type Violation } from "./SimulationWatch.js"
 
@@ -333,6 +350,7 @@ class Simulation {
       case "Leave":
         return this.withCase(step.id, (one) => {
           if (one.isWork) return
+          if (one.isOnItsOwn) return this.readAnew(one)
           this.watch.ending(one)
           this.life.callers.get(step.id)?.unsafeInterruptAsFork(FiberId.none)
         })
@@ -369,19 +387,88 @@ class Simulation {
     })
     const files = hasFiles ? [{ path: "in.txt", content: "in" }] : []
     const request = { code, userId: user, timeout, retryOnFailure, files }
+    this.answer(one, this.asking(step.way, one, request))
+  }
+
+  /** Has a case answered by what comes of this. */
+  private answer(one: Case, asking: Effect.Effect<ExecutionResult, Refusal, SandboxService>): void {
     const { callers } = this.life
-    const caller = this.fork(
-      Effect.flatMap(SandboxService, (service) => service.execute(request)),
-      id
-    )
+    const { id } = one
+    const caller = this.fork(asking, id)
     callers.set(id, caller)
     caller.addObserver((exit) => {
+      if (callers.get(id) !== caller) return
       callers.delete(id)
+      if (one.isDismissed) return
       this.note(
         () => `${id} is answered: ${Exit.isSuccess(exit) ? exit.value.verdict : Cause.pretty(exit.cause)}`
       )
       this.watch.answered(one, exit, this.cloud)
     })
+  }
+
+  private asking(
+    way: Way,
+    one: Case,
+    request: ExecutionRequestInput
+  ): Effect.Effect<ExecutionResult, Refusal, SandboxService> {
+    return Effect.flatMap(SandboxService, (service) => {
+      switch (way) {
+        case "execute":
+          return service.execute(request)
+        case "stream":
+          return this.reading(one, service.stream(request))
+        case "submit":
+          return Effect.flatMap(service.submit(request), ({ executionId }) => {
+            one.isOnItsOwn = true
+            return this.reading(one, service.updates(executionId))
+          })
+      }
+    })
+  }
+
+  /** Reads to the end. A service that shuts down may send its readers away before that. */
+  private reading(
+    one: Case,
+    updates: Stream.Stream<ExecutionUpdate, Refusal | ExecutionNotFound | StoreFailure>
+  ): Effect.Effect<ExecutionResult, Refusal, SandboxService> {
+    const { life } = this
+    return Stream.runCollect(updates).pipe(
+      Effect.flatMap((read) => {
+        const all = [...read]
+        this.watch.read(one, all)
+        const last = all.at(-1)
+        if (last?.type === "result") return Effect.succeed(last.result)
+        one.isDismissed = last?.type === "closing" && life.closed !== undefined
+        return Effect.dieMessage(`its last update is ${last?.type}`)
+      }),
+      Effect.catchTags({ ExecutionNotFound: Effect.die, StoreFailure: Effect.die })
+    )
+  }
+
+  /** The reader of a submitted execution goes, and another comes. */
+  private readAnew(one: Case): void {
+    const { executionId, id } = one
+    const reader = this.life.callers.get(id)
+    if (reader === undefined || executionId === undefined) return
+    this.life.callers.delete(id)
+    reader.unsafeInterruptAsFork(FiberId.none)
+    this.answer(
+      one,
+      Effect.flatMap(SandboxService, (service) => this.reading(one, service.updates(executionId)))
+    )
+  }
+
+  /** Who asks for an execution whose service died is told that it has ended. */
+  private checkLost(): void {
+    for (const { executionId, id, isLost, isOnItsOwn } of this.watch.cases.values()) {
+      if (!isLost || !isOnItsOwn || executionId === undefined) continue
+      const last = this.now(
+        Effect.flatMap(SandboxService, (service) => Stream.runLast(service.updates(executionId)))
+      )
+      const type = Option.getOrUndefined(Option.flatten(last))?.type
+      if (type !== "result") this.watch.fail("one answer", `readers of ${id} are told ${type} in the end`)
+    }
   }
 
   private begin({ id, timeout, user }: Extract<Step, { readonly _tag: "Begin" }>): void {
@@ -447,6 +534,7 @@ class Simulation {
     this.checkBooks()
     this.checkPlaces()
     watch.checkEnds()
+    this.checkLost()
     this.isFinishing = true
     this.shutDown()
     const { closed, fibers } = this.life

@@ -3,6 +3,9 @@ import type { Utils } from "effect"
 import { randomOf } from "./Faults.js"
 import type { Behaviour } from "./FaultySandboxProvider.js"
 
+/** How an execution is asked for: for its result, for what happens to it, or as one that goes on by itself. */
+export type Way = "execute" | "stream" | "submit"
+
 /** One thing that is done to the service, or around it. Times in milliseconds unless said otherwise. */
 export type Step =
   | {
@@ -14,6 +17,7 @@ export type Step =
       readonly timeout: number
       readonly retryOnFailure: boolean
       readonly hasFiles: boolean
+      readonly way: Way
     }
   /** Work that runs elsewhere begins; its timeout in seconds. */
   | { readonly _tag: "Begin"; readonly id: number; readonly user: string; readonly timeout: number }
@@ -110,7 +114,8 @@ const stepOf = (random: Utils.PCGRandom, id: number, users: number): Step => {
       behaviour: behaviourOf(random),
       timeout: between(random, 1, 8),
       retryOnFailure: random.integer(4) === 0,
-      hasFiles: random.integer(4) === 0
+      hasFiles: random.integer(4) === 0,
+      way: pick(random, ["execute", "execute", "stream", "submit"])
     }
   }
   if (chance < 73) return passOf(random)
@@ -166,7 +171,8 @@ export const describeStep = (step: Step): string => {
     case "Submit": {
       const leave = step.retryOnFailure ? ", may be run again" : ""
       const files = step.hasFiles ? ", with files" : ""
-      return `${step.user} submits ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}`
+      const way = { execute: "executes", stream: "streams", submit: "submits" }[step.way]
+      return `${step.user} ${way} ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}`
     }
     case "Begin":
       return `${step.user} begins work ${step.id} elsewhere, timeout ${step.timeout} s`

@@ -3,6 +3,7 @@ import type {
   ExecutionId,
   ExecutionResult,
   ExecutionSummary,
+  ExecutionUpdate,
   Refusal
 } from "@bulkhead/domain"
 import type { LimitValues } from "@bulkhead/sandbox"
@@ -47,6 +48,10 @@ export interface Case {
   readonly id: number
   readonly user: string
   readonly isWork: boolean
+  /** Submitted: it goes on when its caller leaves. */
+  isOnItsOwn?: boolean
+  /** Its reader was told that the service shuts down, and asks no more. */
+  isDismissed?: boolean
   readonly life: number
   readonly timeoutMs: number
   readonly mayRunAgain: boolean
@@ -115,6 +120,8 @@ const eventOf = ({ verdict }: ExecutionResult) => {
       return "execution_timeout"
     case "Killed":
       return "execution_killed"
+    case "Rejected":
+      return "execution_rejected"
     default:
       return "execution_failed"
   }
@@ -350,8 +357,36 @@ export class SimulationWatch {
     return this.time.now >= queuedAt + this.bounds.wait
   }
 
+  /** What a reader of the case's updates was told. Only the latest attempt's output, or an earlier one's, is kept. */
+  read(one: Case, updates: ReadonlyArray<ExecutionUpdate>): void {
+    let texts = { stdout: "", stderr: "" }
+    const attempts = [texts]
+    for (const update of updates) {
+      if (update.type === "retrying") {
+        texts = { stdout: "", stderr: "" }
+        attempts.push(texts)
+      }
+      if (update.type === "missed") this.fail("truth", `a reader of ${one.id} missed what little there was`)
+      if (update.type !== "stdout" && update.type !== "stderr") continue
+      if (update.offset !== Buffer.byteLength(texts[update.type]))
+        this.fail("truth", `a reader of ${one.id} was not told every byte once`)
+      texts[update.type] += update.text
+    }
+    const ids = updates.flatMap(({ id, type }) => (type === "closing" ? [] : [id]))
+    if (new Set(ids).size !== ids.length)
+      this.fail("one answer", `a reader of ${one.id} was told something twice`)
+    const last = updates.at(-1)
+    if (last?.type !== "result") return
+    const { stderr, stdout, verdict } = last.result
+    const isTold = attempts.some((texts) => texts.stdout === stdout && texts.stderr === stderr)
+    if (verdict !== "InternalError" && !isTold)
+      this.fail("truth", `a reader of ${one.id} read something else than its result`)
+  }
+
   private judge(one: Case, result: ExecutionResult, cloud: Cloud) {
     this.expectEnd(one, eventOf(result))
+    if (result.verdict === "Rejected" && one.programs > 0)
+      this.fail("truth", `${one.id} was turned away and ran`)
     if (result.error?.code === "INTERNAL_ERROR" && result.error.message === "Internal error")
       this.fail("one answer", `${one.id}: a mistake of ours`)
     const runs = cloud.runs.filter(({ code }) => code === String(one.id))
@@ -408,7 +443,7 @@ export class SimulationWatch {
   }
 
   private checkAnswer(one: Case): void {
-    if (one.isWork) {
+    if (one.isWork || one.isDismissed) {
       if (one.endedAt !== undefined) this.open.delete(one)
     } else if ((one.endedAt === undefined) !== (one.answer === undefined)) {
       const what =

@@ -1,24 +1,19 @@
 import {
   anonymous,
-  ExecutionRequest,
   type ExecutionRequestInput,
   type ExecutionResult,
-  Language
+  executeCodeDescription,
+  executeCodeName,
+  executeCodeParameters,
+  type ToolParameters
 } from "@bulkhead/domain"
-import { JSONSchema, Record as Records, Schema } from "effect"
 import type { Environment } from "./Environment.js"
 import { type SandboxHardeningManager, sandboxHardening } from "./SandboxHardeningManager.js"
 
 /** What an agent may say. Who asks is not for it to say. */
 export type ExecuteCodeArguments = Omit<ExecutionRequestInput, "userId">
 
-/** JSON Schema of a tool's arguments. */
-export type ToolParameters = {
-  type: "object"
-  properties: Record<string, object>
-  required: Array<string>
-  additionalProperties: boolean
-}
+export type { ToolParameters }
 
 export interface ToolCallOptions {
   /** When it aborts, the program is killed and its sandbox destroyed; then the promise is rejected (`AbortError`). */
@@ -43,52 +38,11 @@ export interface HardenedExecuteCodeTool {
   ): Promise<ExecutionResult>
 }
 
-const { code, env, files, outputDir, retryOnFailure, timeout } = ExecutionRequest.fields
-
-const Arguments = Schema.Struct({
-  code,
-  language: Schema.optional(Language),
-  timeout,
-  retryOnFailure,
-  files,
-  env,
-  outputDir
-})
-
-const meanings: Record<keyof typeof Arguments.fields, string> = {
-  code: "The program to run.",
-  language: "What the program is written in; python unless told.",
-  timeout: "Seconds of wall time after which the program is ended.",
-  retryOnFailure: "Whether a program that may already have run may be run again after the sandbox failed.",
-  files: "Files to put into the working directory before the program starts, by relative paths; 64 at most.",
-  env: "The program's environment variables.",
-  outputDir:
-    "The directory, relative to the program's home, in which it leaves its artifacts; output unless told."
-}
-
-const parameters = (): ToolParameters => {
-  const { properties, required } = JSONSchema.make(Arguments) as JSONSchema.JsonSchema7Object
-  return {
-    type: "object",
-    properties: Records.map(properties, (property, name) => ({
-      ...property,
-      description: meanings[name as keyof typeof meanings]
-    })),
-    required,
-    additionalProperties: false
-  }
-}
-
-const description =
-  "Runs a program in a fresh, isolated sandbox with hard limits on time, memory, processes and output. Answers with " +
-  "`success`, `stdout`, `stderr`, `exitCode`, a `verdict` on how it ended, and an `error` when it did not succeed. " +
-  "Nothing is kept between two programs."
-
 /** The tool, on a manager of your own. */
 export const makeHardenedExecuteCodeTool = (manager: SandboxHardeningManager): HardenedExecuteCodeTool => ({
-  name: "execute_code",
-  description,
-  parameters: parameters(),
+  name: executeCodeName,
+  description: executeCodeDescription,
+  parameters: executeCodeParameters(),
   execute: (args, env, userId = anonymous, options = {}) =>
     manager.execute(args, { userId, env, signal: options.signal })
 })

@@ -1,6 +1,10 @@
 export type { ExecutionEvent, ExecutionRecord, ExecutionResult, LimitValues } from "@bulkhead/domain"
 export type { ProviderLayer } from "./Backend.js"
 export type { Environment } from "./Environment.js"
+export { type AiSdkTool, aiSdkTool } from "./formats/AiSdkTool.js"
+export { type AnthropicTool, anthropicTool } from "./formats/AnthropicTool.js"
+export type { FormatOptions } from "./formats/ModelCall.js"
+export { type OpenAITool, type OpenAIToolOptions, openAITool } from "./formats/OpenAITool.js"
 export {
   type ExecuteCodeArguments,
   type HardenedExecuteCodeTool,

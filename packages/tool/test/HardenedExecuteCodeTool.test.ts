@@ -16,6 +16,9 @@ describe("hardenedExecuteCodeTool", () => {
       "retryOnFailure",
       "files",
       "env",
+      "args",
+      "stdin",
+      "stdinEncoding",
       "outputDir"
     ])
     assert.deepInclude(parameters.properties.code, { type: "string", minLength: 1 })

@@ -68,7 +68,10 @@ describe("a program ends by itself once it has closed the manager", () => {
   it.scopedLive("the registry of tools", () =>
     Effect.gen(function* () {
       const said = yield* run(readFileSync(example, "utf8"))
-      assert.include(said, "execute_code(code, language, timeout, retryOnFailure, files, env, outputDir)")
+      assert.include(
+        said,
+        "execute_code(code, language, timeout, retryOnFailure, files, env, args, stdin, stdinEncoding, outputDir)"
+      )
       assert.match(
         said,
         /success: true,\s+stdout: 'Hello, World!\\n',\s+stderr: '',\s+exitCode: 0,\s+retries: 0/

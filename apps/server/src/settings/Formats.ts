@@ -1,6 +1,7 @@
 import { isIP } from "node:net"
 import { isAbsolute } from "node:path"
 import { BearerToken } from "@bulkhead/http"
+import { parseNetwork } from "@bulkhead/webhooks"
 import { Option } from "effect"
 import { format, secret } from "./Setting.js"
 
@@ -64,6 +65,10 @@ export const absoluteDirectory = format(
 export const httpUrl = format(
   "an http or https URL",
   Option.liftPredicate((text: string) => /^https?:\/\/[^\s/]/.test(text) && URL.canParse(text))
+)
+
+export const networks = format("networks like 10.0.0.0/8 or addresses, separated by commas", (text) =>
+  Option.all(text.split(",").map((each) => parseNetwork(each.trim())))
 )
 
 export const databaseUrl = secret(

@@ -1,10 +1,12 @@
 import { defaultLimits, Limits } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
 import { limitDefaults } from "./BackendChoice.js"
+import { McpConfig } from "./McpConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
 import { StoreConfig } from "./StoreConfig.js"
 import { variables } from "./Variables.js"
+import { WebhookConfig } from "./WebhookConfig.js"
 
 const places = { E2B: "on E2B", Embedded: "on the embedded host" } as const
 
@@ -33,5 +35,12 @@ const limits = Layer.unwrapEffect(
 
 /** All settings from the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
 export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).pipe(
-  Layer.provideMerge(Layer.merge(ServerConfig.layerFromEnv, StoreConfig.layerFromEnv))
+  Layer.provideMerge(
+    Layer.mergeAll(
+      ServerConfig.layerFromEnv,
+      StoreConfig.layerFromEnv,
+      WebhookConfig.layerFromEnv,
+      McpConfig.layerFromEnv
+    )
+  )
 )

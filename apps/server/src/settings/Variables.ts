@@ -139,6 +139,30 @@ export const variables = {
     format: Formats.wholeNumber("MB"),
     otherwise: 1024
   }),
+  webhooks: withDefault({
+    name: "SANDBOX_WEBHOOKS",
+    meaning: "`off`: no webhook is sent, and a request with one is refused",
+    format: Formats.oneOf("on", "off"),
+    otherwise: "on"
+  }),
+  webhookNetworks: optional({
+    name: "SANDBOX_WEBHOOK_NETWORKS",
+    meaning: "networks inside to which webhooks may be sent, separated by commas",
+    format: Formats.networks,
+    otherwise: "none"
+  }),
+  webhookHours: withDefault({
+    name: "SANDBOX_WEBHOOK_HOURS",
+    meaning: "hours that a message is tried until it is given up",
+    format: Formats.positiveNumber("hours"),
+    otherwise: 24
+  }),
+  webhookConcurrency: withDefault({
+    name: "SANDBOX_WEBHOOK_CONCURRENCY",
+    meaning: "messages that are sent at once",
+    format: Formats.positiveNumber("messages"),
+    otherwise: 32
+  }),
   eventLog: optional({
     name: "SANDBOX_EVENT_LOG",
     meaning: "`stdout`: every event is also a line of JSON there",
@@ -169,6 +193,18 @@ export const variables = {
     name: "CLAMAV_ADDRESS",
     meaning: "where clamd listens, `unix:/path` or `tcp:host:port`; without it nothing is scanned",
     format: format("unix:/path/of/a/socket or tcp:host:port", (text) => Either.getRight(parseAddress(text))),
+    otherwise: "none"
+  }),
+  mcpUrl: optional({
+    name: "SANDBOX_MCP_URL",
+    meaning: "the running server that `npm run mcp` speaks to",
+    format: Formats.httpUrl,
+    otherwise: "none: it runs programs itself"
+  }),
+  mcpKey: optional({
+    name: "SANDBOX_MCP_KEY",
+    meaning: "the caller's key with which `npm run mcp` does so",
+    format: secret("a caller's key", BearerToken.isToken),
     otherwise: "none"
   })
 }

@@ -154,7 +154,7 @@ static const struct target {
       EXAMPLE("1 2 3 4 5 6 7 8 9\nuser:x:1000:1000:,,,:/home/user:/bin/sh\nroot::0:0\nA=%25%0A\n=x\nB=%\n") },
     { "environment", NULL, fuzz_environment,
       EXAMPLE("BULKHEAD_NONCE=abc\nBULKHEAD_LIMITS=1 2 3 4 5 6 7 8 9\nBULKHEAD_COMMAND=a b\nBULKHEAD_FILE=f\n"
-              "BULKHEAD_ENV=A=1\nBULKHEAD_OUTPUT=o\nHOME=/root\nBULKHEAD_CODE=x") },
+              "BULKHEAD_ENV=A=1\nBULKHEAD_OUTPUT=o\nBULKHEAD_ARGS=a%0A\nBULKHEAD_INPUT=i\nHOME=/root\nBULKHEAD_CODE=x") },
     { "processes", NULL, fuzz_processes,
       EXAMPLE("7 (a) b) S 1 7 7 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 9 1000 50 18446744073709551615 1 1") },
     { "sockets", NULL, fuzz_sockets,

@@ -1,31 +1,82 @@
-import { type ArtifactApi, type BulkheadApi, errorBody, NotFound, Reader } from "@bulkhead/api"
-import { ArtifactStore, type StoredArtifact } from "@bulkhead/artifacts"
-import { type Artifact, ExecutionId, executionError } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { type ArtifactApi, type BulkheadApi, errorBody, NotFound } from "@bulkhead/api"
+import { ArtifactStore } from "@bulkhead/artifacts"
+import { type Artifact, type ExecutionId, executionError } from "@bulkhead/domain"
+import type { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import * as Connection from "../Connection.js"
+import * as Known from "../executions/Known.js"
 import * as Handlers from "../Handlers.js"
+import * as Query from "../Query.js"
 import * as Refusals from "../Refusals.js"
-import { etagOf, headersOf } from "./ArtifactHeaders.js"
+import { etagOf, headersOf, zipHeaders } from "./ArtifactHeaders.js"
+import * as ArtifactZip from "./ArtifactZip.js"
 import * as ByteRange from "./ByteRange.js"
 
+const none = (message: string) => new NotFound({ error: executionError("NOT_FOUND", message) })
+
 // The same for an unknown execution, an unknown name, and another user's artifact.
-const absent = new NotFound({ error: executionError("NOT_FOUND", "There is no such artifact") })
+const absent = none("There is no such artifact")
+
+const withoutResult = none("The execution has not ended, or its result is no longer kept")
 
 const unreadable = Refusals.unreadable("The artifact")
 
 /** What the execution's result says of an artifact, if the caller may read it. */
-const find = Effect.fnUntraced(function* (executionId: string, name: string) {
-  if (!Schema.is(ExecutionId)(executionId)) return yield* absent
-  const { getExecution } = yield* SandboxService
-  const { mayRead } = yield* Reader
-  const { result, userId } = yield* getExecution(executionId).pipe(
-    Effect.catchTags({ ExecutionNotFound: () => absent, StoreFailure: unreadable })
-  )
+const find = Effect.fnUntraced(function* (id: string, name: string) {
+  const { executionId, result } = yield* Effect.catchTags(Known.own(id), {
+    ExecutionNotFound: () => absent,
+    StoreFailure: unreadable
+  })
   const artifact = result?.artifacts.find((artifact) => artifact.name === name)
-  if (artifact === undefined || !mayRead(userId)) return yield* absent
-  return { executionId, artifact }
+  return artifact === undefined ? yield* absent : { executionId, artifact }
+})
+
+/** An execution of the reader's that has ended. */
+const findEnded = Effect.fnUntraced(function* (id: string) {
+  yield* Query.none
+  const {
+    endedAt = 0,
+    executionId,
+    result
+  } = yield* Effect.catchTags(Known.own(id), {
+    ExecutionNotFound: Known.notFound,
+    StoreFailure: Known.unreadable
+  })
+  return result === undefined ? yield* withoutResult : { artifacts: result.artifacts, endedAt, executionId }
+})
+
+/** Each with its address, which is below that of the list. */
+const list = Effect.fnUntraced(function* (
+  { url }: HttpServerRequest.HttpServerRequest,
+  path: { readonly executionId: string }
+) {
+  const { artifacts } = yield* findEnded(path.executionId)
+  const own = url.replace(/[?#].*$/s, "")
+  return {
+    artifacts: artifacts.map((artifact) => ({
+      ...artifact,
+      url: `${own}/${encodeURIComponent(artifact.name)}`
+    }))
+  }
+})
+
+/** All files of an execution. Each is looked for before the first byte is sent, and opened when it is its turn. */
+const zip = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  path: { readonly executionId: string }
+) {
+  const { artifacts, endedAt, executionId } = yield* findEnded(path.executionId)
+  const entries = yield* Effect.forEach(artifacts, (artifact) =>
+    Effect.map(
+      open(executionId, artifact, { offset: 0, length: artifact.size }),
+      ({ content }): ArtifactZip.Entry => ({ name: artifact.name, size: artifact.size, endedAt, content })
+    )
+  )
+  return HttpServerResponse.stream(cutOnFailure(request, ArtifactZip.stream(entries)), {
+    contentType: "application/zip",
+    headers: { ...zipHeaders(executionId), "content-length": ArtifactZip.length(entries) }
+  })
 })
 
 /** A range counts only in a GET, and with `If-Range` only for the file that the client already knows. */
@@ -42,10 +93,10 @@ const notSatisfiable = ({ size }: Artifact) =>
   ).pipe(Effect.orDie)
 
 /** Cuts the connection when a file cannot be read to its end, so that no client takes the part for the whole. */
-const cutOnFailure = (
+const cutOnFailure = <E>(
   request: HttpServerRequest.HttpServerRequest,
-  content: StoredArtifact["content"]
-): StoredArtifact["content"] =>
+  content: Stream.Stream<Uint8Array, E>
+): Stream.Stream<Uint8Array, E> =>
   Stream.tapErrorCause(content, (cause) =>
     Effect.zipRight(Effect.logError("An artifact cannot be read to its end", cause), Connection.cut(request))
   )
@@ -90,7 +141,10 @@ const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "artifacts", (handlers) =>
     Effect.gen(function* () {
       const context = yield* Effect.context<SandboxService | ArtifactStore>()
-      return handlers.handleRaw("read", ({ path, request }) => Effect.provide(answer(request, path), context))
+      return handlers
+        .handle("list", ({ path, request }) => Effect.provide(list(request, path), context))
+        .handleRaw("zip", ({ path, request }) => Effect.provide(zip(request, path), context))
+        .handleRaw("read", ({ path, request }) => Effect.provide(answer(request, path), context))
     })
   )
 

@@ -1,4 +1,4 @@
-import type { Artifact } from "@bulkhead/domain"
+import type { Artifact, ExecutionId } from "@bulkhead/domain"
 
 /** For clients without RFC 6266: no character that some of them read differently, like escapes and percent signs. */
 const plainName = (name: string) => name.replaceAll(/[^\x20-\x7e]|["\\%]/gu, "_")
@@ -15,11 +15,21 @@ const dispositionOf = (path: string) => {
 export const etagOf = ({ sha256 }: Artifact) => `"${sha256}"`
 
 /** Whatever a program wrote, no browser may run it, or guess another type for it. */
-export const headersOf = (artifact: Artifact) => ({
-  "content-disposition": dispositionOf(artifact.name),
+const harmless = {
   "x-content-type-options": "nosniff",
   "content-security-policy": "sandbox; default-src 'none'",
-  "accept-ranges": "bytes",
-  etag: etagOf(artifact),
   "cache-control": "private, no-store"
+}
+
+export const headersOf = (artifact: Artifact) => ({
+  ...harmless,
+  "content-disposition": dispositionOf(artifact.name),
+  "accept-ranges": "bytes",
+  etag: etagOf(artifact)
+})
+
+/** Of all files of an execution together. */
+export const zipHeaders = (executionId: ExecutionId) => ({
+  ...harmless,
+  "content-disposition": dispositionOf(`${executionId}.zip`)
 })

@@ -11,7 +11,7 @@ import {
 } from "@bulkhead/domain"
 import type { SandboxService } from "@bulkhead/sandbox"
 import type { HttpServerRequest } from "@effect/platform"
-import { type Context, Effect, Stream } from "effect"
+import { Context, Effect, Stream } from "effect"
 import * as Connection from "../Connection.js"
 import { freshId } from "../Refusals.js"
 import { JsonScanner } from "./JsonScanner.js"
@@ -32,9 +32,12 @@ export interface ReadOptions {
   readonly receive: Context.Tag.Service<SandboxService>["receive"]
   /** Who sends it, if that is known. */
   readonly userId?: UserId | undefined
-  /** One permit, with which large bodies are parsed one after the other, so that others get their turns. */
-  readonly turn?: Effect.Semaphore
 }
+
+/** Large bodies are parsed one after the other, so that others get their turns: the process has one event loop. */
+class OneAtATime extends Context.Reference<OneAtATime>()("@bulkhead/http/RequestBody/OneAtATime", {
+  defaultValue: () => Effect.unsafeMakeSemaphore(1)
+}) {}
 
 type Refused = InvalidRequest | RequestTooLarge | UnsupportedMediaType | QuotaExceeded | SystemAtCapacity
 
@@ -139,9 +142,10 @@ export const json = Effect.fn("RequestBody.json")(function* (
   const received = Effect.gen(function* () {
     const body = Buffer.concat(yield* pieces(request, executionId, options))
     const parsed = valueOf(body, executionId, options)
-    if (options.turn === undefined || body.length < large) return yield* parsed
+    if (body.length < large) return yield* parsed
+    const { withPermits } = yield* OneAtATime
     // The event loop turns between two of them.
-    return yield* options.turn.withPermits(1)(Effect.delay(parsed, 0))
+    return yield* withPermits(1)(Effect.delay(parsed, 0))
   })
   return yield* Effect.scoped(received)
 })

@@ -6,7 +6,7 @@ import {
   SystemAtCapacity,
   type UserId
 } from "@bulkhead/domain"
-import { Context, Deferred, Duration, Effect, Layer, Ref } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Option, Ref } from "effect"
 import { Limits, type LimitValues } from "../Limits.js"
 import { FairQueue, type Place } from "./FairQueue.js"
 
@@ -58,6 +58,8 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
     readonly enterNow: (who: Admittee) => Effect.Effect<void, SystemAtCapacity>
     readonly leave: (userId: UserId) => Effect.Effect<void>
     readonly canStart: (userId: UserId) => Effect.Effect<Admissibility>
+    /** How many of those who wait now may have their turn before this one, at most. None: it does not wait. */
+    readonly aheadOf: (who: Admittee) => Effect.Effect<Option.Option<number>>
     /** Of everyone, and how many users they are. */
     readonly occupancy: Effect.Effect<Occupancy & { readonly users: number }>
     /** Of one user. */
@@ -124,16 +126,18 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
   })
 
   /**
-   * In each round before its turn, everyone else has at most one; but all may go while the user's own cap suspends its
-   * turns.
+   * How many may go before one whose user has so many before it. In each round before its turn, everyone else has at
+   * most one; but all may go while the user's own cap suspends its turns.
    */
-  const ahead = Effect.fnUntraced(function* (userId: UserId) {
+  const aheadAt = Effect.fnUntraced(function* (userId: UserId, own: number) {
     const { maxSandboxesPerUser } = yield* Ref.get(inForce)
-    const own = queue.sizeOf(userId)
-    if ((yield* activeOf(userId)) + own >= maxSandboxesPerUser) return queue.size
-    const others = queue.lineCount - (own > 0 ? 1 : 0)
-    return Math.min(queue.size, own + (own + 1) * others)
+    const all = queue.size - queue.sizeOf(userId) + own
+    if ((yield* activeOf(userId)) + own >= maxSandboxesPerUser) return all
+    const others = queue.lineCount - (queue.sizeOf(userId) > 0 ? 1 : 0)
+    return Math.min(all, own + (own + 1) * others)
   })
+  /** How many may go before one that comes now. */
+  const ahead = (userId: UserId) => Effect.suspend(() => aheadAt(userId, queue.sizeOf(userId)))
 
   /** Takes the permits that were seen to be free. */
   const take = Effect.fnUntraced(function* (userId: UserId) {
@@ -260,6 +264,10 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       return reason === undefined
         ? { allowed: true }
         : { allowed: false, reason, ahead: yield* ahead(userId) }
+    }),
+    aheadOf: Effect.fnUntraced(function* ({ executionId, userId }: Admittee) {
+      const position = queue.positionOf(userId, (waiter) => waiter.executionId === executionId)
+      return position === undefined ? Option.none() : Option.some(yield* aheadAt(userId, position))
     }),
     occupancy: Effect.map(active, (count) => ({
       active: count,

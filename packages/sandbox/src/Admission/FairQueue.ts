@@ -49,6 +49,16 @@ export class FairQueue<K, A> {
     return this.lines.get(key)?.length ?? 0
   }
 
+  /** How many of its key wait before the first value that is the one. Absent: none is. */
+  positionOf(key: K, isIt: (value: A) => boolean): number | undefined {
+    let position = 0
+    for (let place = this.lines.get(key)?.first; place !== undefined; place = place.after) {
+      if (isIt(place.value)) return position
+      position++
+    }
+    return undefined
+  }
+
   /** Lets a value wait at the end of its key's line. `isSuspended`: the key has no turns until they are resumed. */
   push(key: K, value: A, isSuspended: boolean): Place<K, A> {
     const line = this.lines.get(key) ?? this.open(key, isSuspended)

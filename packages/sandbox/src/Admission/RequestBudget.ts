@@ -60,9 +60,9 @@ const frameBytes = 1024
 const bytesOfText = (text: string) => (/[^\0-\xff]/.test(text) ? 2 * text.length : text.length)
 
 /** Bytes of memory that a request takes while it waits. */
-export const weightOf = ({ code, env, files }: ExecutionRequest): number => {
+export const weightOf = ({ args, code, env, files, stdin = "" }: ExecutionRequest): number => {
   const ofFiles = files.flatMap(({ content, path }) => [content, path])
-  const texts = [code, ...ofFiles, ...Object.keys(env), ...Object.values(env)]
+  const texts = [code, stdin, ...args, ...ofFiles, ...Object.keys(env), ...Object.values(env)]
   return texts.map(bytesOfText).reduce((sum, bytes) => sum + bytes, frameBytes)
 }
 

@@ -3,6 +3,7 @@ import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
 import type { KillSwitch } from "../Supervision/KillSwitch.js"
+import type { UpdateWriter } from "../Updates/ExecutionUpdates.js"
 
 /** A request that was accepted. */
 export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size"> {
@@ -13,6 +14,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch
+  /** Tells who reads along. */
+  readonly updates: UpdateWriter
   /** Gives back the bytes that the request holds while it waits. */
   readonly leaveQueue: Effect.Effect<void>
   /** How long its sandboxes have lived, one after the other. */

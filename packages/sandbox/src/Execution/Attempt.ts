@@ -110,7 +110,7 @@ const runProgram = Effect.fnUntraced(function* (
   const sandbox = yield* Sandbox
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
-  const { executionId, killSwitch, limits } = execution
+  const { executionId, killSwitch, limits, updates } = execution
   if (program.files.length > 0) yield* sandbox.write(program.files)
   const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
 
@@ -124,6 +124,7 @@ const runProgram = Effect.fnUntraced(function* (
         live.enter(executionId, "running"),
         log.happened(execution, { level: "info", event: "program_started", message: "Program started" })
       ),
+      onOutput: updates.output,
       onSignal: ({ atMs, signal }) =>
         log.happened(execution, {
           level: "warn",

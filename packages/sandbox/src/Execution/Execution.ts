@@ -41,12 +41,15 @@ const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) 
     const log = yield* ExecutionLog
     const askedAt = yield* Clock.currentTimeMillis
     const onWait = (ahead: number) =>
-      log.happened(execution, {
-        level: "info",
-        event: "execution_queued",
-        message: `Execution waits behind ${ahead} others at most`,
-        data: { ahead }
-      })
+      Effect.zipRight(
+        log.happened(execution, {
+          level: "info",
+          event: "execution_queued",
+          message: `Execution waits behind ${ahead} others at most`,
+          data: { ahead }
+        }),
+        execution.updates.tell({ type: "queued", executionId: execution.executionId, ahead })
+      )
     return yield* admission.withPermit(execution, onWait, runAdmitted(execution, progress, askedAt))
   }).pipe(
     execution.killSwitch.interruptible,
@@ -79,6 +82,7 @@ const runAdmitted = Effect.fnUntraced(function* (
     message: `Execution started with ${timeout}s timeout`,
     data: policyOf(execution, timeout)
   })
+  yield* execution.updates.tell({ type: "started", executionId })
   return yield* runWithRetries(execution, progress, timeout)
 })
 
@@ -149,6 +153,7 @@ const countRetry = Effect.fnUntraced(function* (
     message: `Retry ${retries} of ${execution.limits.maxRetries}`,
     data: { reason: failure.message }
   })
+  yield* execution.updates.tell({ type: "retrying", retry: retries, reason: failure.message })
 })
 
 /** A mistake of ours becomes a result too; its cause is for the operator alone. */
@@ -158,6 +163,19 @@ const internalError = ({ executionId }: AcceptedExecution) =>
     "InternalError",
     executionError("INTERNAL_ERROR", "Internal error")
   )
+
+/** Strikes the execution off, and tells who reads along what came of it. */
+const strikeOff = Effect.fnUntraced(function* (
+  { executionId, updates }: AcceptedExecution,
+  settled: Either.Either<ExecutionResult, Refusal>
+) {
+  const { end } = yield* LiveExecutions
+  if (Either.isLeft(settled)) return yield* updates.refuse(settled.left, end(executionId))
+  const result = settled.right
+  for (const kept of result.artifacts) yield* updates.tell({ type: "artifact", kept })
+  for (const refused of result.rejectedArtifacts) yield* updates.tell({ type: "artifact", refused })
+  yield* updates.end({ type: "result", result }, end(executionId))
+})
 
 /** Writes the terminal event, and lets the execution count as ended once that is kept. */
 const end = Effect.fnUntraced(function* (
@@ -175,11 +193,13 @@ const end = Effect.fnUntraced(function* (
   const usage = Prices.usageOf(sandboxMs, size, terminal.result?.artifacts ?? [], yield* Prices.Prices)
   const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
     Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
-    Effect.ensuring(live.end(executionId)),
+    Effect.tapDefect(() => live.end(executionId)),
     Effect.isSuccess
   )
+  const told = isKept ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
+  yield* strikeOff(execution, told)
   if (isKept) return yield* settled
   const artifacts = yield* ArtifactCollector
   yield* artifacts.forget(executionId)
-  return Results.unrecorded(executionId, terminal.result)
+  return yield* told
 })

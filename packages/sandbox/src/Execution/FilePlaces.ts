@@ -7,6 +7,7 @@ import {
 } from "@bulkhead/domain"
 import { Either } from "effect"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
+import * as Program from "../Supervision/Program.js"
 
 /** Something that a request puts into the program's home. */
 interface Place {
@@ -17,8 +18,16 @@ interface Place {
   readonly holdsFiles: boolean
 }
 
-const placesIn = ({ files, outputDir }: ExecutionRequest, { file }: Runtime): ReadonlyArray<Place> => [
+const inputPlace: Place = {
+  field: "stdin",
+  path: Program.inputFile,
+  name: "the program's standard input",
+  holdsFiles: false
+}
+
+const placesIn = ({ files, outputDir, stdin }: ExecutionRequest, { file }: Runtime): ReadonlyArray<Place> => [
   { field: "code", path: file, name: "the program's own file", holdsFiles: false },
+  ...(stdin === undefined ? [] : [inputPlace]),
   { field: "outputDir", path: outputDir ?? defaultOutputDir, name: "the output directory", holdsFiles: true },
   ...files.map(({ path }, index) => ({
     field: `files.${index}.path`,

@@ -11,17 +11,24 @@ import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
 
-type Answer = Effect.Effect<ExecutionResult, Refusal>
+/** The execution that a key stands for. */
+export interface Holder {
+  readonly executionId: ExecutionId
+  /** What comes, or came, of it. */
+  readonly result: Effect.Effect<ExecutionResult, Refusal>
+}
+
+type Answer = Effect.Effect<Holder, Refusal>
 
 /** Sees to it that a key's request runs once. */
 export class Idempotency extends Context.Tag("@bulkhead/sandbox/Idempotency")<
   Idempotency,
   {
-    /** Runs what a key stands for, unless it runs or has run already; then gives what comes, or came, of that. */
+    /** Begins what a key stands for, unless it runs or has run already; then gives that. */
     readonly once: (
       claim: Claim,
       start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
-    ) => Effect.Effect<ExecutionResult, Refusal>
+    ) => Effect.Effect<Holder, Refusal>
   }
 >() {
   static readonly layer: Layer.Layer<Idempotency, never, IdempotencyKeys | ExecutionStore> = Layer.effect(
@@ -36,24 +43,25 @@ interface Pending {
   readonly answer: Deferred.Deferred<Answer>
 }
 
+/** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
+const later = ({ args, stdin, stdinEncoding, webhook }: ExecutionRequest) =>
+  args.length === 0 && stdin === undefined && webhook === undefined
+    ? []
+    : [args, stdin, stdinEncoding, webhook]
+
 /** The same for requests that ask for the same. */
-export const fingerprint = ({
-  code,
-  env,
-  files,
-  language,
-  outputDir,
-  retryOnFailure,
-  timeout
-}: ExecutionRequest) =>
-  hash(
-    "sha256",
-    JSON.stringify([code, env, files, language, outputDir, retryOnFailure, timeout]),
-    "base64url"
-  )
+export const fingerprint = (request: ExecutionRequest) => {
+  const { code, env, files, language, outputDir, retryOnFailure, timeout } = request
+  const asked = [code, env, files, language, outputDir, retryOnFailure, timeout, ...later(request)]
+  return hash("sha256", JSON.stringify(asked), "base64url")
+}
 
 const conflict = (executionId: ExecutionId, message: string) =>
   new IdempotencyConflict({ executionId, message: `idempotencyKey: ${message}` })
+
+/** Nothing is known of the execution that a key stands for. */
+export const forgotten = (executionId: ExecutionId) =>
+  conflict(executionId, "its execution is not kept here any more, or another server is about to begin it")
 
 const anotherRequest = (executionId: ExecutionId) =>
   conflict(executionId, "expected a new key, this one stands for another request")
@@ -97,10 +105,7 @@ const replay = (
     const found = Option.getOrUndefined(yield* find(executionId))
     if (found?.result !== undefined) return found.result
     if (found === undefined) {
-      return yield* conflict(
-        executionId,
-        "its execution is not kept here any more, or another server is about to begin it"
-      )
+      return yield* forgotten(executionId)
     }
     return yield* found.state === "ended"
       ? conflict(executionId, "the result of its execution is not kept here any more")
@@ -156,7 +161,8 @@ const make = Effect.gen(function* () {
       onSuccess: (fiber) =>
         Effect.map(
           Effect.forkDaemon(Effect.tap(Fiber.await(fiber), settle)),
-          (settled): Answer => Effect.flatten(Effect.flatten(Fiber.await(settled)))
+          (settled): Answer =>
+            Effect.succeed({ executionId, result: Effect.flatten(Effect.flatten(Fiber.await(settled))) })
         )
     })
     const answerOf = (holder: Claim): Effect.Effect<Answer> => {
@@ -164,7 +170,10 @@ const make = Effect.gen(function* () {
       allPending.delete(name)
       return Effect.succeed(
         holder.fingerprint === claim.fingerprint
-          ? Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
+          ? Effect.succeed({
+              executionId: holder.executionId,
+              result: Effect.catchTag(replay(store, holder), "StoreFailure", () => unavailable(executionId))
+            })
           : anotherRequest(executionId)
       )
     }

@@ -4,12 +4,14 @@ import {
   excessIn,
   faultOf,
   InvalidRequest,
+  isBase64,
   type Language,
   RequestTooLarge
 } from "@bulkhead/domain"
-import { Either, Schema } from "effect"
+import { type Context, Either, Schema } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime } from "../Sandboxes/Toolchain.js"
+import type { Webhooks } from "../Webhooks/Webhooks.js"
 
 const decode = Schema.decodeUnknownEither(ExecutionRequest, { onExcessProperty: "error" })
 
@@ -26,13 +28,13 @@ export const read = (
   return Either.left(new InvalidRequest({ executionId, ...faultOf(decoded.left, "request") }))
 }
 
-/** Refuses what the limits do not allow. */
+/** Refuses what the limits do not allow, and what only several fields together can tell. */
 const checkLimits = (
   executionId: ExecutionId,
   request: ExecutionRequest,
   { maxCodeBytes, maxTimeout }: LimitValues
 ): Either.Either<ExecutionRequest, RequestTooLarge | InvalidRequest> => {
-  const { code, timeout } = request
+  const { code, stdin = "", stdinEncoding, timeout } = request
   if (Buffer.byteLength(code) > maxCodeBytes) {
     const message = `code: expected at most ${maxCodeBytes} bytes, got ${Buffer.byteLength(code)}`
     return Either.left(new RequestTooLarge({ executionId, field: "code", message }))
@@ -41,7 +43,20 @@ const checkLimits = (
     const message = `timeout: expected at most ${maxTimeout} seconds, got ${timeout}`
     return Either.left(new InvalidRequest({ executionId, field: "timeout", message }))
   }
+  if (stdinEncoding === "base64" && !isBase64(stdin))
+    return Either.left(new InvalidRequest({ executionId, field: "stdin", message: "stdin: expected base64" }))
   return Either.right(request)
+}
+
+/** Refuses a webhook that will not be sent to. */
+export const checkWebhook = (
+  executionId: ExecutionId,
+  { webhook }: ExecutionRequest,
+  { flawOf }: Context.Tag.Service<Webhooks>
+): Either.Either<void, InvalidRequest> => {
+  const flaw = webhook && flawOf(webhook.url)
+  if (flaw === undefined) return Either.void
+  return Either.left(new InvalidRequest({ executionId, field: "webhook", message: `webhook: ${flaw}` }))
 }
 
 /** The runtime of the request's language, or what could be asked for instead. */

@@ -6,13 +6,17 @@ import {
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
-import { Clock, Effect, Either, Fiber, Random, Ref } from "effect"
+import { Clock, type Context, Effect, Fiber, Random, Ref } from "effect"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
-import { ExecutionLog } from "../Record/ExecutionLog.js"
+import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
+import * as TerminalEvents from "../Record/TerminalEvents.js"
+import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
+import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
+import { Webhooks } from "../Webhooks/Webhooks.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
@@ -23,7 +27,7 @@ import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
 
 /** A request that can be run, and what will run it. */
-type Accepted = Omit<AcceptedExecution, "killSwitch" | "sandboxMs">
+type Accepted = Omit<AcceptedExecution, "killSwitch" | "updates" | "sandboxMs">
 
 /** As many digits as a random number can fill. */
 const randomDigits = 10
@@ -42,11 +46,25 @@ interface ReadRequest extends Pick<AcceptedExecution, "executionId" | "userId" |
   readonly request: ExecutionRequest
 }
 
-/** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
-export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserId | undefined) {
+/** An execution that is there, of this request or of an earlier one with its key. */
+export interface Begun {
+  readonly executionId: ExecutionId
+  /** Its updates. Absent: it has ended, or runs on another server. */
+  readonly updates?: LiveUpdates
+  /** What ends with its reader. Absent: it goes on without one. */
+  readonly leave?: Effect.Effect<void>
+}
+
+/** Reads a request and holds its bytes until it is accepted. */
+const received = Effect.fnUntraced(function* <A, E, R>(
+  input: unknown,
+  caller: UserId | undefined,
+  accept: (read: ReadRequest) => Effect.Effect<A, E, R>
+) {
   const limits = yield* Ref.get(yield* LimitsInForce)
   const executionId = yield* makeId
   const request = yield* Requests.read(executionId, input, limits)
+  yield* Requests.checkWebhook(executionId, request, yield* Webhooks)
   const userId = caller ?? request.userId ?? anonymous
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
@@ -59,19 +77,91 @@ export const submit = Effect.fnUntraced(function* (input: unknown, caller: UserI
   )
 })
 
-const accept = Effect.fnUntraced(function* (read: ReadRequest) {
-  const { executionId, limits, request, userId } = read
-  const facts = yield* Effect.either(findFacts(limits))
-  if (Either.isLeft(facts)) return Results.ofFailure({ executionId, retries: 0 }, undefined, facts.left)
-  const { runtimes, size, supervisor } = facts.right
+/** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
+export const submit = (input: unknown, caller: UserId | undefined) =>
+  received(input, caller, (read) =>
+    prepare(read).pipe(
+      Effect.flatMap((accepted) =>
+        accepted.request.idempotencyKey === undefined
+          ? untilCallerLeaves(accepted)
+          : Effect.flatMap(once(accepted, accepted.request.idempotencyKey), ({ result }) => result)
+      ),
+      Effect.catchTag("SandboxFailure", (failure) =>
+        Effect.succeed(Results.ofFailure({ executionId: read.executionId, retries: 0 }, undefined, failure))
+      )
+    )
+  )
+
+/** The same as far as the execution's first update. It goes on without its caller. */
+export const begin = (input: unknown, caller: UserId | undefined) =>
+  received(input, caller, (read) =>
+    prepare(read).pipe(
+      Effect.flatMap(beginAccepted),
+      Effect.catchTag("SandboxFailure", (failure) => failAtOnce(read, failure))
+    )
+  )
+
+/** Who goes away before its execution has begun does not know its name. */
+const beginAccepted = (accepted: Accepted) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const key = accepted.request.idempotencyKey
+      const begun = yield* key === undefined ? beginOwn(accepted) : beginOnce(accepted, key)
+      yield* Effect.onInterrupt(
+        restore(begun.updates?.begun ?? Effect.void),
+        () => begun.leave ?? Effect.void
+      )
+      return begun
+    })
+  )
+
+const beginOwn = Effect.fnUntraced(function* (accepted: Accepted) {
+  const { fiber, updates } = yield* start(accepted)
+  const live = yield* LiveExecutions
+  const { executionId } = accepted
+  const begun: Begun = { executionId, updates, leave: abandon(live, executionId, fiber) }
+  return begun
+})
+
+const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
+  const { executionId } = yield* once(accepted, key)
+  const updates = yield* (yield* ExecutionUpdates).find(executionId)
+  const begun: Begun = { executionId, ...(updates && { updates }) }
+  return begun
+})
+
+/** Takes an execution into the log that has ended before it could begin. */
+const failAtOnce = Effect.fnUntraced(function* (
+  { executionId, userId }: ReadRequest,
+  failure: SandboxFailure
+) {
+  const log = yield* ExecutionLog
+  const result = Results.ofFailure({ executionId, retries: 0 }, undefined, failure)
+  const startedAt = yield* Clock.currentTimeMillis
+  yield* log.began({ executionId, userId, state: "queued", startedAt })
+  yield* Effect.mapError(log.ended({ executionId, userId }, TerminalEvents.ofResult(result)), () =>
+    unavailable(executionId)
+  )
+  const begun: Begun = { executionId }
+  return begun
+})
+
+/** Finds out what will run a request. */
+const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
+  const { executionId, limits, request } = read
+  const { runtimes, size, supervisor } = yield* findFacts(limits)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
+  const accepted: Accepted = { ...read, runtime, size, supervisor }
+  return accepted
+})
 
-  const started = start({ ...read, runtime, size, supervisor })
-  const key = request.idempotencyKey
-  if (key === undefined) return yield* untilCallerLeaves(executionId, started)
+/** Begins what the key stands for, unless that is there. */
+const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
+  const { executionId, request, userId } = accepted
   const fingerprint = Idempotency.fingerprint(request)
   const idempotency = yield* Idempotency.Idempotency
+  const started = Effect.map(start(accepted), ({ fiber }) => fiber)
   const context = yield* Effect.context<Effect.Effect.Context<typeof started>>()
   return yield* idempotency.once({ executionId, userId, key, fingerprint }, Effect.provide(started, context))
 })
@@ -88,7 +178,7 @@ const findFacts = Effect.fnUntraced(function* (limits: LimitValues) {
 
 /** Takes the execution into the log, and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (accepted: Accepted) {
-  const { executionId, limits, runtime, userId } = accepted
+  const { executionId, limits, request, runtime, userId } = accepted
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
   yield* log.checkWritable(executionId)
@@ -99,25 +189,37 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
   const { killSwitch, summary } = yield* live
     .register({ executionId, userId, state: "queued", language })
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
-  yield* log.began(summary)
+  yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)
-  return yield* Effect.forkDaemon(Effect.interruptible(Execution.run({ ...accepted, killSwitch, sandboxMs })))
+  const updates = yield* (yield* ExecutionUpdates).open(executionId, userId)
+  const fiber = yield* Execution.run({ ...accepted, killSwitch, updates, sandboxMs }).pipe(
+    // Nobody reads on for ever, whatever mistake it was.
+    Effect.tapDefect(() => updates.end({ type: "ended" }, Effect.void)),
+    Effect.interruptible,
+    Effect.forkDaemon
+  )
+  return { fiber, updates }
 }, Effect.uninterruptible)
 
-/** A caller who goes away kills the execution, but does not lose what came of it. */
-const untilCallerLeaves = <R>(
+/** Kills what nobody waits for any more, and returns when it has ended. */
+const abandon = (
+  live: Context.Tag.Service<LiveExecutions>,
   executionId: ExecutionId,
-  started: Effect.Effect<Fiber.RuntimeFiber<ExecutionResult, Refusal>, Refusal, R>
+  fiber: Fiber.Fiber<ExecutionResult, Refusal>
 ) =>
+  Effect.zipRight(
+    live.kill(executionId, { reason: "the caller went away", graceful: false }),
+    Effect.asVoid(Fiber.await(fiber))
+  )
+
+/** A caller who goes away kills the execution, but does not lose what came of it. */
+const untilCallerLeaves = (accepted: Accepted) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const live = yield* LiveExecutions
-      const fiber = yield* started
+      const { fiber } = yield* start(accepted)
       return yield* Effect.onInterrupt(restore(Fiber.join(fiber)), () =>
-        Effect.zipRight(
-          live.kill(executionId, { reason: "the caller went away", graceful: false }),
-          Fiber.await(fiber)
-        )
+        abandon(live, accepted.executionId, fiber)
       )
     })
   )

@@ -8,10 +8,14 @@ import {
   RecordUnavailable,
   type Usage,
   type UserId,
-  type Verdict
+  type Verdict,
+  type Webhook,
+  type WebhookEvent
 } from "@bulkhead/domain"
 import { Clock, Context, Effect, Layer, Option } from "effect"
-import { ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
+import type { Announcement } from "../Webhooks/Announcement.js"
+import { Webhooks } from "../Webhooks/Webhooks.js"
+import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
 
 /** Whose event it is. */
 interface Whose {
@@ -52,6 +56,28 @@ const endOf = ({ executionId }: Whose, { result, usage, verdict }: TerminalEvent
   ...(usage ? { usage } : {})
 })
 
+const announced = (announcement: Announcement): ReadonlyArray<Entry> => [{ _tag: "Announced", announcement }]
+
+/** The stages that webhooks may be told of. Every end is one too. */
+const announcedStages: Partial<Record<EventName, WebhookEvent>> = {
+  execution_queued: "execution.queued",
+  execution_started: "execution.started"
+}
+
+const announcementOfStage = ({ executionId }: Whose, { event }: LogEvent, at: number) => {
+  const stage = announcedStages[event]
+  return stage === undefined ? [] : announced({ executionId, event: stage, at })
+}
+
+const announcementOfEnd = ({ executionId }: Whose, { result, verdict }: TerminalEvent, at: number) =>
+  announced({
+    executionId,
+    event: "execution.completed",
+    at,
+    verdict,
+    ...(result ? { result } : {})
+  })
+
 /** Seconds after which a store that cannot be written may be there again. */
 const recovery = 5
 
@@ -66,8 +92,8 @@ export const unavailable = (executionId: ExecutionId) =>
 export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
   ExecutionLog,
   {
-    /** An execution is known from here on. */
-    readonly began: (execution: ExecutionSummary) => Effect.Effect<void>
+    /** An execution is known from here on, and who is to be told of it. */
+    readonly began: (execution: ExecutionSummary, webhook?: Webhook) => Effect.Effect<void>
     /** Something happened to an execution. */
     readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
     /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
@@ -82,17 +108,21 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
 >() {
   static readonly layer: Layer.Layer<ExecutionLog, never, ExecutionStore> = Layer.effect(
     ExecutionLog,
-    Effect.map(ExecutionStore, ({ append, commit, find, ready }) => ({
-      began: (execution) => append([{ _tag: "Began", execution }]),
+    Effect.map(Effect.all([ExecutionStore, Webhooks]), ([{ append, commit, find, ready }, { areSent }]) => ({
+      began: (execution, webhook) => append([{ _tag: "Began", execution, ...(webhook ? { webhook } : {}) }]),
       happened: (whose, event) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          append([{ _tag: "Happened", event: eventOf(whose, event, now) }])
+          append([
+            { _tag: "Happened", event: eventOf(whose, event, now) },
+            ...(areSent ? announcementOfStage(whose, event, now) : [])
+          ])
         ),
       ended: (whose, event) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
           append([
             { _tag: "Happened", event: eventOf(whose, event, now) },
-            { _tag: "Ended", end: endOf(whose, event, now) }
+            { _tag: "Ended", end: endOf(whose, event, now) },
+            ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
         ).pipe(Effect.zipRight(commit)),
       kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),

@@ -13,9 +13,11 @@ import type {
   Usage,
   UserId,
   UserUsage,
-  Verdict
+  Verdict,
+  Webhook
 } from "@bulkhead/domain"
 import { Context, type Effect, type Option, Schema } from "effect"
+import type { Announcement } from "../Webhooks/Announcement.js"
 
 /** The store cannot be written or read: a full disk, a lost database. The cause is for the operator's log alone. */
 export class StoreFailure extends Schema.TaggedError<StoreFailure>()("StoreFailure", {
@@ -34,11 +36,15 @@ export interface EndedExecution {
   readonly usage?: Usage
 }
 
-/** One entry of the record. What is appended together is written together, whole or not at all. */
+/**
+ * One entry of the record. What is appended together is written together, whole or not at all. What is announced becomes
+ * messages in the `Outbox`, in a store that has one; any other passes it over.
+ */
 export type Entry =
-  | { readonly _tag: "Began"; readonly execution: ExecutionSummary }
+  | { readonly _tag: "Began"; readonly execution: ExecutionSummary; readonly webhook?: Webhook }
   | { readonly _tag: "Happened"; readonly event: ExecutionEvent }
   | { readonly _tag: "Ended"; readonly end: EndedExecution }
+  | { readonly _tag: "Announced"; readonly announcement: Announcement }
 
 export interface ExecutionQuery extends PageRequest {
   readonly userId?: UserId

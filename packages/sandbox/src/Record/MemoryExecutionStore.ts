@@ -8,10 +8,15 @@ import {
   type Usage,
   type UserId,
   type UserUsage,
-  usualPage
+  usualPage,
+  type Webhook
 } from "@bulkhead/domain"
-import { Effect, Encoding, Layer, Option, Order, Schema } from "effect"
-import { type EndedExecution, ExecutionStore } from "./ExecutionStore.js"
+import { Context, Effect, Encoding, Layer, Option, Order, Schema } from "effect"
+import type { Announcement } from "../Webhooks/Announcement.js"
+import * as MemoryOutbox from "../Webhooks/MemoryOutbox.js"
+import { Outbox } from "../Webhooks/Outbox.js"
+import { UserWebhooks } from "../Webhooks/UserWebhooks.js"
+import { type EndedExecution, type Entry, ExecutionStore } from "./ExecutionStore.js"
 
 export interface MemoryExecutionStoreOptions {
   /** Ended executions that are remembered: the latest. Default 10000. */
@@ -22,6 +27,7 @@ export interface MemoryExecutionStoreOptions {
 
 interface Remembered {
   summary: ExecutionSummary
+  readonly webhook?: Webhook
   readonly events: Array<ExecutionEvent>
   result?: ExecutionResult
   usage?: Usage
@@ -85,7 +91,10 @@ const nothingUsed = (userId: UserId): UserUsage => ({
   costUsd: 0
 })
 
-const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecutionStoreOptions) => {
+const make = (
+  { executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecutionStoreOptions,
+  messages: Effect.Effect.Success<typeof MemoryOutbox.make>
+) => {
   const known = new Map<ExecutionId, Remembered>()
   // In the order in which they ended, so that the first is the first to be forgotten.
   const ended = new Map<ExecutionId, Remembered>()
@@ -122,9 +131,14 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     eventCount -= events.length
   }
 
-  const began = (execution: ExecutionSummary) => {
+  const began = (execution: ExecutionSummary, webhook: Webhook | undefined) => {
     if (!known.has(execution.executionId))
-      known.set(execution.executionId, { summary: execution, events: [] })
+      known.set(execution.executionId, { summary: execution, events: [], ...(webhook ? { webhook } : {}) })
+  }
+
+  const announce = (announcement: Announcement) => {
+    const remembered = known.get(announcement.executionId)
+    return remembered ? messages.announce(remembered.summary, remembered.webhook, announcement) : Effect.void
   }
 
   const happened = (event: ExecutionEvent) => {
@@ -144,14 +158,21 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
     forgetOldest()
   }
 
+  const take = (entry: Entry) => {
+    switch (entry._tag) {
+      case "Began":
+        return began(entry.execution, entry.webhook)
+      case "Happened":
+        return happened(entry.event)
+      case "Ended":
+        return end(entry.end)
+      case "Announced":
+        return announce(entry.announcement)
+    }
+  }
+
   const append: ExecutionStore["Type"]["append"] = (entries) =>
-    Effect.sync(() => {
-      for (const entry of entries) {
-        if (entry._tag === "Began") began(entry.execution)
-        else if (entry._tag === "Happened") happened(entry.event)
-        else end(entry.end)
-      }
-    })
+    Effect.forEach(entries, (entry) => Effect.suspend(() => take(entry) ?? Effect.void), { discard: true })
 
   const find: ExecutionStore["Type"]["find"] = (executionId) =>
     Effect.sync(() =>
@@ -222,7 +243,16 @@ const make = ({ executions = 10_000, resultRoom = 16 * 1_048_576 }: MemoryExecut
 /**
  * An execution store in memory, gone with the process: all live executions, and the latest that ended. Nothing outside
  * can change it, so there is no chain of hashes, and `verify` always succeeds. Events of an execution that did not
- * begin here are dropped.
+ * begin here are dropped. Messages to webhooks are in memory too.
  */
-export const layer = (options: MemoryExecutionStoreOptions = {}): Layer.Layer<ExecutionStore> =>
-  Layer.sync(ExecutionStore, () => make(options))
+export const layer = (
+  options: MemoryExecutionStoreOptions = {}
+): Layer.Layer<ExecutionStore | Outbox | UserWebhooks> =>
+  Layer.effectContext(
+    Effect.map(MemoryOutbox.make, (messages) =>
+      Context.make(ExecutionStore, make(options, messages)).pipe(
+        Context.add(Outbox, messages.outbox),
+        Context.add(UserWebhooks, messages.userWebhooks)
+      )
+    )
+  )

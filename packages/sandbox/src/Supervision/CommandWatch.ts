@@ -30,10 +30,10 @@ export interface CommandWatch {
   /** When the program began to run, if it did. */
   readonly startedAt: Effect.Effect<number | undefined>
   /** Whether the supervisor has reported: the program is over, and only its output may still be on its way. */
-  readonly isOver: Effect.Effect<boolean>
+  readonly hasReported: Effect.Effect<boolean>
   /** Waits until the program has written more than it may. */
   readonly flooded: Effect.Effect<void>
-  /** What is known by now. */
+  /** What is known by now. Nothing is learned afterwards. */
   readonly learned: Effect.Effect<CollectedOutput & Said>
 }
 
@@ -46,11 +46,21 @@ const withoutEnd = new SandboxFailure({
 
 const contradicted = (known: Said): Said => ({ ...known, isContradicted: true })
 
-/** Watches for one program. `onBegin` runs when the program begins, before anything that it writes is looked at. */
+const encoder = new TextEncoder()
+
+/** Who is told of a program while it runs. */
+export interface Listener {
+  /** Runs when the program begins, before anything that it writes is looked at. */
+  readonly onStart: Effect.Effect<void>
+  /** Runs with everything that the program writes and that counts, as UTF-8. */
+  readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => Effect.Effect<void>
+}
+
+/** Watches for one program. */
 export const make = Effect.fnUntraced(function* (
   { nonce }: Program,
   limits: LimitValues,
-  onBegin: Effect.Effect<void>
+  { onOutput, onStart }: Listener
 ): Effect.fn.Return<CommandWatch> {
   // Behind a supervisor, who counts what was written: what is not UTF-8 comes up to three times as long.
   const output = new Output(
@@ -67,14 +77,20 @@ export const make = Effect.fnUntraced(function* (
     if ((yield* Ref.get(startedAt)) !== undefined) return
     const now = yield* Clock.currentTimeMillis
     yield* Ref.set(startedAt, now)
-    yield* onBegin
+    yield* onStart
     yield* Deferred.succeed(begun, now)
   })
 
+  /** Whether all is said: what comes later is in no result. */
+  const isOver = yield* Ref.make(false)
+
   const append = (stream: "stdout" | "stderr", text: string) =>
-    Effect.suspend(() => {
-      output.append(stream, text)
-      return output.isFlood ? Effect.asVoid(Deferred.succeed(flooded, undefined)) : Effect.void
+    Effect.gen(function* () {
+      if (yield* Ref.get(isOver)) return
+      const bytes = encoder.encode(text)
+      output.append(stream, bytes)
+      yield* onOutput(stream, bytes)
+      if (output.isFlood) yield* Deferred.succeed(flooded, undefined)
     })
 
   const take = (heard: Heard): Effect.Effect<void> => {
@@ -118,10 +134,11 @@ export const make = Effect.fnUntraced(function* (
       ),
     begun: Deferred.await(begun),
     startedAt: Ref.get(startedAt),
-    isOver: Effect.map(Ref.get(said), ({ report }) => report !== undefined),
+    hasReported: Effect.map(Ref.get(said), ({ report }) => report !== undefined),
     flooded: Deferred.await(flooded),
     learned: Effect.gen(function* () {
       yield* Effect.forEach(voice?.end() ?? [], take, { discard: true })
+      yield* Ref.set(isOver, true)
       const hasMore = (yield* Ref.get(startedAt)) !== undefined && (yield* Ref.get(exit)) === undefined
       return { ...output.collected(hasMore), ...(yield* Ref.get(said)) }
     })

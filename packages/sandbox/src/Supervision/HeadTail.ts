@@ -1,4 +1,7 @@
-const decoder = new TextDecoder()
+import { wholeEnd, wholeStart } from "./Characters.js"
+
+// What looks like a byte order mark is output like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 const empty = new Uint8Array(0)
 
@@ -71,22 +74,4 @@ const concat = (a: Uint8Array, b: Uint8Array) => {
   both.set(a)
   both.set(b, a.length)
   return both
-}
-
-const isContinuation = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80
-
-/** Without the beginning of a character that was cut off. */
-const wholeEnd = (bytes: Uint8Array) => {
-  let end = bytes.length
-  while (end > 0 && bytes.length - end < 3 && isContinuation(bytes[end - 1])) end--
-  const lead = bytes[end - 1] ?? 0
-  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1
-  return bytes.length - (end - 1) >= length ? bytes : bytes.subarray(0, end - 1)
-}
-
-/** Without the end of a character that was cut off. */
-const wholeStart = (bytes: Uint8Array) => {
-  let start = 0
-  while (start < 3 && isContinuation(bytes[start])) start++
-  return bytes.subarray(start)
 }

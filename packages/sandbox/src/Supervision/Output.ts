@@ -2,8 +2,6 @@ import type { OutputSummary } from "@bulkhead/domain"
 import type { LimitValues } from "../Limits.js"
 import { HeadTail } from "./HeadTail.js"
 
-const encoder = new TextEncoder()
-
 export interface CollectedOutput {
   readonly stdout: string
   readonly stderr: string
@@ -24,8 +22,8 @@ export class Output {
     this.hardOutputBytes = hardOutputBytes
   }
 
-  append(stream: "stdout" | "stderr", text: string): void {
-    this.streams[stream].append(encoder.encode(text))
+  append(stream: "stdout" | "stderr", bytes: Uint8Array): void {
+    this.streams[stream].append(bytes)
   }
 
   /** Whether the program has written more than it may. */

@@ -19,10 +19,24 @@ export interface Program {
 
 const encoder = new TextEncoder()
 
-const inputFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
+type Encoded = Pick<ExecutionRequest["files"][number], "content" | "encoding">
+
+const bytesOf = ({ content, encoding }: Encoded) =>
+  encoding === "utf8" ? encoder.encode(content) : Buffer.from(content, "base64")
+
+const givenFile = (file: ExecutionRequest["files"][number]): SandboxFile => ({
   path: file.path,
-  content: file.encoding === "utf8" ? encoder.encode(file.content) : Buffer.from(file.content, "base64")
+  content: bytesOf(file)
 })
+
+/** In the program's home until it starts: what it reads as its standard input. */
+export const inputFile = ".bulkhead-stdin"
+
+/** A file holds up nobody when it is not read, and takes any bytes. Without input there is nothing to write. */
+const inputOf = ({ stdin, stdinEncoding }: ExecutionRequest): ReadonlyArray<SandboxFile> =>
+  stdin === undefined
+    ? []
+    : [{ path: inputFile, content: bytesOf({ content: stdin, encoding: stdinEncoding }) }]
 
 /** Small code travels with the command and saves a round trip; larger code, or code with NUL, is written as a file. */
 const travels = (code: string) => Buffer.byteLength(code) <= inlineBytes && !code.includes("\0")
@@ -43,11 +57,16 @@ const limitsLine = (limits: LimitValues, timeout: number) =>
     limits.maxCpuPercent
   ].join(" ")
 
+const inOneLine = (text: string) => text.replaceAll("%", "%25").replaceAll("\n", "%0A")
+
 /** One variable a line, since the supervisor must not have the program's variables in its own environment. */
 const encodeVariables = (env: Readonly<Record<string, string>>) =>
   Object.entries(env)
-    .map(([name, value]) => `${name}=${value.replaceAll("%", "%25").replaceAll("\n", "%0A")}`)
+    .map(([name, value]) => `${name}=${inOneLine(value)}`)
     .join("\n")
+
+/** Each ends its line, so that an empty one is told apart from none. */
+const encodeArguments = (args: ReadonlyArray<string>) => args.map((arg) => `${inOneLine(arg)}\n`).join("")
 
 const supervised = (
   request: ExecutionRequest,
@@ -67,6 +86,8 @@ const supervised = (
     BULKHEAD_FILE: runtime.file,
     BULKHEAD_ENV: encodeVariables(request.env),
     BULKHEAD_OUTPUT: request.outputDir ?? defaultOutputDir,
+    ...(request.args.length === 0 ? {} : { BULKHEAD_ARGS: encodeArguments(request.args) }),
+    ...(request.stdin === undefined ? {} : { BULKHEAD_INPUT: inputFile }),
     ...(runtime.check === undefined ? {} : { BULKHEAD_CHECK: runtime.check })
   }
 })
@@ -95,12 +116,15 @@ const shellLimits = (limits: LimitValues) =>
     `ulimit -u ${limits.maxProcesses}`
   ].join("; ")
 
-const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: LimitValues, inline: boolean) => ({
-  line: inline
-    ? `${shellLimits(limits)}; printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && exec ${runtime.command}`
-    : `${shellLimits(limits)}; exec ${runtime.command}`,
-  env: request.env
-})
+/** As the shell reads it: nothing in it has a meaning. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
+
+const unsupervised = (request: ExecutionRequest, runtime: Runtime, limits: LimitValues, inline: boolean) => {
+  const input = request.stdin === undefined ? "" : `exec < ${inputFile} && rm -f ${inputFile}; `
+  const code = inline ? `printf %s "$BULKHEAD_CODE" > ${runtime.file} && unset BULKHEAD_CODE && ` : ""
+  const command = [runtime.command, ...request.args.map(quoted)].join(" ")
+  return { line: `${shellLimits(limits)}; ${input}${code}exec ${command}`, env: request.env }
+}
 
 /** Lays a request out for a sandbox, under the supervisor where it can run. `timeout` in seconds. */
 export const layOut = (
@@ -114,7 +138,7 @@ export const layOut = (
   const code = readable(request.code, runtime.language)
   const asked = { ...request, env: { ...usualVariables, ...request.env } }
   const inline = travels(code)
-  const files = request.files.map(inputFile)
+  const files = [...inputOf(request), ...request.files.map(givenFile)]
   const run =
     supervisor._tag === "Absent"
       ? unsupervised(asked, runtime, limits, inline)

@@ -33,15 +33,13 @@ export interface Outcome extends CollectedOutput, CommandWatch.Said {
   readonly executionTimeMs?: number
 }
 
-export interface SupervisionOptions {
+export interface SupervisionOptions extends CommandWatch.Listener {
   readonly program: Program
   readonly limits: LimitValues
   /** Wall time from the program's start. */
   readonly timeout: Duration.Duration
   /** Waits for a request to kill the program. */
   readonly killed: Effect.Effect<KillRequest>
-  /** Runs when the program begins. */
-  readonly onStart: Effect.Effect<void>
   /** Runs when a signal has been sent. */
   readonly onSignal: (signal: SentSignal) => Effect.Effect<void>
 }
@@ -70,7 +68,7 @@ const NOT_ALL_SAID = 3
  * kill. A sandbox that is lost on the way is an end like others.
  */
 export const supervise = Effect.fn("Supervision.supervise")(function* (options: SupervisionOptions) {
-  const { killed, limits, onSignal, onStart, program, timeout } = options
+  const { killed, limits, onSignal, program, timeout } = options
   const sandbox = yield* Sandbox
   const grace = Duration.seconds(limits.killGracePeriod)
   // Behind a supervisor in the sandbox, the grace is over when our own deadline comes.
@@ -78,7 +76,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   const wall = isFirstWall ? timeout : Duration.sum(Duration.sum(timeout, grace), secondWall)
   const lifetime = Duration.sum(Duration.sum(timeout, grace), thirdWall)
 
-  const watch = yield* CommandWatch.make(program, limits, onStart)
+  const watch = yield* CommandWatch.make(program, limits, options)
   const { env, line, user } = program
   // A daemon, since nobody waits for a command that nothing can end: its sandbox ends it.
   const command = yield* watch.follow(sandbox.run({ line, user, env, lifetime })).pipe(
@@ -94,7 +92,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   const deadline = Effect.succeed(mustStop({ _tag: "Deadline", graceful: isFirstWall }))
   const lastMoment = Effect.zipRight(
     Effect.sleep(wall),
-    Effect.if(watch.isOver, { onTrue: () => late, onFalse: () => deadline })
+    Effect.if(watch.hasReported, { onTrue: () => late, onFalse: () => deadline })
   )
   const outOfTime = watch.begun.pipe(
     Effect.timeoutOption(startBound),

@@ -109,12 +109,53 @@ const artifactBytes = Effect.gen(function* () {
   )`
 })
 
+/** Who is to be told of an execution, what is to be sent, and what is kept of each user for that. */
+const webhooks = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  const statements = [
+    sql`ALTER TABLE executions ADD COLUMN webhook TEXT`,
+    sql`CREATE TABLE user_webhooks (
+      user_id ${text} PRIMARY KEY,
+      webhooks TEXT,
+      secret TEXT,
+      previous TEXT,
+      previous_until BIGINT
+    )`,
+    sql`CREATE TABLE webhook_messages (
+      message_id ${text} PRIMARY KEY,
+      instance ${text} NOT NULL,
+      life BIGINT NOT NULL,
+      execution_id ${text} NOT NULL,
+      user_id ${text} NOT NULL,
+      event TEXT NOT NULL,
+      url TEXT NOT NULL,
+      receiver TEXT NOT NULL,
+      body TEXT NOT NULL,
+      state ${text} NOT NULL,
+      attempts BIGINT NOT NULL,
+      created_at BIGINT NOT NULL,
+      since BIGINT NOT NULL,
+      next_at BIGINT NOT NULL,
+      settled_at BIGINT,
+      outcome TEXT
+    )`,
+    sql`CREATE INDEX webhook_messages_by_execution ON webhook_messages (execution_id)`,
+    sql`CREATE INDEX webhook_messages_by_creation ON webhook_messages (created_at, message_id)`,
+    sql`CREATE INDEX webhook_messages_by_state ON webhook_messages (state, user_id, settled_at)`,
+    sql`CREATE INDEX webhook_messages_due ON webhook_messages (instance, life, next_at)
+      WHERE state = 'pending'`
+  ]
+  yield* Effect.forEach(statements, (statement) => statement, { discard: true })
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
   "0002_claimants": claimants,
   "0003_leases": leases,
-  "0004_artifact_bytes": artifactBytes
+  "0004_artifact_bytes": artifactBytes,
+  "0005_webhooks": webhooks
 }
 
 const table = "bulkhead_migrations"

@@ -129,8 +129,14 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
       orElse: () => sql`event ->> ${sql.literal(`'$.${name}'`)}`
     })
 
-  /** An execution that was taken over has events in two chains: those of the instance that took it over come last. */
-  const partOf = sql`CASE WHEN instance = (SELECT x.instance FROM executions x
+  // As text: PostgreSQL takes no member out of JSON that has NUL anywhere.
+  const ofMessages = sql.literal(`'%"event":"webhook_failed","message":%'`)
+
+  /**
+   * An execution that was taken over has events in two chains: those of the instance that took it over come last, but for
+   * what came of its messages, which any instance may have sent.
+   */
+  const partOf = sql`CASE WHEN event LIKE ${ofMessages} THEN 2 WHEN instance = (SELECT x.instance FROM executions x
     WHERE x.execution_id = events.execution_id) THEN 1 ELSE 0 END`
 
   const events: ExecutionStore["Type"]["events"] = Effect.fn("SqlExecutionStore.events")(function* (

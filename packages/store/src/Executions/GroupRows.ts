@@ -1,11 +1,12 @@
-import type { ExecutionEvent, ExecutionSummary } from "@bulkhead/domain"
-import type { EndedExecution, Entry } from "@bulkhead/sandbox"
+import type { ExecutionEvent, ExecutionSummary, Webhook } from "@bulkhead/domain"
+import type { Announcement, EndedExecution, Entry } from "@bulkhead/sandbox"
 import { StoreFailure } from "@bulkhead/sandbox"
 import type { SqlClient, SqlConnection } from "@effect/sql"
 import { Array as Arr, Effect } from "effect"
 import * as Chain from "../Audit/Chain.js"
 import type { Row } from "../Database/ValuesStatements.js"
 import * as ValuesStatements from "../Database/ValuesStatements.js"
+import * as OutboxRows from "../Webhooks/OutboxRows.js"
 
 /** Who writes: the instance, and its life, which is how often it has been started. */
 export interface Writer {
@@ -26,19 +27,27 @@ export interface GroupRows {
   readonly ends: ReadonlyArray<Row>
   readonly usage: ReadonlyArray<Row>
   readonly artifacts: ReadonlyArray<Row>
+  /** What webhooks may be told of. Which there are is looked up when the group is written. */
+  readonly announcements: ReadonlyArray<Announcement.Announcement>
 }
 
 /** Bytes of a row and its index entries beside the texts, as measured on SQLite. */
 export const eventOverhead = 190
 export const executionOverhead = 320
 
+interface Beginning {
+  readonly execution: ExecutionSummary
+  readonly webhook?: Webhook
+}
+
 const executionRow = (
   { instance, life }: Writer,
-  execution: ExecutionSummary,
+  { execution, webhook }: Beginning,
   end: EndRow | undefined
 ): Row => {
   const { endedAt, executionId, language, startedAt, state, userId, verdict } = execution
-  const begun = [executionId, instance, life, userId, language ?? null, Math.round(startedAt)]
+  const told = webhook === undefined ? null : JSON.stringify(webhook)
+  const begun = [executionId, instance, life, userId, language ?? null, told, Math.round(startedAt)]
   if (end !== undefined) return [...begun, "ended", ...end.slice(1)]
   return [...begun, state, endedAt === undefined ? null : Math.round(endedAt), verdict ?? null, null]
 }
@@ -99,8 +108,9 @@ const textBytes = (texts: Iterable<string | null>) => {
 /** Makes the rows of a group of entries, whose events follow `before` in the chain. */
 export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<Entry>): GroupRows => {
   const links: Array<Chain.Link> = []
-  const executions = new Map<string, ExecutionSummary>()
+  const executions = new Map<string, Beginning>()
   const ends = new Map<string, EndedExecution>()
+  const announcements: Array<Announcement.Announcement> = []
   let after = before
   const happened = (event: ExecutionEvent) => {
     const link = Chain.append(after, event)
@@ -109,8 +119,9 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
   }
   for (const entry of entries) {
     if (entry._tag === "Happened") happened(entry.event)
+    else if (entry._tag === "Announced") announcements.push(entry.announcement)
     else if (entry._tag === "Began" && !executions.has(entry.execution.executionId))
-      executions.set(entry.execution.executionId, entry.execution)
+      executions.set(entry.execution.executionId, entry)
     else if (entry._tag === "Ended" && !ends.has(entry.end.executionId))
       ends.set(entry.end.executionId, entry.end)
   }
@@ -126,11 +137,12 @@ export const make = (writer: Writer, before: Chain.Head, entries: ReadonlyArray<
       textBytes(links.map(({ event }) => event)) +
       textBytes(Array.from(endRows.values(), ([, , , result]) => result)) +
       artifacts.reduce((sum, [, , size]) => sum + size, 0),
-    executions: Array.from(executions, ([id, execution]) => executionRow(writer, execution, endRows.get(id))),
+    executions: Array.from(executions, ([id, beginning]) => executionRow(writer, beginning, endRows.get(id))),
     events: links.map((link) => eventRow(writer.instance, link)),
     ends: Array.from(endRows.values()).filter(([executionId]) => !executions.has(executionId)),
     usage: ended.flatMap(usageRows),
-    artifacts
+    artifacts,
+    announcements
   }
 }
 
@@ -140,8 +152,9 @@ const statements = (sql: SqlClient.SqlClient) => {
   // The first beginning and the first end of an execution are the ones that count.
   const executions = rows(
     `INSERT INTO executions
-      (execution_id, instance, life, user_id, language, started_at, state, ended_at, verdict, result) VALUES`,
-    10,
+      (execution_id, instance, life, user_id, language, webhook, started_at, state, ended_at, verdict, result)
+      VALUES`,
+    11,
     `ON CONFLICT (execution_id) DO UPDATE SET
       state = excluded.state, ended_at = excluded.ended_at, verdict = excluded.verdict, result = excluded.result
       WHERE executions.ended_at IS NULL AND excluded.ended_at IS NOT NULL`
@@ -209,12 +222,17 @@ const advancing = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
   })
 }
 
-/** Writes a group's rows, unless an earlier try did. To be run in a transaction. */
+/**
+ * Writes a group's rows, unless an earlier try did. To be run in a transaction. Gives how many messages to webhooks came
+ * with them.
+ */
 export const inserting = (sql: SqlClient.SqlClient, writer: Writer) => {
   const advance = advancing(sql, writer)
   const statementsOf = statements(sql)
+  const announce = OutboxRows.inserting(sql, writer)
   return Effect.fnUntraced(function* (connection: SqlConnection.Connection, group: GroupRows) {
-    if (!(yield* advance(connection, group))) return
+    if (!(yield* advance(connection, group))) return 0
     for (const { params, text } of statementsOf(group)) yield* connection.execute(text, params, undefined)
+    return group.announcements.length === 0 ? 0 : yield* announce(connection, group.announcements)
   })
 }

@@ -1,12 +1,13 @@
-import { type Entry, ExecutionStore, StoreFailure } from "@bulkhead/sandbox"
+import { type Entry, ExecutionStore, Outbox, StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as Chain from "../Audit/Chain.js"
 import * as Verification from "../Audit/Verification.js"
 import * as DatabaseWatch from "../Database/DatabaseWatch.js"
 import { asStoreFailure } from "../Database/Failures.js"
 import * as Transaction from "../Database/Transaction.js"
 import * as Lease from "../Lease/Lease.js"
+import * as SqlOutbox from "../Webhooks/SqlOutbox.js"
 import * as ExecutionQueries from "./ExecutionQueries.js"
 import * as GroupCommit from "./GroupCommit.js"
 import * as GroupRows from "./GroupRows.js"
@@ -70,11 +71,13 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
 
   const transaction = Transaction.make(sql)
   const insert = GroupRows.inserting(sql, writer)
+  const anArrival = yield* Effect.makeLatch()
   let head = end
   const prepare = (entries: ReadonlyArray<Entry>) => {
     const rows = GroupRows.make(writer, head, entries)
     head = rows.after
     return transaction((connection) => insert(connection, rows)).pipe(
+      Effect.flatMap((messages) => (messages > 0 ? Effect.asVoid(anArrival.open) : Effect.void)),
       asStoreFailure("The store could not be written")
     )
   }
@@ -87,13 +90,17 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
     Effect.withSpan("SqlExecutionStore.verify")
   )
 
-  return ExecutionStore.of({
+  const store = ExecutionStore.of({
     ...ExecutionQueries.make(sql, writer),
     append,
     commit,
     ready: Effect.zipRight(lease.check, ready),
     verify
   })
+  const arrived = Effect.zipRight(anArrival.await, anArrival.close)
+  return Context.make(ExecutionStore, store).pipe(
+    Context.add(Outbox, SqlOutbox.make(sql, writer, arrived, anArrival.open))
+  )
 })
 
 /**
@@ -102,9 +109,13 @@ const make = Effect.fnUntraced(function* ({ instance = "main", ...options }: Sql
  * or else within `linger`. A group that cannot be written is tried again until it can, and all commits fail meanwhile.
  * Beyond `maxBuffered` bytes, further entries are dropped then, and the loss is logged.
  * A cursor that this store did not give out leads to an empty page. The store works under a lease of its instance, and
- * gives for unfinished what instances without a lease have left too.
+ * gives for unfinished what instances without a lease have left too. What is announced becomes messages of the outbox in
+ * the same transaction.
  */
 export const layer = (
   options: SqlExecutionStoreOptions = {}
-): Layer.Layer<ExecutionStore | Lease.Lease, Lease.InstanceInUse | StoreFailure, SqlClient.SqlClient> =>
-  Layer.provideMerge(Layer.scoped(ExecutionStore, make(options)), Lease.layer(options))
+): Layer.Layer<
+  ExecutionStore | Outbox | Lease.Lease,
+  Lease.InstanceInUse | StoreFailure,
+  SqlClient.SqlClient
+> => Layer.provideMerge(Layer.scopedContext(make(options)), Lease.layer(options))

@@ -6,9 +6,11 @@ import {
   type ExecutionSummary,
   type Usage,
   UserId,
-  type Verdict
+  type Verdict,
+  type Webhook,
+  type WebhookEvent
 } from "@bulkhead/domain"
-import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
+import { type Announcement, type Entry, ExecutionStore } from "@bulkhead/sandbox"
 import { Effect } from "effect"
 
 /** The id of the execution of that name. */
@@ -84,6 +86,26 @@ export const ended = (
   name: string,
   rest: { endedAt?: number; verdict?: Verdict; result?: ExecutionResult; usage?: Usage } = {}
 ): Entry => ({ _tag: "Ended", end: { executionId: id(name), endedAt: 2000, verdict: "Completed", ...rest } })
+
+/** The entry that webhooks may be told of an event of that execution, at 2000 unless told. */
+export const announced = (
+  name: string,
+  event: WebhookEvent = "execution.completed",
+  rest: Partial<Announcement.Announcement> = {}
+): Entry => ({ _tag: "Announced", announcement: { executionId: id(name), event, at: 2000, ...rest } })
+
+/** The webhook at a path of one receiver, which is told of ends unless told. */
+export const webhook = (
+  path: string,
+  events: ReadonlyArray<WebhookEvent> = ["execution.completed"]
+): Webhook => ({ url: `https://example.com/${path}`, events })
+
+/** The entry that an execution began whose webhook this is. */
+export const beganWith = (name: string, told: Webhook, rest: Partial<ExecutionSummary> = {}): Entry => ({
+  _tag: "Began",
+  execution: summary(name, rest),
+  webhook: told
+})
 
 /** Appends, and waits until it is written. */
 export const put = Effect.fnUntraced(function* (...entries: ReadonlyArray<Entry>) {

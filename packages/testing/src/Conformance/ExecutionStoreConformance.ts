@@ -10,7 +10,21 @@ import { type Entry, type EventQuery, ExecutionStore, type StoreFailure } from "
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Option, type Scope } from "effect"
 import * as Case from "./Case.js"
-import { began, ended, eventOf, happened, id, put, result, summary, usageOf, user } from "./Entries.js"
+import {
+  announced,
+  began,
+  beganWith,
+  ended,
+  eventOf,
+  happened,
+  id,
+  put,
+  result,
+  summary,
+  usageOf,
+  user,
+  webhook
+} from "./Entries.js"
 
 /** All items of a list, a few at a time. */
 const walk = <A>(ask: (cursor?: string) => Effect.Effect<Page<A>, StoreFailure>) =>
@@ -64,6 +78,15 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
         endedAt: 2000,
         verdict: "Rejected" as const
       })
+    })
+  ),
+  promises(
+    "takes what is announced, with a webhook and without one, whether or not it has an outbox",
+    Effect.gen(function* () {
+      yield* put(beganWith("a", webhook("a")), began("b"), announced("unknown"))
+      yield* put(ended("a", { result: result("a") }), announced("a"), ended("b"), announced("b"))
+      assert.deepInclude(yield* findPlain("a"), { state: "ended", result: result("a") })
+      assert.deepInclude(yield* findPlain("b"), { state: "ended" })
     })
   ),
   promises(

@@ -1,0 +1,48 @@
+import { JSONSchema, Predicate, Record as Records, Schema, Struct } from "effect"
+import { ExecutionRequest } from "./ExecutionRequest.js"
+import { Language } from "./Language.js"
+
+/** What agents know the tool by. */
+export const executeCodeName = "execute_code"
+
+/** For who decides whether to call the tool. */
+export const executeCodeDescription =
+  "Runs a program in a fresh, isolated sandbox with hard limits on time, memory, processes and output. Answers with " +
+  "`success`, `stdout`, `stderr`, `exitCode`, a `verdict` on how it ended, and an `error` when it did not succeed. " +
+  "Nothing is kept between two programs."
+
+/** What an agent may say: who asks, and who is told of the end, is not for it to say. */
+const Arguments = Schema.Struct({
+  ...Struct.omit(ExecutionRequest.fields, "userId", "idempotencyKey", "webhook"),
+  language: Schema.optional(
+    Language.annotations({ description: "What the program is written in; python unless told." })
+  )
+})
+
+/** JSON Schema of a tool's arguments. */
+export type ToolParameters = {
+  type: "object"
+  properties: Record<string, object>
+  required: Array<string>
+  additionalProperties: boolean
+}
+
+/** Says an object of texts as everyone understands it, and leaves out titles that only repeat a bound. */
+const plain = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(plain)
+  if (!Predicate.isReadonlyRecord(node)) return node
+  const { patternProperties, propertyNames, title, ...rest } = node
+  if (!Predicate.isReadonlyRecord(patternProperties)) return Records.map(rest, plain)
+  return { type: "object", additionalProperties: plain(patternProperties[""]) }
+}
+
+/** What the tool takes, as JSON Schema. Every field but `code` may be left out or be null. */
+export const executeCodeParameters = (): ToolParameters => {
+  const { properties, required } = JSONSchema.make(Arguments) as JSONSchema.JsonSchema7Object
+  return {
+    type: "object",
+    properties: Records.map(properties, (property) => plain(property) as object),
+    required,
+    additionalProperties: false
+  }
+}

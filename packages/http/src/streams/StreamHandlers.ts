@@ -1,0 +1,84 @@
+import { type BulkheadApi, NotFound, Reader, type StreamApi, TooManyRequests } from "@bulkhead/api"
+import { ExecutionId, executionError, type UpdateId, type UserId } from "@bulkhead/domain"
+import { SandboxService } from "@bulkhead/sandbox"
+import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Schema } from "effect"
+import * as ExecutionBody from "../body/ExecutionBody.js"
+import * as Handlers from "../Handlers.js"
+import * as Refusals from "../Refusals.js"
+import * as EventStream from "./EventStream.js"
+
+const submit = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const service = yield* SandboxService
+  const { input, options } = yield* ExecutionBody.read(request)
+  const { executionId, state } = yield* service.submit(input, options)
+  const [path] = request.originalUrl.split(/[?#]/)
+  const headers = { location: `${path?.replace(/\/$/, "")}/${executionId}` }
+  return yield* Effect.orDie(HttpServerResponse.json({ executionId, state }, { status: 202, headers }))
+})
+
+// The same for an unknown execution and another user's.
+const absent = new NotFound({ error: executionError("NOT_FOUND", "There is no such execution") })
+
+const unreadable = Refusals.unreadable("The execution")
+
+/** The execution, if the caller may read it. */
+const find = Effect.fnUntraced(function* (executionId: string) {
+  if (!Schema.is(ExecutionId)(executionId)) return yield* absent
+  const { getExecution } = yield* SandboxService
+  const { mayRead } = yield* Reader
+  const { userId } = yield* getExecution(executionId).pipe(
+    Effect.catchTags({
+      ExecutionNotFound: () => absent,
+      StoreFailure: (failure) => unreadable(failure)
+    })
+  )
+  return mayRead(userId) ? { executionId, userId } : yield* absent
+})
+
+/** Seconds after which a stream is likely to have ended. */
+const streamTime = 5
+
+const checkRoom = Effect.fnUntraced(function* (userId: UserId) {
+  const service = yield* SandboxService
+  const { maxStreamsPerUser } = yield* service.limits
+  const { openStreams } = yield* service.getUserMetrics(userId)
+  if (openStreams < maxStreamsPerUser) return
+  const message = `User limit reached: ${maxStreamsPerUser} streams at once`
+  yield* Refusals.retryAfter(streamTime)
+  return yield* new TooManyRequests({ error: executionError("QUOTA_EXCEEDED", message) })
+})
+
+const events = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  executionId: string,
+  after: UpdateId | undefined
+) {
+  const found = yield* find(executionId)
+  // Who has seen the last event asks no more once nothing is answered.
+  if (after === "end") return HttpServerResponse.empty({ status: 204 })
+  yield* checkRoom(found.userId)
+  const { updates } = yield* SandboxService
+  return EventStream.respond(request, updates(found.executionId, { after }))
+})
+
+const build = (api: typeof BulkheadApi) =>
+  HttpApiBuilder.group(api, "streams", (handlers) =>
+    Effect.gen(function* () {
+      const service = yield* SandboxService
+      return handlers
+        .handleRaw("submit", ({ request }) =>
+          Effect.catchAll(
+            Effect.provideService(submit(request), SandboxService, service),
+            ExecutionBody.refuse
+          )
+        )
+        .handleRaw("events", ({ headers, path, request, urlParams }) => {
+          const after = headers["last-event-id"] || urlParams.after || undefined
+          return Effect.provideService(events(request, path.executionId, after), SandboxService, service)
+        })
+    })
+  )
+
+/** Begins executions and tells what happens to them, in an HttpApi that has `StreamApi`. */
+export const layer = Handlers.of<typeof StreamApi>()(build)

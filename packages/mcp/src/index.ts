@@ -1,0 +1,5 @@
+export * as McpHttp from "./http/McpHttp.js"
+export { LineTooLong } from "./stdio/Lines.js"
+export * as McpBridge from "./stdio/McpBridge.js"
+export * as McpStdio from "./stdio/McpStdio.js"
+export type { StandardIo } from "./stdio/StandardIo.js"

@@ -1,0 +1,42 @@
+import { UpdateId } from "@bulkhead/domain"
+
+export type OutputStream = "stdout" | "stderr"
+
+/** How far a reader has come in an execution's updates. Output is counted in bytes of its attempt. */
+export interface UpdatePosition {
+  /** 0 for the first. */
+  readonly attempt: number
+  /** Updates that are neither output nor artifacts. */
+  readonly others: number
+  readonly stdout: number
+  readonly stderr: number
+  readonly artifacts: number
+}
+
+export const beginning: UpdatePosition = { attempt: 0, others: 0, stdout: 0, stderr: 0, artifacts: 0 }
+
+/** The id of the last update. */
+export const endId = UpdateId.make("end")
+
+export const idOf = ({ artifacts, attempt, others, stderr, stdout }: UpdatePosition) =>
+  UpdateId.make([attempt, others, stdout, stderr, artifacts].join("-"))
+
+/** Nothing comes after the last update. */
+export const ofId = (id: UpdateId): UpdatePosition | "end" => {
+  if (id === endId) return "end"
+  const [attempt = 0, others = 0, stdout = 0, stderr = 0, artifacts = 0] = id.split("-").map(Number)
+  return { attempt, others, stdout, stderr, artifacts }
+}
+
+const sum = ({ artifacts, others, stderr, stdout }: UpdatePosition) => others + stdout + stderr + artifacts
+
+/** Whether the first comes before the second. */
+export const isBefore = (a: UpdatePosition, b: UpdatePosition) =>
+  a.attempt === b.attempt ? sum(a) < sum(b) : a.attempt < b.attempt
+
+/** After another attempt has begun. */
+export const ofRetry = ({ others }: UpdatePosition, attempt: number): UpdatePosition => ({
+  ...beginning,
+  attempt,
+  others: others + 1
+})
