@@ -24,7 +24,7 @@ export const OutputSummary = Schema.Struct({
   stderrBytes: number("Bytes that the program wrote to its standard error, kept or not."),
   truncated: Schema.Boolean.annotations({
     description:
-      "Whether something of a stream is, or may be, missing here: its middle was left out, or its end did not come."
+      "Whether something of a stream is, or may be, missing in the result: its middle was left out, or its end did not come."
   })
 })
 export type OutputSummary = typeof OutputSummary.Type

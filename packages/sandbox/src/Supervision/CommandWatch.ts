@@ -30,7 +30,7 @@ export interface CommandWatch {
   /** When the program began to run, if it did. */
   readonly startedAt: Effect.Effect<number | undefined>
   /** Whether the supervisor has reported: the program is over, and only its output may still be on its way. */
-  readonly isOver: Effect.Effect<boolean>
+  readonly hasReported: Effect.Effect<boolean>
   /** Waits until the program has written more than it may. */
   readonly flooded: Effect.Effect<void>
   /** What is known by now. Nothing is learned afterwards. */
@@ -134,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
       ),
     begun: Deferred.await(begun),
     startedAt: Ref.get(startedAt),
-    isOver: Effect.map(Ref.get(said), ({ report }) => report !== undefined),
+    hasReported: Effect.map(Ref.get(said), ({ report }) => report !== undefined),
     flooded: Deferred.await(flooded),
     learned: Effect.gen(function* () {
       yield* Effect.forEach(voice?.end() ?? [], take, { discard: true })

@@ -92,7 +92,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   const deadline = Effect.succeed(mustStop({ _tag: "Deadline", graceful: isFirstWall }))
   const lastMoment = Effect.zipRight(
     Effect.sleep(wall),
-    Effect.if(watch.isOver, { onTrue: () => late, onFalse: () => deadline })
+    Effect.if(watch.hasReported, { onTrue: () => late, onFalse: () => deadline })
   )
   const outOfTime = watch.begun.pipe(
     Effect.timeoutOption(startBound),
