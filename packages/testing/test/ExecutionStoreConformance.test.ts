@@ -86,6 +86,13 @@ const rows: ReadonlyArray<readonly [string, Layer.Layer<ExecutionStore>, string]
     "keeps an execution without language, result or usage"
   ],
   [
+    "that loses what comes with an announcement",
+    changed(({ append }) => ({
+      append: (entries) => append(entries.some(({ _tag }) => _tag === "Announced") ? [] : entries)
+    })),
+    "takes what is announced, with a webhook and without one, whether or not it has an outbox"
+  ],
+  [
     "that drops an end that comes with its beginning",
     changed(({ append }) => ({
       append: (entries) =>
