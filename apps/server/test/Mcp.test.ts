@@ -96,6 +96,15 @@ layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })
         assert.isTrue(refused.isError)
         assert.deepInclude(refused.structuredContent.error, { code: "INVALID_REQUEST", retryable: false })
         assert.notInclude(JSON.stringify(refused), "secret-value")
+        for (const others of [
+          { webhook: "https://example.com" },
+          { userId: "bob" },
+          { idempotencyKey: "k" }
+        ]) {
+          const told = yield* Mcp.call(caller, "execute_code", { code: "print(1)", ...others })
+          assert.isTrue(told.isError)
+          assert.match(told.content[0].text, /is unexpected/)
+        }
         const record = yield* Caller.get(`/api/sandbox/executions/${ran.structuredContent.executionId}`)
         assert.strictEqual(record.userId, "alice")
       }),

@@ -12,10 +12,11 @@ import {
   refusalError,
   rejectedResult,
   shortResult,
+  shownName,
   visible
 } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
-import { Effect, JSONSchema, Stream } from "effect"
+import { Effect, JSONSchema, Predicate, Stream } from "effect"
 import type { Caller } from "../Caller.js"
 import { hasStructuredContent } from "../Protocol.js"
 import * as Artifacts from "../resources/Artifacts.js"
@@ -112,12 +113,21 @@ const bounded = (told: Stream.Stream<Told, Refusal>) =>
     (each) => each
   )
 
+const known = new Set(Object.keys(executeCodeParameters().properties))
+
+/** A field that the tool does not have: who asks, or who is told of the end, is not for a model to say. */
+const unknownField = (args: unknown) =>
+  Predicate.isReadonlyRecord(args) ? Object.keys(args).find((name) => !known.has(name)) : undefined
+
 /**
  * Runs a program for the caller, and tells what happens while it runs if that is wanted. The last thing told is the
  * result, also of what is refused. Whoever stops reading kills the program.
  */
-export const run = (args: unknown, caller: Caller, options: { readonly tellsProgress: boolean }) =>
-  Stream.unwrap(
+export const run = (args: unknown, caller: Caller, options: { readonly tellsProgress: boolean }) => {
+  const unknown = unknownField(args)
+  if (unknown !== undefined)
+    return Stream.succeed(failed("INVALID_REQUEST", `${shownName(unknown)}: is unexpected`))
+  return Stream.unwrap(
     Effect.map(SandboxService, ({ execute, stream }) => {
       // The service validates it.
       const request = args as ExecutionRequestInput
@@ -128,3 +138,4 @@ export const run = (args: unknown, caller: Caller, options: { readonly tellsProg
       return Stream.catchAll(told, (refusal) => Stream.succeed(refusalOf(refusal)))
     })
   )
+}
