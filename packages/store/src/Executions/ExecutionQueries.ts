@@ -122,10 +122,15 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
     )
   }, asReadFailure("The executions could not be read"))
 
+  // PostgreSQL takes no member out of JSON that has NUL or half of a surrogate pair anywhere.
+  const readable = sql.literal(
+    String.raw`regexp_replace(event, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\u0001', 'g')::json`
+  )
+
   /** A member of an event's JSON. */
   const member = (name: "level" | "event") =>
     sql.onDialectOrElse({
-      pg: () => sql`event::json ->> ${sql.literal(`'${name}'`)}`,
+      pg: () => sql`${readable} ->> ${sql.literal(`'${name}'`)}`,
       orElse: () => sql`event ->> ${sql.literal(`'$.${name}'`)}`
     })
 

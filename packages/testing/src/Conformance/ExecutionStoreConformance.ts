@@ -154,7 +154,7 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
       const at = (timestamp: number, level: EventLevel, event: EventName): ExecutionEvent => ({
         ...eventOf("a", event),
         // What an event says of others is not what it is.
-        message: '"level":"error"',
+        message: '"level":"error" \\u0000 \0 \ud800',
         timestamp,
         level
       })
