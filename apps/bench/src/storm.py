@@ -61,6 +61,12 @@ SHAPES = {
     "a file that is not base64": lambda: posted(
         request({"files": [{"path": "a", "content": "?" * 7 * MB, "encoding": "base64"}]})
     ),
+    "base64 in lines of one letter": lambda: posted(
+        request({"files": [{"path": "a", "content": "A\n" * (7 * MB // 3) + "=", "encoding": "base64"}]})
+    ),
+    "7 MB of base64": lambda: posted(
+        request({"files": [{"path": "a", "content": "AAAA" * (7 * MB // 4), "encoding": "base64"}]})
+    ),
     "a path of 7 MB": lambda: posted(request({"files": [{"path": "a/" * (7 * MB // 2), "content": ""}]})),
     "open brackets": lambda: posted(b"[" * 4_000_000),
     "open objects": lambda: posted(b'{"a":' * 1_400_000),

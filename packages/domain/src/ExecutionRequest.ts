@@ -28,13 +28,15 @@ const RelativePath = Schema.String.pipe(
 
 const base64 = /^[A-Za-z0-9+/\r\n]*(?:=[\r\n]*){0,2}$/
 
-/** Whether a text is base64, in one line or in several: they are not joined, since there may be very many. */
-export const isBase64 = (text: string) => {
-  if (!base64.test(text)) return false
+/** Letters of base64 in one line or in several. They are not joined, since there may be very many of both. */
+export const lettersOfBase64 = (text: string) => {
   let letters = 0
-  for (const character of text) if (character > "\r") letters++
-  return letters % 4 === 0
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x0d) letters++
+  return letters
 }
+
+/** Whether a text is base64, in one line or in several. */
+export const isBase64 = (text: string) => base64.test(text) && lettersOfBase64(text) % 4 === 0
 
 /** How bytes are written down in JSON. */
 const Encoding = Schema.optionalWith(Schema.Literal("utf8", "base64"), {

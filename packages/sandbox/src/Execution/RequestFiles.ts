@@ -4,6 +4,7 @@ import {
   type ExecutionRequest,
   type FileId,
   InvalidRequest,
+  lettersOfBase64,
   RecordUnavailable,
   RequestTooLarge,
   type UserId
@@ -20,11 +21,14 @@ export type HeldFiles = ReadonlyMap<FileId, HeldUpload>
 
 const megabyte = 1_048_576
 
-/** Letters of base64 without the lines that they are broken into. */
-const lettersOf = (text: string) => text.replaceAll(/[\r\n=]/g, "").length
+/** Bytes that base64 stands for. */
+const bytesOfBase64 = (text: string) => {
+  const padding = text.match(/=/g)?.length ?? 0
+  return Math.floor(((lettersOfBase64(text) - padding) * 3) / 4)
+}
 
 const bytesOfContent = ({ content = "", encoding }: InputFile) =>
-  encoding === "utf8" ? Buffer.byteLength(content) : Math.floor((lettersOf(content) * 3) / 4)
+  encoding === "utf8" ? Buffer.byteLength(content) : bytesOfBase64(content)
 
 const heldOf = (file: InputFile, held: HeldFiles) =>
   file.fileId === undefined ? undefined : held.get(file.fileId)
