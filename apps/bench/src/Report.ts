@@ -137,10 +137,11 @@ const outcomes = (counts: Readonly<Record<string, number>>) =>
     .map(([outcome, count]) => `${outcome} ${count} times`)
     .join(", ")
 
-const storm = ({ felt: { answers, health, kill }, fullQueues }: NonNullable<Results["storm"]>) => [
+const storm = ({ felt: { answers, death, health, kill }, fullQueues }: NonNullable<Results["storm"]>) => [
   "",
   `A storm of the worst requests, of ${Object.keys(answers).length} kinds`,
   fact("meanwhile, of /health", latency(health)),
+  fact("from a kill to the program's death", latency(death)),
   fact("from a kill to the answer of its execution", latency(kill)),
   ...Object.entries(answers).map(([kind, counts]) => fact(`  ${kind}`, outcomes(counts))),
   ...fullQueues.map(({ heapMB, idleMB, mostMB, sent, waiting }) =>

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url"
 import { BulkheadClient } from "@bulkhead/api"
 import { UserId } from "@bulkhead/domain"
 import { Command } from "@effect/platform"
-import { Chunk, Duration, Effect, Fiber, Redacted, Schedule, Schema, Stream } from "effect"
+import { Chunk, Clock, Duration, Effect, Fiber, Redacted, Schedule, Schema, Stream } from "effect"
 import * as Checkout from "./Checkout.js"
 import { type Latency, latency, MeasurementFailure } from "./Measurement.js"
 import type { Options } from "./Options.js"
@@ -12,7 +12,9 @@ import * as ServerUnderTest from "./ServerUnderTest.js"
 export interface Felt {
   /** Of `/health`. */
   readonly health: Latency
-  /** From an operator's kill to the answer of whoever waited for the execution. */
+  /** From an operator's kill to the moment since which no process of the program is left. */
+  readonly death: Latency
+  /** From the kill to the answer of whoever waited for the execution. */
   readonly kill: Latency
   /** How often each kind of request was sent, and what came of it. */
   readonly answers: typeof Answers.Type
@@ -46,11 +48,11 @@ const begin = ({ url }: ServerUnderTest.ServerUnderTest, durationMs: number) => 
 }
 
 /** Again and again, a little after each other, for so long. */
-const collect = <E, R>(once: Effect.Effect<number, E, R>, durationMs: number) =>
+const collect = <A, E, R>(once: Effect.Effect<A, E, R>, durationMs: number) =>
   Stream.repeatEffectWithSchedule(once, Schedule.spaced("50 millis")).pipe(
     Stream.interruptAfter(durationMs),
     Stream.runCollect,
-    Effect.map((all) => latency(Chunk.toReadonlyArray(all)))
+    Effect.map(Chunk.toReadonlyArray)
   )
 
 const oneHealth = (server: ServerUnderTest.ServerUnderTest) =>
@@ -71,8 +73,11 @@ const oneKill = Effect.fnUntraced(
     const kills = Effect.forEach(running.executions, ({ executionId }) =>
       admin.kill({ path: { executionId } })
     )
-    const [took] = yield* Effect.timed(Effect.zipRight(kills, Fiber.join(asleep)))
-    return Duration.toMillis(took)
+    const askedAt = yield* Clock.currentTimeMillis
+    const [took, { executionId, receipt }] = yield* Effect.timed(Effect.zipRight(kills, Fiber.join(asleep)))
+    const [started] = yield* admin.logs({ path: { executionId }, urlParams: { event: "program_started" } })
+    const diedAt = (started?.timestamp ?? Number.NaN) + (receipt?.deadAtMs ?? Number.NaN)
+    return { death: diedAt - askedAt, kill: Duration.toMillis(took) }
   },
   Effect.mapError(failure("a kill"))
 )
@@ -83,13 +88,18 @@ export const feel = Effect.fn("Storm.feel")(function* ({ stormMs }: Options) {
   const next = yield* begin(server, stormMs)
   // Its messages are made, which takes it a while.
   yield* next
-  const { health, kill } = yield* Effect.all(
-    { health: collect(oneHealth(server), stormMs), kill: collect(oneKill(server), stormMs) },
+  const { health, kills } = yield* Effect.all(
+    { health: collect(oneHealth(server), stormMs), kills: collect(oneKill(server), stormMs) },
     { concurrency: "unbounded" }
   )
   const answers = yield* Schema.decode(Schema.parseJson(Answers))(yield* next).pipe(
     Effect.mapError(failure("storm.py"))
   )
-  const felt: Felt = { health, kill, answers }
+  const felt: Felt = {
+    health: latency(health),
+    death: latency(kills.map(({ death }) => death)),
+    kill: latency(kills.map(({ kill }) => kill)),
+    answers
+  }
   return felt
 }, Effect.scoped)
