@@ -4,6 +4,7 @@ import { Effect, Predicate, Stream } from "effect"
 /** What Node's requests have, and those of fetch-style servers have not. */
 interface NodeRequest extends NodeJS.EventEmitter {
   readonly complete: boolean
+  readonly destroyed: boolean
   readonly iterator: (options: { readonly destroyOnReturn: boolean }) => AsyncIterable<Uint8Array>
   readonly socket: { readonly destroy: () => void }
 }
@@ -38,9 +39,14 @@ export const body = (request: HttpServerRequest.HttpServerRequest): Stream.Strea
  * Reads what is left of a body that nobody wants, until it ends or so many bytes have come. There is no effect for each
  * piece, since there may be hundreds of thousands of one byte. A fetch-style server takes care of the rest itself.
  */
-export const discard = ({ source }: HttpServerRequest.HttpServerRequest, most: number) => {
-  return isNodeRequest(source)
-    ? Effect.async<void>((resume) => {
+export const discard = (
+  { source }: Pick<HttpServerRequest.HttpServerRequest, "source">,
+  most: number
+): Effect.Effect<void> =>
+  isNodeRequest(source)
+    ? Effect.async((resume) => {
+        // Whoever has gone already is told of no more.
+        if (source.destroyed) return resume(Effect.void)
         let left = most
         const count = ({ length }: Uint8Array) => {
           left -= length
@@ -55,7 +61,6 @@ export const discard = ({ source }: HttpServerRequest.HttpServerRequest, most: n
         return Effect.sync(leave)
       })
     : Effect.void
-}
 
 /** Whether the whole request is here, also what nobody has read. A fetch-style server takes care of that itself. */
 export const isReceived = ({ source }: HttpServerRequest.HttpServerRequest) =>

@@ -1,9 +1,10 @@
-import { type BulkheadApi, NotFound, Reader, type StreamApi, TooManyRequests } from "@bulkhead/api"
-import { ExecutionId, executionError, type UpdateId, type UserId } from "@bulkhead/domain"
+import { type BulkheadApi, type StreamApi, TooManyRequests } from "@bulkhead/api"
+import { executionError, type UpdateId, type UserId } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import * as ExecutionBody from "../body/ExecutionBody.js"
+import * as Known from "../executions/Known.js"
 import * as Handlers from "../Handlers.js"
 import * as Refusals from "../Refusals.js"
 import * as EventStream from "./EventStream.js"
@@ -15,25 +16,6 @@ const submit = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServe
   const [path] = request.originalUrl.split(/[?#]/)
   const headers = { location: `${path?.replace(/\/$/, "")}/${executionId}` }
   return yield* Effect.orDie(HttpServerResponse.json({ executionId, state }, { status: 202, headers }))
-})
-
-// The same for an unknown execution and another user's.
-const absent = new NotFound({ error: executionError("NOT_FOUND", "There is no such execution") })
-
-const unreadable = Refusals.unreadable("The execution")
-
-/** The execution, if the caller may read it. */
-const find = Effect.fnUntraced(function* (executionId: string) {
-  if (!Schema.is(ExecutionId)(executionId)) return yield* absent
-  const { getExecution } = yield* SandboxService
-  const { mayRead } = yield* Reader
-  const { userId } = yield* getExecution(executionId).pipe(
-    Effect.catchTags({
-      ExecutionNotFound: () => absent,
-      StoreFailure: (failure) => unreadable(failure)
-    })
-  )
-  return mayRead(userId) ? { executionId, userId } : yield* absent
 })
 
 /** Seconds after which a stream is likely to have ended. */
@@ -54,7 +36,10 @@ const events = Effect.fnUntraced(function* (
   executionId: string,
   after: UpdateId | undefined
 ) {
-  const found = yield* find(executionId)
+  const found = yield* Effect.catchTags(Known.own(executionId), {
+    ExecutionNotFound: Known.notFound,
+    StoreFailure: Known.unreadable
+  })
   // Who has seen the last event asks no more once nothing is answered.
   if (after === "end") return HttpServerResponse.empty({ status: 204 })
   yield* checkRoom(found.userId)
