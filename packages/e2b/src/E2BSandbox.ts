@@ -14,7 +14,6 @@ import {
   type Context,
   Duration,
   Effect,
-  Fiber,
   Layer,
   Mailbox,
   Redacted,
@@ -127,8 +126,10 @@ const scopedSignal = Effect.acquireRelease(
   (request) => Effect.sync(() => request.abort())
 ).pipe(Effect.map(({ signal }) => signal))
 
-/** Starts a command. What it writes is told as the SDK hears of it, so into a queue. */
-const start = (sdk: SdkSandbox, command: SandboxCommand, events: Mailbox.Mailbox<CommandEvent>) => {
+/** What happens to a command is told as the SDK hears of it, so into a queue. */
+type Events = Mailbox.Mailbox<CommandEvent, SandboxFailure>
+
+const start = (sdk: SdkSandbox, command: SandboxCommand, events: Events) => {
   const tell = (stream: "stdout" | "stderr") => (text: string) =>
     void events.unsafeOffer(CommandEvent.Output({ stream, text }))
   return Effect.flatMap(scopedSignal, (signal) =>
@@ -148,17 +149,15 @@ const start = (sdk: SdkSandbox, command: SandboxCommand, events: Mailbox.Mailbox
 
 const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
   Effect.gen(function* () {
-    const events = yield* Mailbox.make<CommandEvent>()
+    const events = yield* Mailbox.make<CommandEvent, SandboxFailure>()
     const handle = yield* start(sdk, command, events)
-    const ended = waitFor(handle).pipe(
-      Effect.map((exit) => CommandEvent.Ended({ exit })),
-      Effect.ensuring(events.end)
+    yield* waitFor(handle).pipe(
+      Effect.flatMap((exit) => events.offer(CommandEvent.Ended({ exit }))),
+      Mailbox.into(events),
+      Effect.forkScoped
     )
-    const ending = yield* Effect.forkScoped(ended)
-    return Stream.make(CommandEvent.Started({ pid: handle.pid })).pipe(
-      Stream.concat(Mailbox.toStream(events)),
-      Stream.concat(Stream.fromEffect(Fiber.join(ending)))
-    )
+    const started = Stream.make(CommandEvent.Started({ pid: handle.pid }))
+    return Stream.concat(started, Mailbox.toStream(events))
   }).pipe(Effect.withSpan("E2BSandbox.run"), Stream.unwrapScoped)
 
 /** A supervisor clears up as soon as the program has ended, and takes the shell along before it could say so. */

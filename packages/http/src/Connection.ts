@@ -25,6 +25,28 @@ export const cut = ({ source }: HttpServerRequest.HttpServerRequest) =>
     if (isNodeRequest(source)) source.socket.destroy()
   })
 
+const piecesOf = (source: NodeRequest) =>
+  Effect.acquireRelease(
+    Effect.sync(() => source.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]()),
+    (pieces) => Effect.promise(async () => pieces.return?.())
+  )
+
+/**
+ * Does something with each piece of a request's body, in turn. Nearly every request comes in one piece, for which a
+ * stream costs more than all the rest of reading it. Who stops before the end can still answer: the connection stays.
+ */
+export const forEachPiece = Effect.fnUntraced(function* <E, E2, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  use: (piece: Uint8Array) => Effect.Effect<unknown, E, R>,
+  broken: (error: unknown) => E2
+) {
+  const { source } = request
+  if (!isNodeRequest(source)) return yield* Stream.runForEach(Stream.mapError(request.stream, broken), use)
+  const pieces = yield* piecesOf(source)
+  const next = Effect.tryPromise({ try: () => pieces.next(), catch: broken })
+  for (let piece = yield* next; !piece.done; piece = yield* next) yield* use(piece.value)
+}, Effect.scoped)
+
 /** The bytes of a request's body. Who stops reading before its end can still answer: the connection stays. */
 export const body = (request: HttpServerRequest.HttpServerRequest): Stream.Stream<Uint8Array, unknown> => {
   const { source } = request

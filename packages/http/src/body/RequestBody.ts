@@ -7,7 +7,7 @@ import {
   UnsupportedMediaType
 } from "@bulkhead/domain"
 import type { HttpServerRequest } from "@effect/platform"
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import * as Connection from "../Connection.js"
 import { freshId } from "../Refusals.js"
 import type { Bounds } from "./JsonScanner.js"
@@ -58,10 +58,7 @@ const received = Effect.fnUntraced(function* (
   yield* Effect.scoped(receive({ executionId, userId }, announced))
   // A request may have no body, or be broken off.
   const brokenOff = body.broken(announced === 0 ? "it is empty" : "it was broken off")
-  yield* Connection.body(request).pipe(
-    Stream.mapError(() => brokenOff),
-    Stream.runForEach(body.push)
-  )
+  yield* Connection.forEachPiece(request, body.push, () => brokenOff)
   return yield* body.json
 })
 
