@@ -1,5 +1,5 @@
 import type { UserId } from "@bulkhead/domain"
-import { Array, Context, Effect, Either, Layer, Record } from "effect"
+import { Context, Effect, Either, Layer, Record } from "effect"
 import {
   type ArtifactGroup,
   type ArtifactKind,
@@ -10,7 +10,7 @@ import {
 } from "./ArtifactKinds.js"
 
 /** What may be kept, by a list that has been read. */
-export type Choice = (before: Whitelist) => Whitelist
+export type ArtifactChoice = (before: Whitelist) => Whitelist
 
 /** In words that follow "expected". */
 export const takes =
@@ -37,10 +37,10 @@ const kindsOf = (word: string): Whitelist | undefined => {
 const without = (whitelist: Whitelist, kinds: Whitelist) =>
   Record.filter(whitelist, (_, extension) => !Object.hasOwn(kinds, extension))
 
-const apply = (sign: string, kinds: Whitelist): Choice =>
+const apply = (sign: string, kinds: Whitelist): ArtifactChoice =>
   sign === "-" ? (before) => without(before, kinds) : (before) => ({ ...before, ...kinds })
 
-const readItem = (item: string): Either.Either<Choice, string> => {
+const readItem = (item: string): Either.Either<ArtifactChoice, string> => {
   const [, sign = "", word = ""] = itemPattern.exec(item) ?? []
   const kinds = kindsOf(word)
   return kinds === undefined ? Either.left(`got '${item.slice(0, 40)}'`) : Either.right(apply(sign, kinds))
@@ -50,7 +50,7 @@ const readItem = (item: string): Either.Either<Choice, string> => {
  * Reads a list. One whose first item has a sign changes what was allowed before, another begins with nothing. Left: what
  * is wrong with it, in words that follow "expected" and what it takes.
  */
-export const parse = (text: string): Either.Either<Choice, string> => {
+export const parse = (text: string): Either.Either<ArtifactChoice, string> => {
   const items = text.split(/[\s,]+/).filter((item) => item !== "")
   const beginsAnew = !/^[+-]/.test(items[0] ?? "")
   return Either.map(Either.all(items.map(readItem)), (choices) => (before) => {
@@ -63,7 +63,7 @@ export const parse = (text: string): Either.Either<Choice, string> => {
 export const takesForUsers = `'user list' pairs separated by ';', each list ${takes}`
 
 /** Reads the lists of users, like `ann images .csv; bob -video`. */
-export const parseForUsers = (text: string): Either.Either<ReadonlyMap<string, Choice>, string> =>
+export const parseForUsers = (text: string): Either.Either<ReadonlyMap<string, ArtifactChoice>, string> =>
   Either.map(
     Either.all(
       text
@@ -84,9 +84,9 @@ const passive = (kind: ArtifactKind): ArtifactKind => ({ ...kind, checks: [...ki
 
 export interface Options {
   /** What everybody's programs may leave. Default: every kind there is. */
-  readonly kinds?: Choice
+  readonly kinds?: ArtifactChoice
   /** What single users' may, over that. */
-  readonly ofUsers?: ReadonlyMap<string, Choice>
+  readonly ofUsers?: ReadonlyMap<string, ArtifactChoice>
   /** `refuse`: no file is kept in which a browser or a reader finds something to run. Default `keep`. */
   readonly activeContent?: "keep" | "refuse"
 }
@@ -96,25 +96,24 @@ export class AllowedArtifacts extends Context.Reference<AllowedArtifacts>()(
   "@bulkhead/artifacts/AllowedArtifacts",
   {
     defaultValue: (): {
-      /** What this user's programs may leave; of a user without a list of their own what everybody's may. */
+      /** What this user's programs may leave; of a user without a list of their own, what everybody's may. */
       readonly of: (userId: UserId) => Effect.Effect<Whitelist>
     } => ({ of: () => Effect.succeed(defaultWhitelist) })
   }
-) {
-  static readonly layer = ({
-    activeContent = "keep",
-    kinds,
-    ofUsers = new Map()
-  }: Options): Layer.Layer<AllowedArtifacts> => {
-    const judged = (whitelist: Whitelist) =>
-      activeContent === "keep" ? whitelist : Record.map(whitelist, passive)
-    const everyone = kinds === undefined ? defaultWhitelist : kinds(defaultWhitelist)
-    const forAll = judged(everyone)
-    const forUsers = new Map(
-      Array.map([...ofUsers], ([user, choice]) => [user, judged(choice(everyone))] as const)
-    )
-    return Layer.succeed(AllowedArtifacts, {
-      of: (userId) => Effect.succeed(forUsers.get(userId) ?? forAll)
-    })
-  }
+) {}
+
+/** What the options say. */
+export const layer = ({
+  activeContent = "keep",
+  kinds,
+  ofUsers = new Map()
+}: Options): Layer.Layer<AllowedArtifacts> => {
+  const judged = (whitelist: Whitelist) =>
+    activeContent === "keep" ? whitelist : Record.map(whitelist, passive)
+  const everyone = kinds === undefined ? defaultWhitelist : kinds(defaultWhitelist)
+  const forAll = judged(everyone)
+  const forUsers = new Map([...ofUsers].map(([user, choice]) => [user, judged(choice(everyone))] as const))
+  return Layer.succeed(AllowedArtifacts, {
+    of: (userId) => Effect.succeed(forUsers.get(userId) ?? forAll)
+  })
 }

@@ -1,7 +1,7 @@
 import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
-import { AllowedArtifacts, parse, parseForUsers } from "../src/AllowedArtifacts.js"
+import { AllowedArtifacts, layer, parse, parseForUsers } from "../src/AllowedArtifacts.js"
 import { artifactGroups, defaultWhitelist, type Whitelist } from "../src/ArtifactKinds.js"
 import { text } from "./ArtifactFixture.js"
 import { flawOf } from "./Inspecting.js"
@@ -97,7 +97,7 @@ describe("the lists of users", () => {
       assert.deepStrictEqual(yield* keysOf("constructor"), ["csv", "html"])
     }).pipe(
       Effect.provide(
-        AllowedArtifacts.layer({
+        layer({
           kinds: Either.getOrThrow(parse(".csv .html")),
           ofUsers: Either.getOrThrow(parseForUsers("ann .csv .png; bob -.csv +.png"))
         })

@@ -1,14 +1,14 @@
 import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, FastCheck } from "effect"
-import { AllowedArtifacts } from "../src/AllowedArtifacts.js"
+import { AllowedArtifacts, layer } from "../src/AllowedArtifacts.js"
 import type { Whitelist } from "../src/ArtifactKinds.js"
 import { text } from "./ArtifactFixture.js"
 import { flawOf } from "./Inspecting.js"
 
 const passive: Effect.Effect<Whitelist> = Effect.flatMap(AllowedArtifacts, ({ of }) =>
   of(UserId.make("ann"))
-).pipe(Effect.provide(AllowedArtifacts.layer({ activeContent: "refuse" })))
+).pipe(Effect.provide(layer({ activeContent: "refuse" })))
 
 const flawWherePassive = (name: string, content: Uint8Array, piece = 65_536) =>
   Effect.flatMap(passive, (whitelist) => flawOf(name, content, { whitelist, piece }))
