@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
@@ -68,6 +69,20 @@ describe("a list of what may be kept", () => {
       )
     })
   )
+})
+
+const page = readFileSync(new URL("../../../docs/artifacts.md", import.meta.url), "utf8")
+
+const rowOf = (group: string) => {
+  const extensions = inGroups(group).map((extension) => (extension === "" ? "(none)" : extension))
+  return `| \`${group}\` | ${extensions.toSorted().join(" ")} |`
+}
+
+describe("docs/artifacts.md", () => {
+  it("has every extension, by groups", () => {
+    const table = ["| group | extensions |", "|---|---|", ...artifactGroups.map(rowOf)].join("\n")
+    assert.strictEqual(/^\| group \|.*\n(?:\|.*\n)+/m.exec(page)?.[0].trimEnd(), table)
+  })
 })
 
 describe("the lists of users", () => {

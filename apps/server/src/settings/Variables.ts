@@ -209,7 +209,7 @@ export const variables = {
   }),
   artifactKinds: optional({
     name: "SANDBOX_ARTIFACT_KINDS",
-    meaning: "what programs may leave, like `all -video` or `images .csv` (docs/artifacts.md)",
+    meaning: "what programs may leave, like `all -video` or `images .csv`: see artifacts.md",
     format: Formats.artifactKinds,
     otherwise: "`all`"
   }),
