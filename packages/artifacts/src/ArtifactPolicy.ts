@@ -1,121 +1,87 @@
 import { flawOfPath } from "@bulkhead/domain"
-import type { CheckName } from "./Inspection/Checks.js"
+import { type ArtifactKind, anyText, defaultWhitelist, type Whitelist } from "./ArtifactKinds.js"
 
-/** What a file must be to be kept. Plain data, so that it can be sent to where files are inspected. */
-export interface ArtifactRules {
-  /** What its first bytes may be taken for; `undefined`: nothing that is known. */
-  readonly sniffed: ReadonlyArray<string | undefined>
-  /** What all of its bytes must pass; the first flaw counts. */
-  readonly checks: ReadonlyArray<CheckName>
-}
+/** Files of settings that projects have, by their whole names: other hidden files are caches and leftovers. */
+const knownHidden = new Set(
+  (
+    ".gitignore .gitattributes .gitmodules .gitkeep .mailmap .dockerignore .npmignore .npmrc .nvmrc .node-version " +
+    ".python-version .ruby-version .tool-versions .env .env.example .env.sample .env.template .env.local .envrc " +
+    ".editorconfig .prettierrc .prettierignore .eslintrc .eslintignore .stylelintrc .babelrc .browserslistrc " +
+    ".flake8 .pylintrc .isort.cfg .coveragerc .clang-format .clang-tidy .rubocop.yml .htaccess .gitlab-ci.yml " +
+    ".travis.yml .pre-commit-config.yaml .prettierrc.json .prettierrc.yaml .eslintrc.json .eslintrc.js .eslintrc.cjs " +
+    ".eslintrc.yml .swcrc .yamllint .markdownlint.json"
+  ).split(" ")
+)
+const knownHiddenDirectories = new Set([
+  ".github",
+  ".gitlab",
+  ".circleci",
+  ".vscode",
+  ".devcontainer",
+  ".husky"
+])
 
-/** A kind of file that may be kept. */
-export interface ArtifactKind extends ArtifactRules {
-  /** What it is served as. */
-  readonly mediaType: string
-}
+/** Files that are called so whatever follows: `Dockerfile.dev`, `README.de`. */
+const knownStems =
+  /^(?:dockerfile|containerfile|makefile|jenkinsfile|procfile|readme|license|licence|copying|changelog|notice|authors)\./i
 
-/** What may be kept, by the extension in lower case. */
-export type Whitelist = Readonly<Record<string, ArtifactKind>>
-
-/**
- * Plain texts may begin as these do: they have no magic number, or one of two bytes. UTF-16 looks like mp1, and is
- * refused as text.
- */
-const plain = [undefined, "xml", "vtt", "vcf", "ics", "stl", "bmp", "mp1"]
-
-const text = (mediaType: string): ArtifactKind => ({
-  mediaType: `${mediaType}; charset=utf-8`,
-  sniffed: plain,
-  checks: ["utf8"]
-})
-
-const page = (mediaType: string): ArtifactKind => ({
-  mediaType: `${mediaType}; charset=utf-8`,
-  sniffed: [undefined, "xml", "mp1"],
-  checks: ["utf8", "markup"]
-})
-
-const media = (
-  mediaType: string,
-  sniffed: ReadonlyArray<string>,
-  ...structure: ArtifactKind["checks"]
-): ArtifactKind => ({
-  mediaType,
-  sniffed,
-  checks: [...structure, "withoutScript", "withoutZip"]
-})
-
-const data = (
-  mediaType: string,
-  sniffed: ArtifactKind["sniffed"],
-  ...structure: ArtifactKind["checks"]
-): ArtifactKind => ({
-  mediaType,
-  sniffed,
-  checks: [...structure, "withoutZip"]
-})
-
-const office = (name: string, extension: "docx" | "xlsx" | "pptx"): ArtifactKind => ({
-  mediaType: `application/vnd.openxmlformats-officedocument.${name}`,
-  // The first bytes do not always tell a zip's use; its directory does.
-  sniffed: [extension, "zip"],
-  checks: [extension]
-})
-
-/** Texts, images, documents, tables, arrays, sound and film: what programs make for people to look at. */
-export const defaultWhitelist: Whitelist = {
-  txt: text("text/plain"),
-  log: text("text/plain"),
-  md: text("text/markdown"),
-  csv: text("text/csv"),
-  tsv: text("text/tab-separated-values"),
-  json: text("application/json"),
-  jsonl: text("application/jsonl"),
-  yaml: text("application/yaml"),
-  yml: text("application/yaml"),
-  xml: page("application/xml"),
-  svg: page("image/svg+xml"),
-  html: page("text/html"),
-  htm: page("text/html"),
-  png: media("image/png", ["png", "apng"], "png"),
-  jpg: media("image/jpeg", ["jpg"], "jpeg"),
-  jpeg: media("image/jpeg", ["jpg"], "jpeg"),
-  gif: media("image/gif", ["gif"], "gif"),
-  webp: media("image/webp", ["webp"], "riff"),
-  bmp: media("image/bmp", ["bmp"], "bmp"),
-  mp3: media("audio/mpeg", ["mp3"]),
-  wav: media("audio/wav", ["wav"], "riff"),
-  mp4: media("video/mp4", ["mp4", "m4v"], "mp4"),
-  webm: media("video/webm", ["webm"]),
-  pdf: data("application/pdf", ["pdf"], "pdf", "pdfEnd"),
-  parquet: data("application/vnd.apache.parquet", ["parquet"], "parquet"),
-  npy: data("application/octet-stream", [undefined], "npy"),
-  docx: office("wordprocessingml.document", "docx"),
-  xlsx: office("spreadsheetml.sheet", "xlsx"),
-  pptx: office("presentationml.presentation", "pptx")
-}
-
+/** What is behind the last point; nothing where that is a number, as in `app.log.1` and `libfoo-1.2`. */
 const extensionOf = (name: string) => {
-  const at = name.lastIndexOf(".")
-  return at < 0 || name.includes("/", at) ? "" : name.slice(at + 1).toLowerCase()
+  const last = name.slice(name.lastIndexOf("/") + 1)
+  const at = last.lastIndexOf(".")
+  const extension = at < 0 ? "" : last.slice(at + 1).toLowerCase()
+  return /^\d*$/.test(extension) ? "" : extension
 }
 
-const kindOf = (name: string, whitelist: Whitelist): ArtifactKind | undefined =>
-  Object.hasOwn(whitelist, extensionOf(name)) ? whitelist[extensionOf(name)] : undefined
+const isHidden = (name: string) => {
+  const parts = name.split("/")
+  const last = parts.pop() ?? ""
+  const isUnknown = parts.some((part) => part.startsWith(".") && !knownHiddenDirectories.has(part))
+  return isUnknown || (last.startsWith(".") && !knownHidden.has(last))
+}
 
-/** What an artifact of this name is served as; always as an attachment that no browser may take for something else. */
-export const mediaTypeOf = (name: string, whitelist = defaultWhitelist): string =>
-  kindOf(name, whitelist)?.mediaType ?? "application/octet-stream"
+const kindIn = (whitelist: Whitelist, extension: string): ArtifactKind | undefined =>
+  Object.hasOwn(whitelist, extension) ? whitelist[extension] : undefined
+
+/** What programs write to go on with, and what may take its place. */
+const instead: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    "pkl pickle joblib dill pt pth ckpt".split(" ").map((each) => [each, "save it as npz, parquet or json"])
+  ),
+  ...Object.fromEntries(
+    "exe dll so dylib com scr msi jar class pyc pyo wasm o a lib bin out"
+      .split(" ")
+      .map((each) => [each, "keep the source instead of the program"])
+  ),
+  ...Object.fromEntries("xls xlsm xlsb xltm".split(" ").map((each) => [each, "save it as xlsx"])),
+  ...Object.fromEntries("doc docm dotm".split(" ").map((each) => [each, "save it as docx"])),
+  ...Object.fromEntries("ppt pptm potm".split(" ").map((each) => [each, "save it as pptx"]))
+}
+
+const notAllowed = (extension: string) => {
+  // A word alone may be shown as it is.
+  const shown = /^[\w+-]{1,20}$/.test(extension) ? ` .${extension}` : ""
+  const advice = Object.hasOwn(instead, extension) ? instead[extension] : "if it is text, call it .txt"
+  return kindIn(defaultWhitelist, extension) === undefined
+    ? `its extension${shown} is not allowed; ${advice}`
+    : `its extension${shown} is not allowed here`
+}
+
+const kindOf = (name: string, whitelist: Whitelist) => {
+  const last = name.slice(name.lastIndexOf("/") + 1)
+  const extension = extensionOf(name)
+  if (extension === "") return kindIn(whitelist, "") ?? "it has no extension"
+  const kind = kindIn(whitelist, extension)
+  if (kind !== undefined) return kind
+  const isText = knownHidden.has(last) || knownStems.test(last)
+  return isText && Object.hasOwn(whitelist, "") ? anyText : notAllowed(extension)
+}
 
 /** The kind that a name promises, or what is wrong with the name. */
 export const judgeName = (name: string, whitelist = defaultWhitelist): ArtifactKind | string => {
   const flaw = flawOfPath(name)
   if (flaw !== undefined) return `its name is not allowed: ${flaw}`
   if (name.includes("\\")) return "its name is not allowed: it has a backslash"
-  if (name.split("/").some((part) => part.startsWith("."))) return "its name is not allowed: it is hidden"
-  const extension = extensionOf(name)
-  return (
-    kindOf(name, whitelist) ?? (extension === "" ? "it has no extension" : "its extension is not allowed")
-  )
+  if (isHidden(name)) return "its name is not allowed: it is hidden"
+  return kindOf(name, whitelist)
 }

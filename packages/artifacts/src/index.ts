@@ -1,3 +1,5 @@
+export type { ArtifactChoice } from "./AllowedArtifacts.js"
+export * as AllowedArtifacts from "./AllowedArtifacts.js"
 export {
   ArtifactInspector,
   type Inspected,
@@ -5,12 +7,13 @@ export {
   type InspectorOptions
 } from "./ArtifactInspector.js"
 export {
+  type ArtifactGroup,
   type ArtifactKind,
   type ArtifactRules,
+  artifactGroups,
   defaultWhitelist,
-  mediaTypeOf,
   type Whitelist
-} from "./ArtifactPolicy.js"
+} from "./ArtifactKinds.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
 export type { SpaceLimits } from "./ArtifactSpace.js"
 export * as ArtifactSpace from "./ArtifactSpace.js"

@@ -82,6 +82,7 @@ export const mp3 = Buffer.concat([
   Buffer.from([0xff, 0xfb, 0x90, 0x64]),
   Buffer.alloc(413)
 ])
+export const elf = Buffer.from("\x7fELF\x02\x01\x01\0".padEnd(128, "\0"), "latin1")
 export const pdf = (more = "") =>
   text(
     `%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R ${more}>>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n`
@@ -180,6 +181,8 @@ export const whole: Readonly<Record<string, Uint8Array>> = {
     '<!DOCTYPE html><meta charset="utf-8"><table border="1" class="dataframe"><tr><td>1</td></tr></table>'
   ),
   "a.htm": text("<p>once upon a time</p>"),
+  "a.stl": Buffer.concat([Buffer.alloc(80), u32(2), Buffer.alloc(100)]),
+  "a.ply": Buffer.concat([text("ply\nformat binary_little_endian 1.0\nend_header\n"), Buffer.alloc(12)]),
   "a.png": png(),
   "a.jpg": jpeg,
   "a.jpeg": jpeg,

@@ -1,12 +1,22 @@
 import * as Formats from "./Formats.js"
+import * as Html from "./Html.js"
 import type { Inspector } from "./Inspector.js"
+import * as Shapes from "./Shapes.js"
 import * as Text from "./Text.js"
+import * as Xml from "./Xml.js"
 import { officeDocument } from "./Zip.js"
 
 /** What the bytes of a file can be checked for, by name. */
 export const checks = {
-  utf8: Text.utf8,
-  markup: Text.markup,
+  text: Text.text,
+  notPdf: Text.notPdf,
+  stl: Shapes.stl,
+  ply: Shapes.ply,
+  xml: Xml.xml,
+  svg: Xml.svg,
+  passiveHtml: Html.passive,
+  passiveXml: Xml.passiveXml,
+  passiveSvg: Xml.passiveSvg,
   withoutScript: Text.withoutScript,
   withoutZip: Formats.withoutZip,
   png: Formats.png,

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { fileTypeFromBuffer } from "file-type/core"
-import type { ArtifactRules } from "../ArtifactPolicy.js"
+import type { ArtifactRules } from "../ArtifactKinds.js"
+import { isNoText } from "./Text.js"
 
 /** How many first bytes tell what a file is. */
 export const sniffedBytes = 4100
@@ -15,12 +16,27 @@ const sniff = (head: Uint8Array) =>
 const isNpy = (head: Uint8Array) =>
   head[0] === 0x93 && String.fromCharCode(...head.subarray(1, 6)) === "NUMPY"
 
-/** What is wrong with the first bytes of a file under these rules, if anything is. */
-export const judge = Effect.fnUntraced(function* ({ checks, sniffed }: ArtifactRules, head: Uint8Array) {
-  if (head.length === 0) return checks.includes("utf8") ? undefined : "it is empty"
+/** What a file looks like that is no text. */
+const unlikeText = (head: Uint8Array, flaw: string) =>
+  Effect.map(sniff(head), (found) =>
+    found === undefined ? flaw : `its content is not what its name says: it looks like ${found}`
+  )
+
+/**
+ * What is wrong with the first bytes of a file under these rules, if anything is; or else the flaw that was found in
+ * its structure. A text may begin with whatever it likes.
+ */
+export const judge = Effect.fnUntraced(function* (
+  { checks, sniffed }: ArtifactRules,
+  head: Uint8Array,
+  flaw: string | undefined
+) {
+  if (sniffed === undefined)
+    return flaw !== undefined && isNoText(flaw) ? yield* unlikeText(head, flaw) : flaw
+  if (head.length === 0) return "it is empty"
   const found = yield* sniff(head)
   const matches = checks.includes("npy") ? isNpy(head) : sniffed.includes(found)
-  if (matches) return undefined
+  if (matches) return flaw
   return found === undefined
     ? "its content is not what its name says"
     : `its content is not what its name says: it looks like ${found}`
