@@ -11,8 +11,8 @@ import { type Cause, Data, Schema } from "effect"
 
 /** What every error answers with, but for those of `POST /api/execute`, which answer with an execution's result. */
 export const ErrorBody = Schema.Struct({
-  success: Schema.Literal(false),
-  error: ExecutionError
+  success: Schema.Literal(false).annotations({ description: "That it was not done." }),
+  error: ExecutionError.annotations({ description: "Why." })
 }).annotations({ identifier: "ErrorBody" })
 export type ErrorBody = typeof ErrorBody.Type
 

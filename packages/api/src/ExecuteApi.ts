@@ -35,10 +35,17 @@ const form = {
     description:
       "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
     properties: {
-      request: { $ref: "#/components/schemas/ExecutionRequest" },
-      code: { type: "string" },
-      language: { type: "string" },
-      file: { type: "array", items: { type: "string", format: "binary" } }
+      request: {
+        description: "The whole request as JSON.",
+        allOf: [{ $ref: "#/components/schemas/ExecutionRequest" }]
+      },
+      code: { type: "string", description: "The program, where there is no part `request`." },
+      language: { type: "string", description: "What it is written in; python unless told." },
+      file: {
+        type: "array",
+        description: "Files for the working directory, each under its own name; a part may have any name.",
+        items: { type: "string", format: "binary" }
+      }
     }
   }
 }
