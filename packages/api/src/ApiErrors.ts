@@ -170,6 +170,19 @@ export class ExecutionRefused extends Data.TaggedError("ExecutionRefused")<{
       }
     ).annotations(HttpApiSchema.annotations({ status, description: descriptions[status] }))
   }
+
+  /** The answers of whatever takes a request, but for those that ask who the caller is. */
+  static get answers() {
+    return Schema.Union(
+      ExecutionRefused.answer(400),
+      ExecutionRefused.answer(403),
+      ExecutionRefused.answer(413),
+      ExecutionRefused.answer(415),
+      ExecutionRefused.answer(422),
+      ExecutionRefused.answer(429),
+      ExecutionRefused.answer(503)
+    )
+  }
 }
 
 /** The status that answers a refusal. */

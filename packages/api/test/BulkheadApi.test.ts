@@ -82,7 +82,9 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/webhook-messages",
       "post /api/sandbox/webhook-messages/{messageId}/resend",
       "get /health",
-      "get /ready"
+      "get /ready",
+      "post /mcp",
+      "delete /mcp"
     ])
   })
 

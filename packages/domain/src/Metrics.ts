@@ -45,6 +45,14 @@ export const Readiness = Schema.Struct({
 })
 export type Readiness = typeof Readiness.Type
 
+/** How much agents use MCP. */
+export const McpMetrics = Schema.Struct({
+  sessions: count("Clients whose session is not over.", 2),
+  activeRequests: count("Requests that are being answered, executions among them.", 1),
+  requests: count("Requests of sessions, since the start.", 40)
+})
+export type McpMetrics = typeof McpMetrics.Type
+
 export const SystemMetrics = Schema.Struct({
   activeExecutions: count("Executions that have their turn, of all users.", 3),
   queuedExecutions: count("Executions that wait for their turn, of all users.", 1),
@@ -59,6 +67,9 @@ export const SystemMetrics = Schema.Struct({
     WebhookMetrics.annotations({
       description: "Messages to webhooks. Absent: none are sent, or they cannot be counted at present."
     })
+  ),
+  mcp: Schema.optional(
+    McpMetrics.annotations({ description: "How much agents use `/mcp`. Absent: it is not served." })
   ),
   uploadBytes: count(
     "Bytes of all files that callers have sent and that are still there, each with 64 KiB more.",

@@ -42,9 +42,12 @@ const mutants: ReadonlyArray<readonly [string, Simulation.Parts, Simulation.Inva
 ]
 
 describe("the simulation finds out when", () => {
-  it.live.each(mutants)("%s", ([, parts, invariant]) =>
-    Effect.map(findSeed(parts, invariant), (seed) =>
-      assert.isDefined(seed, `no seed up to ${seeds} breaks "${invariant}"`)
-    )
+  it.live.each(mutants)(
+    "%s",
+    ([, parts, invariant]) =>
+      Effect.map(findSeed(parts, invariant), (seed) =>
+        assert.isDefined(seed, `no seed up to ${seeds} breaks "${invariant}"`)
+      ),
+    { timeout: 600_000 }
   )
 })
