@@ -1,4 +1,4 @@
-import { BulkheadHttp } from "@bulkhead/http"
+import { BulkheadHttp, McpUse } from "@bulkhead/http"
 import { McpHttp } from "@bulkhead/mcp"
 import { HttpServer, HttpServerRequest } from "@effect/platform"
 import { Effect, Layer } from "effect"
@@ -15,4 +15,4 @@ const app = Effect.gen(function* () {
 /** Serves the HTTP contract and MCP. Listens only once every route is there, so that no early request finds none. */
 export const layer = Layer.unwrapScoped(
   Effect.map(app, (app) => HttpServer.serve(app).pipe(Layer.provideMerge(Listener.layer)))
-)
+).pipe(Layer.provide(McpUse.layer))

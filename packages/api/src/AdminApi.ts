@@ -3,8 +3,6 @@ import {
   EventLevel,
   EventName,
   ExecutionEvent,
-  LimitChanges,
-  LimitsSchema,
   SystemMetrics,
   UserId,
   UserMetrics,
@@ -31,11 +29,14 @@ import {
   KillReason,
   nextCursor
 } from "./Executions.js"
+import { LimitChangesBody, LimitsBody } from "./LimitBodies.js"
 import * as Operations from "./Operations.js"
 import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
 export const UsageList = Schema.Struct({
-  usage: Schema.Array(UserUsage.annotations({ identifier: "UserUsage" })),
+  usage: Schema.Array(UserUsage.annotations({ identifier: "UserUsage" })).annotations({
+    description: "A page of them."
+  }),
   nextCursor
 }).annotations({ identifier: "UsageList", description: "By the user's name" })
 
@@ -44,6 +45,10 @@ const metrics = HttpApiEndpoint.get("metrics", "/metrics")
     SystemMetrics.annotations({ identifier: "SystemMetrics", description: "How busy the system is" })
   )
   .annotate(OpenApi.Summary, "How busy the system is")
+  .annotate(
+    OpenApi.Description,
+    "As it is now, by this server; what is counted since the start is lost with a restart. MCP clients' executions are among all others."
+  )
 
 const userMetrics = HttpApiEndpoint.get("userMetrics", "/metrics/:userId")
   .setPath(Schema.Struct({ userId: UserId }))
@@ -51,6 +56,7 @@ const userMetrics = HttpApiEndpoint.get("userMetrics", "/metrics/:userId")
     UserMetrics.annotations({ identifier: "UserMetrics", description: "All zeros for an unknown user" })
   )
   .annotate(OpenApi.Summary, "How busy one user is")
+  .annotate(OpenApi.Description, "As it is now, by this server.")
 
 /** HttpApi has no words for headers of an answer. */
 const withNextCursor = (operation: Record<string, unknown>) => {
@@ -63,7 +69,12 @@ const withNextCursor = (operation: Record<string, unknown>) => {
 const logs = HttpApiEndpoint.get("logs", "/logs/:executionId")
   .setPath(anExecution)
   .setUrlParams(
-    query({ level: oneOf(EventLevel), event: oneOf(EventName), ...spanParameters, ...pageParameters })
+    query({
+      level: oneOf(EventLevel, "Only events of this level."),
+      event: oneOf(EventName, "Only events of this kind."),
+      ...spanParameters,
+      ...pageParameters
+    })
   )
   .addSuccess(
     Schema.Array(ExecutionEvent.annotations({ identifier: "ExecutionEvent" })).annotations({
@@ -91,6 +102,10 @@ const kill = HttpApiEndpoint.post("kill", "/kill/:executionId")
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Transform, Operations.withoutBody)
   .annotate(OpenApi.Summary, "End an execution, waiting or running")
+  .annotate(
+    OpenApi.Description,
+    "Answers at once. Its program gets SIGTERM, and SIGKILL after the grace; 409 for an execution that has ended."
+  )
 
 const executions = HttpApiEndpoint.get("executions", "/executions")
   .setUrlParams(executionFilter)
@@ -105,6 +120,7 @@ const execution = HttpApiEndpoint.get("execution", "/executions/:executionId")
   .addError(NotFound.answer)
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "One execution and its result, also when its caller went away")
+  .annotate(OpenApi.Description, "Of any user. The latest results are kept, as far as there is room.")
 
 const usage = HttpApiEndpoint.get("usage", "/usage")
   .setUrlParams(
@@ -119,15 +135,15 @@ const verifyAudit = HttpApiEndpoint.get("verifyAudit", "/audit/verify")
   .addSuccess(AuditVerification.annotations({ identifier: "AuditVerification" }))
   .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "Whether the log of what happened is as it was written")
-
-const LimitsBody = LimitsSchema.annotations({ identifier: "Limits", description: "The limits in force" })
+  .annotate(OpenApi.Description, "Walks along all of it, which takes a while where it is long.")
 
 const limits = HttpApiEndpoint.get("limits", "/limits")
   .addSuccess(LimitsBody)
   .annotate(OpenApi.Summary, "The limits in force")
+  .annotate(OpenApi.Description, "Those of the settings, with what was changed since the start.")
 
 const changeLimits = HttpApiEndpoint.put("changeLimits", "/limits")
-  .setPayload(LimitChanges.annotations({ identifier: "LimitChanges" }))
+  .setPayload(LimitChangesBody)
   .addSuccess(LimitsBody)
   .addError(ContentTooLarge.answer)
   .addError(UnsupportedContent.answer)

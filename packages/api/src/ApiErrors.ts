@@ -11,8 +11,8 @@ import { type Cause, Data, Schema } from "effect"
 
 /** What every error answers with, but for those of `POST /api/execute`, which answer with an execution's result. */
 export const ErrorBody = Schema.Struct({
-  success: Schema.Literal(false),
-  error: ExecutionError
+  success: Schema.Literal(false).annotations({ description: "That it was not done." }),
+  error: ExecutionError.annotations({ description: "Why." })
 }).annotations({ identifier: "ErrorBody" })
 export type ErrorBody = typeof ErrorBody.Type
 
@@ -169,6 +169,19 @@ export class ExecutionRefused extends Data.TaggedError("ExecutionRefused")<{
         encode: (refused) => refused.result
       }
     ).annotations(HttpApiSchema.annotations({ status, description: descriptions[status] }))
+  }
+
+  /** The answers of whatever takes a request, but for those that ask who the caller is. */
+  static get answers() {
+    return Schema.Union(
+      ExecutionRefused.answer(400),
+      ExecutionRefused.answer(403),
+      ExecutionRefused.answer(413),
+      ExecutionRefused.answer(415),
+      ExecutionRefused.answer(422),
+      ExecutionRefused.answer(429),
+      ExecutionRefused.answer(503)
+    )
   }
 }
 

@@ -5,6 +5,7 @@ import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
+import * as McpOperations from "./McpOperations.js"
 import { StreamApi } from "./StreamApi.js"
 import { UploadApi } from "./UploadApi.js"
 import { SigningApi, WebhookApi } from "./WebhookApi.js"
@@ -41,6 +42,7 @@ export const BulkheadApi = withContractErrors(
     .add(AdminApi)
     .add(WebhookApi)
     .add(HealthApi)
+    .annotate(OpenApi.Transform, McpOperations.added)
 )
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */

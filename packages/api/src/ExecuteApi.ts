@@ -35,10 +35,17 @@ const form = {
     description:
       "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
     properties: {
-      request: { $ref: "#/components/schemas/ExecutionRequest" },
-      code: { type: "string" },
-      language: { type: "string" },
-      file: { type: "array", items: { type: "string", format: "binary" } }
+      request: {
+        description: "The whole request as JSON.",
+        allOf: [{ $ref: "#/components/schemas/ExecutionRequest" }]
+      },
+      code: { type: "string", description: "The program, where there is no part `request`." },
+      language: { type: "string", description: "What it is written in; python unless told." },
+      file: {
+        type: "array",
+        description: "Files for the working directory, each under its own name; a part may have any name.",
+        items: { type: "string", format: "binary" }
+      }
     }
   }
 }
@@ -76,14 +83,8 @@ const orEvents = (operation: Record<string, unknown>) => {
 const execute = HttpApiEndpoint.post("execute", "/api/execute")
   .setPayload(Payload)
   .addSuccess(ResultBody)
-  .addError(ExecutionRefused.answer(400))
-  .addError(ExecutionRefused.answer(403))
-  .addError(ExecutionRefused.answer(413))
-  .addError(ExecutionRefused.answer(415))
-  .addError(ExecutionRefused.answer(422))
-  .addError(ExecutionRefused.answer(429))
+  .addError(ExecutionRefused.answers)
   .addError(ExecutionRefused.answer(502))
-  .addError(ExecutionRefused.answer(503))
   .middleware(CallerAuthentication)
   .annotate(OpenApi.Transform, orEvents)
   .annotate(OpenApi.Summary, "Run a program in a fresh sandbox")

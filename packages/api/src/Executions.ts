@@ -2,7 +2,10 @@ import { ExecutionRecord, ExecutionState, ExecutionSummary, UserId, Verdict } fr
 import { Schema } from "effect"
 import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
-export const Killed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
+/** It was done. */
+export const done = Schema.Literal(true).annotations({ description: "That it was done." })
+
+export const Killed = Schema.Struct({ success: done }).annotations({
   identifier: "Killed",
   description: "The end of the execution is under way"
 })
@@ -40,8 +43,8 @@ export const executionFilter = query({
     UserId.annotations({ description: "Whose: 1 to 128 letters, digits or _ . @ : + = , -." }),
     { exact: true }
   ),
-  state: oneOf(ExecutionState),
-  verdict: oneOf(Verdict),
+  state: oneOf(ExecutionState, "Only executions that are as far as this."),
+  verdict: oneOf(Verdict, "Only executions that ended like this."),
   ...spanParameters,
   ...pageParameters
 })

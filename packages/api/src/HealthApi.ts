@@ -2,7 +2,9 @@ import { Readiness } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Data, Schema } from "effect"
 
-export const Health = Schema.Struct({ status: Schema.Literal("ok") }).annotations({
+export const Health = Schema.Struct({
+  status: Schema.Literal("ok").annotations({ description: "The only word for it." })
+}).annotations({
   identifier: "Health",
   description: "The server answers"
 })
@@ -31,10 +33,15 @@ export const HealthApi = HttpApiGroup.make("health", { topLevel: true })
     HttpApiEndpoint.get("health", "/health")
       .addSuccess(Health)
       .annotate(OpenApi.Summary, "Whether the server lives")
+      .annotate(OpenApi.Description, "For what starts a server anew that does not answer. Asks nobody else.")
   )
   .add(
     HttpApiEndpoint.get("ready", "/ready")
       .addSuccess(ReadinessBody)
       .addError(NotReady.answer)
       .annotate(OpenApi.Summary, "Whether the server can do new work")
+      .annotate(
+        OpenApi.Description,
+        "For what sends it work: 503 while it shuts down, and while its sandboxes' provider or its database is down."
+      )
   )

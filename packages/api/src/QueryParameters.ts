@@ -52,10 +52,12 @@ export const OverlapHours = numberFrom(
 
 /** One of some words, perhaps; who asks for another is told them all. */
 export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<string>]>(
-  words: Schema.Literal<[...Words]>
+  words: Schema.Literal<[...Words]>,
+  description: string
 ) =>
   Schema.optionalWith(
     words.annotations({
+      description,
       message: () => ({ message: `expected one of ${words.literals.join(", ")}`, override: true })
     }),
     { exact: true }

@@ -11,6 +11,7 @@ import {
   UnsupportedContent
 } from "./ApiErrors.js"
 import { CallerAuthentication } from "./Authentication.js"
+import { done } from "./Executions.js"
 import * as Operations from "./Operations.js"
 import { query } from "./QueryParameters.js"
 
@@ -25,19 +26,23 @@ const owner = {
 }
 
 // Not `FileId`: an id that cannot exist is unknown, not malformed.
-const aFile = Schema.Struct({ fileId: Schema.String })
+const aFile = Schema.Struct({
+  fileId: Schema.String.annotations({ description: "As the answer to sending it names it." })
+})
 
-export const UploadList = Schema.Struct({ files: Schema.Array(Upload) }).annotations({
+export const UploadList = Schema.Struct({
+  files: Schema.Array(Upload).annotations({ description: "Each that is still kept." })
+}).annotations({
   identifier: "UploadList",
   description: "Oldest first"
 })
 
-export const Removed = Schema.Struct({ success: Schema.Literal(true) }).annotations({
+export const Removed = Schema.Struct({ success: done }).annotations({
   identifier: "Removed",
   description: "No request can name the file any more"
 })
 
-const binary = { type: "string", format: "binary" }
+const binary = { type: "string", format: "binary", description: "The file, with its name." }
 
 /** What HttpApi has no words for: the key is optional, and the body is bytes. */
 const withBody = (operation: Operations.Operation) => ({
@@ -82,6 +87,7 @@ const list = HttpApiEndpoint.get("list", "/api/files")
   .addSuccess(UploadList)
   .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "The files that are kept for the caller")
+  .annotate(OpenApi.Description, "Those that were sent by themselves, and not what came with a request.")
 
 const find = HttpApiEndpoint.get("find", "/api/files/:fileId")
   .setPath(aFile)
@@ -90,6 +96,7 @@ const find = HttpApiEndpoint.get("find", "/api/files/:fileId")
   .addError(NotFound.answer)
   .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "One file that is kept")
+  .annotate(OpenApi.Description, "404 for one whose time is over, and for another user's.")
 
 const remove = HttpApiEndpoint.del("remove", "/api/files/:fileId")
   .setPath(aFile)

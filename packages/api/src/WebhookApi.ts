@@ -6,7 +6,7 @@ import {
   WebhookMessageState
 } from "@bulkhead/domain"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
-import { Schema } from "effect"
+import { JSONSchema, Schema } from "effect"
 import {
   BadRequest,
   ContentTooLarge,
@@ -17,6 +17,7 @@ import {
   UnsupportedContent
 } from "./ApiErrors.js"
 import { AdminAuthentication, ReaderAuthentication } from "./Authentication.js"
+import { done, nextCursor } from "./Executions.js"
 import * as Operations from "./Operations.js"
 import { OverlapHours, oneOf, pageParameters, query } from "./QueryParameters.js"
 
@@ -28,15 +29,23 @@ const StandingBody = Schema.typeSchema(StandingWebhooks).annotations({
   description: "The webhooks that are told of every execution of the user"
 })
 
+// `encodedBoundSchema` forgets what the fields mean.
+const { $schema, ...written } = JSONSchema.make(StandingWebhooks, { target: "openApi3.1" })
+
 /** As it is written: a webhook may be a URL alone. */
 const StandingPayload = Schema.encodedBoundSchema(StandingWebhooks).annotations({
-  identifier: "StandingWebhooksRequest"
+  identifier: "StandingWebhooksRequest",
+  jsonSchema: written
 })
 
 const standing = HttpApiEndpoint.get("standing", "/webhooks/:userId")
   .setPath(ofUser)
   .addSuccess(StandingBody)
   .annotate(OpenApi.Summary, "The standing webhooks of a user")
+  .annotate(
+    OpenApi.Description,
+    "They are told of all of the user's executions, beside what a request names."
+  )
 
 const setStanding = HttpApiEndpoint.put("setStanding", "/webhooks/:userId")
   .setPath(ofUser)
@@ -52,26 +61,40 @@ const removeStanding = HttpApiEndpoint.del("removeStanding", "/webhooks/:userId"
   .setPath(ofUser)
   .addSuccess(StandingBody)
   .annotate(OpenApi.Summary, "Remove a user's standing webhooks")
+  .annotate(OpenApi.Description, "Messages that wait for them are still sent.")
 
 export const WebhookMessageList = Schema.Struct({
-  messages: Schema.Array(WebhookDelivery.annotations({ identifier: "WebhookDelivery" })),
-  nextCursor: Schema.optionalWith(Schema.String, { exact: true })
+  messages: Schema.Array(WebhookDelivery.annotations({ identifier: "WebhookDelivery" })).annotations({
+    description: "A page of them."
+  }),
+  nextCursor
 }).annotations({ identifier: "WebhookMessageList", description: "Newest first" })
 
 const messages = HttpApiEndpoint.get("messages", "/webhook-messages")
-  .setUrlParams(query({ userId, state: oneOf(WebhookMessageState), ...pageParameters }))
+  .setUrlParams(
+    query({ userId, state: oneOf(WebhookMessageState, "Only messages in this state."), ...pageParameters })
+  )
   .addSuccess(WebhookMessageList)
   .annotate(OpenApi.Summary, "Messages to webhooks: those that wait, were delivered, or were given up")
+  .annotate(
+    OpenApi.Description,
+    "Of each user the latest are kept, as docs/webhooks.md says. One that is given up is also in its execution's log."
+  )
 
-export const Resent = Schema.Struct({ success: Schema.Literal(true) }).annotations({
+export const Resent = Schema.Struct({ success: done }).annotations({
   identifier: "Resent",
   description: "The message is sent again, for as long as a new one is tried"
 })
 
 const resend = HttpApiEndpoint.post("resend", "/webhook-messages/:messageId/resend")
-  .setPath(Schema.Struct({ messageId: Schema.String }))
+  .setPath(
+    Schema.Struct({
+      messageId: Schema.String.annotations({ description: "As the list of messages names it." })
+    })
+  )
   .addSuccess(Resent)
   .annotate(OpenApi.Summary, "Send a message again that was given up, with the same id")
+  .annotate(OpenApi.Description, "404 for one that waits, was delivered, or is no longer kept.")
 
 /** What the operator does about webhooks. */
 export const WebhookApi = HttpApiGroup.make("webhooks")

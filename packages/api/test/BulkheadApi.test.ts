@@ -32,6 +32,19 @@ const fieldsIn = ({ anyOf = [], items, properties = {} }: Described): ReadonlyAr
   ...[...anyOf, ...(items ? [items] : [])].flatMap(fieldsIn)
 ]
 
+/** The fields of every schema that is anywhere in a value, with the path to each. */
+const allFieldsIn = (value: unknown, path = ""): ReadonlyArray<[string, Described]> => {
+  if (typeof value !== "object" || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]): ReadonlyArray<[string, Described]> => {
+    if (name === "examples" || name === "default") return []
+    const fields = name === "properties" ? Object.entries(inner as Readonly<Record<string, Described>>) : []
+    return [
+      ...fields.map(([field, each]): [string, Described] => [`${path}.${field}`, each]),
+      ...allFieldsIn(inner, name === "properties" ? path : `${path}/${name}`)
+    ]
+  })
+}
+
 describe("the OpenAPI document", () => {
   it("has the contract's routes and no others", () => {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
@@ -69,7 +82,9 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/webhook-messages",
       "post /api/sandbox/webhook-messages/{messageId}/resend",
       "get /health",
-      "get /ready"
+      "get /ready",
+      "post /mcp",
+      "delete /mcp"
     ])
   })
 
@@ -154,32 +169,41 @@ describe("the OpenAPI document", () => {
     assert.include(of("args"), '"maxItems":1024')
   })
 
-  it("describes what callers are answered, and what a list can be asked for", () => {
-    const { schemas } = OpenApi.fromApi(BulkheadApi).components
-    for (const schema of [
-      "ExecutionResult",
-      "ExecutionList",
-      "ExecutionSummary",
-      "ExecutionRecord",
-      "ArtifactList",
-      "ListedArtifact",
-      "KillReason"
-    ]) {
-      const { properties = {} } = schemas[schema] as Described
-      for (const [name, field] of Object.entries(properties)) {
-        const isDescribed = /^[A-Z].*\.$/s.test(field.description ?? "")
-        assert.isTrue(isDescribed || /Id$/.test(name), `${schema}.${name}`)
-      }
-    }
+  it("describes every field of every schema, every operation, parameter and answer", () => {
+    const { components } = OpenApi.fromApi(BulkheadApi)
+    const isDescribed = ({ description = "" }: Described) =>
+      /^[A-Z].*\.$/s.test(description) || description === Domain.errorTable
+    const undescribed = allFieldsIn({ components, paths }).filter(([, field]) => !isDescribed(field))
+    assert.deepStrictEqual(
+      undescribed.map(([name]) => name),
+      []
+    )
     for (const [path, methods] of Object.entries(paths)) {
-      if (!path.startsWith("/api/executions")) continue
-      for (const { description, parameters, responses } of Object.values(methods)) {
-        assert.match(description ?? "", /\.$/, path)
+      for (const [method, { description, parameters, responses, summary }] of Object.entries(methods)) {
+        assert.isNotEmpty(summary, `${method} ${path}`)
+        assert.match(description ?? "", /\.$/, `${method} ${path}`)
         for (const { description, name, schema } of parameters)
           assert.match(description ?? (schema as Described).description ?? "", /\.$/, `${path} ${name}`)
         for (const { description } of Object.values(responses)) assert.isNotEmpty(description)
       }
     }
+  })
+
+  it("says of every limit its unit, its bounds and its default", () => {
+    const { LimitChanges, Limits } = OpenApi.fromApi(BulkheadApi).components.schemas as Record<
+      string,
+      Described
+    >
+    assert.sameMembers(Object.keys(Limits?.properties ?? {}), Object.keys(Domain.defaultLimits))
+    assert.include(Limits?.properties?.maxTimeout, {
+      description: "Most seconds of wall time that a request may ask for.",
+      exclusiveMinimum: 0,
+      maximum: 86_400
+    })
+    assert.deepStrictEqual(Limits?.properties?.maxMemoryMB?.examples, [Domain.defaultLimits.maxMemoryMB])
+    assert.include(Limits?.properties?.maxMemoryMB, { type: "integer", minimum: 16 })
+    assert.notProperty(LimitChanges?.properties, "maxMemoryMB")
+    assert.isUndefined(LimitChanges?.required?.[0])
   })
 
   it("has the table of all codes", () => {

@@ -186,9 +186,13 @@ export const ErrorCode = Schema.Literal(...allCodes).annotations({ description: 
 /** What a result carries whenever `success` is false. */
 export const ExecutionError = Schema.Struct({
   code: ErrorCode,
-  message: Schema.String,
-  category: ErrorCategory,
-  retryable: Schema.Boolean
+  message: Schema.String.annotations({
+    description: "What was wrong, in words for people; of a request also the field and what is accepted."
+  }),
+  category: ErrorCategory.annotations({ description: "Whose business it is." }),
+  retryable: Schema.Boolean.annotations({
+    description: "Whether the same request may succeed later; agrees with `Retry-After`."
+  })
 })
 export type ExecutionError = typeof ExecutionError.Type
 

@@ -29,13 +29,25 @@ export type EventName = typeof EventName.Type
 
 /** One line of an execution's log. */
 export const ExecutionEvent = Schema.Struct({
-  /** Milliseconds since the epoch. */
-  timestamp: Schema.Number,
+  timestamp: Schema.Number.annotations({
+    description: "When it happened: milliseconds since the epoch.",
+    examples: [1_767_225_600_000]
+  }),
   executionId: ExecutionId,
   userId: UserId,
-  level: EventLevel,
-  event: EventName,
-  message: Schema.String,
-  data: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+  level: EventLevel.annotations({ description: "How much it calls for a look." }),
+  event: EventName.annotations({
+    description:
+      "What happened. The last five are terminal: an execution has exactly one of them. Only webhook_failed may come after it."
+  }),
+  message: Schema.String.annotations({
+    description: "The same in words.",
+    examples: ["Execution completed"]
+  }),
+  data: Schema.optional(
+    Schema.Record({ key: Schema.String, value: Schema.Unknown }).annotations({
+      description: "Facts beside it, which each kind of event has its own of."
+    })
+  )
 })
 export type ExecutionEvent = typeof ExecutionEvent.Type

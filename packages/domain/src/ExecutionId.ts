@@ -5,7 +5,8 @@ import { Schema } from "effect"
  */
 export const ExecutionId = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9_-]{1,69}$/, {
-    message: () => "expected 1 to 69 letters, digits, _ or -"
+    message: () => "expected 1 to 69 letters, digits, _ or -",
+    description: "Names one execution: 1 to 69 letters, digits, _ or -."
   }),
   Schema.brand("ExecutionId")
 )

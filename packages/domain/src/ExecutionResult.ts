@@ -30,7 +30,10 @@ export const OutputSummary = Schema.Struct({
 export type OutputSummary = typeof OutputSummary.Type
 
 /** A signal that was sent to the whole process tree, and when: milliseconds after the program's start. */
-export const SentSignal = Schema.Struct({ signal: Schema.Literal("SIGTERM", "SIGKILL"), atMs: Schema.Number })
+export const SentSignal = Schema.Struct({
+  signal: Schema.Literal("SIGTERM", "SIGKILL").annotations({ description: "Which one." }),
+  atMs: number("When: milliseconds after the program's start.")
+})
 export type SentSignal = typeof SentSignal.Type
 
 /** A number of processes, or `unknown` where nobody could tell for certain. */
@@ -39,24 +42,37 @@ export type Survivors = typeof Survivors.Type
 
 /** What was done to end the execution, and what is known to be left of it. */
 export const Receipt = Schema.Struct({
-  signals: Schema.Array(SentSignal),
-  /** Processes that the program left behind at its end, and that were killed. Absent: nobody counted. */
-  leftRunning: Schema.optional(Schema.Number),
-  /** When the last process of the program was seen dead: milliseconds after its start. Absent: nobody looked. */
-  deadAtMs: Schema.optional(Schema.Number),
+  signals: Schema.Array(SentSignal).annotations({
+    description: "The signals that were sent to all of its processes, in this order."
+  }),
+  leftRunning: Schema.optional(
+    number("Processes that the program left behind at its end, and that were killed. Absent: nobody counted.")
+  ),
+  deadAtMs: Schema.optional(
+    number("When its last process was seen dead: milliseconds after its start. Absent: nobody looked.")
+  ),
   /**
    * Processes of the program that outlived all of that. 0 is proven: nobody was left when its artifacts were read.
    * That the sandbox was destroyed afterwards changes nothing here.
    */
-  survivors: Schema.optionalWith(Survivors, { default: () => "unknown" as const }),
-  /** Processes of the program that its memory limit killed. Absent: nothing counts them there. */
-  oomKills: Schema.optional(Schema.Number),
-  sandboxDestroyed: Schema.Boolean,
+  survivors: Schema.optionalWith(Survivors, { default: () => "unknown" as const }).annotations({
+    description:
+      "Processes of the program that outlived all of that; 0 is proven, and `unknown` stands where nobody could tell."
+  }),
+  oomKills: Schema.optional(
+    number("Processes of the program that its memory limit killed. Absent: nothing counts them there.")
+  ),
+  sandboxDestroyed: Schema.Boolean.annotations({
+    description: "Whether its sandbox is known to be destroyed; else the reaper ends it."
+  }),
   /**
    * Which mechanism enforces each cap, `none` where nothing does. `supervisor` says whether the program could reach
    * whoever wrote all this: `no known way to it`, `within the program's reach: ` and how, or `none`: there was none.
    */
-  enforcement: Schema.Record({ key: Schema.String, value: Schema.String })
+  enforcement: Schema.Record({ key: Schema.String, value: Schema.String }).annotations({
+    description:
+      "Which mechanism enforces each cap, `none` where nothing does; and under `supervisor`, whether the program could reach who says all this."
+  })
 })
 export type Receipt = typeof Receipt.Type
 

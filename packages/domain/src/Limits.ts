@@ -3,13 +3,15 @@ import { Schema } from "effect"
 const whole = (unit: string, least = 1) =>
   Schema.Number.pipe(
     Schema.filter((value) => Number.isInteger(value) && value >= least && value <= 2 ** 40, {
-      message: () => `expected a whole number of ${unit}, ${least} or more`
+      message: () => `expected a whole number of ${unit}, ${least} or more`,
+      jsonSchema: { type: "integer", minimum: least, maximum: 2 ** 40 }
     })
   )
 
 const seconds = Schema.Number.pipe(
   Schema.filter((value) => Number.isFinite(value) && value > 0 && value <= 86_400, {
-    message: () => "expected a positive number of seconds, 86400 at most"
+    message: () => "expected a positive number of seconds, 86400 at most",
+    jsonSchema: { exclusiveMinimum: 0, maximum: 86_400 }
   })
 )
 
@@ -79,6 +81,44 @@ export const LimitsSchema = Schema.Struct({
   poolMaxAge: seconds
 })
 export type LimitValues = typeof LimitsSchema.Type
+
+/** What each limit bounds, with its unit. */
+export const limitMeanings: Record<keyof LimitValues, string> = {
+  defaultTimeout: "seconds of wall time for a request that names none",
+  maxTimeout: "most seconds of wall time that a request may ask for",
+  killGracePeriod: "seconds between SIGTERM and SIGKILL",
+  maxCpuTime: "seconds of CPU time, all processes together",
+  maxCpuPercent: "percent of the sandbox's vCPUs",
+  maxMemoryMB: "MB of memory",
+  maxDiskMB: "MB of disk",
+  maxProcesses: "processes and threads in one sandbox",
+  maxConcurrentSandboxes: "executions at once, of all users",
+  maxSandboxesPerUser: "executions at once, of one user",
+  maxQueued: "executions that may wait, of all users",
+  maxQueuedPerUser: "executions that may wait, of one user",
+  maxQueuedMB: "MB of requests that are being received or wait, of all users",
+  maxUserQueuedMB: "MB of requests that are being received or wait, of one user",
+  maxQueueWait: "longest wait in the queue, in seconds",
+  maxCodeBytes: "bytes of code",
+  maxUploadMB: "MB of one request's files, all together",
+  maxUploadFiles: "files of one request",
+  maxOutputBytes: "bytes of each output stream that a result keeps, head and tail",
+  hardOutputBytes: "bytes of output, both streams together, that end an execution",
+  maxStreamsPerUser: "streams of updates read at once, of one user's executions",
+  maxArtifactSizeMB: "MB of one artifact",
+  maxArtifactsPerExecution: "artifacts of one execution",
+  maxRetries: "retries after a failure of the infrastructure",
+  userBudgetUsd: "US dollars that one user may spend within the budget's days; 0: no budget",
+  userBudgetDays: "days that a budget covers, up to now",
+  retryBackoffMs: "milliseconds before the first retry; doubles with each",
+  maxCreatesPerSecond: "sandboxes created in one second, at most; 0: no limit",
+  breakerFailures: "failures of the provider in a row that open the circuit breaker",
+  breakerCooldown: "seconds until an open circuit breaker lets one request try",
+  reaperInterval: "seconds between the reaper's searches for orphaned sandboxes",
+  poolMin: "sandboxes kept ready, at least",
+  poolMax: "sandboxes kept ready, at most; 0: no pool",
+  poolMaxAge: "seconds that a sandbox may wait in the pool"
+}
 
 /** The defaults of the specification, and ours beside them. */
 export const defaultLimits: LimitValues = {

@@ -6,7 +6,8 @@ import { Schema } from "effect"
  */
 export const UserId = Schema.String.pipe(
   Schema.pattern(/^[A-Za-z0-9_.@:+=,-]{1,128}$/, {
-    message: () => "expected 1 to 128 letters, digits or _ . @ : + = , -"
+    message: () => "expected 1 to 128 letters, digits or _ . @ : + = , -",
+    description: "Whose it is: 1 to 128 letters, digits or _ . @ : + = , -."
   }),
   Schema.brand("UserId")
 )

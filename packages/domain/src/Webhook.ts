@@ -67,7 +67,8 @@ export const StandingWebhooks = Schema.Struct({
     .annotations({ description: "an array of webhooks" })
     .pipe(
       Schema.maxItems(mostStandingWebhooks, {
-        message: () => `expected at most ${mostStandingWebhooks} webhooks`
+        message: () => `expected at most ${mostStandingWebhooks} webhooks`,
+        description: `Each told of every execution of the user; ${mostStandingWebhooks} at most, none removes them.`
       })
     )
 })
@@ -93,41 +94,61 @@ export type WebhookMessage = typeof WebhookMessage.Type
 export const WebhookMessageState = Schema.Literal("pending", "delivered", "failed")
 export type WebhookMessageState = typeof WebhookMessageState.Type
 
+const number = (description: string, example: number) =>
+  Schema.Number.annotations({ description, examples: [example] })
+
+const moment = (description: string) => number(description, 1_767_225_600_000)
+
 /** One message, as the operator sees it. Times are milliseconds since the epoch. */
 export const WebhookDelivery = Schema.Struct({
-  messageId: Schema.String,
+  messageId: Schema.String.annotations({
+    description: "The same in every copy: its header `webhook-id`.",
+    examples: ["msg_0f1e2d3c4b5a69788796a5b4c3d2e1f0"]
+  }),
   executionId: ExecutionId,
   userId: UserId,
-  event: WebhookEvent,
-  url: Schema.String,
-  state: WebhookMessageState,
-  /** How often it was tried since it was written, or since it was asked to be sent again. */
-  attempts: Schema.Number,
-  createdAt: Schema.Number,
-  /** When it is tried next. Absent: it is not. */
-  nextAt: Schema.optional(Schema.Number),
-  /** When it was delivered or given up. */
-  settledAt: Schema.optional(Schema.Number),
-  /** What came of the last try, such as `answered 500`. */
-  outcome: Schema.optional(Schema.String)
+  event: WebhookEvent.annotations({ description: "What it tells of." }),
+  url: Schema.String.annotations({
+    description: "Where it is sent.",
+    examples: ["https://receiver.example.com/bulkhead"]
+  }),
+  state: WebhookMessageState.annotations({
+    description: "How far it is; `failed` is one that was given up, and waits to be sent again by hand."
+  }),
+  attempts: number("How often it was tried since it was written, or since it was asked to be sent again.", 3),
+  createdAt: moment("When what it tells of happened: milliseconds since the epoch."),
+  nextAt: Schema.optional(moment("When it is tried next: milliseconds since the epoch. Absent: it is not.")),
+  settledAt: Schema.optional(
+    moment("When it was delivered or given up: milliseconds since the epoch. Absent: it was not.")
+  ),
+  outcome: Schema.optional(
+    Schema.String.annotations({
+      description: "What came of the last try. Absent: there was none.",
+      examples: ["answered 500"]
+    })
+  )
 })
 export type WebhookDelivery = typeof WebhookDelivery.Type
 
 /** How many messages are in which state, of those that are still kept. */
 export const WebhookMetrics = Schema.Struct({
-  pending: Schema.Number,
-  failed: Schema.Number,
-  delivered: Schema.Number
+  pending: number("Messages that are to be sent, or sent again.", 1),
+  failed: number("Messages that were given up and are still kept.", 0),
+  delivered: number("Messages that were delivered and are still kept.", 40)
 })
 export type WebhookMetrics = typeof WebhookMetrics.Type
 
 /** With what a user's messages are signed, in the form of Standard Webhooks. */
 export const SigningSecret = Schema.Struct({
-  /** `whsec_` and 32 bytes in base64. */
-  secret: Schema.String,
-  /** The one before it, which signs too until `previousUntil` (milliseconds since the epoch). */
-  previous: Schema.optional(Schema.String),
-  previousUntil: Schema.optional(Schema.Number)
+  secret: Schema.String.annotations({ description: "Begins with `whsec_`, then 32 bytes in base64." }),
+  previous: Schema.optional(
+    Schema.String.annotations({
+      description: "The one before it, which signs too until `previousUntil`. Absent: there is none."
+    })
+  ),
+  previousUntil: Schema.optional(
+    moment("Until when the one before it signs too: milliseconds since the epoch.")
+  )
 })
 export type SigningSecret = typeof SigningSecret.Type
 

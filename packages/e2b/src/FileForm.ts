@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import type { SandboxFailure, SandboxFile } from "@bulkhead/sandbox"
 import { NotEnoughSpaceError, SandboxError, type Sandbox as SdkSandbox, TimeoutError } from "e2b"
 import { type Context, Duration, Effect } from "effect"
@@ -13,10 +14,20 @@ export const filesAtOnce = 100
 export const blobOf = ({ content }: SandboxFile) =>
   content instanceof Blob ? content : new Blob([new Uint8Array(content)])
 
+/** As forms are written in HTML's standard: what would end the name, or the line, is escaped. */
+const nameOf = ({ path }: SandboxFile) =>
+  path.replaceAll("\n", "%0A").replaceAll("\r", "%0D").replaceAll('"', "%22")
+
+/** A form as one blob: `fetch` copies each piece of a `FormData`, and sends a blob as it is read. */
 const formOf = (files: ReadonlyArray<SandboxFile>) => {
-  const form = new FormData()
-  for (const file of files) form.append("file", blobOf(file), file.path)
-  return form
+  const boundary = `bulkhead-${randomUUID()}`
+  const parts = files.flatMap((file) => [
+    `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="${nameOf(file)}"\r\n`,
+    "content-type: application/octet-stream\r\n\r\n",
+    blobOf(file),
+    "\r\n"
+  ])
+  return new Blob([...parts, `--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` })
 }
 
 const bytesOf = ({ content }: SandboxFile) => (content instanceof Blob ? content.size : content.length)

@@ -2,7 +2,7 @@ import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
 import { Sandbox, type SandboxFailure } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Sandbox as SdkSandbox } from "e2b"
-import { Context, Deferred, Duration, Effect, Fiber, Layer, Mailbox, Redacted } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Mailbox, Redacted, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Unused from "./Unused.js"
 
@@ -57,6 +57,23 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
         })
       )
     }
+
+    it.scoped("comes whole beside others, whatever they are called and have in them", () =>
+      Effect.gen(function* () {
+        const { read, write } = yield* sandbox
+        const onDisk = "one\r\n--bulkhead-\r\n\r\ntwo"
+        const contents = { "ü b%41;.txt": onDisk, "c/d.txt": "", "e'f=.txt": "\r\n" }
+        yield* write(Object.entries(contents).map(([path, text]) => ({ path, content: new Blob([text]) })))
+        yield* write([
+          { path: "g", content: new TextEncoder().encode("g") },
+          { path: "h", content: blob }
+        ])
+        for (const [path, text] of Object.entries({ ...contents, g: "g" }))
+          assert.strictEqual(yield* Stream.mkString(Stream.decodeText(read(path))), text)
+        const size = yield* Stream.runFold(read("h"), 0, (sum, piece) => sum + piece.length)
+        assert.strictEqual(size, bytes.length)
+      })
+    )
 
     it.scoped("fails in a sandbox that is gone as one in memory does", () =>
       Effect.gen(function* () {

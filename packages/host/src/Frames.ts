@@ -22,15 +22,18 @@ export const AgentFrame = {
 
 const HEADER = 9
 
-/** A frame: payload length (4 bytes, big endian), type (1), id (4), payload. */
-export const encode = (type: number, id: number, payload: Uint8Array): Buffer => {
-  const frame = Buffer.allocUnsafe(HEADER + payload.length)
-  frame.writeUInt32BE(payload.length, 0)
-  frame.writeUInt8(type, 4)
-  frame.writeUInt32BE(id, 5)
-  frame.set(payload, HEADER)
-  return frame
+/** What goes before a payload: its length (4 bytes, big endian), type (1), id (4). */
+export const header = (type: number, id: number, length: number): Buffer => {
+  const bytes = Buffer.allocUnsafe(HEADER)
+  bytes.writeUInt32BE(length, 0)
+  bytes.writeUInt8(type, 4)
+  bytes.writeUInt32BE(id, 5)
+  return bytes
 }
+
+/** A frame: header, payload. */
+export const encode = (type: number, id: number, payload: Uint8Array): Buffer =>
+  Buffer.concat([header(type, id, payload.length), payload])
 
 /** A frame whose payload is one number. */
 export const encodeNumber = (type: number, id: number, value: number): Buffer => {

@@ -2,11 +2,12 @@ import type { AdminApi, BulkheadApi } from "@bulkhead/api"
 import type { ExecutionEvent, LimitChanges, Page } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, HttpApp, HttpServerResponse } from "@effect/platform"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import * as SmallBody from "./body/SmallBody.js"
 import * as KillRequest from "./executions/KillRequest.js"
 import * as Known from "./executions/Known.js"
 import * as Handlers from "./Handlers.js"
+import { McpUse } from "./McpUse.js"
 import * as Query from "./Query.js"
 
 const addNextCursor = (cursor: string) =>
@@ -22,8 +23,17 @@ const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "admin", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
+      const mcp = yield* McpUse
       return handlers
-        .handle("metrics", () => Effect.zipRight(Query.none, service.getSystemMetrics))
+        .handle("metrics", () =>
+          Effect.zipRight(
+            Query.none,
+            Effect.zipWith(service.getSystemMetrics, mcp.metrics, (metrics, mcp) => ({
+              ...metrics,
+              ...(Option.isSome(mcp) ? { mcp: mcp.value } : {})
+            }))
+          )
+        )
         .handle("userMetrics", ({ path }) => Effect.zipRight(Query.none, service.getUserMetrics(path.userId)))
         .handle("logs", ({ path, urlParams: query }) =>
           Effect.flatMap(Known.id(path.executionId), (id) =>

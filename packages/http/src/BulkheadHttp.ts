@@ -17,6 +17,7 @@ import * as Docs from "./Docs.js"
 import * as ExecuteHandlers from "./ExecuteHandlers.js"
 import * as ExecutionsHandlers from "./executions/ExecutionsHandlers.js"
 import * as HealthHandlers from "./HealthHandlers.js"
+import { McpUse } from "./McpUse.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
 import * as Routes from "./Routes.js"
@@ -34,10 +35,10 @@ const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
 
-/** Also whoever sends webhooks and keeps files, if anybody does: picking takes only what is required. */
+/** Also whoever sends webhooks, keeps files and serves MCP, if anybody does: picking takes only what is required. */
 const withOthers = <R>(services: Effect.Effect<Context.Context<R>, never, R>) =>
-  Effect.map(Effect.all([services, Webhooks, Uploads]), ([context, webhooks, uploads]) =>
-    context.pipe(Context.add(Webhooks, webhooks), Context.add(Uploads, uploads))
+  Effect.map(Effect.all([services, Webhooks, Uploads, McpUse]), ([context, webhooks, uploads, mcp]) =>
+    context.pipe(Context.add(Webhooks, webhooks), Context.add(Uploads, uploads), Context.add(McpUse, mcp))
   )
 
 const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {

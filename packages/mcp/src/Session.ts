@@ -1,4 +1,5 @@
 import type { UserId } from "@bulkhead/domain"
+import { McpUse } from "@bulkhead/http"
 import { Clock, Deferred, Effect, HashMap, type Option, Ref, Schema, Stream } from "effect"
 import * as JsonRpc from "./JsonRpc.js"
 import * as Protocol from "./Protocol.js"
@@ -32,6 +33,7 @@ export interface Session {
 type Running = HashMap.HashMap<JsonRpc.RequestId, Deferred.Deferred<void>>
 
 export const make = Effect.fnUntraced(function* (userId: UserId, version: Protocol.Version) {
+  const use = yield* McpUse.McpUse
   const running = yield* Ref.make<Running>(HashMap.empty())
   const lastHeard = yield* Ref.make(yield* Clock.currentTimeMillis)
   const note = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(lastHeard, now))
@@ -50,6 +52,7 @@ export const make = Effect.fnUntraced(function* (userId: UserId, version: Protoc
   const answer = (request: JsonRpc.Request) =>
     Effect.gen(function* () {
       const cancelled = yield* Deferred.make<void>()
+      yield* use.request
       yield* Effect.acquireRelease(enter(request.id, cancelled), () => leave(request.id))
       return Stream.interruptWhenDeferred(Requests.answer(request, { userId, version }), cancelled)
     }).pipe(

@@ -6,7 +6,8 @@ import {
   LimitChanges,
   LimitsRefused,
   LimitsSchema,
-  type LimitValues
+  type LimitValues,
+  limitMeanings
 } from "@bulkhead/domain"
 import {
   Config,
@@ -29,43 +30,6 @@ export const variableName = (limit: string) =>
 
 const names = Object.keys(LimitsSchema.fields) as ReadonlyArray<keyof LimitValues>
 
-const meanings: Record<keyof LimitValues, string> = {
-  defaultTimeout: "seconds of wall time for a request that names none",
-  maxTimeout: "most seconds of wall time that a request may ask for",
-  killGracePeriod: "seconds between SIGTERM and SIGKILL",
-  maxCpuTime: "seconds of CPU time, all processes together",
-  maxCpuPercent: "percent of the sandbox's vCPUs",
-  maxMemoryMB: "MB of memory",
-  maxDiskMB: "MB of disk",
-  maxProcesses: "processes and threads in one sandbox",
-  maxConcurrentSandboxes: "executions at once, of all users",
-  maxSandboxesPerUser: "executions at once, of one user",
-  maxQueued: "executions that may wait, of all users",
-  maxQueuedPerUser: "executions that may wait, of one user",
-  maxQueuedMB: "MB of requests that are being received or wait, of all users",
-  maxUserQueuedMB: "MB of requests that are being received or wait, of one user",
-  maxQueueWait: "longest wait in the queue, in seconds",
-  maxCodeBytes: "bytes of code",
-  maxUploadMB: "MB of one request's files, all together",
-  maxUploadFiles: "files of one request",
-  maxOutputBytes: "bytes of each output stream that a result keeps, head and tail",
-  hardOutputBytes: "bytes of output, both streams together, that end an execution",
-  maxStreamsPerUser: "streams of updates read at once, of one user's executions",
-  maxArtifactSizeMB: "MB of one artifact",
-  maxArtifactsPerExecution: "artifacts of one execution",
-  maxRetries: "retries after a failure of the infrastructure",
-  userBudgetUsd: "US dollars that one user may spend within the budget's days; 0: no budget",
-  userBudgetDays: "days that a budget covers, up to now",
-  retryBackoffMs: "milliseconds before the first retry; doubles with each",
-  maxCreatesPerSecond: "sandboxes created in one second, at most; 0: no limit",
-  breakerFailures: "failures of the provider in a row that open the circuit breaker",
-  breakerCooldown: "seconds until an open circuit breaker lets one request try",
-  reaperInterval: "seconds between the reaper's searches for orphaned sandboxes",
-  poolMin: "sandboxes kept ready, at least",
-  poolMax: "sandboxes kept ready, at most; 0: no pool",
-  poolMaxAge: "seconds that a sandbox may wait in the pool"
-}
-
 const parse = (name: keyof LimitValues, text: string) => {
   if (text.trim() === "") return Either.left(ConfigError.MissingData([], "expected a number"))
   return Either.mapLeft(ParseResult.validateEither(LimitsSchema.fields[name])(Number(text)), (error) =>
@@ -80,7 +44,7 @@ const parse = (name: keyof LimitValues, text: string) => {
 const limitFromEnv = (name: keyof LimitValues, otherwise: number) =>
   Config.primitive("a number", (text) => parse(name, text)).pipe(
     Config.nested(variableName(name)),
-    Config.withDescription(meanings[name]),
+    Config.withDescription(limitMeanings[name]),
     Config.withDefault(otherwise)
   )
 
@@ -105,7 +69,7 @@ export class Limits extends Context.Tag("@bulkhead/sandbox/Limits")<Limits, Limi
   /** The variables that `layerFromEnv` reads: their names, their meanings with the unit, and the limits they set. */
   static readonly variables = names.map((limit) => ({
     name: variableName(limit),
-    meaning: meanings[limit],
+    meaning: limitMeanings[limit],
     limit
   }))
 

@@ -3,7 +3,10 @@ import { SandboxFailure } from "@bulkhead/sandbox"
 import { Utils } from "effect"
 
 /** What is asked of a provider, and what may befall what it gave. */
-export type Call = "create" | "death" | "renew" | "files" | "start" | "run" | "signal" | "destroy" | "list"
+type ProviderCall = "create" | "death" | "renew" | "files" | "start" | "run" | "signal" | "destroy" | "list"
+
+/** The same, and what is sent to the receivers of webhooks. */
+export type Call = ProviderCall | "post"
 
 /** What goes wrong with one call. */
 export type Fault =
@@ -48,7 +51,7 @@ const codes = Object.keys(errorCodes) as ReadonlyArray<ErrorCode>
 
 const lostAnswers: ReadonlyArray<ErrorCode> = ["ETIMEDOUT", "ECONNRESET"]
 
-const phaseOf = (call: Call) => (call === "death" ? "run" : call)
+const phaseOf = (call: Call) => (call === "death" || call === "post" ? "run" : call)
 
 export const failureOf = (call: Call, code: ErrorCode, retryAfter?: number): SandboxFailure =>
   new SandboxFailure({
@@ -80,7 +83,8 @@ const kinds: Record<Call, ReadonlyArray<Fault["_tag"]>> = {
   run: ["Ends", "Ends", "Mute"],
   signal: ["Refused", "AnswerLost", "Hangs"],
   destroy: ["Refused", "Refused", "AnswerLost", "Hangs", "Mute"],
-  list: ["Refused", "Refused", "Hangs"]
+  list: ["Refused", "Refused", "Hangs"],
+  post: ["Refused", "Refused", "AnswerLost", "Hangs", "Mute"]
 }
 
 const refusal = (call: Call, random: Utils.PCGRandom) =>
@@ -133,7 +137,9 @@ export class Faults {
     if (call === "create" && now < this.outageUntil) {
       return { ...fate, fault: { _tag: "Refused", failure: failureOf(call, "ECONNREFUSED") } }
     }
-    if (random.integer(100) >= this.options.percent || this.options.spared.has(key)) return fate
+    // Receivers are anybody's, and fail more often than a provider.
+    const percent = call === "post" ? 3 * this.options.percent : this.options.percent
+    if (random.integer(100) >= percent || this.options.spared.has(key)) return fate
     const fault = faultOf(call, random)
     this.met.push({ key, fault })
     return { ...fate, fault }

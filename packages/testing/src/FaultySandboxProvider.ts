@@ -16,6 +16,8 @@ export type Behaviour =
   | { readonly _tag: "Ends"; readonly after: number; readonly exitCode: number }
   | { readonly _tag: "Crashes"; readonly after: number }
   | { readonly _tag: "Floods"; readonly after: number }
+  /** Writes a piece of output again and again, then exits. */
+  | { readonly _tag: "Talks"; readonly every: number; readonly pieces: number }
   /** Runs until SIGTERM. */
   | { readonly _tag: "Sleeps" }
   /** Runs until SIGKILL. */
@@ -64,6 +66,11 @@ export const requestTimeout = 30_000
 const nothingListed: CommandExit = { exitCode: 4 }
 
 const flood = "x".repeat(3000)
+
+/** Bytes of each piece that a program writes who talks. */
+const pieceBytes = 32_768
+
+const pieceOf = (number: number) => `${number} `.repeat(pieceBytes).slice(0, pieceBytes)
 
 /** How a sandbox that is gone answers. */
 const goneFailure = (call: Call) => failureOf(call, call === "start" ? "ECONNREFUSED" : "ECONNRESET")
@@ -339,17 +346,22 @@ export class Cloud {
     events.onProgramStart(run)
     if (line.hears()) line.emit(CommandEvent.Started({ pid: 4711 }))
     tell(line, voice.started())
-    this.behave(program, line)
+    this.behave(program, line, () => sandbox.programs.has(program))
     this.watchOver(program, voice)
     if (fate.fault !== undefined) this.cut(sandbox, line, fate)
   }
 
-  private behave({ behaviour, end }: LiveProgram, line: Line): void {
+  private behave({ behaviour, end }: LiveProgram, line: Line, isRunning: () => boolean): void {
     const later = (after: number, happen: () => void) => this.options.time.after(this.self, after, happen)
     if (behaviour._tag === "Ends") later(behaviour.after, () => end({ exitCode: behaviour.exitCode }))
     if (behaviour._tag === "Crashes") later(behaviour.after, () => end({ signal: "SIGSEGV" }))
     if (behaviour._tag === "Floods") {
       later(behaviour.after, () => tell(line, flood, "stdout"))
+    }
+    if (behaviour._tag === "Talks") {
+      for (let number = 1; number <= behaviour.pieces; number++)
+        later(number * behaviour.every, () => isRunning() && tell(line, pieceOf(number), "stdout"))
+      later((behaviour.pieces + 1) * behaviour.every, () => end({ exitCode: 0 }))
     }
   }
 

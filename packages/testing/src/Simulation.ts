@@ -6,6 +6,7 @@ import {
   type ExecutionResult,
   type ExecutionUpdate,
   type Refusal,
+  type UpdateId,
   UserId
 } from "@bulkhead/domain"
 import {
@@ -16,12 +17,15 @@ import {
   InstanceName,
   Limits,
   MemoryExecutionStore,
+  Outbox,
   SandboxProvider,
   SandboxService,
   SandboxSupply,
   type StoreFailure,
-  Toolchain
+  Toolchain,
+  UserWebhooks
 } from "@bulkhead/sandbox"
+import { Receiver, WebhookSender } from "@bulkhead/webhooks"
 import {
   Cause,
   Context,
@@ -32,6 +36,7 @@ import {
   FiberRef,
   GlobalValue,
   HashSet,
+  identity,
   Layer,
   Logger,
   LogLevel,
@@ -44,6 +49,7 @@ import {
 } from "effect"
 import { describeFault, Faults, type MetFault } from "./Faults.js"
 import { type Behaviour, Cloud, type CloudSandbox, currentSubject } from "./FaultySandboxProvider.js"
+import { SimulatedReceivers } from "./SimulatedReceivers.js"
 import {
   describeSetting,
   describeStep,
@@ -69,6 +75,8 @@ export interface Parts {
   readonly supply?: (real: SandboxSupply["Type"]) => SandboxSupply["Type"]
   readonly provider?: (real: SandboxProvider["Type"]) => SandboxProvider["Type"]
   readonly store?: (real: ExecutionStore["Type"]) => ExecutionStore["Type"]
+  readonly outbox?: (real: Outbox["Type"]) => Outbox["Type"]
+  readonly service?: (real: SandboxService["Type"]) => SandboxService["Type"]
 }
 
 /** How one simulation went. */
@@ -134,6 +142,12 @@ const restTime = 2500
 /** By then every call that nobody waits for has had its effect. Milliseconds. */
 const slowestCall = 5000
 
+/** The longest pause between two tries to send a message. Seconds. */
+const longestPause = 5000
+
+/** After these a reader is told nothing more. */
+const lastUpdates: ReadonlySet<string | undefined> = new Set(["result", "ended", "closing"])
+
 /** How long the last fibers may take to end once the service is shut down. Seconds. */
 const lastThings = 120
 
@@ -153,6 +167,7 @@ class Simulation {
   private readonly time = new SimulationTime()
   private readonly faults: Faults
   private readonly cloud: Cloud
+  private readonly receivers: SimulatedReceivers
   private readonly watch: SimulationWatch
   private readonly random: Random.Random
   private readonly trace: Array<() => string> = []
@@ -188,6 +203,14 @@ class Simulation {
         }
       }
     })
+    this.receivers = new SimulatedReceivers({
+      time: this.time,
+      faults: this.faults,
+      onTaken: (post) => {
+        this.note(() => `${post.url} takes ${post.headers["webhook-id"]}`)
+        this.watch.taken(post)
+      }
+    })
     this.faults.isCalm = true
     this.life = this.boot()
   }
@@ -210,7 +233,11 @@ class Simulation {
       history: this.history,
       ...(violation ? { violation } : {}),
       faults: this.faults.met,
-      events: new Set([...cases.values()].flatMap(({ events }) => events.map(({ event }) => event))),
+      events: new Set(
+        [...cases.values()].flatMap(({ events, givenUp }) =>
+          [...events, ...givenUp].map(({ event }) => event)
+        )
+      ),
       ended: [...cases.values()].filter(({ endedAt }) => endedAt !== undefined).length,
       trace: this.trace.map((line) => line())
     }
@@ -268,7 +295,8 @@ class Simulation {
 
   private layer(process: SimulatedProcess): Layer.Layer<Services> {
     const { limits, supervisor } = this.history
-    const { admission, provider, store, supply } = this.parts
+    const { admission, provider, service, store, supply } = this.parts
+    const record = changed(ExecutionStore, store)(this.store)
     const outside = Layer.mergeAll(
       Layer.succeed(Limits, limits),
       Layer.succeed(InstanceName, "simulation"),
@@ -279,20 +307,38 @@ class Simulation {
         size: { vcpus: 2, memoryMB: 512 },
         runtimes: [python]
       }),
-      changed(ExecutionStore, store)(this.store),
+      record,
+      this.sender(process).pipe(Layer.provide(record)),
       changed(SandboxProvider, provider)(Layer.succeed(SandboxProvider, this.cloud.connect(process)))
     )
-    return SandboxService.layerBare.pipe(
+    return changed(
+      SandboxService,
+      service
+    )(SandboxService.layerBare).pipe(
       Layer.provideMerge(changed(Admission, admission)(Admission.layer)),
       Layer.provide(changed(SandboxSupply, supply)(SandboxSupply.layer)),
       Layer.provide(outside)
     )
   }
 
-  /** The record, which outlives the service. */
-  private readonly record = Effect.runSync(
-    Effect.scoped(Effect.map(Layer.build(MemoryExecutionStore.layer()), Context.get(ExecutionStore)))
-  )
+  /** The record and what of it is to be sent, which outlive the service. */
+  private readonly memory = Effect.runSync(Effect.scoped(Layer.build(MemoryExecutionStore.layer())))
+  private readonly record = Context.get(this.memory, ExecutionStore)
+
+  /** Sends messages to webhooks, in a history that has any. */
+  private sender(process: SimulatedProcess): Layer.Layer<never, never, ExecutionStore> {
+    const { patience } = this.history
+    if (patience === undefined) return Layer.empty
+    return WebhookSender.layerTo({ patience: `${patience} seconds` }).pipe(
+      Layer.provide(
+        Layer.mergeAll(
+          changed(Outbox, this.parts.outbox)(Layer.succeed(Outbox, Context.get(this.memory, Outbox))),
+          Layer.succeed(UserWebhooks, Context.get(this.memory, UserWebhooks)),
+          Layer.succeed(Receiver, this.receivers.connect(process))
+        )
+      )
+    )
+  }
 
   private readonly store = Layer.succeed(
     ExecutionStore,
@@ -383,10 +429,13 @@ class Simulation {
       user,
       isWork: false,
       timeoutMs: timeout * 1000,
-      mayRunAgain: retryOnFailure
+      mayRunAgain: retryOnFailure,
+      ...(step.webhook ? { webhook: step.webhook } : {}),
+      ...(step.reader ? { reader: step.reader } : {})
     })
     const files = hasFiles ? [{ path: "in.txt", content: "in" }] : []
-    const request = { code, userId: user, timeout, retryOnFailure, files }
+    const webhook = step.webhook && { url: `https://receiver.example.com/${id}`, events: step.webhook }
+    const request = { code, userId: user, timeout, retryOnFailure, files, ...(webhook && { webhook }) }
     this.answer(one, this.asking(step.way, one, request))
   }
 
@@ -417,25 +466,35 @@ class Simulation {
         case "execute":
           return service.execute(request)
         case "stream":
-          return this.reading(one, service.stream(request))
+          return this.reading(one, () => service.stream(request))
         case "submit":
           return Effect.flatMap(service.submit(request), ({ executionId }) => {
             one.isOnItsOwn = true
-            return this.reading(one, service.updates(executionId))
+            return this.reading(one, (after) => service.updates(executionId, { after }))
           })
       }
     })
   }
 
-  /** Reads to the end. A service that shuts down may send its readers away before that. */
+  /** Reads to the end, over as many connections as it takes. A service that shuts down may send its readers away. */
   private reading(
     one: Case,
-    updates: Stream.Stream<ExecutionUpdate, Refusal | ExecutionNotFound | StoreFailure>
+    connect: (after?: UpdateId) => Stream.Stream<ExecutionUpdate, Refusal | ExecutionNotFound | StoreFailure>
   ): Effect.Effect<ExecutionResult, Refusal, SandboxService> {
     const { life } = this
-    return Stream.runCollect(updates).pipe(
-      Effect.flatMap((read) => {
-        const all = [...read]
+    const { cutAfter, pause = 0 } = one.reader ?? {}
+    const all: Array<ExecutionUpdate> = []
+    one.seen = all
+    const connection = Stream.suspend(() => connect(all.at(-1)?.id)).pipe(
+      cutAfter === undefined ? identity : Stream.take(cutAfter),
+      Stream.runForEach((update) => {
+        all.push(update)
+        return pause === 0 ? Effect.void : Effect.sleep(pause)
+      })
+    )
+    const isOver = () => lastUpdates.has(all.at(-1)?.type)
+    return Effect.repeat(connection, { until: () => cutAfter === undefined || isOver() }).pipe(
+      Effect.flatMap(() => {
         this.watch.read(one, all)
         const last = all.at(-1)
         if (last?.type === "result") return Effect.succeed(last.result)
@@ -455,19 +514,30 @@ class Simulation {
     reader.unsafeInterruptAsFork(FiberId.none)
     this.answer(
       one,
-      Effect.flatMap(SandboxService, (service) => this.reading(one, service.updates(executionId)))
+      Effect.flatMap(SandboxService, (service) =>
+        this.reading(one, (after) => service.updates(executionId, { after }))
+      )
     )
   }
 
-  /** Who asks for an execution whose service died is told that it has ended. */
+  /** Who reads on of an execution whose service died is told that it has ended, and nothing again. */
   private checkLost(): void {
-    for (const { executionId, id, isLost, isOnItsOwn } of this.watch.cases.values()) {
-      if (!isLost || !isOnItsOwn || executionId === undefined) continue
-      const last = this.now(
-        Effect.flatMap(SandboxService, (service) => Stream.runLast(service.updates(executionId)))
+    for (const one of this.watch.cases.values()) {
+      const { executionId, id, isLost, isOnItsOwn, seen } = one
+      if (!isLost || !isOnItsOwn || executionId === undefined || seen.at(-1)?.type === "result") continue
+      const after = seen.at(-1)?.id
+      const rest = this.now(
+        Effect.flatMap(SandboxService, (service) =>
+          Stream.runCollect(service.updates(executionId, { after }))
+        )
       )
-      const type = Option.getOrUndefined(Option.flatten(last))?.type
-      if (type !== "result") this.watch.fail("one answer", `readers of ${id} are told ${type} in the end`)
+      const all = [...seen, ...Option.getOrElse(rest, () => [])]
+      this.watch.read(one, all)
+      const type = all.at(-1)?.type
+      // Of what was turned away there is no result to be kept.
+      const wanted = one.events.at(-1)?.event === "execution_rejected" ? ["result", "ended"] : ["result"]
+      if (type === undefined || !wanted.includes(type))
+        this.watch.fail("one answer", `readers of ${id} are told ${type} in the end`)
     }
   }
 
@@ -529,6 +599,7 @@ class Simulation {
     this.passUntil(1000, () => watch.isQuiet && this.life.closed === undefined)
     if (watch.violation) return
     this.pass(slowestCall)
+    this.checkMessages()
     const isClean = this.passUntil(watch.bounds.reaper / 1000, () => this.isAtRest())
     if (!isClean) watch.fail("nothing left", this.describeRest())
     this.checkBooks()
@@ -546,6 +617,16 @@ class Simulation {
       watch.fail("nothing left", `${fibers.all.size} fibers after the end`)
     const left = [...this.cloud.sandboxes.values()].find(({ excuse }) => excuse === undefined)
     if (left) watch.fail("nothing left", `${left.id} after the end`)
+  }
+
+  /** From now on every receiver takes what it is sent. */
+  private checkMessages(): void {
+    const { patience } = this.history
+    if (patience === undefined) return
+    const { counts } = Context.get(this.memory, Outbox)
+    const isSent = () => Option.exists(this.now(counts), ({ pending }) => pending === 0)
+    if (!this.passUntil(longestPause, isSent)) this.watch.fail("messages", "messages wait and are not sent")
+    this.watch.checkMessages(patience * 1000)
   }
 
   private get idlePool(): number {

@@ -1,3 +1,4 @@
+import type { WebhookEvent } from "@bulkhead/domain"
 import { defaultLimits, type LimitValues } from "@bulkhead/sandbox"
 import type { Utils } from "effect"
 import { randomOf } from "./Faults.js"
@@ -5,6 +6,14 @@ import type { Behaviour } from "./FaultySandboxProvider.js"
 
 /** How an execution is asked for: for its result, for what happens to it, or as one that goes on by itself. */
 export type Way = "execute" | "stream" | "submit"
+
+/** Who reads an execution's updates more slowly than they come. */
+export interface SlowReader {
+  /** Milliseconds after each update. */
+  readonly pause: number
+  /** Updates after which the connection is cut, and asked for anew from there. Absent: it never is. */
+  readonly cutAfter?: number
+}
 
 /** One thing that is done to the service, or around it. Times in milliseconds unless said otherwise. */
 export type Step =
@@ -18,6 +27,9 @@ export type Step =
       readonly retryOnFailure: boolean
       readonly hasFiles: boolean
       readonly way: Way
+      /** Of what a webhook of its own is told. */
+      readonly webhook?: ReadonlyArray<WebhookEvent>
+      readonly reader?: SlowReader
     }
   /** Work that runs elsewhere begins; its timeout in seconds. */
   | { readonly _tag: "Begin"; readonly id: number; readonly user: string; readonly timeout: number }
@@ -41,6 +53,8 @@ export interface History {
   readonly supervisor: "none" | "user"
   readonly interruptibleCreates: boolean
   readonly faultPercent: number
+  /** Seconds for which a message to a webhook is tried. Absent: nothing is sent. */
+  readonly patience?: number
   readonly steps: ReadonlyArray<Step>
   /** Calls that go well although the seed says otherwise. */
   readonly spared: ReadonlySet<string>
@@ -129,6 +143,50 @@ const stepOf = (random: Utils.PCGRandom, id: number, users: number): Step => {
   return { _tag: "Restart" }
 }
 
+const webhookEvents: ReadonlyArray<ReadonlyArray<WebhookEvent>> = [
+  ["execution.completed"],
+  ["execution.queued", "execution.started", "execution.completed"]
+]
+
+type Submit = Extract<Step, { readonly _tag: "Submit" }>
+
+const withWebhook = (step: Submit, random: Utils.PCGRandom): Submit =>
+  random.integer(2) === 0 ? { ...step, webhook: pick(random, webhookEvents) } : step
+
+/** Its program writes more than a reader finds who comes too late. */
+const withSlowReader = (step: Submit, random: Utils.PCGRandom): Submit => {
+  if (step.way === "execute") return step
+  const isCut = step.way === "submit" && random.integer(3) > 0
+  const pause = between(random, 0, pick(random, [10, 300, 2000]))
+  return {
+    ...step,
+    reader: isCut ? { pause, cutAfter: between(random, 1, 5) } : { pause },
+    behaviour: { _tag: "Talks", every: between(random, 1, 200), pieces: between(random, 1, 24) }
+  }
+}
+
+/** More than those write who talk, so that floods are none. */
+const roomForTalk = 1_000_000
+
+/** A third of the histories have webhooks, and a fourth have slow readers. What else is in them stays the same. */
+const withCallers = (history: History): History => {
+  const random = randomOf(history.seed, "callers")
+  const sends = random.integer(3) === 0
+  const readsSlowly = random.integer(4) === 0
+  const steps = history.steps.map((step): Step => {
+    if (step._tag !== "Submit") return step
+    const random = randomOf(history.seed, `caller ${step.id}`)
+    const told = sends ? withWebhook(step, random) : step
+    return readsSlowly ? withSlowReader(told, random) : told
+  })
+  return {
+    ...history,
+    ...(sends ? { patience: pick(random, [5, 60, 86_400]) } : {}),
+    ...(readsSlowly ? { limits: { ...history.limits, hardOutputBytes: roomForTalk } } : {}),
+    steps
+  }
+}
+
 /** The history that a seed stands for. */
 export const generate = (seed: number): History => {
   const random = randomOf(seed, "history")
@@ -140,7 +198,7 @@ export const generate = (seed: number): History => {
     if (step._tag === "Submit" || step._tag === "Begin") id++
     steps.push(step)
   }
-  return {
+  return withCallers({
     seed,
     limits: limitsOf(random),
     supervisor: pick(random, ["none", "user"]),
@@ -148,7 +206,7 @@ export const generate = (seed: number): History => {
     faultPercent: pick(random, [0, 5, 15, 15, 40]),
     steps,
     spared: new Set()
-  }
+  })
 }
 
 const describeBehaviour = (behaviour: Behaviour) => {
@@ -159,6 +217,8 @@ const describeBehaviour = (behaviour: Behaviour) => {
       return `crashes after ${behaviour.after} ms`
     case "Floods":
       return `floods after ${behaviour.after} ms`
+    case "Talks":
+      return `writes ${behaviour.pieces} pieces, one each ${behaviour.every} ms`
     case "Sleeps":
       return "runs until SIGTERM"
     case "Stubborn":
@@ -166,13 +226,18 @@ const describeBehaviour = (behaviour: Behaviour) => {
   }
 }
 
+const describeReader = ({ cutAfter, pause }: SlowReader) =>
+  `, read with pauses of ${pause} ms${cutAfter === undefined ? "" : ` and cuts after ${cutAfter} updates`}`
+
 export const describeStep = (step: Step): string => {
   switch (step._tag) {
     case "Submit": {
       const leave = step.retryOnFailure ? ", may be run again" : ""
       const files = step.hasFiles ? ", with files" : ""
+      const webhook = step.webhook ? `, telling of ${step.webhook.join(", ")}` : ""
+      const reader = step.reader ? describeReader(step.reader) : ""
       const way = { execute: "executes", stream: "streams", submit: "submits" }[step.way]
-      return `${step.user} ${way} ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}`
+      return `${step.user} ${way} ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}${webhook}${reader}`
     }
     case "Begin":
       return `${step.user} begins work ${step.id} elsewhere, timeout ${step.timeout} s`
@@ -213,9 +278,10 @@ const shownLimits = [
   "poolMaxAge"
 ] as const
 
-export const describeSetting = ({ interruptibleCreates, limits, supervisor }: History): string =>
+export const describeSetting = ({ interruptibleCreates, limits, patience, supervisor }: History): string =>
   [
     ...shownLimits.map((name) => `${name} ${limits[name]}`),
     `supervisor ${supervisor}`,
-    `creates ${interruptibleCreates ? "can" : "cannot"} be interrupted`
+    `creates ${interruptibleCreates ? "can" : "cannot"} be interrupted`,
+    patience === undefined ? "no webhooks" : `webhooks are tried for ${patience} s`
   ].join(", ")

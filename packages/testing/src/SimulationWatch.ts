@@ -4,11 +4,15 @@ import type {
   ExecutionResult,
   ExecutionSummary,
   ExecutionUpdate,
-  Refusal
+  Refusal,
+  WebhookEvent,
+  WebhookMessage
 } from "@bulkhead/domain"
 import type { LimitValues } from "@bulkhead/sandbox"
+import type { Post } from "@bulkhead/webhooks"
 import { Cause, Exit, Option } from "effect"
 import { type Cloud, type ProgramRun, requestTimeout } from "./FaultySandboxProvider.js"
+import type { SlowReader } from "./SimulationHistory.js"
 import type { SimulationTime } from "./SimulationTime.js"
 
 /** What must hold in every history. */
@@ -33,6 +37,8 @@ export type Invariant =
   | "deadlines"
   /** No sandbox, place or fiber outlives what it was for. */
   | "nothing left"
+  /** Every message to a webhook comes at least once, each copy with one id, or the log says once that it does not. */
+  | "messages"
   /** What the service says is so. */
   | "truth"
 
@@ -55,6 +61,16 @@ export interface Case {
   readonly life: number
   readonly timeoutMs: number
   readonly mayRunAgain: boolean
+  /** Of what its webhook is to be told. */
+  readonly webhook: ReadonlyArray<WebhookEvent>
+  /** The ids of the messages that its webhook's receiver took. */
+  readonly taken: Map<WebhookEvent, string>
+  /** The events of messages that were given up. */
+  readonly givenUp: Array<ExecutionEvent>
+  /** Reads more slowly than updates come, and so is answered later than it ends. */
+  readonly reader?: SlowReader
+  /** The updates that its last reader was told. */
+  seen: ReadonlyArray<ExecutionUpdate>
   readonly events: Array<ExecutionEvent>
   executionId?: ExecutionId
   /** As the books have it. */
@@ -112,7 +128,45 @@ export const boundsOf = (limits: LimitValues) => {
   }
 }
 
-const eventOf = ({ verdict }: ExecutionResult) => {
+/** Whether an update comes after another: no counter of an attempt ever goes back. */
+const isLater = (id: string, before: string) => {
+  if (before === "end" || id === before) return false
+  if (id === "end") return true
+  const [attempt = 0, ...counters] = id.split("-").map(Number)
+  const [attemptBefore = 0, ...countersBefore] = before.split("-").map(Number)
+  return attempt > attemptBefore || counters.every((counter, at) => counter >= (countersBefore[at] ?? 0))
+}
+
+type OutputStream = "stdout" | "stderr"
+
+/** What a reader knows of the output of one attempt, all of which is ASCII; what it knows to have missed is NULs. */
+class ToldOutput {
+  private readonly texts = { stdout: "", stderr: "" }
+
+  /** Whether it goes on where the reader is. */
+  hear(stream: OutputStream, offset: number, text: string): boolean {
+    const isNext = offset === this.texts[stream].length
+    this.texts[stream] += text
+    return isNext
+  }
+
+  miss(stream: OutputStream, range: { readonly from: number; readonly to: number } | undefined): void {
+    if (range) this.texts[stream] += "\0".repeat(range.to - this.texts[stream].length)
+  }
+
+  isOf(result: ExecutionResult): boolean {
+    return (["stdout", "stderr"] as const).every((stream) => {
+      const told = this.texts[stream]
+      const whole = result[stream]
+      return (
+        told.length === whole.length &&
+        told.replace(/\0+/g, (gap, at) => whole.substr(at, gap.length)) === whole
+      )
+    })
+  }
+}
+
+const eventOf = ({ verdict }: Pick<ExecutionResult, "verdict">) => {
   switch (verdict) {
     case "Completed":
       return "execution_completed"
@@ -150,6 +204,8 @@ export class SimulationWatch {
   private readonly byExecution = new Map<ExecutionId, Case>()
   /** Users' turns since someone else's last one, by whoever waited and by who had them. */
   private readonly turns = new Map<string, Map<string, number>>()
+  /** What each message is, by its id. */
+  private readonly messages = new Map<string, string>()
   private allowed = 0
   private readonly allowedOf = new Map<string, number>()
   private readonly time: SimulationTime
@@ -199,9 +255,16 @@ export class SimulationWatch {
     }
   }
 
-  asked(one: Pick<Case, "id" | "user" | "isWork" | "timeoutMs" | "mayRunAgain">): Case {
+  asked(
+    one: Pick<Case, "id" | "user" | "isWork" | "timeoutMs" | "mayRunAgain"> &
+      Partial<Pick<Case, "webhook" | "reader">>
+  ): Case {
     const added: Case = {
+      webhook: [],
       ...one,
+      taken: new Map(),
+      givenUp: [],
+      seen: [],
       life: this.life,
       events: [],
       mayBeKilled: false,
@@ -240,6 +303,10 @@ export class SimulationWatch {
   happened(event: ExecutionEvent) {
     const one = this.byExecution.get(event.executionId)
     if (one === undefined) return this.fail("truth", `an event of nobody: ${event.event}`)
+    if (event.event === "webhook_failed") {
+      one.givenUp.push(event)
+      return
+    }
     one.events.push(event)
     if (one.endedAt !== undefined) this.fail("one terminal event", `${one.id}: ${event.event} after its end`)
     if (event.event === "execution_queued") one.queuedAt = this.time.now
@@ -297,6 +364,50 @@ export class SimulationWatch {
     for (const { endedAt, executionId, id } of this.cases.values())
       if (executionId !== undefined && endedAt === undefined)
         this.fail("one terminal event", `${id} never ended in the books`)
+  }
+
+  /** When something happened to an execution of which webhooks may be told. */
+  private whenOf({ endedAt, queuedAt, startedAt }: Case, event: WebhookEvent): number | undefined {
+    return { "execution.queued": queuedAt, "execution.started": startedAt, "execution.completed": endedAt }[
+      event
+    ]
+  }
+
+  /** A receiver took a copy of a message. */
+  taken({ body, headers, url }: Post): void {
+    const one = this.cases.get(Number(url.split("/").at(-1)))
+    const { data, type }: WebhookMessage = JSON.parse(body)
+    if (one?.executionId !== data.execution.executionId || !one.webhook.includes(type)) {
+      this.fail("messages", `${url} is told of what it did not ask for: ${type}`)
+      return
+    }
+    if (this.whenOf(one, type) === undefined) this.fail("truth", `${url} is told ${type} before it is so`)
+    const id = headers["webhook-id"] ?? ""
+    if (id !== (one.taken.get(type) ?? id) || (this.messages.get(id) ?? url + type) !== url + type)
+      this.fail("messages", `copies of a message to ${url} have not one id of their own`)
+    one.taken.set(type, id)
+    this.messages.set(id, url + type)
+    const { verdict } = data.execution
+    if (verdict !== undefined && eventOf({ verdict }) !== one.events.at(-1)?.event)
+      this.fail("truth", `${url} is told of an end by ${verdict}, which was another`)
+  }
+
+  /** Everything that was to be sent was, or was given up, when its time was over and not before. */
+  checkMessages(patience: number): void {
+    for (const one of this.cases.values()) {
+      if (one.executionId === undefined) continue
+      for (const event of one.webhook) {
+        const since = this.whenOf(one, event)
+        if (since === undefined) continue
+        const ends = one.givenUp.filter(({ data }) => data?.event === event)
+        if (ends.length + (one.taken.has(event) ? 1 : 0) === 0)
+          this.fail("messages", `${one.id}'s webhook was never told ${event}`)
+        if (ends.length > 1) this.fail("messages", `${one.id}: the log says twice that ${event} was given up`)
+        // The next pause is twice all pauses before, a little more or less.
+        if (ends.some(({ timestamp }) => 3 * (timestamp - since) + seconds(10) < patience))
+          this.fail("messages", `${one.id}: ${event} was given up too early`)
+      }
+    }
   }
 
   /** What the service says of itself. */
@@ -359,27 +470,29 @@ export class SimulationWatch {
 
   /** What a reader of the case's updates was told. Only the latest attempt's output, or an earlier one's, is kept. */
   read(one: Case, updates: ReadonlyArray<ExecutionUpdate>): void {
-    let texts = { stdout: "", stderr: "" }
-    const attempts = [texts]
+    let told = new ToldOutput()
+    const attempts = [told]
     for (const update of updates) {
       if (update.type === "retrying") {
-        texts = { stdout: "", stderr: "" }
-        attempts.push(texts)
+        told = new ToldOutput()
+        attempts.push(told)
       }
-      if (update.type === "missed") this.fail("truth", `a reader of ${one.id} missed what little there was`)
+      if (update.type === "missed") {
+        if (one.reader === undefined) this.fail("truth", `a reader of ${one.id} missed what little there was`)
+        told.miss("stdout", update.stdout)
+        told.miss("stderr", update.stderr)
+      }
       if (update.type !== "stdout" && update.type !== "stderr") continue
-      if (update.offset !== Buffer.byteLength(texts[update.type]))
+      if (!told.hear(update.type, update.offset, update.text))
         this.fail("truth", `a reader of ${one.id} was not told every byte once`)
-      texts[update.type] += update.text
     }
     const ids = updates.flatMap(({ id, type }) => (type === "closing" ? [] : [id]))
-    if (new Set(ids).size !== ids.length)
-      this.fail("one answer", `a reader of ${one.id} was told something twice`)
+    if (ids.some((id, at) => at > 0 && !isLater(id, ids[at - 1] ?? "end")))
+      this.fail("one answer", `a reader of ${one.id} was told something twice, or too late`)
     const last = updates.at(-1)
-    if (last?.type !== "result") return
-    const { stderr, stdout, verdict } = last.result
-    const isTold = attempts.some((texts) => texts.stdout === stdout && texts.stderr === stderr)
-    if (verdict !== "InternalError" && !isTold)
+    if (last?.type !== "result" || last.result.verdict === "InternalError") return
+    const { result } = last
+    if (!attempts.some((told) => told.isOf(result)))
       this.fail("truth", `a reader of ${one.id} read something else than its result`)
   }
 
@@ -445,6 +558,8 @@ export class SimulationWatch {
   private checkAnswer(one: Case): void {
     if (one.isWork || one.isDismissed) {
       if (one.endedAt !== undefined) this.open.delete(one)
+    } else if (one.reader !== undefined && one.answer === undefined) {
+      // Its answer is still being read.
     } else if ((one.endedAt === undefined) !== (one.answer === undefined)) {
       const what =
         one.answer === undefined ? "has ended and is not answered" : "is answered and has not ended"

@@ -1,12 +1,15 @@
-import { ExecutionId, type UserId } from "@bulkhead/domain"
+import { ExecutionId, type ExecutionNotFound, type ExecutionUpdate, type UserId } from "@bulkhead/domain"
 import {
   Admission,
   type Entry,
   ExecutionStore,
+  Outbox,
   type Sandbox,
   SandboxFailure,
   SandboxProvider,
-  SandboxSupply
+  SandboxService,
+  SandboxSupply,
+  type StoreFailure
 } from "@bulkhead/sandbox"
 import type { Simulation } from "@bulkhead/testing"
 import { Deferred, Effect, Fiber, Layer, Scope, Stream } from "effect"
@@ -155,3 +158,105 @@ export const fiberLeaked: Parts = {
       list: (tags) => Effect.zipRight(Effect.forkDaemon(Effect.never), real.list(tags))
     })
 }
+
+/** What a life of the service that died left behind is never ended. */
+export const deadForgotten: Parts = {
+  store: (real) => ExecutionStore.of({ ...real, unfinished: Effect.succeed([]) })
+}
+
+/** That a killed execution has ended is not announced. */
+export const endNotAnnounced: Parts = {
+  store: (real) =>
+    ExecutionStore.of({
+      ...real,
+      append: (entries) =>
+        real.append(
+          entries.filter((entry) => entry._tag !== "Announced" || entry.announcement.verdict !== "Killed")
+        )
+    })
+}
+
+/** A message that a receiver did not take counts as delivered. */
+export const messageTriedOnce: Parts = {
+  outbox: (real) =>
+    Outbox.of({ ...real, settle: (outcome) => real.settle({ ...outcome, state: "delivered" }) })
+}
+
+/** A message whose sender dies while it is under way is not sent again. */
+export const messageLostUnderWay = (): Parts => {
+  const underWay = new Set<string>()
+  return {
+    outbox: (real) =>
+      Outbox.of({
+        ...real,
+        due: (query) =>
+          Effect.map(real.due(query), (due) =>
+            due.filter(({ messageId }) => !underWay.has(messageId) && underWay.add(messageId))
+          ),
+        settle: (outcome) =>
+          Effect.zipRight(
+            Effect.sync(() => underWay.delete(outcome.messageId)),
+            real.settle(outcome)
+          )
+      })
+  }
+}
+
+/** Each copy of a message has an id of its own. */
+export const messageIdOfEachCopy: Parts = {
+  outbox: (real) =>
+    Outbox.of({
+      ...real,
+      due: (query) =>
+        Effect.map(real.due(query), (due) =>
+          due.map((message) => ({ ...message, messageId: `${message.messageId}-${message.attempts}` }))
+        ),
+      settle: (outcome) => real.settle({ ...outcome, messageId: outcome.messageId.replace(/-\d+$/, "") })
+    })
+}
+
+/** A message is given up at its first failure. */
+export const messageGivenUpEarly: Parts = {
+  outbox: (real) =>
+    Outbox.of({
+      ...real,
+      due: (query) =>
+        Effect.map(real.due(query), (due) => due.map((message) => ({ ...message, since: -1e12 })))
+    })
+}
+
+/** The log does not say that a message was given up. */
+export const messageGivenUpSilently = changingEntries((entry, event) =>
+  event === "webhook_failed" ? [] : [entry]
+)
+
+const changingUpdates = (
+  change: (updates: Stream.Stream<ExecutionUpdate, ExecutionNotFound | StoreFailure>) => typeof updates
+): Parts => ({
+  service: (real) =>
+    SandboxService.of({ ...real, updates: (id, options) => change(real.updates(id, options)) })
+})
+
+/** A reader is not told what it has missed. */
+export const missedUnsaid = changingUpdates(Stream.filter(({ type }) => type !== "missed"))
+
+/** Who reads on is told again what it was told last. */
+export const toldAgain: Parts = {
+  service: (real) =>
+    SandboxService.of({
+      ...real,
+      updates: (id, { after } = {}) =>
+        Stream.concat(
+          Stream.take(after === undefined ? Stream.empty : real.updates(id, {}), 1),
+          real.updates(id, { after })
+        )
+    })
+}
+
+/** A piece of output is not told when it comes in one with another. */
+export const pieceLost = changingUpdates(
+  Stream.filter((update) => update.type !== "stdout" || update.text.length !== 65_536)
+)
+
+/** Readers are not told how it ended. */
+export const endNotTold = changingUpdates(Stream.filter(({ type }) => type !== "result"))

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
 import type { UserId } from "@bulkhead/domain"
+import { McpUse } from "@bulkhead/http"
 import {
   Array as Arrays,
   Clock,
@@ -59,13 +60,18 @@ export class Sessions extends Context.Tag("@bulkhead/mcp/Sessions")<
 }
 
 const make = Effect.fnUntraced(function* ({ all, eachUser, idleTime }: Bounds) {
+  const { changeSessions } = yield* McpUse.McpUse
   const sessions = yield* Ref.make(HashMap.empty<string, Session.Session>())
   const turn = yield* Effect.makeSemaphore(1)
 
   const close = Effect.fn("Sessions.close")(function* (id: string) {
-    const found = HashMap.get(yield* Ref.get(sessions), id)
-    yield* Ref.update(sessions, HashMap.remove(id))
-    if (Option.isSome(found)) yield* found.value.cancelAll
+    const found = yield* Ref.modify(sessions, (present) => [
+      HashMap.get(present, id),
+      HashMap.remove(present, id)
+    ])
+    if (Option.isNone(found)) return
+    yield* changeSessions(-1)
+    yield* found.value.cancelAll
   })
 
   const idleAmong = (some: ReadonlyArray<readonly [string, Session.Session]>) =>
@@ -99,6 +105,7 @@ const make = Effect.fnUntraced(function* ({ all, eachUser, idleTime }: Bounds) {
     const id: string = yield* Effect.sync(() => randomUUID())
     const session = yield* Session.make(userId, version)
     yield* Ref.update(sessions, HashMap.set(id, session))
+    yield* changeSessions(1)
     return id
   }, turn.withPermits(1))
 
