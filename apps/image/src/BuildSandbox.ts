@@ -30,7 +30,7 @@ export interface BuildCommand {
   readonly users?: "many" | "owners"
   /** The root whose /usr it sees; this machine's unless told. */
   readonly system?: string
-  readonly limit?: Duration.Duration
+  readonly limit?: Duration.DurationInput
 }
 
 type Users = "many" | undefined
@@ -44,8 +44,12 @@ const IDS = 65_536
 /** What a build leaves free of the disk, in bytes, and of files. */
 const LEAST_FREE = 512 * 1_048_576
 const LEAST_FILES = 10_000
-/** For each process: 6 GiB of data, files of at most 8 GiB; 1,024 processes in all. */
-const BOUNDS = 'ulimit -d 6291456 -u 1024 -n 4096 -c 0; ulimit -f 16777216; exec "$@"'
+/** For each process: 6 GiB of data, files of at most 8 GiB. As root, whose commands have own users: 1,024 in all. */
+const bounds = [
+  ...["prlimit", `--data=${6 * 2 ** 30}`, `--fsize=${8 * 2 ** 30}`, "--nofile=4096", "--core=0"],
+  ...(isRoot ? ["--nproc=1024"] : []),
+  "--"
+]
 /** Of what a command says, the last that is kept. */
 const MOST_SAID = 262_144
 
@@ -98,6 +102,7 @@ const bubblewrapWords = Effect.fnUntraced(function* (
   const { env = {}, network, system = "", words } = command
   return [
     ...[
+      ...bounds,
       "bwrap",
       ...namespaces,
       "--uid",
@@ -121,7 +126,7 @@ const bubblewrapWords = Effect.fnUntraced(function* (
       LANG: "C.UTF-8",
       ...env
     }).flatMap(([name, value]) => ["--setenv", name, value]),
-    ...["--chdir", "/tmp", "--", "/bin/sh", "-c", BOUNDS, "sh", ...words]
+    ...["--chdir", "/tmp", "--", ...words]
   ]
 })
 
@@ -172,12 +177,23 @@ interface Ended {
   readonly said: string
 }
 
+const killGroup = ({ pid }: ChildProcess) => {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, "SIGKILL")
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 /** Runs it to its end; an interruption kills it, and all that it started with it. */
 const runWords = (words: ReadonlyArray<string>, users: Users) =>
   Effect.async<Ended, BuildFailure>((resume) => {
     const [program = "", ...rest] = words
     const child = spawn(program, rest, {
       cwd: "/",
+      // A group of its own: what bubblewrap starts ends with it only once it has asked to, and until then is of the group.
+      detached: true,
       env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
       stdio: ["ignore", "pipe", "pipe", ...(users === "many" ? (["pipe", "pipe"] as const) : [])]
     })
@@ -195,7 +211,7 @@ const runWords = (words: ReadonlyArray<string>, users: Users) =>
     return Effect.async<void>((done) => {
       if (child.exitCode !== null || child.signalCode !== null) return done(Effect.void)
       child.once("close", () => done(Effect.void))
-      child.kill("SIGKILL")
+      killGroup(child)
     })
   })
 
@@ -256,6 +272,7 @@ export const run = Effect.fn("BuildSandbox.run")(
       })
     )
     if (code === 0) return said
+    yield* Effect.logDebug(said)
     return yield* new BuildFailure({ message: reasonIn(said) })
   },
   Effect.scoped,

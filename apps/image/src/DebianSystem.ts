@@ -8,19 +8,22 @@ import { binds, ROOT, WORK, type Workspace } from "./Workspace.js"
 
 const fail = (message: string) => new BuildFailure({ message })
 
-const MMDEBSTRAP = "/usr/bin/mmdebstrap"
+const [TOOLS, MMDEBSTRAP] = ["/usr/bin", "mmdebstrap"] as const
 
-/** A script of Debian's, which needs no installation: it is fetched where this machine does not have it. */
-const fetchTool = Effect.fnUntraced(function* (work: string) {
+/**
+ * The directory of mmdebstrap, and of a filter that it calls: scripts of Debian's, which need no installation. They are
+ * fetched where this machine does not have them.
+ */
+const fetchTools = Effect.fnUntraced(function* (work: string) {
   const fs = yield* FileSystem.FileSystem
-  if (yield* fs.exists(MMDEBSTRAP)) return MMDEBSTRAP
+  if (yield* fs.exists(`${TOOLS}/${MMDEBSTRAP}`)) return TOOLS
   if (!(yield* fs.exists("/usr/bin/apt-get")))
     return yield* fail("--apt needs Debian's own tools (apt-get, dpkg-deb): build it on Debian or Ubuntu")
   const fetch = 'cd "$1" && apt-get download mmdebstrap && dpkg-deb -x mmdebstrap_*.deb tool'
   const words = ["-c", `(${fetch}) 2>&1`, "sh", work] as const
   const said = yield* Command.string(Command.make("sh", ...words))
-  const place = `${work}/tool${MMDEBSTRAP}`
-  if (yield* fs.exists(place)) return place
+  const place = `${work}/tool${TOOLS}`
+  if (yield* fs.exists(`${place}/${MMDEBSTRAP}`)) return place
   return yield* fail(
     `Debian's mmdebstrap cannot be fetched (apt-get update, then try again): ${reasonIn(said)}`
   )
@@ -125,13 +128,13 @@ export const build = Effect.fn("DebianSystem.build")(function* (
   yield* Effect.forEach(sources, ([name, text]) =>
     fs.writeFileString(`${workspace.work}/${name}`, `${text}\n`)
   )
-  const tool = yield* fetchTool(workspace.work)
+  const tools = yield* fetchTools(workspace.work)
   const include = lock === undefined ? names : lock.packages.map(({ name, version }) => `${name}=${version}`)
   const { env, binds: files } = yield* Registries.debian(true)
   yield* BuildSandbox.run({
     title: "Installing Debian packages",
     words: [
-      ...["perl", "/build/mmdebstrap", "--mode=root", "--variant=essential", "--skip=check/empty"],
+      ...["perl", `/build/tools/${MMDEBSTRAP}`, "--mode=root", "--variant=essential", "--skip=check/empty"],
       ...["--aptopt", 'Acquire::Retries "2"', ...(yield* proxies), ...unread],
       ...["--dpkgopt", "path-include=/usr/share/doc/*/copyright", "--customize-hook", TELL],
       ...[`--include=${include.join(",")}`, codename, ROOT],
@@ -140,13 +143,13 @@ export const build = Effect.fn("DebianSystem.build")(function* (
     binds: [
       ...binds(workspace),
       ...files,
-      { from: tool, at: "/build/mmdebstrap" },
+      { from: tools, at: "/build/tools" },
       ...(yield* Effect.filter(
         ["/etc/apt/keyrings", "/etc/apt/trusted.gpg.d", "/etc/passwd", "/etc/group"],
         (file) => fs.exists(file)
       )).map((file) => ({ from: file, at: file }))
     ],
-    env,
+    env: { ...env, PATH: "/build/tools:/usr/sbin:/usr/bin:/sbin:/bin" },
     network: true,
     users: "many"
   })

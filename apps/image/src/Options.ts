@@ -17,6 +17,7 @@ export interface Options {
   readonly place: string | undefined
   readonly scripts: boolean
   readonly replace: boolean
+  readonly verbose: boolean
 }
 
 export const usage = `npm run image -- NAME [options]     builds an image directory for SANDBOX_IMAGES
@@ -30,11 +31,12 @@ export const usage = `npm run image -- NAME [options]     builds an image direct
   --scripts               lets packages run scripts of their own, and PyPI's be built from source
   --description TEXT      a sentence for people
   --place DIRECTORY       where it goes, instead of below the server's data
+  --verbose               shows all that a command said that failed
   --replace               in the place of an image that is there`
 
 const lists = ["python", "npm", "apt", "language"] as const
 const texts = ["oci", "directory", "lock", "description", "place"] as const
-const switches = ["scripts", "replace"] as const
+const switches = ["scripts", "replace", "verbose"] as const
 
 const packageForms: Readonly<Record<(typeof lists)[number], readonly [form: RegExp, expected: string]>> = {
   python: [
@@ -109,7 +111,8 @@ export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<s
     description: given.texts.get("description"),
     place: given.texts.get("place"),
     scripts: given.switches.has("scripts"),
-    replace: given.switches.has("replace")
+    replace: given.switches.has("replace"),
+    verbose: given.switches.has("verbose")
   }
   const packages = [options.python, options.npm, options.apt, options.languages].some(
     ({ length }) => length > 0

@@ -4,7 +4,7 @@ import { BuildFailure } from "./BuildFailure.js"
 import * as BuildSandbox from "./BuildSandbox.js"
 import { binds, ROOT, WORK, type Workspace } from "./Workspace.js"
 
-/** Copies a directory's files; devices, sockets and owners stay behind. */
+/** Copies a directory's files. Fails at one that other users may not read, since the image will be read by all. */
 export const copy = Effect.fn("Tree.copy")(function* (workspace: Workspace, given: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -14,7 +14,7 @@ export const copy = Effect.fn("Tree.copy")(function* (workspace: Workspace, give
   )
   yield* BuildSandbox.run({
     title: "Copying the directory",
-    words: ["/bin/sh", "-c", `cd /build/from && tar -cf - . | tar -xf - -C ${ROOT} --no-same-owner`],
+    words: ["/bin/sh", "-c", `cd /build/from && cp -R --preserve=mode,timestamps,links . ${ROOT}`],
     binds: [...binds(workspace), { from, at: "/build/from" }]
   })
 })

@@ -1,7 +1,7 @@
 import { homedir } from "node:os"
 import { FileSystem, Path } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Config, Console, Effect } from "effect"
+import { Config, Console, Effect, Logger, LogLevel } from "effect"
 import * as Build from "./Build.js"
 import * as Options from "./Options.js"
 
@@ -21,7 +21,9 @@ const main = Effect.gen(function* () {
   const path = yield* Path.Path
   const options = yield* Options.parse(args)
   const place = path.resolve(options.place ?? `${yield* dataDirectory}/images/${options.name}`)
-  yield* Build.build(options, place, shipped)
+  yield* Build.build(options, place, shipped).pipe(
+    Logger.withMinimumLogLevel(options.verbose ? LogLevel.Debug : LogLevel.Info)
+  )
   yield* Console.log(
     `The image is at ${yield* fs.realPath(place)}. To use it:\n\nSANDBOX_IMAGES=${options.name}=${place} npm start`
   )
