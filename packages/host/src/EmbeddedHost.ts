@@ -6,7 +6,7 @@ import * as FilesystemService from "./Envd/FilesystemService.js"
 import * as FileTransfer from "./Envd/FileTransfer.js"
 import * as ProcessService from "./Envd/ProcessService.js"
 import * as SelfCheck from "./Guest/SelfCheck.js"
-import type { IsolationUnavailable, ListenFailed } from "./HostErrors.js"
+import type { ImageUnusable, IsolationUnavailable, ListenFailed } from "./HostErrors.js"
 import { defaults, type HostOptions } from "./HostOptions.js"
 import * as HttpServer from "./Http/HttpServer.js"
 import * as Isolation from "./Isolation/Isolation.js"
@@ -30,17 +30,18 @@ export interface EmbeddedHostService {
 
 const make = (
   given: Partial<HostOptions>
-): Effect.Effect<EmbeddedHostService, IsolationUnavailable | ListenFailed, Scope.Scope> =>
+): Effect.Effect<EmbeddedHostService, ImageUnusable | IsolationUnavailable | ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const options = { ...defaults, ...given }
     const apiKey = options.apiKey ?? Redacted.make(`e2b_${Secrets.token()}`)
     const isolation = yield* Isolation.make(options)
     yield* SelfCheck.run(isolation)
+    yield* SelfCheck.runImages(isolation)
     // Before the sandboxes, so that it closes after them: their clients hear of their end.
     const server = yield* HttpServer.listen(options.address, options.port)
     const sandboxes = yield* SandboxTable.make(isolation)
     const routes = [
-      ...ControlPlane.routes(sandboxes, options, apiKey),
+      ...ControlPlane.routes(sandboxes, isolation, apiKey),
       ...ProcessService.routes(sandboxes, isolation.users),
       ...FilesystemService.routes(sandboxes, isolation.users),
       ...FileTransfer.routes(sandboxes, isolation.users)
@@ -51,7 +52,7 @@ const make = (
       url: HttpServer.urlOf(server, options.address),
       apiKey,
       isolation: isolation.description,
-      health: isolation.launcher.health,
+      health: isolation.plain.launcher.health,
       sandboxes: Effect.sync(() => sandboxes.all().length)
     }
   }).pipe(Effect.provide(NodeContext.layer))
@@ -62,12 +63,13 @@ export class EmbeddedHost extends Context.Tag("@bulkhead/host/EmbeddedHost")<
   EmbeddedHostService
 >() {
   /**
-   * Starts the host, once a throw-away sandbox has shown that isolation works here. When the scope closes, every
+   * Starts the host, once a throw-away sandbox has shown that isolation works here, and one of each image that programs
+   * start in it. When the scope closes, every
    * sandbox is killed, each death is proven, and the server stops.
    */
   static layer(
     options: Partial<HostOptions> = {}
-  ): Layer.Layer<EmbeddedHost, IsolationUnavailable | ListenFailed> {
+  ): Layer.Layer<EmbeddedHost, ImageUnusable | IsolationUnavailable | ListenFailed> {
     return Layer.scoped(EmbeddedHost, make(options))
   }
 }

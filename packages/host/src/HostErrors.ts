@@ -12,6 +12,17 @@ export class IsolationUnavailable extends Schema.TaggedError<IsolationUnavailabl
   }
 }
 
+/** Sandboxes cannot be made from an image. For operators: it names the image's place on this machine. */
+export class ImageUnusable extends Schema.TaggedError<ImageUnusable>()("ImageUnusable", {
+  name: Schema.String,
+  place: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `The image '${this.name}' at ${this.place} cannot be used: ${this.reason}`
+  }
+}
+
 /** The host's server could not listen on its address. */
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
   address: Schema.String,

@@ -1,5 +1,5 @@
 export { EmbeddedHost, type EmbeddedHostService } from "./EmbeddedHost.js"
-export { IsolationUnavailable, ListenFailed } from "./HostErrors.js"
+export { ImageUnusable, IsolationUnavailable, ListenFailed } from "./HostErrors.js"
 export type { HostOptions } from "./HostOptions.js"
 export type { IsolationDescription } from "./Isolation/IsolationDescription.js"
 export type { LauncherHealth } from "./Launcher/Launcher.js"

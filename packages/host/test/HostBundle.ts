@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { EmbeddedHost } from "@bulkhead/host"
+import { EmbeddedHost, type HostOptions } from "@bulkhead/host"
 import { Effect, Layer, Redacted } from "effect"
 import { build } from "esbuild"
 import { startHost } from "./RunningHost.js"
@@ -34,14 +34,17 @@ export const bundled = Effect.acquireRelease(
 )
 
 /** The host as a user that is not root, started by a test that is. */
-export const unprivileged = Layer.scoped(
-  EmbeddedHost,
-  Effect.gen(function* () {
-    const { apiKey, isolation, url } = yield* startHost(yield* bundled, 65534)
-    return {
-      ...{ url, isolation, apiKey: Redacted.make(apiKey) },
-      health: Effect.dieMessage("not asked"),
-      sandboxes: Effect.dieMessage("not asked")
-    }
-  })
-)
+export const unprivilegedWith = (options: Partial<HostOptions>) =>
+  Layer.scoped(
+    EmbeddedHost,
+    Effect.gen(function* () {
+      const { apiKey, isolation, url } = yield* startHost(yield* bundled, 65534, options)
+      return {
+        ...{ url, isolation, apiKey: Redacted.make(apiKey) },
+        health: Effect.dieMessage("not asked"),
+        sandboxes: Effect.dieMessage("not asked")
+      }
+    })
+  )
+
+export const unprivileged = unprivilegedWith({})

@@ -9,6 +9,9 @@ const announce = Layer.effectDiscard(
   )
 )
 
-NodeRuntime.runMain(Layer.launch(Layer.provide(announce, EmbeddedHost.layer())), {
-  disableErrorReporting: true
-})
+NodeRuntime.runMain(
+  Layer.launch(Layer.provide(announce, EmbeddedHost.layer(JSON.parse(process.argv[2] ?? "{}")))),
+  {
+    disableErrorReporting: true
+  }
+)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
-import type { IsolationDescription } from "@bulkhead/host"
+import type { HostOptions, IsolationDescription } from "@bulkhead/host"
 import { Effect, type Scope } from "effect"
 
 /** A host in a process of its own. */
@@ -12,10 +12,14 @@ export interface RunningHost {
 }
 
 /** Starts the host of a bundle, as another user where a uid is given. */
-export const startHost = (directory: string, uid?: number): Effect.Effect<RunningHost, string, Scope.Scope> =>
+export const startHost = (
+  directory: string,
+  uid?: number,
+  options: Partial<HostOptions> = {}
+): Effect.Effect<RunningHost, string, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<RunningHost, string>((resume) => {
-      const child = spawn(process.execPath, [join(directory, "host.mjs")], {
+      const child = spawn(process.execPath, [join(directory, "host.mjs"), JSON.stringify(options)], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { E2B_API_KEY: "secret-in-the-environment" },
         ...(uid === undefined ? {} : { uid, gid: uid })

@@ -40,18 +40,10 @@ const removeTree = (directory: string): Effect.Effect<void> =>
     yield* remove(directory)
   })
 
-/** Removes the cgroups of sandboxes up to this number in a host's directory, and whatever still runs in them. */
-export const removeUpTo = Effect.fn("HostSubtree.removeUpTo")(function* (directory: string, lastId: number) {
-  const names = yield* Effect.orElseSucceed(
-    Effect.tryPromise(() => NodeFs.readdir(directory)),
-    () => []
-  )
-  const old = names.filter((name) => /^\d+$/.test(name) && Number(name) <= lastId)
-  yield* Effect.forEach(old, (name) => removeTree(`${directory}/${name}`), {
-    concurrency: "unbounded",
-    discard: true
-  })
-})
+/** Removes the cgroups of these sandboxes in a host's directory, and whatever still runs in them. */
+export const removeAll = Effect.fn("HostSubtree.removeAll")((directory: string, ids: ReadonlyArray<number>) =>
+  Effect.forEach(ids, (id) => removeTree(`${directory}/${id}`), { concurrency: "unbounded", discard: true })
+)
 
 /** The pid namespace: only hosts in the same one can tell by a pid whether the other runs. */
 export const pidNamespace = Effect.gen(function* () {

@@ -5,6 +5,7 @@ import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
 import * as JsonText from "../Http/JsonText.js"
 import type { Route } from "../Http/Routes.js"
+import type { Isolation } from "../Isolation/Isolation.js"
 import * as Secrets from "../Secrets.js"
 import * as NewSandbox from "./NewSandbox.js"
 import * as SandboxInfo from "./SandboxInfo.js"
@@ -62,10 +63,14 @@ const missing = (id: string) => refuse(404, `sandbox "${id}" not found`)
 const find = (sandboxes: SandboxTable, id: string) =>
   Either.fromNullable(sandboxes.find(id), () => missing(id))
 
-const create = (sandboxes: SandboxTable, options: HostOptions, defaultTimeout: number) =>
+const create = (
+  sandboxes: SandboxTable,
+  { options, templates }: Pick<Isolation, "options" | "templates">,
+  defaultTimeout: number
+) =>
   Effect.fnUntraced(function* (request: HttpRequest) {
     const asked = yield* readNewSandbox(request)
-    const wanted = yield* NewSandbox.toRequest(asked, defaultTimeout, options.maxLifetime)
+    const wanted = yield* NewSandbox.toRequest(asked, templates, defaultTimeout, options.maxLifetime)
     return Answer.json(201, SandboxInfo.connection(yield* sandboxes.create(wanted)))
   })
 
@@ -136,9 +141,10 @@ const metrics = (sandboxes: SandboxTable) =>
 /** E2B's control plane, as far as this host has one. */
 export const routes = (
   sandboxes: SandboxTable,
-  options: HostOptions,
+  isolation: Pick<Isolation, "options" | "templates">,
   apiKey: Redacted.Redacted<string>
 ): ReadonlyArray<Route> => {
+  const { options } = isolation
   const isKey = (given: string) => Secrets.equal(given, Redacted.value(apiKey))
   const route = (
     method: Route["method"],
@@ -153,8 +159,8 @@ export const routes = (
       )
   })
   return [
-    route("POST", "/v2/sandboxes", create(sandboxes, options, V2_TIMEOUT)),
-    route("POST", "/sandboxes", create(sandboxes, options, V1_TIMEOUT)),
+    route("POST", "/v2/sandboxes", create(sandboxes, isolation, V2_TIMEOUT)),
+    route("POST", "/sandboxes", create(sandboxes, isolation, V1_TIMEOUT)),
     route("GET", "/v2/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes/:id", show(sandboxes, options)),

@@ -1,5 +1,6 @@
 import { Effect, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
+import type { Template } from "../Isolation/Template.js"
 import type { SandboxRequest } from "./SandboxTable.js"
 import * as Timeout from "./Timeout.js"
 
@@ -22,9 +23,6 @@ export const NewSandbox = Schema.Struct({
   volumeMounts: optional(Schema.Array(Schema.Unknown))
 })
 type NewSandbox = typeof NewSandbox.Type
-
-/** The one template that this host has: the SDK's default. */
-const TEMPLATE = "base"
 
 const isEmpty = (value: unknown): boolean =>
   Predicate.isNullable(value) || (Predicate.isObject(value) && Object.keys(value).length === 0)
@@ -56,16 +54,22 @@ const refuse = (status: number, message: string) => new RequestRefused({ status,
 /** What a client asks for, or why it cannot be had. `defaultTimeout` is in seconds, `maxLifetime` in milliseconds. */
 export const toRequest = (
   asked: NewSandbox,
+  templates: ReadonlyMap<string, Template>,
   defaultTimeout: number,
   maxLifetime: number
 ): Effect.Effect<SandboxRequest, RequestRefused> =>
   Effect.gen(function* () {
-    if (asked.templateID !== TEMPLATE)
-      return yield* refuse(404, `template "${asked.templateID}" not found: this host has "${TEMPLATE}" alone`)
+    const madeFrom = templates.get(asked.templateID)
+    if (madeFrom === undefined)
+      return yield* refuse(
+        404,
+        `template "${asked.templateID}" not found: this host has ${[...templates.keys()].join(", ")}`
+      )
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
     return {
       template: asked.templateID,
+      madeFrom,
       lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
       metadata: asked.metadata ?? {},
       envVars: asked.envVars ?? {}

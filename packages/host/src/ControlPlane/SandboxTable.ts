@@ -10,12 +10,14 @@ import {
 } from "../HostErrors.js"
 import { MOST_SANDBOXES } from "../HostOptions.js"
 import type { Isolation } from "../Isolation/Isolation.js"
+import type { Template } from "../Isolation/Template.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
 
 /** What a client asks a new sandbox to be. */
 export interface SandboxRequest {
   readonly template: string
+  readonly madeFrom: Template
   /** How long it lives, in milliseconds. */
   readonly lifetime: number
   readonly metadata: Readonly<Record<string, string>>
@@ -137,7 +139,7 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
       Effect.gen(function* () {
         const sandboxScope = yield* Scope.make()
         const guest = yield* restore(
-          Scope.extend(GuestSandbox.make(isolation, request.envVars), sandboxScope)
+          Scope.extend(GuestSandbox.make(isolation, request.madeFrom, request.envVars), sandboxScope)
         ).pipe(
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))

@@ -3,6 +3,7 @@ import type { CgroupUsage } from "../Cgroups/Cgroups.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
+import type { Template } from "../Isolation/Template.js"
 import type { Ending } from "../Launcher/LauncherProcess.js"
 import * as AgentSession from "./AgentSession.js"
 import { FileMetadata } from "./FileMetadata.js"
@@ -76,7 +77,7 @@ const offline = {
 }
 
 const environment = (
-  path: string,
+  { env, path }: Template,
   { envs, user }: ProgramConfig,
   envVars: Readonly<Record<string, string>>
 ) =>
@@ -87,6 +88,7 @@ const environment = (
     LOGNAME: user,
     E2B_SANDBOX: "true",
     ...offline,
+    ...env,
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)
@@ -148,10 +150,11 @@ const measureUsage = (isolation: Isolation, id: number, session: AgentSession.Ag
 /** Starts a sandbox. Closing the scope kills it, and waits for the proof. */
 export const make = Effect.fnUntraced(function* (
   isolation: Isolation,
+  template: Template,
   envVars: Readonly<Record<string, string>>
 ) {
   const { options } = isolation
-  const launched = yield* isolation.launcher.launch
+  const launched = yield* template.launcher.launch
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
   const programs = yield* makePrograms(options.keepEnded)
@@ -163,7 +166,7 @@ export const make = Effect.fnUntraced(function* (
         cwd: absolute(config.cwd, homes[config.user]),
         input: config.stdin,
         argv: [config.cmd, ...config.args],
-        env: environment(isolation.path, config, envVars)
+        env: environment(template, config, envVars)
       }
       yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)

@@ -1,5 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import { IsolationUnavailable } from "../HostErrors.js"
+import * as ImageDirectory from "../Isolation/ImageDirectory.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as GuestSandbox from "./GuestSandbox.js"
 
@@ -35,7 +36,7 @@ const showsLimit = (said: string, memoryBytes: number) => {
 /** Makes a sandbox like every other, and checks what a program in it says about its confinement. */
 export const run = Effect.fn("SelfCheck.run")(
   function* (isolation: Isolation) {
-    const sandbox = yield* GuestSandbox.make(isolation, {})
+    const sandbox = yield* GuestSandbox.make(isolation, isolation.plain, {})
     const { subscriber } = yield* sandbox.start({
       ...{ user: "user", cmd: "/bin/sh", args: ["-c", FACTS], envs: {}, stdin: false }
     })
@@ -55,4 +56,27 @@ export const run = Effect.fn("SelfCheck.run")(
     NoFreeSlot: (error) => unavailable(error.message),
     RpcRefused: (error) => unavailable(error.message)
   })
+)
+
+/** The SDK runs every command with it. */
+const SHELL = "/bin/bash"
+
+const checkImage = (isolation: Isolation, { image, template }: Isolation["images"][number]) =>
+  Effect.gen(function* () {
+    const sandbox = yield* GuestSandbox.make(isolation, template, {})
+    const { process, subscriber } = yield* sandbox.start({
+      ...{ user: "user", cmd: SHELL, args: ["-c", ":"], envs: {}, stdin: false }
+    })
+    yield* Stream.runDrain(subscriber.events)
+    return yield* process.ended
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError((error) =>
+      ImageDirectory.unusable(image, `${SHELL} does not run in it: ${error.message}`)
+    )
+  )
+
+/** Starts the shell in a sandbox of each image. */
+export const runImages = Effect.fn("SelfCheck.runImages")((isolation: Isolation) =>
+  Effect.forEach(isolation.images, (each) => checkImage(isolation, each), { concurrency: 4, discard: true })
 )

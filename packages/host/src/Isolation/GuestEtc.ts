@@ -70,6 +70,8 @@ const shown = [
 ]
 
 const READ_BY_OTHERS = 0o004
+/** Of one file: it lies in memory. */
+const MOST_BYTES = 4 * 1_048_576
 
 const atOnce = { concurrency: 4, discard: true } as const
 
@@ -87,8 +89,8 @@ const copy: (from: string, to: string) => Effect.Effect<void, never, FileSystem.
     const path = yield* Path.Path
     const target = yield* Effect.option(fs.readLink(from))
     if (Option.isSome(target)) return yield* fs.symlink(target.value, to)
-    const { mode, type } = yield* fs.stat(from)
-    if ((mode & READ_BY_OTHERS) === 0) return
+    const { mode, size, type } = yield* fs.stat(from)
+    if ((mode & READ_BY_OTHERS) === 0 || size > MOST_BYTES) return
     if (type === "File") return yield* fs.copyFile(from, to)
     if (type !== "Directory") return
     yield* fs.makeDirectory(to, { mode: 0o755 })
@@ -102,8 +104,31 @@ const copy: (from: string, to: string) => Effect.Effect<void, never, FileSystem.
 /** Where sandboxes find which of several programs a name stands for. It may change while the host runs. */
 export const ALTERNATIVES = "/etc/alternatives"
 
-/** Writes the /etc of every sandbox. It holds no accounts, names or secrets of the host. */
-export const write = Effect.fn("GuestEtc.write")(function* (directory: string) {
+/**
+ * What of an image's own /etc a sandbox does not have: what is the sandbox's, what only a login or a start of the
+ * system reads, and what would lead programs to accounts that there are not.
+ */
+const ofNoUse = new Set([
+  ...[...Object.keys(files), "alternatives", "resolv.conf", "mtab", "machine-id", "fstab", "motd", "issue"],
+  ...["profile", "profile.d", "bash.bashrc", "environment", "skel", "login.defs", "securetty"],
+  ...["shadow", "shadow-", "gshadow", "gshadow-", "passwd-", "group-", "subuid", "subgid", "sudoers"],
+  ...["sudoers.d", "pam.d", "pam.conf", "security", "ssh", "apt", "dpkg", "default", "init.d", "systemd"],
+  ...["rc0.d", "rc1.d", "rc2.d", "rc3.d", "rc4.d", "rc5.d", "rc6.d", "rcS.d", "cron.d", "cron.daily"]
+])
+
+/** Of this machine's /etc a sandbox has what is named, of an image's all but what is of no use to it. */
+const namesOf = Effect.fnUntraced(function* (systemRoot: string) {
+  if (systemRoot === "") return (yield* Effect.forEach(shown, namesFor)).flat()
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* Effect.orElseSucceed(fs.readDirectory(`${systemRoot}/etc`), () => [])
+  return names.filter((name) => !ofNoUse.has(name))
+})
+
+/**
+ * Writes the /etc of every sandbox that is made from the system with this root; the empty path is this machine's. It
+ * holds no accounts, names or secrets of the host.
+ */
+export const write = Effect.fn("GuestEtc.write")(function* (directory: string, systemRoot: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   yield* fs.makeDirectory(directory, { mode: 0o755 })
@@ -112,13 +137,13 @@ export const write = Effect.fn("GuestEtc.write")(function* (directory: string) {
   )
   // A place to show this machine's own at.
   yield* fs.makeDirectory(path.join(directory, path.basename(ALTERNATIVES)), { mode: 0o755 })
-  const names = (yield* Effect.forEach(shown, namesFor)).flat()
+  const names = yield* namesOf(systemRoot)
   yield* Effect.forEach(
     names,
     Effect.fnUntraced(function* (name) {
       const to = path.join(directory, name)
       yield* fs.makeDirectory(path.dirname(to), { recursive: true, mode: 0o755 })
-      yield* copy(path.join("/etc", name), to)
+      yield* copy(`${systemRoot}/etc/${name}`, to)
     }),
     atOnce
   )

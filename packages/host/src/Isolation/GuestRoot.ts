@@ -11,23 +11,35 @@ export interface GuestRoot {
   readonly links: ReadonlyArray<readonly [target: string, place: string]>
   /** Files of /proc that tell of this machine alone. They read as empty. */
   readonly masked: ReadonlyArray<string>
-  /** Executable files of the host's. */
+  /** Single files, executable: of the host, or of an image. */
   readonly programs: ReadonlyArray<readonly [source: string, place: string]>
 }
 
-type System = Omit<GuestRoot, "copies" | "masked" | "programs">
+/** What the programs of a sandbox come from. */
+export interface GuestSystem {
+  /** Where its /usr lies: the empty path is this machine's own root. */
+  readonly root: string
+  /** Directories of this machine that are shown beside it. */
+  readonly beside: GuestRoot["binds"]
+}
 
-/** /bin, /lib and so on as the host has them: links into /usr, or directories of their own. */
-const systemDirectory = Effect.fn("GuestRoot.systemDirectory")(function* (name: string) {
-  const fs = yield* FileSystem.FileSystem
-  const place = `/${name}`
-  return yield* fs.readLink(place).pipe(
-    Effect.map((target): System => ({ binds: [], links: [[target, place]] })),
-    Effect.orElse(() =>
-      Effect.map(fs.exists(place), (exists): System => ({ binds: exists ? [[place, place]] : [], links: [] }))
+type Directories = Omit<GuestRoot, "copies" | "masked" | "programs">
+
+/** /bin, /lib and so on as the system has them: links into /usr, or directories of their own. */
+const systemDirectory = (root: string) =>
+  Effect.fnUntraced(function* (name: string) {
+    const fs = yield* FileSystem.FileSystem
+    const [source, place] = [`${root}/${name}`, `/${name}`] as const
+    return yield* fs.readLink(source).pipe(
+      Effect.map((target): Directories => ({ binds: [], links: [[target, place]] })),
+      Effect.orElse(() =>
+        Effect.map(
+          fs.exists(source),
+          (exists): Directories => ({ binds: exists ? [[source, place]] : [], links: [] })
+        )
+      )
     )
-  )
-})
+  })
 
 /** How this machine was started, what is built into it, its disks, interrupts and keys. */
 const hostFacts = [
@@ -35,22 +47,22 @@ const hostFacts = [
   ...["keys", "key-users"]
 ].map((name) => `/proc/${name}`)
 
-/** The system's directories, those of the host's own making, the toolchains, and the host's programs. */
+/** The system's directories and those beside it, those of the host's own making, and the host's programs. */
 export const find = Effect.fn("GuestRoot.find")(function* (
+  { beside, root }: GuestSystem,
   copies: GuestRoot["copies"],
-  toolchains: ReadonlyArray<string>,
   programs: GuestRoot["programs"]
 ) {
   const fs = yield* FileSystem.FileSystem
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
-  const system = yield* Effect.forEach(names, systemDirectory)
-  const alternatives = yield* fs.exists(ALTERNATIVES)
+  const system = yield* Effect.forEach(names, systemDirectory(root))
+  const alternatives = yield* fs.exists(`${root}${ALTERNATIVES}`)
   return {
     binds: [
-      ["/usr", "/usr"],
+      [`${root}/usr`, "/usr"],
       ...system.flatMap(({ binds }) => binds),
-      ...(alternatives ? [[ALTERNATIVES, ALTERNATIVES] as const] : []),
-      ...toolchains.map((directory) => [directory, directory] as const)
+      ...(alternatives ? [[`${root}${ALTERNATIVES}`, ALTERNATIVES] as const] : []),
+      ...beside
     ],
     copies,
     masked: yield* Effect.filter(hostFacts, (file) => fs.exists(file)),

@@ -2,33 +2,33 @@ import { Guest } from "@bulkhead/guest"
 import { Effect, Option } from "effect"
 import * as CgroupSetup from "../Cgroups/CgroupSetup.js"
 import type { Cgroups } from "../Cgroups/Cgroups.js"
-import * as HostSubtree from "../Cgroups/HostSubtree.js"
 import { IsolationUnavailable } from "../HostErrors.js"
-import { diskBudget, type HostOptions, inodeBudget, MOST_SANDBOXES } from "../HostOptions.js"
-import * as Launcher from "../Launcher/Launcher.js"
+import { type HostOptions, MOST_SANDBOXES } from "../HostOptions.js"
+import * as Numbering from "../Launcher/Numbering.js"
 import * as ThisProcess from "../ThisProcess.js"
-import * as Bubblewrap from "./Bubblewrap.js"
 import * as GuestCpus from "./GuestCpus.js"
-import * as GuestEtc from "./GuestEtc.js"
-import * as GuestRoot from "./GuestRoot.js"
 import type { GuestUser, KernelUids } from "./GuestUser.js"
+import * as ImageDirectory from "./ImageDirectory.js"
 import * as IsolationDescription from "./IsolationDescription.js"
-import * as LaunchPlan from "./LaunchPlan.js"
 import * as Requirements from "./Requirements.js"
 import * as RunDirectory from "./RunDirectory.js"
 import * as SandboxLimits from "./SandboxLimits.js"
+import * as Template from "./Template.js"
 import * as Toolchains from "./Toolchains.js"
-
-const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /** What is made once for all sandboxes of a host. */
 export interface Isolation {
   readonly options: HostOptions
-  readonly launcher: Launcher.Launcher
+  /** The plain sandbox. */
+  readonly plain: Template.Template
+  readonly images: ReadonlyArray<{
+    readonly image: ImageDirectory.ImageDirectory
+    readonly template: Template.Template
+  }>
+  /** What sandboxes can be made from, by the names that clients ask for. */
+  readonly templates: ReadonlyMap<string, Template.Template>
   /** The users that programs can run as. */
   readonly users: ReadonlyArray<GuestUser>
-  /** The PATH that programs start with. */
-  readonly path: string
   /** None where this process may not make any. */
   readonly cgroups: Option.Option<Cgroups>
   readonly description: IsolationDescription.IsolationDescription
@@ -48,40 +48,32 @@ export const make = Effect.fn("Isolation.make")(
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()
     const caps = SandboxLimits.caps(options, uids)
-    const [etc, cpus] = [`${runDirectory}/etc`, `${runDirectory}/cpus`]
-    yield* GuestEtc.write(etc)
+    const cpus = `${runDirectory}/cpus`
     yield* GuestCpus.write(cpus, Math.ceil(caps.processors))
     const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
-    const root = yield* GuestRoot.find(
-      [
-        [etc, "/etc"],
-        [cpus, GuestCpus.PLACE]
-      ],
-      toolchains,
-      [[guest.program, guest.place]]
-    )
     const cgroups = yield* CgroupSetup.make(caps)
-    const programLimits = SandboxLimits.ofPrograms(options, cgroups)
-    const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
-    const rootPlan = uids === "two" ? { disk, root, agent: guest.place, programLimits } : undefined
-    const hierarchies = Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies })
-    const bubblewrap = Option.map(bwrap, (program) => [
-      program,
-      ...Bubblewrap.sandbox(root, options, guest.place, programLimits, LaunchPlan.groupFiles(hierarchies))
-    ])
-    const launcher = yield* Launcher.make({
-      maxSandboxes: Math.min(options.maxSandboxes, MOST_SANDBOXES),
-      ...{ program: guest.program, uids, runDirectory, bubblewrap },
-      plan: LaunchPlan.text(hierarchies, caps.processors, rootPlan),
-      startLimit: options.startLimit,
-      clear: (lastId) =>
-        Effect.forEach(hierarchies, ({ parent }) => HostSubtree.removeUpTo(parent, lastId), { discard: true })
-    })
+    const foundation: Template.Foundation = {
+      ...{ options, uids, bwrap, runDirectory, cpus, guest, toolchains },
+      processors: caps.processors,
+      programLimits: SandboxLimits.ofPrograms(options, cgroups),
+      hierarchies: Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies }),
+      numbering: yield* Numbering.make(Math.min(options.maxSandboxes, MOST_SANDBOXES))
+    }
+    const images = yield* Effect.forEach(Object.entries(options.images), ([name, place]) =>
+      Effect.flatMap(ImageDirectory.open(name, place), (image) =>
+        Effect.map(Template.ofImage(foundation, image), (template) => ({ image, template }))
+      )
+    )
+    const plain = yield* Template.plain(foundation)
     return {
       options,
-      launcher,
+      plain,
+      images,
+      templates: new Map([
+        [ImageDirectory.PLAIN, plain] as const,
+        ...images.map(({ image, template }) => [image.name, template] as const)
+      ]),
       users: uids === "two" ? ["user", "root"] : ["user"],
-      path: [...toolchains.map((directory) => `${directory}/bin`), SYSTEM_PATH].join(":"),
       cgroups,
       description: IsolationDescription.make(uids, toolchains, cgroups)
     } satisfies Isolation

@@ -7,7 +7,7 @@ import {
   NoLauncher
 } from "../HostErrors.js"
 import * as LauncherProcess from "./LauncherProcess.js"
-import * as Slots from "./Slots.js"
+import type { Numbering } from "./Numbering.js"
 
 /** Whether sandboxes can be made. */
 export interface LauncherHealth {
@@ -31,7 +31,7 @@ export interface Launcher {
 }
 
 export interface LauncherOptions extends LauncherProcess.LauncherSetup {
-  readonly maxSandboxes: number
+  readonly numbering: Numbering
 }
 
 type State = Data.TaggedEnum<{
@@ -107,11 +107,10 @@ const conditionOf = State.$match({
 
 /** Runs launchers, one after the other, and tells of each change. */
 const supervise = Effect.fnUntraced(function* (options: LauncherOptions, current: Current) {
-  const tries = yield* Ref.make(0)
   const runs = yield* Ref.make(0)
 
   const live = Effect.gen(function* () {
-    const process = yield* LauncherProcess.make(options, yield* Ref.updateAndGet(tries, (count) => count + 1))
+    const process = yield* LauncherProcess.make(options, yield* options.numbering.nextLauncher)
     const restarts = yield* Ref.getAndUpdate(runs, (count) => count + 1)
     if (restarts > 0)
       yield* Effect.logWarning("The launcher of the sandboxes was started again", { restarts })
@@ -148,7 +147,7 @@ const supervise = Effect.fnUntraced(function* (options: LauncherOptions, current
  * only one. Fails when the first does not start.
  */
 export const make = Effect.fn("Launcher.make")(function* (options: LauncherOptions) {
-  const slots = yield* Slots.make(options.maxSandboxes)
+  const { nextSandbox, slots } = options.numbering
   const current = yield* SubscriptionRef.make<State>(State.Starting({ reason: "" }))
   const { restarts } = yield* supervise(options, current)
   const state = yield* first(current)
@@ -158,12 +157,10 @@ export const make = Effect.fn("Launcher.make")(function* (options: LauncherOptio
       remedy: "see the reason"
     })
 
-  // Never used twice, since the cgroups that are named so may outlive the launcher that made them.
-  const lastId = yield* Ref.make(0)
   const launch = Effect.gen(function* () {
     const process = yield* processOf(current)
     const slot = yield* Effect.acquireRelease(slots.take, slots.giveBack)
-    return yield* process.launch(yield* Ref.updateAndGet(lastId, (id) => id + 1), slot)
+    return yield* process.launch(yield* nextSandbox, slot)
   })
   const health = Effect.zipWith(
     SubscriptionRef.get(current),

@@ -35,6 +35,11 @@ export interface Death {
   readonly said: string
 }
 
+/** A launcher's end, with the sandboxes that had not ended before. */
+interface Closing extends Death {
+  readonly ids: ReadonlyArray<number>
+}
+
 /** What a launcher needs to know. */
 export interface LauncherSetup {
   /** The guest program. */
@@ -48,8 +53,8 @@ export interface LauncherSetup {
   readonly bubblewrap: Option.Option<ReadonlyArray<string>>
   /** Longest time to get ready, in milliseconds. */
   readonly startLimit: number
-  /** Ends what is left in the cgroups of the sandboxes up to this number, and removes them. */
-  readonly clear: (lastId: number) => Effect.Effect<void>
+  /** Ends what is left in the cgroups of these sandboxes, and removes them. */
+  readonly clear: (ids: ReadonlyArray<number>) => Effect.Effect<void>
 }
 
 /** One process that starts sandboxes and proves their deaths. When it dies, they die with it. */
@@ -143,7 +148,7 @@ interface Running {
   readonly child: ChildProcess.ChildProcessWithoutNullStreams
   readonly ready: Effect.Effect<void>
   /** Waits for its end. */
-  readonly closed: Effect.Effect<Death>
+  readonly closed: Effect.Effect<Closing>
   readonly isAlive: Effect.Effect<boolean>
 }
 
@@ -158,7 +163,7 @@ const spawn = Effect.fnUntraced(function* (
   launches: Launches
 ) {
   const ready = yield* Deferred.make<void>()
-  const closed = yield* Deferred.make<Death>()
+  const closed = yield* Deferred.make<Closing>()
   const child = ChildProcess.spawn(
     program,
     ["launch", uids, socketPath, directory, ...Option.getOrElse(bubblewrap, () => [])],
@@ -174,7 +179,7 @@ const spawn = Effect.fnUntraced(function* (
   child.once("error", ({ code, message }: NodeJS.ErrnoException) =>
     Deferred.unsafeDone(
       closed,
-      Effect.succeed({ reason: `it cannot be run: ${code ?? "its start failed"}`, said: message })
+      Effect.succeed({ reason: `it cannot be run: ${code ?? "its start failed"}`, said: message, ids: [] })
     )
   )
   if (child.pid === undefined) return running
@@ -191,9 +196,10 @@ const spawn = Effect.fnUntraced(function* (
     })
   )
   child.once("close", (code, signal) => {
+    const ids = [...launches.keys()]
     lose(launches)
     const said = Buffer.concat(errors).toString().trim()
-    Deferred.unsafeDone(closed, Effect.succeed({ reason: exitWords(code, signal), said }))
+    Deferred.unsafeDone(closed, Effect.succeed({ reason: exitWords(code, signal), said, ids }))
   })
   // What is written to a launcher that has just died is lost: its end tells all.
   child.stdin.on("error", () => {})
@@ -256,7 +262,6 @@ export const make = Effect.fn("LauncherProcess.make")(
       return yield* notStarted(`it said nothing for ${setup.startLimit} ms`)
     }
 
-    let lastId = 0
     const ask = Effect.fnUntraced(function* (id: number, slot: number) {
       const launch = yield* makeLaunch
       if (yield* isAlive) {
@@ -268,7 +273,7 @@ export const make = Effect.fn("LauncherProcess.make")(
 
     const ended = yield* Deferred.make<Death>()
     const watch = Effect.raceFirst(
-      Effect.asSome(closed),
+      Effect.asSome<Death, never, never>(closed),
       Effect.as(untilSilent(ask), Option.none<Death>())
     ).pipe(
       Effect.flatMap(
@@ -278,12 +283,7 @@ export const make = Effect.fn("LauncherProcess.make")(
     yield* Effect.forkScoped(Effect.interruptible(Effect.intoDeferred(watch, ended)))
 
     // A daemon, since who waits for a sandbox's death may do so for longer than the launcher's scope is open.
-    const cleared = yield* Effect.forkDaemon(
-      Effect.zipRight(
-        closed,
-        Effect.suspend(() => setup.clear(lastId))
-      )
-    )
+    const cleared = yield* Effect.forkDaemon(Effect.flatMap(closed, ({ ids }) => setup.clear(ids)))
 
     const killSandbox = (id: number, { ending }: Launch) =>
       Effect.gen(function* () {
@@ -292,7 +292,6 @@ export const make = Effect.fn("LauncherProcess.make")(
         if (how._tag === "WithLauncher") yield* cleared.await
       })
     const launch = Effect.fnUntraced(function* (id: number, slot: number) {
-      lastId = Math.max(lastId, id)
       const { connected, ending } = yield* Effect.acquireRelease(ask(id, slot), (asked) =>
         killSandbox(id, asked)
       )
