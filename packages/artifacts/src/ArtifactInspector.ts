@@ -1,5 +1,5 @@
 import { Context, Data, Duration, Effect, Layer, Option, Pool, Ref, Scope, Stream } from "effect"
-import type { ArtifactRules } from "./ArtifactPolicy.js"
+import type { ArtifactRules } from "./ArtifactKinds.js"
 import * as FileInspection from "./Inspection/FileInspection.js"
 import * as WorkerThread from "./Inspection/WorkerThread.js"
 

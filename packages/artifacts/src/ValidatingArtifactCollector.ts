@@ -2,6 +2,7 @@ import type { Artifact, RejectedArtifact } from "@bulkhead/domain"
 import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
 import { Clock, Data, Duration, Effect, Either, Layer, Ref, type Scope, Stream } from "effect"
 import { ArtifactInspector } from "./ArtifactInspector.js"
+import { defaultWhitelist, type Whitelist } from "./ArtifactKinds.js"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
@@ -99,7 +100,7 @@ const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
 /** Whether it was to be expected. */
 const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
-const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
+const make = Effect.fnUntraced(function* (whitelist: Whitelist) {
   const store = yield* ArtifactStore
   const inspector = yield* ArtifactInspector
   const scanner = yield* ArtifactScanner
@@ -254,7 +255,7 @@ const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string)
  * Keeps, in the store provided, each file whose extension is on the whitelist (the default one unless told), whose
  * content the inspector provided finds to be what its name says, and in which the scanner provided finds nothing.
  */
-export const layer = (whitelist: ArtifactPolicy.Whitelist = ArtifactPolicy.defaultWhitelist) =>
+export const layer = (whitelist: Whitelist = defaultWhitelist) =>
   Layer.effect(ArtifactCollector, make(whitelist))
 
 /** Keeps artifacts in memory and scans none. */

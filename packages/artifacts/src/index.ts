@@ -5,12 +5,14 @@ export {
   type InspectorOptions
 } from "./ArtifactInspector.js"
 export {
+  type ArtifactGroup,
   type ArtifactKind,
   type ArtifactRules,
+  artifactGroups,
   defaultWhitelist,
-  mediaTypeOf,
   type Whitelist
-} from "./ArtifactPolicy.js"
+} from "./ArtifactKinds.js"
+export { mediaTypeOf } from "./ArtifactPolicy.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
 export type { SpaceLimits } from "./ArtifactSpace.js"
 export * as ArtifactSpace from "./ArtifactSpace.js"

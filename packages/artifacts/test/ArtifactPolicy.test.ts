@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, FastCheck } from "effect"
+import { defaultWhitelist } from "../src/ArtifactKinds.js"
 import * as ArtifactPolicy from "../src/ArtifactPolicy.js"
 import * as FileInspection from "../src/Inspection/FileInspection.js"
 import * as Files from "./ArtifactFixture.js"
@@ -36,7 +37,7 @@ describe("what is kept", () => {
       Object.keys(whole)
         .map((name) => name.slice(2))
         .toSorted(),
-      Object.keys(ArtifactPolicy.defaultWhitelist).toSorted()
+      Object.keys(defaultWhitelist).toSorted()
     ))
 
   for (const [name, content] of Object.entries(whole)) {

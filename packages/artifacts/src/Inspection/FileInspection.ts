@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
-import type { ArtifactRules } from "../ArtifactPolicy.js"
+import type { ArtifactRules } from "../ArtifactKinds.js"
 import { checks } from "./Checks.js"
 import * as FirstBytes from "./FirstBytes.js"
 import { all, joined } from "./Inspector.js"

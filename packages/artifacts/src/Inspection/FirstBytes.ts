@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { fileTypeFromBuffer } from "file-type/core"
-import type { ArtifactRules } from "../ArtifactPolicy.js"
+import type { ArtifactRules } from "../ArtifactKinds.js"
 
 /** How many first bytes tell what a file is. */
 export const sniffedBytes = 4100

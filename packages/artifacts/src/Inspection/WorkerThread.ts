@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads"
 import { Data, Effect, type Scope } from "effect"
-import type { ArtifactRules } from "../ArtifactPolicy.js"
+import type { ArtifactRules } from "../ArtifactKinds.js"
 import type { Inspected } from "./FileInspection.js"
 
 export type Request =
