@@ -1,7 +1,8 @@
 import { flawOfPath } from "@bulkhead/domain"
 import { type ArtifactKind, defaultWhitelist, type Whitelist } from "./ArtifactKinds.js"
 
-const extensionOf = (name: string) => {
+/** In lower case; empty: it has none. */
+export const extensionOf = (name: string): string => {
   const at = name.lastIndexOf(".")
   return at < 0 || name.includes("/", at) ? "" : name.slice(at + 1).toLowerCase()
 }
@@ -19,8 +20,7 @@ export const judgeName = (name: string, whitelist = defaultWhitelist): ArtifactK
   if (flaw !== undefined) return `its name is not allowed: ${flaw}`
   if (name.includes("\\")) return "its name is not allowed: it has a backslash"
   if (name.split("/").some((part) => part.startsWith("."))) return "its name is not allowed: it is hidden"
-  const extension = extensionOf(name)
-  return (
-    kindOf(name, whitelist) ?? (extension === "" ? "it has no extension" : "its extension is not allowed")
-  )
+  const kind = kindOf(name, whitelist)
+  if (kind !== undefined) return { ...kind, name, ...(whitelist === defaultWhitelist ? {} : { whitelist }) }
+  return extensionOf(name) === "" ? "it has no extension" : "its extension is not allowed"
 }
