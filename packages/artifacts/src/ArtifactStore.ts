@@ -1,6 +1,5 @@
 import type { ExecutionId, UserId } from "@bulkhead/domain"
 import { Context, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
-import * as ArtifactPolicy from "./ArtifactPolicy.js"
 
 /** The store could not do what it was asked to. */
 export class ArtifactStoreFailure extends Schema.TaggedError<ArtifactStoreFailure>()("ArtifactStoreFailure", {
@@ -41,7 +40,6 @@ export interface ArtifactRange {
 export interface StoredArtifact {
   /** Bytes, whatever the range. */
   readonly size: number
-  readonly mediaType: string
   /** The bytes that were asked for. */
   readonly content: Stream.Stream<Uint8Array, ArtifactStoreFailure>
 }
@@ -107,7 +105,6 @@ export class ArtifactStore extends Context.Tag("@bulkhead/artifacts/ArtifactStor
         Effect.sync(() =>
           Option.map(Option.fromNullable(executions.get(executionId)?.get(name)), (whole) => ({
             size: whole.length,
-            mediaType: ArtifactPolicy.mediaTypeOf(name),
             content: Stream.make(
               whole.subarray(
                 range.offset,

@@ -3,7 +3,6 @@ import { join } from "node:path"
 import { UserId } from "@bulkhead/domain"
 import { FileSystem, type Error as PlatformError } from "@effect/platform"
 import { Effect, Layer, Option, Ref, Schema, Stream } from "effect"
-import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import * as ArtifactSpace from "./ArtifactSpace.js"
 import { ArtifactStore, ArtifactStoreFailure, type NewArtifact } from "./ArtifactStore.js"
 
@@ -149,7 +148,6 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
           const most = Math.max(size - offset, 0)
           return Option.some({
             size,
-            mediaType: ArtifactPolicy.mediaTypeOf(name),
             content: read(fileOf(executionId, name), offset, Math.min(length ?? most, most))
           })
         }),

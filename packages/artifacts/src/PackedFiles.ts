@@ -16,7 +16,11 @@ const refused: ReadonlyMap<string, string> = new Map([
 /** Why a packed file of this name is refused. Absent: it is not. */
 export const refusalOf = (name: string): string | undefined => refused.get(extensionOf(name))
 
-const anything: ArtifactRules = { sniffed: [], checks: ["anything"] }
+const anything: ArtifactRules = { checks: ["anything"] }
+
+/** Whether a text of this kind may be whatever text it likes; beside other files it may as well be data. */
+const isAnyText = ({ checks }: ArtifactRules) =>
+  checks.every((check) => check === "text" || check === "notPdf")
 
 /**
  * What a file in an archive must be, or why it is refused. It goes by the same list as one by itself; what no list knows
@@ -26,7 +30,9 @@ export const judgePacked = (name: string, whitelist: Whitelist): ArtifactRules |
   const extension = extensionOf(name)
   const refusal = refusalOf(name)
   if (refusal !== undefined) return refusal
-  if (extension === "") return anything
-  if (Object.hasOwn(whitelist, extension)) return whitelist[extension] ?? anything
-  return Object.hasOwn(defaultWhitelist, extension) ? "its extension is not allowed" : anything
+  const kind = extension !== "" && Object.hasOwn(whitelist, extension) ? whitelist[extension] : undefined
+  if (kind !== undefined) return isAnyText(kind) ? anything : kind
+  return extension !== "" && Object.hasOwn(defaultWhitelist, extension)
+    ? "its extension is not allowed"
+    : anything
 }

@@ -1,8 +1,9 @@
 import type { Artifact, RejectedArtifact } from "@bulkhead/domain"
 import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
 import { Clock, Data, Duration, Effect, Either, Layer, Ref, type Scope, Stream } from "effect"
-import { ArtifactInspector } from "./ArtifactInspector.js"
-import { defaultWhitelist, type Whitelist } from "./ArtifactKinds.js"
+import { AllowedArtifacts } from "./AllowedArtifacts.js"
+import { ArtifactInspector, type Inspected } from "./ArtifactInspector.js"
+import type { ArtifactKind, Whitelist } from "./ArtifactKinds.js"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
@@ -91,7 +92,12 @@ const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
 /** Whether it was to be expected. */
 const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
-const make = Effect.fnUntraced(function* (whitelist: Whitelist) {
+/** What a file is served as: its charset is said where it is sure. */
+const mediaTypeOf = (kind: ArtifactKind, { charset }: Extract<Inspected, { readonly _tag: "Passed" }>) =>
+  charset === undefined ? kind.mediaType : `${kind.mediaType}; charset=${charset}`
+
+const make = Effect.gen(function* () {
+  const allowed = yield* AllowedArtifacts
   const store = yield* ArtifactStore
   const inspector = yield* ArtifactInspector
   const scanner = yield* ArtifactScanner
@@ -100,7 +106,8 @@ const make = Effect.fnUntraced(function* (whitelist: Whitelist) {
   const take = (
     { executionId, userId }: Pick<CollectOptions, "executionId" | "userId">,
     entry: OutputListing.ListedEntry,
-    largest: number
+    largest: number,
+    whitelist: Whitelist
   ) =>
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
@@ -122,7 +129,7 @@ const make = Effect.fnUntraced(function* (whitelist: Whitelist) {
         name,
         size: staged.size,
         sha256: inspected.sha256,
-        mediaType: kind.mediaType
+        mediaType: mediaTypeOf(kind, inspected)
       } satisfies Artifact
     }).pipe(
       Effect.scoped,
@@ -164,11 +171,12 @@ const make = Effect.fnUntraced(function* (whitelist: Whitelist) {
     const { limits, outputDir, sandbox } = options
     const largest = limits.maxArtifactSizeMB * megabyte
     const most = limits.maxArtifactsPerExecution
+    const whitelist = yield* allowed.of(options.userId)
     const { entries, more } = yield* OutputListing.list(sandbox, outputDir, largest, collectBound)
     if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
     const takeInTime = (entry: OutputListing.ListedEntry) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.timeoutFail(take(options, entry, largest), {
+        Effect.timeoutFail(take(options, entry, largest, whitelist), {
           duration: Math.max(deadline - now, 0),
           onTimeout: () => new Refused({ flaw: "collecting took too long" })
         })
@@ -243,11 +251,9 @@ const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string)
       ]
 
 /**
- * Keeps, in the store provided, each file whose extension is on the whitelist (the default one unless told), whose
- * content the inspector provided finds to be what its name says, and in which the scanner provided finds nothing.
+ * Keeps, in the store provided, each file whose extension is among the `AllowedArtifacts` of its user, whose content the inspector provided finds to be what its name says, and in which the scanner provided finds nothing.
  */
-export const layer = (whitelist: Whitelist = defaultWhitelist) =>
-  Layer.effect(ArtifactCollector, make(whitelist))
+export const layer = () => Layer.effect(ArtifactCollector, make)
 
 /** Keeps artifacts in memory and scans none. */
 export const layerMemory: Layer.Layer<ArtifactCollector> = Layer.provide(

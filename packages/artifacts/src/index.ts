@@ -1,4 +1,12 @@
 export {
+  AllowedArtifacts,
+  type Choice,
+  parse as parseAllowed,
+  parseForUsers as parseAllowedForUsers,
+  takes as allowedTakes,
+  takesForUsers as allowedForUsersTakes
+} from "./AllowedArtifacts.js"
+export {
   ArtifactInspector,
   type Inspected,
   InspectionFailure,
@@ -12,7 +20,6 @@ export {
   defaultWhitelist,
   type Whitelist
 } from "./ArtifactKinds.js"
-export { mediaTypeOf } from "./ArtifactPolicy.js"
 export { ArtifactScanner, ScanFailure, type ScanVerdict } from "./ArtifactScanner.js"
 export type { SpaceLimits } from "./ArtifactSpace.js"
 export * as ArtifactSpace from "./ArtifactSpace.js"

@@ -81,6 +81,7 @@ export const mp3 = Buffer.concat([
   Buffer.from([0xff, 0xfb, 0x90, 0x64]),
   Buffer.alloc(413)
 ])
+export const elf = Buffer.from("\x7fELF\x02\x01\x01\0".padEnd(128, "\0"), "latin1")
 export const pdf = (more = "") =>
   text(
     `%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R ${more}>>\nendobj\ntrailer\n<< /Root 1 0 R >>\n%%EOF\n`
@@ -311,7 +312,14 @@ const binaries: Readonly<Record<string, Uint8Array>> = {
   ...named("ttf otf", font),
   ...named("woff", woff("wOFF")),
   ...named("woff2", woff("wOF2")),
-  ...named("feather arrow", Buffer.from("ARROW1\0\0\0\0\0\0ARROW1")),
+  ...named("dotx", docx()),
+  ...named("xltx", zip([{ name: "xl/workbook.xml", content: text("<x/>") }])),
+  ...named("potx", zip([{ name: "ppt/presentation.xml", content: text("<x/>") }])),
+  ...named("ppm pgm pbm pnm pam", text("P3\n1 1\n255\n0 0 0\n")),
+  ...named("dta", Buffer.concat([Buffer.from("7202010001000000", "hex"), Buffer.alloc(8)])),
+  ...named("glb", Buffer.concat([Buffer.from("glTF"), u32(2), u32(12)])),
+  ...named("kmz", zip([{ name: "doc.kml", content: text("<kml/>") }])),
+  ...named("feather arrow arrows", Buffer.from("ARROW1\0\0\0\0\0\0ARROW1")),
   ...named("orc", Buffer.from("ORC\0\0\0ORC\x04")),
   ...named("avro", avro),
   ...named("sqlite sqlite3 db db3 gpkg mbtiles", sqlite),
@@ -351,6 +359,8 @@ export const whole: Readonly<Record<string, Uint8Array>> = {
     '<!DOCTYPE html><meta charset="utf-8"><table border="1" class="dataframe"><tr><td>1</td></tr></table>'
   ),
   "a.htm": text("<p>once upon a time</p>"),
+  "a.stl": Buffer.concat([Buffer.alloc(80), u32(2), Buffer.alloc(100)]),
+  "a.ply": Buffer.concat([text("ply\nformat binary_little_endian 1.0\nend_header\n"), Buffer.alloc(12)]),
   "a.gif": gif,
   "a.webp": webp,
   "a.bmp": bmp,

@@ -20,10 +20,12 @@ const inspect = <E>(extension: string, content: Stream.Stream<Uint8Array, E>) =>
   })
 
 const bytes = (...texts: ReadonlyArray<string>) => Stream.fromIterable(texts.map((text) => Buffer.from(text)))
-const passed = (content: Uint8Array) => ({
+const passed = (content: Uint8Array, charset?: "utf-8") => ({
   _tag: "Passed" as const,
-  sha256: createHash("sha256").update(content).digest("hex")
+  sha256: createHash("sha256").update(content).digest("hex"),
+  ...(charset && { charset })
 })
+const isText = (name: string) => defaultWhitelist[name.slice(2)]?.checks.includes("text") === true
 const flawed = (flaw: string) => ({ _tag: "Flawed" as const, flaw })
 
 describe("a file in a thread", () => {
@@ -34,10 +36,15 @@ describe("a file in a thread", () => {
     it.scopedLive(`passes with its hash, whatever its kind, in ${where}`, () =>
       Effect.gen(function* () {
         for (const [name, content] of Object.entries(Files.whole)) {
-          assert.deepStrictEqual(yield* inspect(name.slice(2), Stream.make(content)), passed(content), name)
+          const charset = isText(name) ? "utf-8" : undefined
+          assert.deepStrictEqual(
+            yield* inspect(name.slice(2), Stream.make(content)),
+            passed(content, charset),
+            name
+          )
         }
-        const flaw = yield* inspect("md", bytes("#!", "/bin/sh"))
-        assert.deepStrictEqual(flaw, flawed("it is a script"))
+        const flaw = yield* inspect("md", bytes("a", "\0"))
+        assert.deepStrictEqual(flaw, flawed("it is not text: it has NUL bytes"))
         const behind = yield* inspect("gif", Stream.make(Files.gif, Buffer.from("x")))
         assert.deepStrictEqual(behind, flawed("data after its end"))
       }).pipe(Effect.provide(layer))
@@ -48,7 +55,7 @@ describe("a file in a thread", () => {
     Effect.gen(function* () {
       const whole = Buffer.from("before, a text, behind")
       const part = whole.subarray(8, 14)
-      assert.deepStrictEqual(yield* inspect("txt", Stream.make(part)), passed(Buffer.from("a text")))
+      assert.deepStrictEqual(yield* inspect("txt", Stream.make(part)), passed(Buffer.from("a text"), "utf-8"))
       assert.strictEqual(whole.toString(), "before, a text, behind")
     }).pipe(Effect.provide(threads))
   )
@@ -57,7 +64,7 @@ describe("a file in a thread", () => {
     Effect.gen(function* () {
       const exit = yield* Effect.exit(inspect("txt", Stream.concat(bytes("a"), Stream.fail("broken"))))
       assert.deepStrictEqual(exit, Exit.fail("broken"))
-      assert.deepStrictEqual(yield* inspect("txt", bytes("b")), passed(Buffer.from("b")))
+      assert.deepStrictEqual(yield* inspect("txt", bytes("b")), passed(Buffer.from("b"), "utf-8"))
     }).pipe(Effect.provide(threads))
   )
 })

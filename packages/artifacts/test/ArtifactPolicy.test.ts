@@ -1,49 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, FastCheck } from "effect"
+import { Effect, FastCheck } from "effect"
 import { defaultWhitelist } from "../src/ArtifactKinds.js"
 import * as ArtifactPolicy from "../src/ArtifactPolicy.js"
-import * as FileInspection from "../src/Inspection/FileInspection.js"
 import * as Files from "./ArtifactFixture.js"
-
-/** What is wrong with a file of this name that comes in pieces of this many bytes. */
-const flawOf = Effect.fnUntraced(function* (name: string, content: Uint8Array, piece = 65_536) {
-  const kind = ArtifactPolicy.judgeName(name)
-  if (typeof kind === "string") return kind
-  const inspection = FileInspection.make(kind)
-  for (let at = 0; at < content.length; at += piece) {
-    const flaw = yield* inspection.push(content.subarray(at, at + piece))
-    if (flaw !== undefined) return flaw
-  }
-  const inspected = yield* inspection.end
-  return inspected._tag === "Flawed" ? inspected.flaw : undefined
-})
+import { flawOf } from "./Inspecting.js"
 
 const { docx, gif, jpeg, npy, pdf, png, text, whole, zip } = Files
 const mismatch = "its content is not what its name says"
-const active = "it has active content"
 const executables: ReadonlyArray<readonly [string, Buffer]> = [
-  ["an ELF", Buffer.from("\x7fELF\x02\x01\x01\0".padEnd(128, "\0"), "latin1")],
+  ["an ELF", Files.elf],
   ["a Windows program", Buffer.from(`MZ\x90\0${"\0".repeat(124)}`, "latin1")],
   ["a Mach-O", Buffer.from("cffaedfe0700000103000000", "hex")],
   ["Java's bytecode", Buffer.from("cafebabe00000034", "hex")],
   ["WebAssembly", Buffer.from("0061736d01000000", "hex")],
-  ["a shell script", text("#!/bin/sh\nid\n")],
   ["a zip", zip([{ name: "a", content: text("a") }])]
 ]
 
 describe("what is kept", () => {
-  it("has a whole file of each kind to test with", () =>
-    assert.deepStrictEqual(
-      Object.keys(whole)
-        .map((name) => name.slice(2))
-        .toSorted(),
-      Object.keys(defaultWhitelist).toSorted()
-    ))
+  it("has a whole file of each kind to test with that is more than text", () => {
+    const binaries = Object.entries(defaultWhitelist).filter(([, { checks }]) => !checks.includes("text"))
+    const missing = binaries.map(([extension]) => `a.${extension}`).filter((name) => !(name in whole))
+    assert.deepStrictEqual(missing, [])
+  })
 
   for (const [name, content] of Object.entries(whole)) {
     it.effect(`${name}, however its bytes come`, () =>
       Effect.gen(function* () {
-        for (const piece of [65_536, 7, 1]) assert.isUndefined(yield* flawOf(name, content, piece))
+        for (const piece of [65_536, 7, 1]) assert.isUndefined(yield* flawOf(name, content, { piece }))
       })
     )
   }
@@ -54,12 +37,6 @@ describe("what is kept", () => {
       assert.isUndefined(yield* flawOf("a.PNG", png()))
     })
   )
-
-  it("is served as what it is, and anything else as bytes", () => {
-    assert.strictEqual(ArtifactPolicy.mediaTypeOf("d/a.Png"), "image/png")
-    assert.strictEqual(ArtifactPolicy.mediaTypeOf("a.html"), "text/html; charset=utf-8")
-    assert.strictEqual(ArtifactPolicy.mediaTypeOf("a.toString"), "application/octet-stream")
-  })
 })
 
 describe("what no kind lets pass", () => {
@@ -80,7 +57,7 @@ describe("what no kind lets pass", () => {
     it.effect(`a zip behind ${name}`, () =>
       Effect.gen(function* () {
         const appended = Buffer.concat([content, zip([{ name: "a.class", content: text("a") }])])
-        for (const piece of [65_536, 1]) assert.isString(yield* flawOf(name, appended, piece))
+        for (const piece of [65_536, 1]) assert.isString(yield* flawOf(name, appended, { piece }))
       })
     )
   }
@@ -133,41 +110,7 @@ describe("what is refused, and why", () => {
       npy("'<f8'", "(99999999, 99999999, 99999999)", Buffer.alloc(8)),
       "it holds elements that are not plain numbers or text"
     ],
-    ["UTF-16", "a.csv", Buffer.from("\ufeffa,b", "utf16le"), "it is not UTF-8 text"],
-    ["Latin-1", "a.csv", Buffer.from("caf\xe9,b", "latin1"), "it is not UTF-8 text"],
-    ["half a character", "a.txt", Buffer.from("e282", "hex"), "it is not UTF-8 text"],
-    ["a script as text", "a.md", text("#!/usr/bin/env python3"), "it is a script"],
     ["a PDF as text", "a.txt", pdf(), `${mismatch}: it looks like pdf`],
-    ["a script in an SVG", "a.svg", text("<svg><script>1</script></svg>"), active],
-    ["a script in a namespace", "a.svg", text("<x:svg><x:script>1</x:script></x:svg>"), active],
-    ["a handler", "a.svg", text("<svg/onload=alert(1)>"), active],
-    ["a handler behind a line break", "a.html", text("<img\nonerror\n=alert(1)>"), active],
-    ["a foreign object", "a.svg", text("<svg><foreignObject/></svg>"), active],
-    ["a frame", "a.html", text("<iframe src=x>"), active],
-    ["a base", "a.html", text("<base href=//x>"), active],
-    ["a redirection", "a.html", text("<meta http-equiv=refresh content=0>"), active],
-    ["a script's address", "a.html", text("<a href=javascript:alert(1)>"), active],
-    ["one in references", "a.html", text("<a href='&#x6A;avas&#99;ript&colon;alert(1)'>"), active],
-    ["one in pieces", "a.html", text("<a href='java\n\tscript&Tab;:alert(1)'>"), active],
-    ["a page in an address", "a.svg", text("<svg><use href='data:image/svg+xml,x'/></svg>"), active],
-    [
-      "an entity",
-      "a.xml",
-      text("<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>"),
-      "it declares entities or style sheets"
-    ],
-    [
-      "a style sheet that runs",
-      "a.xml",
-      text("<?xml-stylesheet href='x'?><a/>"),
-      "it declares entities or style sheets"
-    ],
-    [
-      "another encoding",
-      "a.xml",
-      text("<?xml version='1.0' encoding='utf-7'?><a/>"),
-      "it asks for an encoding other than UTF-8"
-    ],
     ["a PDF behind something else", "a.pdf", Buffer.concat([text("junk"), pdf()]), mismatch],
     [
       "a zip bomb",
@@ -219,8 +162,8 @@ describe("what is refused, and why", () => {
       entry("..\\a"),
       "it has an entry with the hostile name ..\\\\a: it has a backslash"
     ],
-    ["another document", "a.xlsx", docx(), mismatch],
-    ["no document", "a.docx", zip([{ name: "a", content: text("a") }]), mismatch],
+    ["another document", "a.xlsx", docx(), `${mismatch}: it looks like zip`],
+    ["no document", "a.docx", zip([{ name: "a", content: text("a") }]), `${mismatch}: it looks like zip`],
     ["half a document", "a.docx", docx().subarray(0, -30), "it is cut short"],
     [
       "a document behind something else",
@@ -233,34 +176,15 @@ describe("what is refused, and why", () => {
     it.effect(what, () =>
       Effect.gen(function* () {
         assert.strictEqual(yield* flawOf(name, content), flaw)
-        assert.isString(yield* flawOf(name, content, 1))
+        assert.isString(yield* flawOf(name, content, { piece: 1 }))
       })
     )
   }
 
-  it.effect("a script far into a page, wherever its pieces are cut", () =>
-    Effect.gen(function* () {
-      const page = text(`${"<p>a</p>".repeat(1000)}<script>1</script>`)
-      for (let piece = 7990; piece < 8020; piece++)
-        assert.strictEqual(yield* flawOf("a.html", page, piece), active)
-    })
-  )
-
-  it.effect("texts that are slow to look through, in time", () =>
-    Effect.gen(function* () {
-      for (const piece of ["charset= ", " onabc ", "<a", "&#x", "<script ".slice(0, 7), "encoding=' "]) {
-        const [start, more] = [piece.trimEnd(), piece.endsWith(" ") ? " " : piece]
-        const slow = text(start + more.repeat(200_000))
-        const [took] = yield* Effect.timed(flawOf("a.html", slow))
-        assert.isBelow(Duration.toMillis(took), 2000, piece)
-      }
-    }).pipe(Effect.withClock(Clock.make()))
-  )
-
   it.effect("a zip with too many entries", () => {
     const entry = zip([{ name: "a", content: text(""), isStored: true }]).subarray(0, 31)
-    return Effect.map(flawOf("a.zip", Buffer.alloc(50_001 * entry.length, entry)), (flaw) =>
-      assert.strictEqual(flaw, "it has more than 50000 entries, or too long names")
+    return Effect.map(flawOf("a.zip", Buffer.alloc(10_001 * entry.length, entry)), (flaw) =>
+      assert.strictEqual(flaw, "it has more than 10000 entries, or too long names")
     )
   })
 })
@@ -279,7 +203,7 @@ describe("whatever comes", () => {
       Effect.gen(function* () {
         const content = Buffer.concat([whole[name]?.subarray(0, length) ?? Buffer.alloc(0), more])
         const flaw = yield* flawOf(name, content)
-        assert.strictEqual(typeof (yield* flawOf(name, content, piece)), typeof flaw)
+        assert.strictEqual(typeof (yield* flawOf(name, content, { piece })), typeof flaw)
       })
   )
 

@@ -1,8 +1,10 @@
 import {
+  AllowedArtifacts,
   ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
   ArtifactStoreFailure,
+  parseAllowedForUsers,
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
@@ -21,6 +23,7 @@ import {
   type Context,
   Duration,
   Effect,
+  Either,
   FastCheck,
   Fiber,
   Layer,
@@ -327,6 +330,36 @@ describe("a lister", () => {
   )
 })
 
+describe("what a user may leave", () => {
+  it.effect("is their own list's, in an encoding that is said where it is sure", () =>
+    Effect.gen(function* () {
+      const files = listing(line("a.csv", 2), line("a.txt", 2))
+      const { artifacts, rejected } = yield* collect(
+        saying(files, () => Stream.make(Buffer.from("é", "utf8")))
+      )
+      assert.deepStrictEqual(
+        artifacts.map(({ mediaType }) => mediaType),
+        ["text/csv; charset=utf-8"]
+      )
+      assert.deepStrictEqual(rejected, [refused("a.txt", "its extension .txt is not allowed here")])
+      const older = yield* collect(saying(listing(line("a.csv", 1)), () => Stream.make(Buffer.from([0xe9]))))
+      assert.deepStrictEqual(
+        older.artifacts.map(({ mediaType }) => mediaType),
+        ["text/csv"]
+      )
+    }).pipe(
+      Effect.provide(
+        Layer.provideMerge(
+          collecting(),
+          AllowedArtifacts.layer({
+            ofUsers: Either.getOrThrow(parseAllowedForUsers("anonymous .csv; bob .txt"))
+          })
+        )
+      )
+    )
+  )
+})
+
 describe("a mock sandbox", () => {
   const options = { metadata: {}, lifetime: Duration.minutes(1) }
   const mock = (behaviour: Partial<MockSandboxProvider.MockBehaviour>) =>
@@ -339,7 +372,9 @@ describe("a mock sandbox", () => {
         artifacts.map(({ name, size }) => [name, size]),
         [["é.txt", 5]]
       )
-      assert.deepStrictEqual(rejected, [refused("b.exe", "its extension is not allowed")])
+      assert.deepStrictEqual(rejected, [
+        refused("b.exe", "its extension .exe is not allowed; keep the source instead of the program")
+      ])
     }).pipe(
       Effect.provide(mock(MockArtifacts.leaving({ "é.txt": "hello", "b.exe": "MZ" }))),
       Effect.provide(collecting())
@@ -370,7 +405,9 @@ describe("the service", () => {
         result.artifacts.map(({ name }) => name),
         ["a.txt"]
       )
-      assert.deepStrictEqual(result.rejectedArtifacts, [refused("b.exe", "its extension is not allowed")])
+      assert.deepStrictEqual(result.rejectedArtifacts, [
+        refused("b.exe", "its extension .exe is not allowed; keep the source instead of the program")
+      ])
       assert.isTrue(Option.isSome(yield* (yield* ArtifactStore).open(result.executionId, "a.txt")))
     }).pipe(Effect.provide(service))
   )

@@ -132,7 +132,6 @@ describe("the artifacts of an execution", () => {
         StubArtifacts.of((_, name) =>
           Effect.succeedSome({
             size: files[name as keyof typeof files].length,
-            mediaType: "text/plain",
             content: Stream.concat(Stream.make(Buffer.from("01")), Stream.fail(StubArtifacts.failure))
           })
         )
@@ -160,7 +159,7 @@ describe("a reader who goes away in the middle", () => {
         Stream.tap(() => Ref.update(read, (count) => count + 1)),
         Stream.rechunk(1)
       )
-      const store = StubArtifacts.of(() => Effect.succeedSome({ size, mediaType: "text/plain", content }))
+      const store = StubArtifacts.of(() => Effect.succeedSome({ size, content }))
       const record = StubArtifacts.recordOf({ "a.txt": "a", "b.txt": "b" })
       const artifacts = record.result?.artifacts.map((artifact) => ({ ...artifact, size })) ?? []
       const large = { ...record, ...(record.result && { result: { ...record.result, artifacts } }) }

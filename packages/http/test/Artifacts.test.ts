@@ -55,7 +55,12 @@ describe("an artifact", () => {
         "content-length": "10",
         "content-disposition": `attachment; filename="data.txt"; filename*=UTF-8''data.txt`,
         "x-content-type-options": "nosniff",
-        "content-security-policy": "sandbox; default-src 'none'",
+        "content-security-policy":
+          "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "cross-origin-resource-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "referrer-policy": "no-referrer",
+        "x-frame-options": "DENY",
         "accept-ranges": "bytes",
         "cache-control": "private, no-store",
         etag: '"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"'
@@ -299,7 +304,7 @@ describe("an artifact that cannot be read", () => {
         Stream.make(new Uint8Array(Buffer.from("01234"))),
         Stream.fail(StubArtifacts.failure)
       )
-      const store = StubArtifacts.of(() => Effect.succeedSome({ size: 10, mediaType: "text/plain", content }))
+      const store = StubArtifacts.of(() => Effect.succeedSome({ size: 10, content }))
       const lines = yield* logged(
         Effect.gen(function* () {
           const { url } = yield* TestServer.TestServer
@@ -340,9 +345,7 @@ describe("an artifact on its way", () => {
         Stream.rechunk(1),
         Stream.ensuring(Deferred.succeed(letGo, void 0))
       )
-      const store = StubArtifacts.of(() =>
-        Effect.succeedSome({ size, mediaType: "application/octet-stream", content })
-      )
+      const store = StubArtifacts.of(() => Effect.succeedSome({ size, content }))
       yield* Effect.gen(function* () {
         const { url } = yield* TestServer.TestServer
         const response = yield* Effect.async<import("node:http").IncomingMessage>((resume) => {

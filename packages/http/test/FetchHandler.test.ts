@@ -217,7 +217,7 @@ describe("the handler of the whole contract", () => {
         Stream.make(new Uint8Array(Buffer.from("01234"))),
         Stream.fail(StubArtifacts.failure)
       )
-      const store = StubArtifacts.of(() => Effect.succeedSome({ size: 10, mediaType: "text/plain", content }))
+      const store = StubArtifacts.of(() => Effect.succeedSome({ size: 10, content }))
       const { handler } = yield* whole(Layer.mergeAll(service, store, Logger.remove(Logger.defaultLogger)))
       const url = `${origin}/api/executions/${executionId}/artifacts/${name}`
       const response = yield* Effect.promise(() => handler(new Request(url, { headers: asAdmin }), env))

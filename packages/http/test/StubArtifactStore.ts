@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto"
-import { type ArtifactRange, ArtifactStore, ArtifactStoreFailure, mediaTypeOf } from "@bulkhead/artifacts"
+import {
+  type ArtifactRange,
+  ArtifactStore,
+  ArtifactStoreFailure,
+  defaultWhitelist
+} from "@bulkhead/artifacts"
 import type { ExecutionRecord } from "@bulkhead/domain"
 import { Effect, Layer, Option, Stream } from "effect"
 import { completed, executionId } from "./StubSandboxService.js"
@@ -7,6 +12,9 @@ import { alice } from "./TestServer.js"
 
 /** What is kept, by name. */
 type Files = Readonly<Record<string, string>>
+
+const mediaTypeOf = (name: string) =>
+  `${defaultWhitelist[name.replace(/^.*\./s, "")]?.mediaType ?? "application/octet-stream"}; charset=utf-8`
 
 const bytesOf = (text: string) => new Uint8Array(Buffer.from(text))
 
@@ -40,7 +48,6 @@ export const layer = (files: Files) =>
     Effect.sync(() =>
       Option.map(Option.fromNullable(id === executionId ? files[name] : undefined), (text) => ({
         size: bytesOf(text).length,
-        mediaType: mediaTypeOf(name),
         content: Stream.make(
           bytesOf(text).subarray(offset, length === undefined ? undefined : offset + length)
         )

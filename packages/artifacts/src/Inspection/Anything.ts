@@ -1,5 +1,5 @@
 import type { Inside } from "./Inside.js"
-import { type Inspector, joined, latin1 } from "./Inspector.js"
+import { byHead, type Inspector, latin1 } from "./Inspector.js"
 
 /** How many first bytes tell what a file is that has no name to go by. A tar's magic word ends here. */
 const headBytes = 265
@@ -76,7 +76,11 @@ const failed = (flaw: string): Inspector => ({ push: () => flaw, end: () => flaw
 const inspectorFor = (inside: Inside, head: string): Inspector => {
   const flaw = flawOf(head)
   if (flaw !== undefined) return failed(flaw)
-  if (head.startsWith(compoundFile)) return withoutTexts(hostileStreams)
+  if (head.startsWith(compoundFile)) {
+    // Its byte order and the size of its sectors: without them nobody can tell what is in it.
+    const isWhole = head.startsWith("\xfe\xff", 28) && ["\x09", "\x0c"].includes(head[30] ?? "")
+    return isWhole ? withoutTexts(hostileStreams) : failed("it is an object that cannot be looked into")
+  }
   const kind = kindOf(head)
   const inner =
     kind === undefined ? passed : inside.inspectorOf({ ...inside, name: `${inside.name}.${kind}` })
@@ -84,19 +88,5 @@ const inspectorFor = (inside: Inside, head: string): Inspector => {
 }
 
 /** Any data that is no program and no pickle. What is known as an archive is looked into. */
-export const anything = (inside: Inside): Inspector => {
-  let head: Uint8Array = new Uint8Array(0)
-  let chosen: Inspector | undefined
-  const choose = () => {
-    chosen = inspectorFor(inside, latin1(head.subarray(0, headBytes)))
-    return chosen.push(head)
-  }
-  return {
-    push: (bytes) => {
-      if (chosen !== undefined) return chosen.push(bytes)
-      head = joined(head, bytes)
-      return head.length < headBytes ? undefined : choose()
-    },
-    end: () => (chosen === undefined ? choose() : undefined) ?? chosen?.end()
-  }
-}
+export const anything = (inside: Inside): Inspector =>
+  byHead(headBytes, (head) => inspectorFor(inside, latin1(head.subarray(0, headBytes))))

@@ -2,22 +2,32 @@ import { anything } from "./Anything.js"
 import { bzip2 } from "./Bzip2.js"
 import { gzip } from "./Compressed.js"
 import * as Data from "./DataFiles.js"
+import * as Html from "./Html.js"
 import * as Images from "./Images.js"
 import type { Inside } from "./Inside.js"
 import type { Inspector } from "./Inspector.js"
 import * as Media from "./Media.js"
 import { npy } from "./Npy.js"
 import * as Office from "./Office.js"
+import * as Shapes from "./Shapes.js"
 import { tar } from "./Tar.js"
 import * as Text from "./Text.js"
+import * as Xml from "./Xml.js"
 import { xz } from "./Xz.js"
 import { npz, zip } from "./Zip.js"
 import { zstd } from "./Zstd.js"
 
 /** What the bytes of a file can be checked for, by name. */
 export const checks = {
-  utf8: Text.utf8,
-  markup: Text.markup,
+  text: Text.text,
+  notPdf: Text.notPdf,
+  stl: Shapes.stl,
+  ply: Shapes.ply,
+  xml: Xml.xml,
+  svg: Xml.svg,
+  passiveHtml: Html.passive,
+  passiveXml: Xml.passiveXml,
+  passiveSvg: Xml.passiveSvg,
   withoutScript: Text.withoutScript,
   withoutZip: Data.withoutZip,
   anything,
@@ -39,6 +49,10 @@ export const checks = {
   mp3: Media.mp3,
   aac: Media.aac,
   pdf: Data.pdf,
+  passivePdf: Data.passivePdf,
+  glb: Data.glb,
+  pixmap: Data.pixmap,
+  stata: Data.stata,
   parquet: Data.parquet,
   arrow: Data.arrow,
   orc: Data.orc,

@@ -1,13 +1,16 @@
 import { byteAt, has, textAt, u16, u32, u32le, u64le } from "./Cursor.js"
 import {
   atEnd,
+  byHead,
   type Cursor,
   type Inspector,
   latin1,
   type Parser,
+  search,
   structured,
   type Want
 } from "./Inspector.js"
+import { text } from "./Text.js"
 
 const mismatch = "its content is not what its name says"
 const untilEnd = Number.POSITIVE_INFINITY
@@ -40,7 +43,12 @@ const endsWith =
     ends.some((end) => tail.endsWith(end))
 
 export const parquet = framed(["PAR1"], endsWith("PAR1"), 12)
-export const arrow = framed(["ARROW1\0\0", "FEA1"], endsWith("ARROW1", "FEA1"), 16)
+/** Its file and stream formats, and Feather's first. */
+export const arrow = framed(
+  ["ARROW1\0\0", "FEA1", "\xff\xff\xff\xff"],
+  endsWith("ARROW1", "FEA1", "\xff\xff\xff\xff\0\0\0\0"),
+  16
+)
 /** Its last byte says how long what is before it is, which ends with the magic word. */
 export const orc = framed(["ORC"], (tail) => tail.slice(-4, -1) === "ORC", 8)
 
@@ -88,8 +96,12 @@ export function* netcdfParser(cursor: Cursor): Parser {
   cursor.at = untilEnd
   return undefined
 }
-/** The classic format, or HDF5. */
-export const netcdf = () => structured(netcdfParser)
+/** Of a climate, in the classic format or HDF5; or the text that a milling machine is given. */
+export const netcdf = (): Inspector =>
+  byHead(4, (head) => {
+    const magic = latin1(head.subarray(0, 4))
+    return magic === "\x89HDF" || classicFormats.includes(magic) ? structured(netcdfParser) : text()
+  })
 
 /** A number as Avro and others write it, seven bits a byte and its sign in the last one. */
 function* zigzag(cursor: Cursor): Generator<Want, number, void> {
@@ -195,6 +207,53 @@ export const pdf = framed(
   12,
   "data after its end"
 )
+
+/** What acts when it is opened, and what other files it has in it. */
+const pdfActive =
+  /\/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|GoToE|ImportData)(?=[^A-Za-z])|\/XFA\s*(?:\[|\d+\s+\d+\s+R)/
+const pdfHidden = /\/(?:ObjStm|Encrypt)(?=[^A-Za-z])/
+
+/** Names may be written with hex escapes. */
+const unescaped = (pdf: string) =>
+  pdf.replaceAll(/#([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+
+const flawOfPdf = (piece: string) => {
+  const names = unescaped(piece)
+  if (pdfActive.test(names)) return "it has active content"
+  return pdfHidden.test(names) ? "it has compressed or encrypted objects, which may be active" : undefined
+}
+
+/** Nothing in it acts by itself, as its names tell, none of which may be hidden. */
+export const passivePdf = () => search(flawOfPdf)
+
+function* glbParser(cursor: Cursor): Parser {
+  if (!has(cursor, 12)) yield { bytes: 12 }
+  if (textAt(cursor, 0, 4) !== "glTF") return mismatch
+  cursor.at += u32le(cursor, 8)
+  return undefined
+}
+/** As long as it says itself. */
+export const glb = () => structured(glbParser)
+
+const pixmapBeginnings = Array.from("1234567", (kind) => `P${kind}`)
+function* pixmapParser(cursor: Cursor): Parser {
+  if (!has(cursor, 8)) yield { bytes: 8 }
+  if (!pixmapBeginnings.includes(textAt(cursor, 0, 2)) || textAt(cursor, 2, 1).trim() !== "") return mismatch
+  cursor.at = untilEnd
+  return undefined
+}
+/** Begins as one. */
+export const pixmap = () => structured(pixmapParser)
+
+function* stataParser(cursor: Cursor): Parser {
+  if (!has(cursor, 12)) yield { bytes: 12 }
+  const isOld = byteAt(cursor, 0) >= 0x69 && byteAt(cursor, 0) <= 0x73 && byteAt(cursor, 1) <= 2
+  const isKnown = textAt(cursor, 0, 11) === "<stata_dta>" || (isOld && u16(cursor, 2) === 0x0100)
+  cursor.at = untilEnd
+  return isKnown ? undefined : mismatch
+}
+/** Begins as one. */
+export const stata = () => structured(stataParser)
 
 /** Not a zip archive too, which is read from its end. */
 export const withoutZip = () =>

@@ -9,7 +9,13 @@ import { all, type Inspector, joined } from "./Inspector.js"
 
 /** What came of looking at a file. */
 export type Inspected =
-  | { readonly _tag: "Passed" /** In lower-case hex. */; readonly sha256: string }
+  | {
+      readonly _tag: "Passed"
+      /** In lower-case hex. */
+      readonly sha256: string
+      /** The encoding of its text, where that is sure. */
+      readonly charset?: "utf-8"
+    }
   | { readonly _tag: "Flawed"; readonly flaw: string }
 
 /** One file that is being looked at. */
@@ -42,12 +48,15 @@ export const make = (rules: ArtifactRules): FileInspection => {
   let head: Uint8Array = new Uint8Array(0)
   let isJudged = false
 
-  const judge = Effect.suspend(() => {
-    isJudged = true
-    return FirstBytes.judge(rules, head)
-  })
-  const either = (first: Effect.Effect<string | undefined>, second: string | undefined) =>
-    Effect.map(first, (flaw) => flaw ?? second)
+  const judge = (flaw: string | undefined) =>
+    Effect.suspend(() => {
+      isJudged = true
+      return FirstBytes.judge(rules, head, flaw)
+    })
+  const passed = (): Inspected => {
+    const charset = inspector.charset?.()
+    return { _tag: "Passed", sha256: hash.digest("hex"), ...(charset === undefined ? {} : { charset }) }
+  }
 
   return {
     push: (bytes) =>
@@ -59,14 +68,12 @@ export const make = (rules: ArtifactRules): FileInspection => {
         head = joined(head, bytes.subarray(0, FirstBytes.sniffedBytes - head.length))
         // What its first bytes look like says more than what is wrong with its structure.
         const isEnough = flaw !== undefined || head.length >= FirstBytes.sniffedBytes
-        return isEnough ? either(judge, flaw) : Effect.succeed(undefined)
+        return isEnough ? judge(flaw) : Effect.succeed(undefined)
       }),
     end: Effect.suspend(() => {
-      const ofHead = isJudged ? Effect.succeed(undefined) : judge
-      return Effect.map(either(ofHead, inspector.end()), (flaw) =>
-        flaw === undefined
-          ? ({ _tag: "Passed", sha256: hash.digest("hex") } as const)
-          : ({ _tag: "Flawed", flaw } as const)
+      const found = inspector.end()
+      return Effect.map(isJudged ? Effect.succeed(found) : judge(found), (flaw) =>
+        flaw === undefined ? passed() : ({ _tag: "Flawed", flaw } as const)
       )
     })
   }

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { fileTypeFromBuffer } from "file-type/core"
 import type { ArtifactRules } from "../ArtifactKinds.js"
+import { isNoText } from "./Text.js"
 
 /** How many first bytes tell what a file is. */
 export const sniffedBytes = 4100
@@ -12,13 +13,25 @@ const sniff = (head: Uint8Array) =>
     Effect.orElseSucceed(() => undefined)
   )
 
-/** What is wrong with the first bytes of a file under these rules, if anything is. */
-export const judge = Effect.fnUntraced(function* ({ checks, sniffed }: ArtifactRules, head: Uint8Array) {
-  if (head.length === 0) return checks.includes("utf8") ? undefined : "it is empty"
-  if (sniffed.length === 0) return undefined
+const mismatch = "its content is not what its name says"
+
+/** What a file looks like that is no text. */
+const unlikeText = (head: Uint8Array, flaw: string) =>
+  Effect.map(sniff(head), (found) => (found === undefined ? flaw : `${mismatch}: it looks like ${found}`))
+
+/**
+ * What is wrong with the first bytes of a file under these rules, if anything is; or else the flaw that was found in
+ * its structure. A text may begin with whatever it likes.
+ */
+export const judge = Effect.fnUntraced(function* (
+  { sniffed }: ArtifactRules,
+  head: Uint8Array,
+  flaw: string | undefined
+) {
+  if (sniffed === undefined)
+    return flaw !== undefined && (isNoText(flaw) || flaw === mismatch) ? yield* unlikeText(head, flaw) : flaw
+  if (head.length === 0) return "it is empty"
   const found = yield* sniff(head)
-  if (sniffed.includes(found)) return undefined
-  return found === undefined
-    ? "its content is not what its name says"
-    : `its content is not what its name says: it looks like ${found}`
+  if (sniffed.includes(found)) return flaw
+  return found === undefined ? mismatch : `${mismatch}: it looks like ${found}`
 })

@@ -7,7 +7,7 @@ export const bounds = {
   /** Archives and compressed files within one another. A `.tar.gz` has two. */
   depth: 6,
   /** Files, directories and links. */
-  entries: 50_000,
+  entries: 10_000,
   /** Of all their names. */
   nameBytes: 8_388_608,
   unpackedBytes: 1_073_741_824,

@@ -3,6 +3,8 @@ export interface Inspector {
   readonly push: (bytes: Uint8Array) => string | undefined
   /** The file has ended. */
   readonly end: () => string | undefined
+  /** The encoding that its text is sure to be in. Call it after the end. */
+  readonly charset?: () => "utf-8" | undefined
 }
 
 /** Where a parser stands in the bytes at hand. It reads them itself, and moves on by adding to `at`. */
@@ -119,6 +121,34 @@ export const atEnd = (
   }
 }
 
+/** Characters that a parser is given at once, so that it stops soon after what is wrong. */
+const slice = 4096
+
+/** Gives a parser a text, until something is wrong. */
+export const parse = (text: string, flaw: () => string | undefined, write: (text: string) => void) => {
+  for (let at = 0; at < text.length && flaw() === undefined; at += slice) write(text.slice(at, at + slice))
+  return flaw()
+}
+
+/** Looks with what is made for the first bytes of a file, when there are so many of them. */
+export const byHead = (most: number, make: (head: Uint8Array) => Inspector): Inspector => {
+  let head: Uint8Array = nothing
+  let inspector: Inspector | undefined
+  const begin = () => {
+    inspector = make(head)
+    return inspector.push(head)
+  }
+  return {
+    push: (bytes) => {
+      if (inspector !== undefined) return inspector.push(bytes)
+      head = joined(head, bytes)
+      return head.length < most ? undefined : begin()
+    },
+    end: () => (inspector === undefined ? begin() : undefined) ?? inspector?.end(),
+    charset: () => inspector?.charset?.()
+  }
+}
+
 /** All of them at once; the first flaw counts. */
 export const all = (inspectors: ReadonlyArray<Inspector>): Inspector => {
   const first = (look: (inspector: Inspector) => string | undefined) => {
@@ -130,6 +160,7 @@ export const all = (inspectors: ReadonlyArray<Inspector>): Inspector => {
   }
   return {
     push: (bytes) => first((inspector) => inspector.push(bytes)),
-    end: () => first((inspector) => inspector.end())
+    end: () => first((inspector) => inspector.end()),
+    charset: () => inspectors.find(({ charset }) => charset !== undefined)?.charset?.()
   }
 }

@@ -124,10 +124,10 @@ const answer = Effect.fnUntraced(function* (
   const isPart = range._tag === "Part"
   const { first, last } = isPart ? range : { first: 0, last: artifact.size - 1 }
   const length = last - first + 1
-  const { content, mediaType } = yield* open(executionId, artifact, { offset: first, length })
+  const { content } = yield* open(executionId, artifact, { offset: first, length })
   return HttpServerResponse.stream(cutOnFailure(request, content), {
     status: isPart ? 206 : 200,
-    contentType: mediaType,
+    contentType: artifact.mediaType,
     headers: {
       ...headersOf(artifact),
       // The option `contentLength` would leave out a length of 0.

@@ -14,10 +14,17 @@ const dispositionOf = (path: string) => {
 /** The SHA-256 of the whole file. */
 export const etagOf = ({ sha256 }: Artifact) => `"${sha256}"`
 
-/** Whatever a program wrote, no browser may run it, or guess another type for it. */
+/** No origin, no scripts, nothing fetched or sent, and no page that shows it in a frame. */
+const policy = "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** Whatever a program wrote, no browser may run it, guess another type for it, or give it to another site's page. */
 const harmless = {
   "x-content-type-options": "nosniff",
-  "content-security-policy": "sandbox; default-src 'none'",
+  "content-security-policy": policy,
+  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "DENY",
   "cache-control": "private, no-store"
 }
 

@@ -35,8 +35,8 @@ const keep = Effect.fnUntraced(function* (
 
 const read = Effect.fnUntraced(function* (executionId: ExecutionId, name: string, range?: ArtifactRange) {
   const stored = yield* (yield* ArtifactStore).open(executionId, name, range)
-  return yield* Effect.transposeMapOption(stored, ({ content, mediaType, size }) =>
-    Effect.map(textOf(content), (text) => ({ mediaType, size, text }))
+  return yield* Effect.transposeMapOption(stored, ({ content, size }) =>
+    Effect.map(textOf(content), (text) => ({ size, text }))
   )
 })
 
@@ -56,7 +56,7 @@ export const cases: ReadonlyArray<Case.Case<ArtifactStore>> = [
       assert.strictEqual(yield* textOf(staged.content), "one two")
       assert.isTrue(Option.isNone(yield* read(id, "d/a.txt")))
       yield* staged.keep
-      const kept = { mediaType: "text/plain; charset=utf-8", size: 7, text: "one two" }
+      const kept = { size: 7, text: "one two" }
       assert.deepStrictEqual(Option.getOrUndefined(yield* read(id, "d/a.txt")), kept)
     })
   ),
