@@ -73,7 +73,7 @@ describe("what real programs pack", () => {
     "is kept, whatever is in it, and refused when its end is cut",
     () =>
       Effect.gen(function* () {
-        const sets = [project, [], ...FastCheck.sample(trees, 20)]
+        const sets = [project, [], ...FastCheck.sample(trees, 10)]
         const results = yield* packed(sets)
         for (const [index, archives] of results.entries()) {
           for (const [name, content] of Object.entries(archives)) {
@@ -83,7 +83,7 @@ describe("what real programs pack", () => {
         }
         for (const name of cuts) {
           const content = results[0]?.[name] ?? Buffer.alloc(0)
-          for (const cut of [1, 2, 5, Math.floor(content.length / 2)])
+          for (const cut of [1, 2, 5, Math.floor(content.length / 3)])
             assert.isString(yield* flawOf(name, content.subarray(0, -cut)), `${name} without ${cut}`)
         }
       }),
@@ -95,6 +95,8 @@ const elf = Buffer.from("\x7fELF\x02\x01\x01\0".padEnd(128, "\0"), "latin1")
 const windows = Buffer.from(`MZ\x90\0${"\0".repeat(124)}`, "latin1")
 const pickle = Buffer.from("\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x02os.", "latin1")
 const zeros = (megabytes: number) => Buffer.alloc(megabytes * 1_048_576)
+const much = zeros(34)
+const gzipBomb = gzipSync(much, { level: 1 })
 const zipOf = (name: string, content: Uint8Array) => zip([{ name, content }])
 const tarOf = (name: string, content: Uint8Array) => tar([{ name, content }])
 const link = (name: string, target: string) => ({ name, content: text(target), mode: 0xa1ff })
@@ -112,9 +114,9 @@ const bomb = "it unpacks to more than 32 MB and 100 times its size"
 
 describe("archives that are refused", () => {
   const rows: ReadonlyArray<readonly [string, string, Uint8Array, string | RegExp]> = [
-    ["a zip bomb", "a.zip", zipOf("a.dat", zeros(40)), bomb],
-    ["a gzip bomb", "a.gz", gzipSync(zeros(40)), bomb],
-    ["a bomb in a bomb", "a.gz", gzipSync(gzipSync(zeros(40))), /32 MB and 100 times/],
+    ["a zip bomb", "a.zip", zipOf("a.dat", much), bomb],
+    ["a gzip bomb", "a.gz", gzipBomb, bomb],
+    ["a bomb in a bomb", "a.gz", gzipSync(gzipBomb), /32 MB and 100 times/],
     [
       "a bomb in many parts",
       "a.zip",
@@ -124,7 +126,7 @@ describe("archives that are refused", () => {
     [
       "an array that is a bomb",
       "a.npz",
-      zipOf("a.npy", Files.npy("'<f8'", "(5000000,)", zeros(40).subarray(0, 40_000_000))),
+      zipOf("a.npy", Files.npy("'<f8'", "(4400000,)", much.subarray(0, 35_200_000))),
       bomb
     ],
     ["more archives in one another than anyone needs", "a.zip", nested(8), /packed more than 6 times/],
@@ -416,6 +418,6 @@ describe("whatever an archive is changed to", () => {
         const flaw = yield* flawOf(name, changed)
         assert.strictEqual(typeof (yield* flawOf(name, changed, { piece })), typeof flaw)
       }),
-    { fastCheck: { numRuns: 500 } }
+    { fastCheck: { numRuns: 200 } }
   )
 })
