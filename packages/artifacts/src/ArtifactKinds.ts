@@ -6,6 +6,10 @@ export interface ArtifactRules {
   readonly sniffed?: ReadonlyArray<string | undefined>
   /** What all of its bytes must pass; the first flaw counts. */
   readonly checks: ReadonlyArray<CheckName>
+  /** The file's own name, which a compressed file's content goes by. */
+  readonly name?: string
+  /** What may be in an archive. Default: what may be kept by default. */
+  readonly whitelist?: Whitelist
 }
 
 /** What kinds are for, in the order in which people are shown them. */
@@ -66,27 +70,18 @@ const media = (
   passive: []
 })
 
-const data = (
+/** What its checks tell alone. */
+const binary = (
   group: ArtifactGroup,
   mediaType: string,
-  sniffed: ReadonlyArray<string | undefined>,
-  ...structure: ArtifactKind["checks"]
-): ArtifactKind => ({
-  group,
-  mediaType,
-  sniffed,
-  checks: [...structure, "withoutZip"],
-  passive: []
-})
+  ...checks: ArtifactKind["checks"]
+): ArtifactKind => ({ group, mediaType, checks, passive: [] })
 
-const office = (name: string, extension: "docx" | "xlsx" | "pptx"): ArtifactKind => ({
-  group: "documents",
-  mediaType: `application/vnd.openxmlformats-officedocument.${name}`,
-  // The first bytes do not always tell a zip's use; its directory does.
-  sniffed: [extension, "zip"],
-  checks: [extension],
-  passive: []
-})
+const office = (name: string, check: "docx" | "xlsx" | "pptx"): ArtifactKind =>
+  binary("documents", `application/vnd.openxmlformats-officedocument.${name}`, check)
+
+const openDocument = (use: string, check: "odt" | "ods" | "odp" | "odg"): ArtifactKind =>
+  binary("documents", `application/vnd.oasis.opendocument.${use}`, check)
 
 const texts: Whitelist = {
   // A name without an extension.
@@ -202,23 +197,95 @@ const pages: Whitelist = {
   ...of("xpm xbm", text("images", "text/plain"))
 }
 
-const binaries: Whitelist = {
-  ...of("png", media("images", "image/png", ["png", "apng"], "png")),
-  ...of("jpg jpeg", media("images", "image/jpeg", ["jpg"], "jpeg")),
+const images: Whitelist = {
+  ...of("png apng", media("images", "image/png", ["png", "apng"], "png")),
+  ...of("jpg jpeg jfif", media("images", "image/jpeg", ["jpg"], "jpeg")),
   ...of("gif", media("images", "image/gif", ["gif"], "gif")),
-  ...of("webp", media("images", "image/webp", ["webp"], "riff")),
+  ...of("webp", media("images", "image/webp", ["webp"], "webp")),
   ...of("bmp", media("images", "image/bmp", ["bmp"], "bmp")),
-  ...of("mp3", media("audio", "audio/mpeg", ["mp3"])),
-  ...of("wav", media("audio", "audio/wav", ["wav"], "riff")),
-  ...of("mp4", media("video", "video/mp4", ["mp4", "m4v"], "mp4")),
-  ...of("webm", media("video", "video/webm", ["webm"])),
-  ...of("pdf", data("documents", "application/pdf", ["pdf"], "pdf", "pdfEnd")),
-  ...of("parquet", data("data", "application/vnd.apache.parquet", ["parquet"], "parquet")),
-  ...of("npy", data("data", "application/octet-stream", [undefined], "npy")),
+  ...of("tif tiff", binary("images", "image/tiff", "tiff", "withoutZip")),
+  ...of("ico", binary("images", "image/vnd.microsoft.icon", "ico", "withoutZip")),
+  ...of("avif", binary("images", "image/avif", "mp4", "withoutZip")),
+  ...of("heic heif", binary("images", "image/heif", "mp4", "withoutZip")),
+  ...of("jp2", binary("images", "image/jp2", "mp4", "withoutZip")),
+  ...of("ppm pgm pbm pnm pam", binary("images", "image/x-portable-anymap", "pixmap", "withoutZip")),
+  ...of("psd", binary("images", "image/vnd.adobe.photoshop", "psd", "withoutZip"))
+}
+
+const soundAndFilm: Whitelist = {
+  ...of("mp3", media("audio", "audio/mpeg", ["mp3"], "mp3")),
+  ...of("wav", media("audio", "audio/wav", ["wav"], "wav")),
+  ...of("ogg oga opus spx", binary("audio", "audio/ogg", "ogg", "withoutZip")),
+  ...of("flac", binary("audio", "audio/flac", "flac", "withoutZip")),
+  ...of("m4a m4b", binary("audio", "audio/mp4", "mp4", "withoutZip")),
+  ...of("aac", binary("audio", "audio/aac", "aac", "withoutZip")),
+  ...of("aif aiff aifc", binary("audio", "audio/aiff", "aiff", "withoutZip")),
+  ...of("weba", binary("audio", "audio/webm", "matroska", "withoutZip")),
+  ...of("mka", binary("audio", "audio/matroska", "matroska", "withoutZip")),
+  ...of("mp4 m4v", media("video", "video/mp4", ["mp4", "m4v"], "mp4")),
+  ...of("webm", media("video", "video/webm", ["webm"], "matroska")),
+  ...of("mkv", binary("video", "video/matroska", "matroska", "withoutZip")),
+  ...of("mov", binary("video", "video/quicktime", "mp4", "withoutZip")),
+  ...of("avi", binary("video", "video/x-msvideo", "avi", "withoutZip")),
+  ...of("ogv", binary("video", "video/ogg", "ogg", "withoutZip"))
+}
+
+const documents: Whitelist = {
+  ...of("pdf", {
+    ...binary("documents", "application/pdf", "pdf", "withoutZip"),
+    passive: ["passivePdf"]
+  }),
+  ...of("dotx", office("wordprocessingml.template", "docx")),
+  ...of("xltx", office("spreadsheetml.template", "xlsx")),
+  ...of("potx", office("presentationml.template", "pptx")),
   ...of("docx", office("wordprocessingml.document", "docx")),
   ...of("xlsx", office("spreadsheetml.sheet", "xlsx")),
-  ...of("pptx", office("presentationml.presentation", "pptx"))
+  ...of("pptx", office("presentationml.presentation", "pptx")),
+  ...of("odt", openDocument("text", "odt")),
+  ...of("ods", openDocument("spreadsheet", "ods")),
+  ...of("odp", openDocument("presentation", "odp")),
+  ...of("odg", openDocument("graphics", "odg")),
+  ...of("epub", binary("documents", "application/epub+zip", "epub")),
+  ...of("ttf", binary("documents", "font/ttf", "font", "withoutZip")),
+  ...of("otf", binary("documents", "font/otf", "font", "withoutZip")),
+  ...of("woff", binary("documents", "font/woff", "woff", "withoutZip")),
+  ...of("woff2", binary("documents", "font/woff2", "woff", "withoutZip"))
+}
+
+const tables: Whitelist = {
+  ...of("parquet", binary("data", "application/vnd.apache.parquet", "parquet", "withoutZip")),
+  ...of("feather arrow arrows", binary("data", "application/vnd.apache.arrow.file", "arrow", "withoutZip")),
+  ...of("orc", binary("data", "application/vnd.apache.orc", "orc", "withoutZip")),
+  ...of("avro", binary("data", "application/vnd.apache.avro", "avro", "withoutZip")),
+  ...of("sqlite sqlite3 db db3 gpkg mbtiles", binary("data", "application/vnd.sqlite3", "sqlite")),
+  ...of("h5 hdf5 hdf", binary("data", "application/x-hdf5", "hdf5", "withoutZip")),
+  ...of("nc", binary("data", "application/netcdf", "netcdf", "withoutZip")),
+  ...of("mat", binary("data", "application/x-matlab-data", "matlab", "withoutZip")),
+  ...of("dta", binary("data", "application/x-stata-dta", "stata", "withoutZip")),
+  ...of("glb", binary("data", "model/gltf-binary", "glb")),
+  ...of("kmz", binary("data", "application/vnd.google-earth.kmz", "zip")),
+  ...of("npy", binary("data", "application/octet-stream", "npy")),
+  ...of("npz", binary("data", "application/zip", "npz"))
+}
+
+const archives: Whitelist = {
+  ...of("zip", binary("archives", "application/zip", "zip")),
+  ...of("tar", binary("archives", "application/x-tar", "tar")),
+  ...of("gz tgz", binary("archives", "application/gzip", "gzip")),
+  ...of("bz2 tbz2", binary("archives", "application/x-bzip2", "bzip2")),
+  ...of("xz txz", binary("archives", "application/x-xz", "xz")),
+  ...of("zst tzst", binary("archives", "application/zstd", "zstd"))
 }
 
 /** Whatever programs make for people to look at, and to go on with. */
-export const defaultWhitelist: Whitelist = { ...texts, ...sources, ...dataTexts, ...pages, ...binaries }
+export const defaultWhitelist: Whitelist = {
+  ...texts,
+  ...sources,
+  ...dataTexts,
+  ...pages,
+  ...images,
+  ...soundAndFilm,
+  ...documents,
+  ...tables,
+  ...archives
+}

@@ -26,7 +26,7 @@ const knownStems =
   /^(?:dockerfile|containerfile|makefile|jenkinsfile|procfile|readme|license|licence|copying|changelog|notice|authors)\./i
 
 /** What is behind the last point; nothing where that is a number, as in `app.log.1` and `libfoo-1.2`. */
-const extensionOf = (name: string) => {
+export const extensionOf = (name: string): string => {
   const last = name.slice(name.lastIndexOf("/") + 1)
   const at = last.lastIndexOf(".")
   const extension = at < 0 ? "" : last.slice(at + 1).toLowerCase()
@@ -83,5 +83,7 @@ export const judgeName = (name: string, whitelist = defaultWhitelist): ArtifactK
   if (flaw !== undefined) return `its name is not allowed: ${flaw}`
   if (name.includes("\\")) return "its name is not allowed: it has a backslash"
   if (isHidden(name)) return "its name is not allowed: it is hidden"
-  return kindOf(name, whitelist)
+  const kind = kindOf(name, whitelist)
+  if (typeof kind === "string") return kind
+  return { ...kind, name, ...(whitelist === defaultWhitelist ? {} : { whitelist }) }
 }

@@ -8,6 +8,9 @@ import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
 import * as OutputListing from "./OutputListing.js"
+import { shownName } from "./ShownName.js"
+
+export { shownName } from "./ShownName.js"
 
 /** How long collecting may take in all. What is not collected by then is refused. */
 const collectBound = Duration.minutes(2)
@@ -19,7 +22,6 @@ const readsAtOnce = 6
 const readsEach = 3
 /** Rejected entries that are named each. */
 const mostRejected = 100
-const mostShownCharacters = 120
 /** Smaller files are allocated in ways that look like holes. */
 const leastSparse = 1_048_576
 const megabyte = 1_048_576
@@ -43,17 +45,6 @@ const flaws: Readonly<Record<Exclude<OutputListing.ListedEntry["kind"], "file">,
   unreadable: "it cannot be opened",
   unknown: "it is not a regular file",
   replaced: "the output directory is not a directory"
-}
-
-/** Controls, what turns text around, what has no look of its own, and what was no UTF-8. */
-const unshowable = /[\p{C}\p{Zl}\p{Zp}\\]/gu
-const escaped = (character: string) =>
-  character === "\\" ? "\\\\" : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
-
-/** A name as it may be shown to people: escaped, and cut when it is long. */
-export const shownName = (name: string): string => {
-  const shown = name.replaceAll(unshowable, escaped)
-  return shown.length > mostShownCharacters ? `${shown.slice(0, mostShownCharacters)}…` : shown
 }
 
 const decoded = (path: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(path)

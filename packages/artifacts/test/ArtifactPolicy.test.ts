@@ -7,7 +7,6 @@ import { flawOf } from "./Inspecting.js"
 
 const { docx, gif, jpeg, npy, pdf, png, text, whole, zip } = Files
 const mismatch = "its content is not what its name says"
-const active = "it has active content"
 const executables: ReadonlyArray<readonly [string, Buffer]> = [
   ["an ELF", Files.elf],
   ["a Windows program", Buffer.from(`MZ\x90\0${"\0".repeat(124)}`, "latin1")],
@@ -41,12 +40,14 @@ describe("what is kept", () => {
 })
 
 describe("what no kind lets pass", () => {
-  for (const name of Object.keys(whole)) {
-    for (const [what, content] of executables) {
-      it.effect(`${what} as ${name}`, () =>
-        Effect.map(flawOf(name, content), (flaw) => assert.isString(flaw))
-      )
-    }
+  for (const [what, content] of executables) {
+    it.effect(what, () =>
+      Effect.gen(function* () {
+        for (const name of Object.keys(whole)) {
+          if (name !== "a.zip" && name !== "a.kmz") assert.isString(yield* flawOf(name, content), name)
+        }
+      })
+    )
   }
 
   const binary = Object.entries(whole).filter(
@@ -102,12 +103,7 @@ describe("what is refused, and why", () => {
       npy("[('a', '<f8'), ('b', 'O')]", "(1,)", text("cos")),
       "it holds pickled objects"
     ],
-    [
-      "an array of fields",
-      "a.npy",
-      npy("[('a', '<f8')]", "(1,)", Buffer.alloc(8)),
-      "it holds elements that are not plain numbers or text"
-    ],
+    ["half an array of fields", "a.npy", npy("[('a', '<f8')]", "(2,)", Buffer.alloc(8)), "it is cut short"],
     [
       "an array without end",
       "a.npy",
@@ -115,28 +111,24 @@ describe("what is refused, and why", () => {
       "it holds elements that are not plain numbers or text"
     ],
     ["a PDF as text", "a.txt", pdf(), `${mismatch}: it looks like pdf`],
-    ["a PDF with a script", "a.pdf", pdf("/OpenAction << /S /JavaScript /JS (1) >> "), active],
-    ["one with an escaped name", "a.pdf", pdf("/OpenAction << /S /#4aava#53cript >> "), active],
-    ["one with a file", "a.pdf", pdf("/EmbeddedFile "), active],
-    ["one with a form that acts", "a.pdf", pdf("/XFA [1 0 R] "), active],
-    ["one behind something else", "a.pdf", Buffer.concat([text("junk"), pdf()]), mismatch],
+    ["a PDF behind something else", "a.pdf", Buffer.concat([text("junk"), pdf()]), mismatch],
     [
       "a zip bomb",
       "a.docx",
       docx({ name: "word/a.xml", content: Buffer.alloc(11 << 20) }),
-      "it is a zip bomb"
+      "it unpacks to more than 10 MB and 100 times its size"
     ],
     [
       "one made of entries that overlap",
       "a.docx",
       docx({ name: "word/a.xml", content: text("a"), says: { offset: 10 } }),
-      "it is a zip bomb"
+      "its directory does not say what is in it"
     ],
     [
       "one that is too large in all",
       "a.docx",
       docx({ name: "word/a.xml", content: text("a"), says: { uncompressed: 2 ** 31 } }),
-      "it is a zip bomb"
+      "it is not a whole zip archive"
     ],
     [
       "an encrypted entry",
@@ -144,20 +136,40 @@ describe("what is refused, and why", () => {
       docx({ name: "word/a.xml", content: text("a"), says: { flags: 1 } }),
       "it is encrypted"
     ],
-    ["an archive in it", "a.docx", entry("word/a.tar"), "it has an archive in it"],
-    ["macros", "a.docx", entry("word/vbaProject.bin"), "it has a program or macros in it"],
-    ["a program", "a.docx", entry("word/a.EXE"), "it has a program or macros in it"],
-    ["an object", "a.docx", entry("word/embeddings/oleObject1.bin"), "it has embedded objects in it"],
-    ["an entry that climbs", "a.docx", entry("../a"), "it has an entry with a hostile name"],
-    ["an entry that climbs on Windows", "a.docx", entry("..\\a"), "it has an entry with a hostile name"],
-    ["another document", "a.xlsx", docx(), mismatch],
-    ["no document", "a.docx", zip([{ name: "a", content: text("a") }]), mismatch],
+    ["half an archive in it", "a.docx", entry("word/a.tar"), "it has word/a.tar in it: it is cut short"],
+    [
+      "macros",
+      "a.docx",
+      entry("word/vbaProject.bin"),
+      "it has word/vbaProject.bin in it: it has a program or macros in it"
+    ],
+    ["a program", "a.docx", entry("word/a.EXE"), "it has word/a.EXE in it: it only runs"],
+    [
+      "a control",
+      "a.docx",
+      entry("word/activeX/activeX1.bin"),
+      "it has word/activeX/activeX1.bin in it: it has a program or macros in it"
+    ],
+    [
+      "an entry that climbs",
+      "a.docx",
+      entry("../a"),
+      "it has an entry with the hostile name ../a: it has '.' or '..' in it"
+    ],
+    [
+      "an entry that climbs on Windows",
+      "a.docx",
+      entry("..\\a"),
+      "it has an entry with the hostile name ..\\\\a: it has a backslash"
+    ],
+    ["another document", "a.xlsx", docx(), `${mismatch}: it looks like zip`],
+    ["no document", "a.docx", zip([{ name: "a", content: text("a") }]), `${mismatch}: it looks like zip`],
     ["half a document", "a.docx", docx().subarray(0, -30), "it is cut short"],
     [
       "a document behind something else",
       "a.docx",
       Buffer.concat([zip([{ name: "x", content: text("x") }]).subarray(0, 40), docx()]),
-      "its directory is not where it says"
+      "its directory does not say what is in it"
     ]
   ]
   for (const [what, name, content, flaw] of rows) {
@@ -169,15 +181,12 @@ describe("what is refused, and why", () => {
     )
   }
 
-  it.effect("a zip with too many entries", () =>
-    Effect.map(
-      flawOf(
-        "a.docx",
-        docx(...Array.from({ length: 10_001 }, (_, index) => ({ name: `${index}`, content: text("") })))
-      ),
-      (flaw) => assert.strictEqual(flaw, "it has too many entries")
+  it.effect("a zip with too many entries", () => {
+    const entry = zip([{ name: "a", content: text(""), isStored: true }]).subarray(0, 31)
+    return Effect.map(flawOf("a.zip", Buffer.alloc(10_001 * entry.length, entry)), (flaw) =>
+      assert.strictEqual(flaw, "it has more than 10000 entries, or too long names")
     )
-  )
+  })
 })
 
 describe("whatever comes", () => {

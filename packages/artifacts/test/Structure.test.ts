@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Formats from "../src/Inspection/Formats.js"
+import * as Images from "../src/Inspection/Images.js"
 import { atEnd, type Cursor, type Parser, structured } from "../src/Inspection/Inspector.js"
+import * as Media from "../src/Inspection/Media.js"
 
 const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex")
 
@@ -28,22 +29,22 @@ const gifHead = "474946383961 0100 0100 80 00 00 000000 ffffff"
 
 describe("a file of a million little parts costs a loop, and no wait for each", () => {
   const rows: ReadonlyArray<readonly [string, (cursor: Cursor) => Parser, string, string, string]> = [
-    ["fill bytes of a JPEG", Formats.jpegParser, jpegHead, "ff", "d9"],
-    ["segments of a JPEG", Formats.jpegParser, jpegHead, "ffe00002", "ffd9"],
-    ["restarts of a JPEG", Formats.jpegParser, `${jpegHead} ffda0002`, "ffd0", "ffd9"],
-    ["stuffed bytes of a JPEG", Formats.jpegParser, `${jpegHead} ffda0002`, "ff00", "ffd9"],
-    ["fill bytes in a JPEG's scan", Formats.jpegParser, `${jpegHead} ffda0002`, "ffffff00", "ffd9"],
-    ["blocks of a GIF", Formats.gifParser, `${gifHead} 21f9`, "0141", "003b"],
-    ["extensions of a GIF", Formats.gifParser, gifHead, "21f900", "3b"],
-    ["images of a GIF", Formats.gifParser, gifHead, "2c 0000 0000 0100 0100 00 02 00", "3b"],
+    ["fill bytes of a JPEG", Images.jpegParser, jpegHead, "ff", "d9"],
+    ["segments of a JPEG", Images.jpegParser, jpegHead, "ffe00002", "ffd9"],
+    ["restarts of a JPEG", Images.jpegParser, `${jpegHead} ffda0002`, "ffd0", "ffd9"],
+    ["stuffed bytes of a JPEG", Images.jpegParser, `${jpegHead} ffda0002`, "ff00", "ffd9"],
+    ["fill bytes in a JPEG's scan", Images.jpegParser, `${jpegHead} ffda0002`, "ffffff00", "ffd9"],
+    ["blocks of a GIF", Images.gifParser, `${gifHead} 21f9`, "0141", "003b"],
+    ["extensions of a GIF", Images.gifParser, gifHead, "21f900", "3b"],
+    ["images of a GIF", Images.gifParser, gifHead, "2c 0000 0000 0100 0100 00 02 00", "3b"],
     [
       "chunks of a PNG",
-      Formats.pngParser,
+      Images.pngParser,
       "89504e470d0a1a0a",
       "00000000 74455874 00000000",
       "00000000 49454e44 ae426082"
     ],
-    ["boxes of an MP4", Formats.mp4Parser, "00000008 66747970", "00000008 66726565", "00000008 6d646174"]
+    ["boxes of an MP4", Media.mp4Parser, "00000008 66747970", "00000008 66726565", "00000008 6d646174"]
   ]
   for (const [what, parser, head, part, tail] of rows) {
     it(what, () => {

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto"
 import { Effect } from "effect"
-import type { ArtifactRules } from "../ArtifactKinds.js"
+import { type ArtifactRules, defaultWhitelist, type Whitelist } from "../ArtifactKinds.js"
+import { judgePacked } from "../PackedFiles.js"
 import { checks } from "./Checks.js"
 import * as FirstBytes from "./FirstBytes.js"
-import { all, joined } from "./Inspector.js"
+import { bounds, type Inside } from "./Inside.js"
+import { all, type Inspector, joined } from "./Inspector.js"
 
 /** What came of looking at a file. */
 export type Inspected =
@@ -24,9 +26,24 @@ export interface FileInspection<E = never> {
   readonly end: Effect.Effect<Inspected, E>
 }
 
+const inspectorOf = (rules: ArtifactRules, inside: Inside) =>
+  all(rules.checks.map((name) => checks[name](inside)))
+
+/** Looks at a file that is packed in another. */
+const packed =
+  (whitelist: Whitelist) =>
+  (inside: Inside): Inspector | string => {
+    const rules = judgePacked(inside.name, whitelist)
+    return typeof rules === "string" ? rules : inspectorOf(rules, inside)
+  }
+
 /** Looks at every byte of a file under these rules, and hashes it. */
 export const make = (rules: ArtifactRules): FileInspection => {
-  const inspector = all(rules.checks.map((name) => checks[name]()))
+  const { name = "", whitelist = defaultWhitelist } = rules
+  const unpacking = { packedBytes: 0, unpackedBytes: 0, entries: 0, nameBytes: 0 }
+  const { harmlessBytes } = bounds
+  const inside: Inside = { name, depth: 0, unpacking, harmlessBytes, inspectorOf: packed(whitelist) }
+  const inspector = inspectorOf(rules, inside)
   const hash = createHash("sha256")
   let head: Uint8Array = new Uint8Array(0)
   let isJudged = false
@@ -45,6 +62,7 @@ export const make = (rules: ArtifactRules): FileInspection => {
     push: (bytes) =>
       Effect.suspend(() => {
         hash.update(bytes)
+        unpacking.packedBytes += bytes.length
         const flaw = inspector.push(bytes)
         if (isJudged) return Effect.succeed(flaw)
         head = joined(head, bytes.subarray(0, FirstBytes.sniffedBytes - head.length))

@@ -13,31 +13,25 @@ const sniff = (head: Uint8Array) =>
     Effect.orElseSucceed(() => undefined)
   )
 
-const isNpy = (head: Uint8Array) =>
-  head[0] === 0x93 && String.fromCharCode(...head.subarray(1, 6)) === "NUMPY"
+const mismatch = "its content is not what its name says"
 
 /** What a file looks like that is no text. */
 const unlikeText = (head: Uint8Array, flaw: string) =>
-  Effect.map(sniff(head), (found) =>
-    found === undefined ? flaw : `its content is not what its name says: it looks like ${found}`
-  )
+  Effect.map(sniff(head), (found) => (found === undefined ? flaw : `${mismatch}: it looks like ${found}`))
 
 /**
  * What is wrong with the first bytes of a file under these rules, if anything is; or else the flaw that was found in
  * its structure. A text may begin with whatever it likes.
  */
 export const judge = Effect.fnUntraced(function* (
-  { checks, sniffed }: ArtifactRules,
+  { sniffed }: ArtifactRules,
   head: Uint8Array,
   flaw: string | undefined
 ) {
   if (sniffed === undefined)
-    return flaw !== undefined && isNoText(flaw) ? yield* unlikeText(head, flaw) : flaw
+    return flaw !== undefined && (isNoText(flaw) || flaw === mismatch) ? yield* unlikeText(head, flaw) : flaw
   if (head.length === 0) return "it is empty"
   const found = yield* sniff(head)
-  const matches = checks.includes("npy") ? isNpy(head) : sniffed.includes(found)
-  if (matches) return flaw
-  return found === undefined
-    ? "its content is not what its name says"
-    : `its content is not what its name says: it looks like ${found}`
+  if (sniffed.includes(found)) return flaw
+  return found === undefined ? mismatch : `${mismatch}: it looks like ${found}`
 })

@@ -10,11 +10,16 @@ export interface Inspector {
 /** Where a parser stands in the bytes at hand. It reads them itself, and moves on by adding to `at`. */
 export interface Cursor {
   bytes: Uint8Array
+  /** Where in the file the bytes at hand begin. */
+  start: number
   /** Beyond the last byte at hand: so many of those to come are passed over. */
   at: number
 }
 
-/** How many bytes a parser must see at the cursor to go on, and whether the file may end here instead. */
+/**
+ * How many bytes a parser must see at the cursor to go on, and whether the file may end here instead: the parser then
+ * goes on once more, with fewer bytes at hand.
+ */
 export interface Want {
   readonly bytes: number
   readonly orEnd?: boolean
@@ -39,7 +44,7 @@ export const joined = (first: Uint8Array, second: Uint8Array) => {
 
 /** Runs a parser over a file in pieces. A file that ends early, or goes on after its end, is refused. */
 export const structured = (make: (cursor: Cursor) => Parser): Inspector => {
-  const cursor: Cursor = { bytes: nothing, at: 0 }
+  const cursor: Cursor = { bytes: nothing, start: 0, at: 0 }
   const parser = make(cursor)
   let next: IteratorResult<Want, string | undefined> = parser.next()
 
@@ -48,6 +53,7 @@ export const structured = (make: (cursor: Cursor) => Parser): Inspector => {
   const add = (bytes: Uint8Array) => {
     const at = Math.min(cursor.at, cursor.bytes.length)
     const passedOver = cursor.at - at
+    cursor.start += at
     cursor.bytes = joined(cursor.bytes.subarray(at), bytes)
     cursor.at = passedOver
   }
@@ -59,8 +65,10 @@ export const structured = (make: (cursor: Cursor) => Parser): Inspector => {
     },
     end: () => {
       const isAtEnd = left() === 0 || cursor.at === Number.POSITIVE_INFINITY
-      if (next.done) return flaw() ?? (isAtEnd ? undefined : "it is cut short")
-      return next.value.orEnd === true && isAtEnd ? undefined : "it is cut short"
+      const mayEnd = !next.done && next.value.orEnd === true
+      if (mayEnd && left() > 0) return "data after its end"
+      if (mayEnd && isAtEnd) next = parser.next()
+      return next.done && isAtEnd ? flaw() : (flaw() ?? "it is cut short")
     }
   }
 }
