@@ -1,5 +1,5 @@
 import type { UserId } from "@bulkhead/domain"
-import { Context, Effect, Either, Layer, Record } from "effect"
+import { Context, Effect, Either, HashMap, Layer, Option, Record, Ref } from "effect"
 import {
   type ArtifactGroup,
   type ArtifactKind,
@@ -91,29 +91,46 @@ export interface Options {
   readonly activeContent?: "keep" | "refuse"
 }
 
-/** What may be kept, and of whom. Default: every kind there is. */
+const make = ({ activeContent = "keep", kinds, ofUsers = new Map() }: Options) =>
+  Effect.gen(function* () {
+    const judged = (whitelist: Whitelist) =>
+      activeContent === "keep" ? whitelist : Record.map(whitelist, passive)
+    const everyone = kinds === undefined ? defaultWhitelist : kinds(defaultWhitelist)
+    const forAll = judged(everyone)
+    const settings = HashMap.fromIterable(
+      [...ofUsers].map(([user, choice]) => [user, judged(choice(everyone))] as const)
+    )
+    const users = yield* Ref.make(settings)
+    const whitelistOf = (userId: string, choice: ArtifactChoice | undefined) =>
+      choice === undefined ? HashMap.get(settings, userId) : Option.some(judged(choice(everyone)))
+    return {
+      activeContent,
+      of: (userId: UserId) =>
+        Effect.map(Ref.get(users), (all) => Option.getOrElse(HashMap.get(all, userId), () => forAll)),
+      set: (userId: UserId, choice: ArtifactChoice | undefined) =>
+        Ref.update(users, (all) =>
+          Option.match(whitelistOf(userId, choice), {
+            onNone: () => HashMap.remove(all, userId),
+            onSome: (whitelist) => HashMap.set(all, userId, whitelist)
+          })
+        )
+    }
+  })
+
+/** What may be kept, and of whom. Default: every kind there is, whoever asks for what. */
 export class AllowedArtifacts extends Context.Reference<AllowedArtifacts>()(
   "@bulkhead/artifacts/AllowedArtifacts",
   {
     defaultValue: (): {
       /** What this user's programs may leave; of a user without a list of their own, what everybody's may. */
       readonly of: (userId: UserId) => Effect.Effect<Whitelist>
-    } => ({ of: () => Effect.succeed(defaultWhitelist) })
+      /** Gives a user another list from now on, over what everybody's programs may leave; none: the settings' own. */
+      readonly set: (userId: UserId, choice: ArtifactChoice | undefined) => Effect.Effect<void>
+      readonly activeContent: "keep" | "refuse"
+    } => Effect.runSync(make({}))
   }
 ) {}
 
-/** What the options say. */
-export const layer = ({
-  activeContent = "keep",
-  kinds,
-  ofUsers = new Map()
-}: Options): Layer.Layer<AllowedArtifacts> => {
-  const judged = (whitelist: Whitelist) =>
-    activeContent === "keep" ? whitelist : Record.map(whitelist, passive)
-  const everyone = kinds === undefined ? defaultWhitelist : kinds(defaultWhitelist)
-  const forAll = judged(everyone)
-  const forUsers = new Map([...ofUsers].map(([user, choice]) => [user, judged(choice(everyone))] as const))
-  return Layer.succeed(AllowedArtifacts, {
-    of: (userId) => Effect.succeed(forUsers.get(userId) ?? forAll)
-  })
-}
+/** What the options say, until somebody sets a user's list. */
+export const layer = (options: Options): Layer.Layer<AllowedArtifacts> =>
+  Layer.effect(AllowedArtifacts, make(options))

@@ -222,6 +222,20 @@ describe("markup that is kept where active content is", () => {
     )
   }
 
+  it.effect("behind more than a parser keeps of a value", () =>
+    Effect.gen(function* () {
+      for (const filler of ["\n", " ", "\x01"]) {
+        const much = filler.repeat(200_000)
+        const address = yield* flawWherePassive("a.html", text(`<a href='${much}javascript:1'>`))
+        assert.strictEqual(address, `${active}: a script's address`)
+      }
+      const inside = yield* flawWherePassive("a.html", text(`<a href='java${"\n".repeat(200_000)}script:1'>`))
+      assert.strictEqual(inside, `${active}: a script's address`)
+      const meta = `<meta http-equiv=content-type content='${"x".repeat(200_000)}charset=iso-2022-jp'>`
+      assert.include(yield* flawWherePassive("a.html", text(meta)), "may hide active content")
+    })
+  )
+
   it.effect("in UTF-16, and not in an encoding that cannot be told", () =>
     Effect.gen(function* () {
       const page = Buffer.from("\ufeff<script>1</script>", "utf16le")
