@@ -6,7 +6,7 @@ import {
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { anonymous, ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId, shownPath } from "@bulkhead/domain"
 import {
   ArtifactCollector,
   CommandEvent,
@@ -29,7 +29,6 @@ import {
   Stream,
   TestClock
 } from "effect"
-import { shownName } from "../src/ValidatingArtifactCollector.js"
 
 type Inside = Context.Tag.Service<Sandbox>
 
@@ -68,7 +67,7 @@ const saying = (text: string, read: Inside["read"] = () => Stream.fail(gone)) =>
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 const line = (name: string, size: number, fd = 3) =>
   `file ${fd} ${size} 8 ${Buffer.byteLength(name)} ${Buffer.from(name).toString("hex")}\n`
-const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}end 0\n`
+const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}end 0 1\n`
 
 const executionId = ExecutionId.make("exec_test")
 
@@ -224,13 +223,13 @@ describe("the store", () => {
 describe("a lister", () => {
   const unlisted = "the output directory could not be listed"
   const lies: ReadonlyArray<readonly [string, string]> = [
-    ["nothing", "end 0\n"],
-    ["no process", "pid x\nend 0\n"],
-    ["a path for a process", "pid ../../etc\nend 0\n"],
-    ["a path for a descriptor", "pid 7\nfile ../../environ 1 8 1 61\nend 0\n"],
-    ["an unknown kind", "pid 7\nwhatever 3 1 8 1 61\nend 0\n"],
-    ["half a byte", "pid 7\nfile 3 1 8 1 6\nend 0\n"],
-    ["an endless number", `pid 7\nfile 3 ${"9".repeat(400)} 8 1 61\nend 0\n`],
+    ["nothing", "end 0 1\n"],
+    ["no process", "pid x\nend 0 1\n"],
+    ["a path for a process", "pid ../../etc\nend 0 1\n"],
+    ["a path for a descriptor", "pid 7\nfile ../../environ 1 8 1 61\nend 0 1\n"],
+    ["an unknown kind", "pid 7\nwhatever 3 1 8 1 61\nend 0 1\n"],
+    ["half a byte", "pid 7\nfile 3 1 8 1 6\nend 0 1\n"],
+    ["an endless number", `pid 7\nfile 3 ${"9".repeat(400)} 8 1 61\nend 0 1\n`],
     ["more than it may", listing(...Array.from({ length: 1001 }, () => line("a.txt", 1)))],
     ["a flood", "x".repeat(3_000_000)]
   ]
@@ -293,8 +292,8 @@ describe("a lister", () => {
 
   const word = FastCheck.constantFrom(
     "pid 7\n",
-    "end 0\n",
-    "end 1\n",
+    "end 0 1\n",
+    "end 1 1\n",
     "file 3 1 8 1 61\n",
     line("a.txt", 1),
     "\n",
@@ -378,16 +377,16 @@ describe("the service", () => {
 
 describe("a name that is shown", () => {
   it("is escaped and cut", () => {
-    assert.strictEqual(shownName("a\n\u202eb\\c\x1b[2J"), "a\\u{a}\\u{202e}b\\\\c\\u{1b}[2J")
-    assert.strictEqual(shownName("é🙂.txt"), "é🙂.txt")
-    assert.strictEqual(shownName("a".repeat(5000)), `${"a".repeat(120)}…`)
+    assert.strictEqual(shownPath("a\n\u202eb\\c\x1b[2J"), "a\\u{a}\\u{202e}b\\\\c\\u{1b}[2J")
+    assert.strictEqual(shownPath("é🙂.txt"), "é🙂.txt")
+    assert.strictEqual(shownPath("a".repeat(5000)), `${"a".repeat(120)}…`)
   })
 
   it.prop(
     "has nothing that controls anything, and is short",
     [FastCheck.fullUnicodeString({ maxLength: 500 })],
     ([name]) => {
-      const shown = shownName(name)
+      const shown = shownPath(name)
       assert.notMatch(shown, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
       assert.isAtMost(shown.length, 121)
     }

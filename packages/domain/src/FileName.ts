@@ -12,6 +12,18 @@ const bytesOfPoint = (point: number) => (point < 0x80 ? 1 : point < 0x800 ? 2 : 
 const bytesOf = (text: string) =>
   [...text].reduce((bytes, character) => bytes + bytesOfPoint(character.codePointAt(0) ?? 0), 0)
 
+const mostShownCharacters = 120
+/** Controls, what turns text around, what has no look of its own, and what was no UTF-8. */
+const unshowable = /[\p{C}\p{Zl}\p{Zp}\\]/gu
+const escaped = (character: string) =>
+  character === "\\" ? "\\\\" : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+
+/** A name as it may be shown to people: escaped, and cut when it is long. */
+export const shownPath = (name: string): string => {
+  const shown = name.replaceAll(unshowable, escaped)
+  return shown.length > mostShownCharacters ? `${shown.slice(0, mostShownCharacters)}…` : shown
+}
+
 /** What keeps a text from being a relative path of plain names. Absent: nothing does. */
 export const flawOfPath = (path: string): string | undefined => {
   if (path === "") return "it is empty"

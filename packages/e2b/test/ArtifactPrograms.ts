@@ -70,6 +70,9 @@ export interface HostileCase {
 
 const mismatch = "its content is not what its name says"
 const active = "it has active content"
+const link = "it is a symbolic link; copy the file itself"
+const hardLink = "it has more than one hard link; copy it"
+const unreadable = "it cannot be opened; make it readable"
 const nameFlaw = (flaw: string) => `its name is not allowed: ${flaw}`
 
 /** `CANARY` stands for the path of a file outside the sandbox. */
@@ -78,47 +81,47 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a symbolic link to a file of the system",
     program: 'os.symlink("/etc/passwd", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link to a file outside the sandbox",
     program: 'os.symlink("CANARY", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link up and out",
     program: 'os.symlink("../../../../../../CANARY", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link to an artifact",
     program: 'put("a.txt", "a"); os.symlink("a.txt", "b.txt")',
     kept: ["a.txt"],
-    rejected: { "b.txt": "it is a symbolic link" }
+    rejected: { "b.txt": link }
   },
   {
     name: "a symbolic link to a directory",
     program: 'os.symlink("/etc", "etc")',
-    rejected: { etc: "it is a symbolic link" }
+    rejected: { etc: link }
   },
   {
     name: "a symbolic link to nothing",
     program: 'os.symlink("nothing.txt", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "symbolic links in a circle",
     program: 'os.symlink("b.txt", "a.txt"); os.symlink("a.txt", "b.txt"); os.symlink(".", "c")',
     rejected: {
-      "a.txt": "it is a symbolic link",
-      "b.txt": "it is a symbolic link",
-      c: "it is a symbolic link"
+      "a.txt": link,
+      "b.txt": link,
+      c: link
     }
   },
   {
     name: "a symbolic link to another process's memory",
     program: 'os.symlink("/proc/1/environ", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link in the place of the output directory",
@@ -134,12 +137,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a hard link to a file elsewhere",
     program: 'put("../secret.txt", "a"); os.link("../secret.txt", "a.txt")',
-    rejected: { "a.txt": "it has more than one hard link" }
+    rejected: { "a.txt": hardLink }
   },
   {
     name: "hard links to each other",
     program: 'put("a.txt", "a"); os.link("a.txt", "b.txt")',
-    rejected: { "a.txt": "it has more than one hard link", "b.txt": "it has more than one hard link" }
+    rejected: { "a.txt": hardLink, "b.txt": hardLink }
   },
   { name: "a named pipe", program: 'os.mkfifo("a.txt")', rejected: { "a.txt": "it is a named pipe" } },
   {
@@ -150,12 +153,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a file that nobody may read",
     program: 'put("a.txt", "a"); os.chmod("a.txt", 0)',
-    rejected: { "a.txt": "it cannot be opened" }
+    rejected: { "a.txt": unreadable }
   },
   {
     name: "an output directory that nobody may read",
     program: 'put("a.txt", "a"); os.chmod(".", 0)',
-    rejected: { output: "it cannot be opened" }
+    rejected: { output: unreadable }
   },
   {
     name: "a home that nobody may enter",
@@ -171,7 +174,7 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a directory that nobody may read",
     program: 'put("d/a.txt", "a"); os.chmod("d", 0)',
-    rejected: { d: "it cannot be opened" }
+    rejected: { d: unreadable }
   },
   // Sizes and numbers.
   {
@@ -179,12 +182,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
     program: 'put("a.txt", "a" * (1024 * 1024 + 1)); put("b.txt", "b" * 1024 * 1024)',
     limits: { maxArtifactSizeMB: 1 },
     kept: ["b.txt"],
-    rejected: { "a.txt": "it is larger than 1 MB" }
+    rejected: { "a.txt": "it is larger than 1 MB; split or compress it" }
   },
   {
     name: "a sparse giant",
     program: 'put("a.txt", "a"); os.truncate("a.txt", 1 << 40)',
-    rejected: { "a.txt": "it is larger than 100 MB" }
+    rejected: { "a.txt": "it is larger than 100 MB; split or compress it" }
   },
   {
     name: "a file of holes",
@@ -207,7 +210,7 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
     name: "directories without end",
     program: 'path = "/".join("d" * 12)\nput(path + "/a.txt", "a"); put("d/b.txt", "b")',
     kept: ["d/b.txt"],
-    rejected: { "d/d/d/d/d/d/d/d": "it is a directory more than 8 levels deep" }
+    rejected: { "d/d/d/d/d/d/d/d": "it is a directory more than 8 levels deep; put its files further up" }
   },
   // Files that will not keep still.
   {

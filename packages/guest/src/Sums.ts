@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "0240e2d73b2a79c624501e3af4a25eea3552f5aa98eabd05780961f4e497dc9a",
-  arm64: "9c548f8b1e142bbe6171d07707ae95bebf7c6ed42db24f971f165508a6146d5f"
+  x64: "e5e82938b0c0827587b62ff78e525b26ae61ed8037daeaaaeffbeba147b11aff",
+  arm64: "7c4771d34474fd6b26fb19b8a9b3f0650aa9f50334fde3c4c238c40cad77b727"
 } as const

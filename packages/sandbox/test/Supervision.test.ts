@@ -38,6 +38,9 @@ const report: GuestReport = {
   dropped: 0,
   cpuQuota: true,
   outputs: false,
+  beganAtUs: 1_700_000_000_000_000,
+  outside: 0,
+  outsideNames: [],
   cgroup: "cgroup v2"
 }
 

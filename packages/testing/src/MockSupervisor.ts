@@ -27,6 +27,9 @@ const ended: GuestReport = {
   dropped: 0,
   cpuQuota: true,
   outputs: false,
+  beganAtUs: 1_700_000_000_000_000,
+  outside: 0,
+  outsideNames: [],
   cgroup: "cgroup v2"
 }
 
