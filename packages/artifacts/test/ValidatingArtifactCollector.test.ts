@@ -153,6 +153,60 @@ describe("a file", () => {
   )
 })
 
+describe("of too many files", () => {
+  const named = (count: number) => Array.from({ length: count }, (_, index) => `${(index * 7) % 1000}.txt`)
+
+  it.effect(
+    "the first of the listing are kept, however many come behind them, and the rest are counted",
+    () =>
+      Effect.gen(function* () {
+        for (const count of [3, 4, 40, 1000]) {
+          const files = listing(...named(count).map((name) => line(name, 1)))
+          const { artifacts, rejected, rejectedCounts } = yield* collect(saying(files, () => bytes("a")))
+          assert.deepStrictEqual(
+            artifacts.map(({ name }) => name),
+            ["0.txt", "7.txt"]
+          )
+          const reason = "Artifact validation failed: there are more than 2 artifacts"
+          assert.strictEqual(rejectedCounts?.[0]?.count ?? rejected.length, count - 2)
+          assert.deepStrictEqual(rejected[0], { name: "14.txt", reason })
+        }
+      }).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("those that are not even listed are counted too", () =>
+    Effect.gen(function* () {
+      const counts = (end: string) =>
+        Effect.map(
+          collect(saying(`pid 7\n${line("a.txt", 1)}${end}\n`, () => bytes("a"))),
+          ({ rejectedCounts }) => rejectedCounts
+        )
+      const reason =
+        "Artifact validation failed: there are more than 1000 entries, and the rest were not looked at"
+      assert.deepStrictEqual(yield* counts("end 5000 1"), [{ reason, count: 5000 }])
+      assert.deepStrictEqual(yield* counts("end 7 0"), [{ reason: `${reason}, nor all counted`, count: 7 }])
+      assert.isUndefined(yield* counts("end 0 1"))
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
+describe("a file whose name is not composed", () => {
+  it.effect("is kept under the composed one, and beside another of that name under one of its own", () =>
+    Effect.gen(function* () {
+      const files = listing(line("e\u0301.txt", 1), line("é.txt", 1))
+      const { artifacts, hints } = yield* collect(saying(files, () => bytes("a")))
+      assert.deepStrictEqual(
+        artifacts.map(({ name }) => name),
+        ["é (2).txt", "é.txt"]
+      )
+      assert.deepStrictEqual(hints, [
+        "A file is kept as é (2).txt, since another has the same name but for how its accents are written."
+      ])
+      assert.isTrue(yield* isKept("é (2).txt"))
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
 describe("the scanner", () => {
   const scanning = (scan: Context.Tag.Service<ArtifactScanner>["scan"]) =>
     Layer.succeed(ArtifactScanner, { scan })

@@ -1,3 +1,5 @@
+import { cut } from "./Fault.js"
+
 /** Most bytes of one name, as Linux's file systems have it. */
 const mostNameBytes = 255
 /** Most bytes of a path of names. */
@@ -19,10 +21,8 @@ const escaped = (character: string) =>
   character === "\\" ? "\\\\" : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
 
 /** A name as it may be shown to people: escaped, and cut when it is long. */
-export const shownPath = (name: string): string => {
-  const shown = name.replaceAll(unshowable, escaped)
-  return shown.length > mostShownCharacters ? `${shown.slice(0, mostShownCharacters)}…` : shown
-}
+export const shownPath = (name: string): string =>
+  cut(name.replaceAll(unshowable, escaped), mostShownCharacters)
 
 /** What keeps a text from being a relative path of plain names. Absent: nothing does. */
 export const flawOfPath = (path: string): string | undefined => {

@@ -64,6 +64,8 @@ export interface HostileCase {
   readonly program: string
   /** Shown names and flaws. */
   readonly rejected?: Readonly<Record<string, string>>
+  /** How many are refused for each flaw, where those that are named are not all. */
+  readonly counts?: Readonly<Record<string, number>>
   readonly kept?: ReadonlyArray<string>
   readonly limits?: { readonly maxArtifactSizeMB?: number; readonly maxArtifactsPerExecution?: number }
 }
@@ -204,7 +206,32 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a hundred thousand files",
     program: 'os.close(os.open("a", os.O_CREAT))\nfor n in range(100000): os.mknod(f"{n}.bin")',
-    rejected: { output: "there are more than 1000 entries, and the rest were not looked at" }
+    counts: {
+      "its extension is not allowed": 1000,
+      "there are more than 1000 entries, and the rest were not looked at": 99_001
+    }
+  },
+  {
+    name: "a flood beside what a program meant to leave",
+    program: `for n in range(3000): os.close(os.open(f"{n}.txt", os.O_CREAT))
+for n in range(50):
+    for m in range(30): put(f"node_modules/p{n}/{m}.md", "a")
+for n in range(2000): put(f"frames/{n}.txt", "a")
+put("report.csv", "a"); put("data/2024/may/sums.csv", "a"); put("data/2024/may/notes.md", "a")`,
+    limits: { maxArtifactsPerExecution: 3 },
+    kept: ["data/2024/may/notes.md", "data/2024/may/sums.csv", "report.csv"],
+    counts: {
+      "there are more than 3 artifacts": 997,
+      "there are more than 1000 entries, and the rest were not looked at": 5503
+    }
+  },
+  {
+    name: "more files of one kind than are kept, the newest last",
+    program: `for n in range(30): put(f"{n}.txt", "a"); os.utime(f"{n}.txt", (0, 100 - n))
+put("d/z.csv", "a")`,
+    limits: { maxArtifactsPerExecution: 3 },
+    kept: ["28.txt", "29.txt", "d/z.csv"],
+    counts: { "there are more than 3 artifacts": 28 }
   },
   {
     name: "directories without end",
@@ -254,8 +281,13 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   },
   {
     name: "a name in another normal form",
-    program: 'put("e\\u0301.txt", "a")',
-    rejected: { "e\u0301.txt": nameFlaw("it is not in Unicode's normal form C") }
+    program: 'put("e\\u0301.txt", "a"); put("o\\u0308/a.txt", "a")',
+    kept: ["é.txt", "ö/a.txt"]
+  },
+  {
+    name: "names that are the same once they are composed",
+    program: 'put("e\\u0301.txt", "a"); put("\\u00e9.txt", "b"); put("\\u00e9 (2).txt", "c")',
+    kept: ["é (2).txt", "é (3).txt", "é.txt"]
   },
   {
     name: "a path of four kilobytes",

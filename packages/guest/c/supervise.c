@@ -711,6 +711,8 @@ static bool has_outputs(void) {
 /* Files that the program made or changed in its home, but not where its artifacts are looked for. */
 static struct {
     int64_t count;
+    /* There may be more. */
+    bool is_cut;
     int looks, named;
     char names[NAMED_OUTSIDE][NAME_OUTSIDE];
 } outside;
@@ -737,22 +739,35 @@ static void note_outside(const char *below, const char *name) {
     if (snprintf(said, NAME_OUTSIDE, "%s%s", below, name) < NAME_OUTSIDE) outside.named++;
 }
 
-/* A look of bounded length, since many programs leave nothing. Closes the directory. */
+static void look_outside(int fd, const char *below, int depth);
+
+static void look_below(int at, const char *below, const char *name, int depth) {
+    char path[NAME_OUTSIDE];
+    bool has_room = snprintf(path, sizeof path, "%s%s/", below, name) < (int)sizeof path;
+    if (has_room && depth < DEEPEST_OUTSIDE) {
+        look_outside(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path, depth + 1);
+    } else outside.is_cut = true;
+}
+
+/*
+ * A look of bounded length, since each program has to wait for it: first at the files of a directory, then below it.
+ * Closes the directory.
+ */
 static void look_outside(int fd, const char *below, int depth) {
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     if (directory == NULL) return;
-    for (struct dirent *entry; outside.looks++ < MOST_OUTSIDE && (entry = readdir(directory)) != NULL;) {
-        struct stat facts;
-        const char *name = entry->d_name;
-        if (is_passed_over(name, below) || fstatat(fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
-        if (S_ISREG(facts.st_mode)) {
+    for (int looks_below = 0; looks_below < 2; looks_below++, rewinddir(directory)) {
+        for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+            struct stat facts;
+            const char *name = entry->d_name;
+            if (is_passed_over(name, below)) continue;
+            outside.is_cut |= outside.looks++ >= MOST_OUTSIDE;
+            if (outside.looks > MOST_OUTSIDE) break;
+            if (fstatat(fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
             int64_t changed = (int64_t)facts.st_ctim.tv_sec * 1000000 + facts.st_ctim.tv_nsec / 1000;
-            if (changed >= began_at) note_outside(below, name);
+            if (!looks_below && S_ISREG(facts.st_mode) && changed >= began_at) note_outside(below, name);
+            if (looks_below && S_ISDIR(facts.st_mode)) look_below(fd, below, name, depth);
         }
-        char path[NAME_OUTSIDE];
-        if (!S_ISDIR(facts.st_mode) || depth == DEEPEST_OUTSIDE) continue;
-        if (snprintf(path, sizeof path, "%s%s/", below, name) >= (int)sizeof path) continue;
-        look_outside(openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path, depth + 1);
     }
     closedir(directory);
 }
@@ -813,7 +828,7 @@ static void report(const struct clearing *clearing) {
         "\"oomKills\":%lld,\"memoryLimitBytes\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,"
         "\"leftRunning\":%d,\"survivors\":%s,"
         "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
-        "\"cpuQuota\":%s,\"outputs\":%s,\"beganAtUs\":%lld,\"outside\":%lld,\"outsideNames\":[%s],"
+        "\"cpuQuota\":%s,\"outputs\":%s,\"beganAtUs\":%lld,\"outside\":%lld,\"outsideCut\":%s,\"outsideNames\":[%s],"
         "\"cgroup\":\"%s\"}\n",
         settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)(cpu + 999) / 1000,
         (long long)peak, (long long)clearing->oom_kills,
@@ -821,7 +836,8 @@ static void report(const struct clearing *clearing) {
         boolean(disk_was_full), boolean(clearing->invalid), clearing->left, survivors,
         (long long)clearing->cleared_ms, sent, (long long)streams[OUT].total, (long long)streams[ERR].total,
         (long long)(dropped(&streams[OUT]) + dropped(&streams[ERR])), boolean(evidence_has_quota(&evidence)),
-        boolean(has_outputs()), (long long)began_at, (long long)outside.count, names, evidence_name(&evidence)
+        boolean(has_outputs()), (long long)began_at, (long long)outside.count,
+        boolean(outside.is_cut), names, evidence_name(&evidence)
     );
     say(text);
 }

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "e5e82938b0c0827587b62ff78e525b26ae61ed8037daeaaaeffbeba147b11aff",
-  arm64: "7c4771d34474fd6b26fb19b8a9b3f0650aa9f50334fde3c4c238c40cad77b727"
+  x64: "a9eba8c222efefc0c24ff81df71105679a5f9477d63e9a9ae432a66b09801cf3",
+  arm64: "1c14514e8153ac5cd8cef65e72fe24c553551af7bfdc349383380f84abd410f6"
 } as const

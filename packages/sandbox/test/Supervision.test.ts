@@ -40,6 +40,7 @@ const report: GuestReport = {
   outputs: false,
   beganAtUs: 1_700_000_000_000_000,
   outside: 0,
+  outsideCut: false,
   outsideNames: [],
   cgroup: "cgroup v2"
 }

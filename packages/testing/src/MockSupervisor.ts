@@ -29,6 +29,7 @@ const ended: GuestReport = {
   outputs: false,
   beganAtUs: 1_700_000_000_000_000,
   outside: 0,
+  outsideCut: false,
   outsideNames: [],
   cgroup: "cgroup v2"
 }

@@ -1,4 +1,4 @@
-import { shownPath, type Verdict } from "@bulkhead/domain"
+import { cut, shownPath, type Verdict } from "@bulkhead/domain"
 import type { CollectedArtifacts } from "../ArtifactCollector.js"
 import type { GuestReport } from "../Supervision/GuestReport.js"
 
@@ -56,7 +56,7 @@ const ofMemory = ({ report, stderr, verdict }: Remarkable) => {
   if (!hasFailed(verdict) || !saysWantOfMemory(stderr)) return []
   const peak = `${Math.round(report.peakBytes / megabyte)} MB`
   return [
-    `By its last words the program ran out of memory: it had ${peak} of ${limitOf(report)}, and its language may set a lower limit of its own.`
+    `By its last words the program ran out of memory: it had ${peak}, its limit is ${limitOf(report)}, and its language may set a lower one.`
   ]
 }
 
@@ -72,7 +72,8 @@ const ofFilesOutside = ({ outputDir, report }: Remarkable) => {
   const names = report.outsideNames.map(nameOf)
   const others = report.outside - names.length
   const all = [...names, ...(others > 0 ? [`${others} more`] : [])].join(", ")
-  const where = `${plural(report.outside, "file was", "files were")} left outside ${shownPath(outputDir)}/`
+  const atLeast = report.outsideCut ? "At least " : ""
+  const where = `${atLeast}${plural(report.outside, "file was", "files were")} left outside ${shownPath(outputDir)}/`
   const what = 'Write files into $SANDBOX_OUTPUT_DIR, or send outputDir "." to have them.'
   const room = mostCharacters - where.length - what.length - 4
   return [`${where}: ${cut(all, room)}. ${what}`]
@@ -86,8 +87,6 @@ const ofRejected = ({ collected: { artifacts, rejectedCounts = [] } }: Remarkabl
   ]
 }
 
-const cut = (text: string, most: number) => (text.length <= most ? text : `${text.slice(0, most - 1)}…`)
-
 /** What a caller may not expect, in sentences without any text of the program's that is not escaped. */
 export const of = (about: Remarkable): ReadonlyArray<string> =>
   [
@@ -98,4 +97,4 @@ export const of = (about: Remarkable): ReadonlyArray<string> =>
     ...(about.collected.hints ?? [])
   ]
     .slice(0, mostHints)
-    .map((hint) => cut(hint, mostCharacters))
+    .map((hint) => cut(hint, mostCharacters - 1))
