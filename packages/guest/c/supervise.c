@@ -33,8 +33,8 @@
  * It is the limit of that cgroup, too, that memory runs out at, so that the kernel never has to choose between the
  * program and us.
  *
- * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it
- * bounds, and nothing else.
+ * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, and when all
+ * is over the names and dates of files, both of which it bounds, and nothing else.
  */
 #include "evidence.h"
 #include "guest.h"
