@@ -211,7 +211,7 @@ const make = Effect.fnUntraced(function* (whitelist: ArtifactPolicy.Whitelist) {
     }
     if (more > 0 || !isCounted) {
       const rest = isCounted ? "the rest were not looked at" : "the rest were not looked at, nor all counted"
-      const flaw = `there are more than ${OutputListing.bounds.entries} entries, and ${rest}`
+      const flaw = `there are more than ${entries.length} entries, and ${rest}`
       found.rejections.add(outputDir, flaw, Math.max(more, 1))
     }
   })

@@ -182,7 +182,7 @@ describe("of too many files", () => {
           ({ rejectedCounts }) => rejectedCounts
         )
       const reason =
-        "Artifact validation failed: there are more than 1000 entries, and the rest were not looked at"
+        "Artifact validation failed: there are more than 1 entries, and the rest were not looked at"
       assert.deepStrictEqual(yield* counts("end 5000 1"), [{ reason, count: 5000 }])
       assert.deepStrictEqual(yield* counts("end 7 0"), [{ reason: `${reason}, nor all counted`, count: 7 }])
       assert.isUndefined(yield* counts("end 0 1"))

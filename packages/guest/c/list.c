@@ -45,6 +45,8 @@ enum {
     PATH_ROOM = DEEPEST * (NAME_MAX + 1) + 1,
     /* Entries that may wait to be looked at. */
     MOST_WAITING = 100000,
+    /* Descriptors that are not for files. */
+    DIRECTORIES = 16,
     /* Of the bounds. */
     NUMBERS = 7
 };
@@ -136,11 +138,6 @@ static void look_at_file(int at, const char *name, const struct stat *facts) {
     if (facts->st_nlink > 1) return note("linked", -1, NULL);
     if (facts->st_size > bounds.largest) return note("file", -1, facts);
     int fd = open_at(at, name, O_RDONLY);
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-        bounds.most = noted;
-        left++;
-        return;
-    }
     bool same = fd >= 0 && fstat(fd, &opened) == 0 && opened.st_dev == facts->st_dev && opened.st_ino == facts->st_ino;
     if (!same || !S_ISREG(opened.st_mode)) {
         close_one(&fd);
@@ -331,12 +328,15 @@ static bool read_bounds(const char *text) {
     return bounds.most <= MOST_ENTRIES && bounds.deepest < DEEPEST;
 }
 
-/* Each file that is listed stays open. */
+/* Each file that is listed stays open, so that no more are listed than may be, with some for the directories. */
 static void allow_open_files(void) {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < (rlim_t)bounds.most + DIRECTORIES) {
+        bounds.most = files.rlim_max > DIRECTORIES ? (int64_t)files.rlim_max - DIRECTORIES : 0;
+    }
 }
 
 int list(void) {

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "a9eba8c222efefc0c24ff81df71105679a5f9477d63e9a9ae432a66b09801cf3",
-  arm64: "1c14514e8153ac5cd8cef65e72fe24c553551af7bfdc349383380f84abd410f6"
+  x64: "eefa8c2c40cf3d6fa6c9273e491bf33fb53d4ea3717206b6b9394defdc220ae6",
+  arm64: "c619ebcce9f41d2e9a144f8aa2085607ac7093f64debf0cb49f1e7699711f256"
 } as const
