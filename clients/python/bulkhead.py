@@ -60,8 +60,12 @@ class Artifact(_ArtifactUrl):
 
 
 class _ResultParts(TypedDict, total=False):
+    """`hints` has remarks for people and models, `rejectedCounts` how many files are not kept, by reason."""
+
     exitCode: int
     signal: str
+    rejectedCounts: list[dict[str, Any]]
+    hints: list[str]
     receipt: dict[str, Any]
     error: Error
 

@@ -1,5 +1,12 @@
 import { Guest, GuestShell } from "@bulkhead/guest"
-import type { CommandEvent, CommandExit, Sandbox, SandboxCommand, SandboxFailure } from "@bulkhead/sandbox"
+import type {
+  CommandEvent,
+  CommandExit,
+  OwnFiles,
+  Sandbox,
+  SandboxCommand,
+  SandboxFailure
+} from "@bulkhead/sandbox"
 import { type Context, Data, Deferred, Duration, Effect, Option, Ref, type Scope, Stream } from "effect"
 import * as ListingScript from "./ListingScript.js"
 
@@ -7,7 +14,7 @@ type SandboxService = Context.Tag.Service<Sandbox>
 
 /** Bounds of what is looked at. */
 export const bounds = {
-  /** Entries of the output directory, directories too. */
+  /** Files of the output directory, and what else is no directory. */
   entries: 1000,
   /** Directories within each other. */
   depth: 8,
@@ -45,9 +52,11 @@ export interface ListedEntry {
 }
 
 export interface Listing {
+  /** What is the last to be given up comes first. */
   readonly entries: ReadonlyArray<ListedEntry>
-  /** Whether there were more than are looked at. */
-  readonly more: boolean
+  /** How many there are beyond those that are looked at, and whether that is all. */
+  readonly more: number
+  readonly isCounted: boolean
 }
 
 /** Nothing can be collected, and why. */
@@ -83,19 +92,22 @@ const parseEntry =
 const parse = (sandbox: SandboxService, text: string): Effect.Effect<Listing, NotListed> => {
   const [first = "", ...lines] = text.trimEnd().split("\n")
   const [, pid] = /^pid (\d{1,9})$/.exec(first) ?? []
-  const [, more] = /^end ([01])$/.exec(lines.pop() ?? "") ?? []
+  const [, more, counted] = /^end (\d{1,9}) ([01])$/.exec(lines.pop() ?? "") ?? []
   if (pid === undefined || more === undefined || lines.length > bounds.entries) return notUnderstood
   const entries = lines.map(parseEntry(sandbox, pid)).filter((entry) => entry !== undefined)
-  return entries.length < lines.length ? notUnderstood : Effect.succeed({ entries, more: more === "1" })
+  return entries.length < lines.length
+    ? notUnderstood
+    : Effect.succeed({ entries, more: Number(more), isCounted: counted === "1" })
 }
 
 const ofExit = ({ exitCode }: CommandExit): Effect.Effect<string, NotListed> => {
-  if (exitCode === ListingScript.exitCodes.nothing) return Effect.succeed("pid 1\nend 0\n")
+  if (exitCode === ListingScript.exitCodes.nothing) return Effect.succeed("pid 1\nend 0 1\n")
   return exitCode === ListingScript.exitCodes.notLooked ? notExecutable : notUnderstood
 }
 
-const lastOf = (text: string) => text.slice(-6)
-const isWhole = (text: string) => /^end [01]\n$/m.test(lastOf(text))
+const lastLine = 20
+const lastOf = (text: string) => text.slice(-lastLine)
+const isWhole = (text: string) => /(^|\n)end \d{1,9} [01]\n$/.test(lastOf(text))
 
 /** Its end is kept apart: to look at the text's own would copy all of it, for each of its pieces. */
 interface Heard {
@@ -158,22 +170,32 @@ const runLister = Effect.fnUntraced(function* (
   return yield* textOf(yield* run(sandbox, { line: ListingScript.sent, env: sent, lifetime }))
 })
 
-/**
- * What is in the output directory, by its path in the home of the sandbox's user. What is a file stays open in the
- * sandbox for as long as `hold` says. Files larger than `largest` bytes are listed, not opened.
- */
+export interface ListingOptions {
+  /** Its path in the home of the sandbox's user. */
+  readonly outputDir: string
+  /** Of a directory that is not for artifacts alone. */
+  readonly only?: OwnFiles
+  /** Larger files, in bytes, are listed, not opened. */
+  readonly largest: number
+  /** How many files are kept at most: a set of more is taken for a flood, and comes last. */
+  readonly most: number
+  /** How long what is a file stays open in the sandbox. */
+  readonly hold: Duration.Duration
+}
+
+/** What is in the output directory. */
 export const list = Effect.fn("OutputListing.list")(function* (
   sandbox: SandboxService,
-  outputDir: string,
-  largest: number,
-  hold: Duration.Duration
+  { hold, largest, most, only, outputDir }: ListingOptions
 ): Effect.fn.Return<Listing, NotListed, Scope.Scope> {
   const [seconds, holdSeconds] = [bounds.listing, hold].map((time) => Math.ceil(Duration.toSeconds(time)))
+  const numbers = [bounds.entries, bounds.depth, largest, seconds, holdSeconds, most, only?.since ?? 0]
   const env = {
     // Its login shell must not read what the program has put into the user's home.
     HOME: "/",
     BULKHEAD_OUTPUT: outputDir,
-    BULKHEAD_LIST: [bounds.entries, bounds.depth, largest, seconds, holdSeconds].join(" ")
+    BULKHEAD_LIST: numbers.join(" "),
+    ...(only === undefined ? {} : { BULKHEAD_FILE: only.program })
   }
   return yield* parse(sandbox, yield* runLister(sandbox, env, Duration.sum(bounds.listing, hold)))
 })

@@ -1,16 +1,27 @@
-import type { Artifact, RejectedArtifact } from "@bulkhead/domain"
-import { ArtifactCollector, type CollectOptions } from "@bulkhead/sandbox"
-import { Clock, Data, Duration, Effect, Either, Layer, Ref, type Scope, Stream } from "effect"
+import { type Artifact, shownPath } from "@bulkhead/domain"
+import { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "@bulkhead/sandbox"
+import {
+  Array as Arr,
+  Clock,
+  Data,
+  Duration,
+  Effect,
+  Either,
+  Layer,
+  Order,
+  Ref,
+  type Scope,
+  Stream
+} from "effect"
 import { AllowedArtifacts } from "./AllowedArtifacts.js"
 import { ArtifactInspector, type Inspected } from "./ArtifactInspector.js"
 import type { ArtifactKind, Whitelist } from "./ArtifactKinds.js"
+import * as ArtifactNames from "./ArtifactNames.js"
 import * as ArtifactPolicy from "./ArtifactPolicy.js"
 import { ArtifactScanner } from "./ArtifactScanner.js"
 import { ArtifactStore, type ArtifactStoreFailure } from "./ArtifactStore.js"
 import * as OutputListing from "./OutputListing.js"
-import { shownName } from "./ShownName.js"
-
-export { shownName } from "./ShownName.js"
+import { Rejections } from "./Rejections.js"
 
 /** How long collecting may take in all. What is not collected by then is refused. */
 const collectBound = Duration.minutes(2)
@@ -20,8 +31,6 @@ const destroyMargin = Duration.seconds(30)
 const readsAtOnce = 6
 /** Files of one execution that are read at once. */
 const readsEach = 3
-/** Rejected entries that are named each. */
-const mostRejected = 100
 /** Smaller files are allocated in ways that look like holes. */
 const leastSparse = 1_048_576
 const megabyte = 1_048_576
@@ -29,20 +38,15 @@ const megabyte = 1_048_576
 /** A file is not kept, for this reason. */
 class Refused extends Data.TaggedError("Refused")<{ readonly flaw: string }> {}
 
-const rejection = (name: string, flaw: string): RejectedArtifact => ({
-  name,
-  reason: `Artifact validation failed: ${flaw}`
-})
-
 const flaws: Readonly<Record<Exclude<OutputListing.ListedEntry["kind"], "file">, string>> = {
-  symlink: "it is a symbolic link",
+  symlink: "it is a symbolic link; copy the file itself",
   fifo: "it is a named pipe",
   socket: "it is a socket",
   device: "it is a device",
   mount: "it is on another file system",
-  linked: "it has more than one hard link",
-  deep: `it is a directory more than ${OutputListing.bounds.depth} levels deep`,
-  unreadable: "it cannot be opened",
+  linked: "it has more than one hard link; copy it",
+  deep: `it is a directory more than ${OutputListing.bounds.depth} levels deep; put its files further up`,
+  unreadable: "it cannot be opened; make it readable",
   unknown: "it is not a regular file",
   replaced: "the output directory is not a directory"
 }
@@ -56,7 +60,7 @@ const flawOfEntry = (
   if (kind !== "file") return flaws[kind]
   if (pathBytes > path.length) return "its name is not allowed: it is too long"
   if (!Buffer.from(decoded(path)).equals(path)) return "its name is not allowed: it is not UTF-8"
-  if (size > largest) return `it is larger than ${largest / megabyte} MB`
+  if (size > largest) return `it is larger than ${largest / megabyte} MB; split or compress it`
   return size > leastSparse && allocated < size / 2 ? "it is mostly holes" : undefined
 }
 
@@ -105,14 +109,13 @@ const make = Effect.gen(function* () {
 
   const take = (
     { executionId, userId }: Pick<CollectOptions, "executionId" | "userId">,
-    entry: OutputListing.ListedEntry,
+    { entry, name }: NamedEntry,
     largest: number,
     whitelist: Whitelist
   ) =>
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
       if (flaw !== undefined) return yield* new Refused({ flaw })
-      const name = decoded(entry.path)
       const kind = ArtifactPolicy.judgeName(name, whitelist)
       if (typeof kind === "string") return yield* new Refused({ flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
@@ -123,7 +126,7 @@ const make = Effect.gen(function* () {
       if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })
       const verdict = yield* scanner.scan(staged.content)
       if (verdict._tag === "Infected")
-        return yield* new Refused({ flaw: `the scanner found ${shownName(verdict.name)}` })
+        return yield* new Refused({ flaw: `the scanner found ${shownPath(verdict.name)}` })
       yield* staged.keep
       return {
         name,
@@ -168,32 +171,40 @@ const make = Effect.gen(function* () {
     found: Found,
     deadline: number
   ): Effect.fn.Return<void, OutputListing.NotListed, Scope.Scope> {
-    const { limits, outputDir, sandbox } = options
+    const { limits, only, outputDir, sandbox } = options
     const largest = limits.maxArtifactSizeMB * megabyte
     const most = limits.maxArtifactsPerExecution
     const whitelist = yield* allowed.of(options.userId)
-    const { entries, more } = yield* OutputListing.list(sandbox, outputDir, largest, collectBound)
+    const { entries, isCounted, more } = yield* OutputListing.list(sandbox, {
+      outputDir,
+      largest,
+      most,
+      hold: collectBound,
+      ...(only === undefined ? {} : { only })
+    })
     if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
-    const takeInTime = (entry: OutputListing.ListedEntry) =>
+    const takeInTime = (named: NamedEntry) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.timeoutFail(take(options, entry, largest, whitelist), {
+        Effect.timeoutFail(take(options, named, largest, whitelist), {
           duration: Math.max(deadline - now, 0),
           onTimeout: () => new Refused({ flaw: "collecting took too long" })
         })
       )
-    const tooMany = (entry: OutputListing.ListedEntry) =>
+    const tooMany = ({ entry }: NamedEntry) =>
       new Refused({ flaw: flawOfEntry(entry, largest) ?? `there are more than ${most} artifacts` })
-    const record = (entry: OutputListing.ListedEntry) =>
+    const record = ({ entry, name }: NamedEntry) =>
       Either.match({
-        onLeft: ({ flaw }: Refused) => {
-          const path = entry.pathBytes === 0 ? outputDir : decoded(entry.path)
-          found.rejected.push(rejection(shownName(path), flaw))
-        },
-        onRight: (artifact: Artifact) => void found.artifacts.push(artifact)
+        onLeft: ({ flaw }: Refused) =>
+          found.rejections.add(entry.pathBytes === 0 ? outputDir : decoded(entry.path), flaw),
+        onRight: (artifact: Artifact) => {
+          found.artifacts.push(artifact)
+          if (name !== decoded(entry.path).normalize("NFC")) found.renamed.push(name)
+        }
       })
-    for (let next = 0; next < entries.length; ) {
+    const named = namedEntries(entries)
+    for (let next = 0; next < named.length; ) {
       const room = most - found.artifacts.length
-      const some = entries.slice(next, room > 0 ? next + Math.min(room, readsEach) : undefined)
+      const some = named.slice(next, room > 0 ? next + Math.min(room, readsEach) : undefined)
       const outcomes = yield* Effect.forEach(
         some,
         (entry) => Effect.either(room > 0 ? takeInTime(entry) : tooMany(entry)),
@@ -207,9 +218,10 @@ const make = Effect.gen(function* () {
       }
       next += some.length
     }
-    if (more) {
-      const flaw = `there are more than ${OutputListing.bounds.entries} entries, and the rest were not looked at`
-      found.rejected.push(rejection(shownName(outputDir), flaw))
+    if (more > 0 || !isCounted) {
+      const rest = isCounted ? "the rest were not looked at" : "the rest were not looked at, nor all counted"
+      const flaw = `there are more than ${entries.length} entries, and ${rest}`
+      found.rejections.add(outputDir, flaw, Math.max(more, 1))
     }
   })
 
@@ -217,11 +229,9 @@ const make = Effect.gen(function* () {
     forget: (executionId) => Effect.ignoreLogged(store.remove(executionId)),
     taken: store.taken,
     collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
-      const found: Found = { artifacts: [], rejected: [] }
+      const found: Found = { artifacts: [], renamed: [], rejections: new Rejections() }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
-      const refuseAll = (flaw: string) => {
-        found.rejected.push(rejection(shownName(options.outputDir), flaw))
-      }
+      const refuseAll = (flaw: string) => found.rejections.add(options.outputDir, flaw)
       yield* gather(options, found, deadline).pipe(
         Effect.scoped,
         Effect.catchAll(({ reason }) => Effect.sync(() => refuseAll(reason))),
@@ -232,23 +242,41 @@ const make = Effect.gen(function* () {
           )
         )
       )
-      return { artifacts: found.artifacts, rejected: shortened(found.rejected, options.outputDir) }
+      return collectedOf(found)
     })
   })
 })
 
+/** What is collected so far, in the order of its worth. */
 interface Found {
   readonly artifacts: Array<Artifact>
-  readonly rejected: Array<RejectedArtifact>
+  /** Those that are kept under another name than their own. */
+  readonly renamed: Array<string>
+  readonly rejections: Rejections
 }
 
-const shortened = (rejected: ReadonlyArray<RejectedArtifact>, outputDir: string) =>
-  rejected.length <= mostRejected
-    ? rejected
-    : [
-        ...rejected.slice(0, mostRejected),
-        rejection(shownName(outputDir), `${rejected.length - mostRejected} more are not named here`)
-      ]
+/** An entry, and what it is kept as. */
+interface NamedEntry {
+  readonly entry: OutputListing.ListedEntry
+  readonly name: string
+}
+
+const namedEntries = (entries: ReadonlyArray<OutputListing.ListedEntry>): ReadonlyArray<NamedEntry> => {
+  const names = ArtifactNames.composed(entries.map(({ path }) => decoded(path)))
+  return entries.map((entry, index) => ({ entry, name: names[index] ?? "" }))
+}
+
+/** Puts what lies in a directory right behind it. */
+const byName = Order.mapInput(Order.string, ({ name }: Artifact) => name.replaceAll("/", "\0"))
+
+const renamedHint = (name: string) =>
+  `A file is kept as ${shownPath(name)}, since another has the same name but for how its accents are written.`
+
+const collectedOf = ({ artifacts, rejections, renamed }: Found): CollectedArtifacts => ({
+  artifacts: Arr.sort(artifacts, byName),
+  ...rejections.collected,
+  ...(renamed.length > 0 && { hints: renamed.map(renamedHint) })
+})
 
 /**
  * Keeps, in the store provided, each file whose extension is among the `AllowedArtifacts` of its user, whose content the inspector provided finds to be what its name says, and in which the scanner provided finds nothing.

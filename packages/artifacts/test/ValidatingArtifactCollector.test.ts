@@ -7,7 +7,7 @@ import {
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
-import { anonymous, ExecutionId } from "@bulkhead/domain"
+import { anonymous, ExecutionId, shownPath } from "@bulkhead/domain"
 import {
   ArtifactCollector,
   CommandEvent,
@@ -31,7 +31,6 @@ import {
   Stream,
   TestClock
 } from "effect"
-import { shownName } from "../src/ValidatingArtifactCollector.js"
 
 type Inside = Context.Tag.Service<Sandbox>
 
@@ -70,7 +69,7 @@ const saying = (text: string, read: Inside["read"] = () => Stream.fail(gone)) =>
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 const line = (name: string, size: number, fd = 3) =>
   `file ${fd} ${size} 8 ${Buffer.byteLength(name)} ${Buffer.from(name).toString("hex")}\n`
-const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}end 0\n`
+const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}end 0 1\n`
 
 const executionId = ExecutionId.make("exec_test")
 
@@ -156,6 +155,60 @@ describe("a file", () => {
   )
 })
 
+describe("of too many files", () => {
+  const named = (count: number) => Array.from({ length: count }, (_, index) => `${(index * 7) % 1000}.txt`)
+
+  it.effect(
+    "the first of the listing are kept, however many come behind them, and the rest are counted",
+    () =>
+      Effect.gen(function* () {
+        for (const count of [3, 4, 40, 1000]) {
+          const files = listing(...named(count).map((name) => line(name, 1)))
+          const { artifacts, rejected, rejectedCounts } = yield* collect(saying(files, () => bytes("a")))
+          assert.deepStrictEqual(
+            artifacts.map(({ name }) => name),
+            ["0.txt", "7.txt"]
+          )
+          const reason = "Artifact validation failed: there are more than 2 artifacts"
+          assert.strictEqual(rejectedCounts?.[0]?.count ?? rejected.length, count - 2)
+          assert.deepStrictEqual(rejected[0], { name: "14.txt", reason })
+        }
+      }).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("those that are not even listed are counted too", () =>
+    Effect.gen(function* () {
+      const counts = (end: string) =>
+        Effect.map(
+          collect(saying(`pid 7\n${line("a.txt", 1)}${end}\n`, () => bytes("a"))),
+          ({ rejectedCounts }) => rejectedCounts
+        )
+      const reason =
+        "Artifact validation failed: there are more than 1 entries, and the rest were not looked at"
+      assert.deepStrictEqual(yield* counts("end 5000 1"), [{ reason, count: 5000 }])
+      assert.deepStrictEqual(yield* counts("end 7 0"), [{ reason: `${reason}, nor all counted`, count: 7 }])
+      assert.isUndefined(yield* counts("end 0 1"))
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
+describe("a file whose name is not composed", () => {
+  it.effect("is kept under the composed one, and beside another of that name under one of its own", () =>
+    Effect.gen(function* () {
+      const files = listing(line("e\u0301.txt", 1), line("é.txt", 1))
+      const { artifacts, hints } = yield* collect(saying(files, () => bytes("a")))
+      assert.deepStrictEqual(
+        artifacts.map(({ name }) => name),
+        ["é (2).txt", "é.txt"]
+      )
+      assert.deepStrictEqual(hints, [
+        "A file is kept as é (2).txt, since another has the same name but for how its accents are written."
+      ])
+      assert.isTrue(yield* isKept("é (2).txt"))
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
 describe("the scanner", () => {
   const scanning = (scan: Context.Tag.Service<ArtifactScanner>["scan"]) =>
     Layer.succeed(ArtifactScanner, { scan })
@@ -226,13 +279,13 @@ describe("the store", () => {
 describe("a lister", () => {
   const unlisted = "the output directory could not be listed"
   const lies: ReadonlyArray<readonly [string, string]> = [
-    ["nothing", "end 0\n"],
-    ["no process", "pid x\nend 0\n"],
-    ["a path for a process", "pid ../../etc\nend 0\n"],
-    ["a path for a descriptor", "pid 7\nfile ../../environ 1 8 1 61\nend 0\n"],
-    ["an unknown kind", "pid 7\nwhatever 3 1 8 1 61\nend 0\n"],
-    ["half a byte", "pid 7\nfile 3 1 8 1 6\nend 0\n"],
-    ["an endless number", `pid 7\nfile 3 ${"9".repeat(400)} 8 1 61\nend 0\n`],
+    ["nothing", "end 0 1\n"],
+    ["no process", "pid x\nend 0 1\n"],
+    ["a path for a process", "pid ../../etc\nend 0 1\n"],
+    ["a path for a descriptor", "pid 7\nfile ../../environ 1 8 1 61\nend 0 1\n"],
+    ["an unknown kind", "pid 7\nwhatever 3 1 8 1 61\nend 0 1\n"],
+    ["half a byte", "pid 7\nfile 3 1 8 1 6\nend 0 1\n"],
+    ["an endless number", `pid 7\nfile 3 ${"9".repeat(400)} 8 1 61\nend 0 1\n`],
     ["more than it may", listing(...Array.from({ length: 1001 }, () => line("a.txt", 1)))],
     ["a flood", "x".repeat(3_000_000)]
   ]
@@ -295,8 +348,8 @@ describe("a lister", () => {
 
   const word = FastCheck.constantFrom(
     "pid 7\n",
-    "end 0\n",
-    "end 1\n",
+    "end 0 1\n",
+    "end 1 1\n",
     "file 3 1 8 1 61\n",
     line("a.txt", 1),
     "\n",
@@ -414,16 +467,16 @@ describe("the service", () => {
 
 describe("a name that is shown", () => {
   it("is escaped and cut", () => {
-    assert.strictEqual(shownName("a\n\u202eb\\c\x1b[2J"), "a\\u{a}\\u{202e}b\\\\c\\u{1b}[2J")
-    assert.strictEqual(shownName("é🙂.txt"), "é🙂.txt")
-    assert.strictEqual(shownName("a".repeat(5000)), `${"a".repeat(120)}…`)
+    assert.strictEqual(shownPath("a\n\u202eb\\c\x1b[2J"), "a\\u{a}\\u{202e}b\\\\c\\u{1b}[2J")
+    assert.strictEqual(shownPath("é🙂.txt"), "é🙂.txt")
+    assert.strictEqual(shownPath("a".repeat(5000)), `${"a".repeat(120)}…`)
   })
 
   it.prop(
     "has nothing that controls anything, and is short",
     [FastCheck.fullUnicodeString({ maxLength: 500 })],
     ([name]) => {
-      const shown = shownName(name)
+      const shown = shownPath(name)
       assert.notMatch(shown, /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
       assert.isAtMost(shown.length, 121)
     }

@@ -23,3 +23,13 @@ export const RejectedArtifact = Schema.Struct({
   reason: Schema.String.annotations({ description: "Why; begins with `Artifact validation failed`." })
 })
 export type RejectedArtifact = typeof RejectedArtifact.Type
+
+/** How many files are not kept for one reason, those that are named included. */
+export const RejectedCount = Schema.Struct({
+  reason: Schema.String.annotations({ description: "As the rejected files have it." }),
+  count: Schema.Number.annotations({
+    description: "Files that are not kept for this reason.",
+    examples: [1480]
+  })
+})
+export type RejectedCount = typeof RejectedCount.Type

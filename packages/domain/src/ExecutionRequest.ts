@@ -137,6 +137,16 @@ export const excessIn = (request: unknown, mostFiles: number): Fault | undefined
   return variables > mostVariables ? excess("env", mostVariables, "variables", variables) : undefined
 }
 
+/** The program's home itself. */
+export const wholeHome = "."
+
+const OutputDirectory = Schema.String.pipe(
+  Schema.filter((path) => path === wholeHome || flawOfPath(path) === undefined, {
+    message: ({ actual }) => `expected "." or a relative path of plain names: ${flawOfPath(String(actual))}`,
+    jsonSchema: { minLength: 1, maxLength: mostPathBytes }
+  })
+)
+
 /** Where a program leaves its artifacts unless its request says otherwise; relative to its home. */
 export const defaultOutputDir = "output"
 
@@ -201,9 +211,9 @@ export const ExecutionRequest = Schema.Struct({
     description: "How `stdin` is written down: as text, or as base64 for any bytes; utf8 unless told.",
     default: "utf8"
   }),
-  outputDir: optional(RelativePath).annotations({
+  outputDir: optional(OutputDirectory).annotations({
     description:
-      "The directory, relative to the program's home, in which it leaves its artifacts: $SANDBOX_OUTPUT_DIR; output unless told.",
+      'The directory, relative to the program\'s home, in which it leaves its artifacts: $SANDBOX_OUTPUT_DIR; output unless told. With "." they are all files that the program made or changed in its home.',
     examples: ["results"]
   }),
   idempotencyKey: optional(

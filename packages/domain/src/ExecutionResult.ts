@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Artifact, RejectedArtifact } from "./Artifact.js"
+import { Artifact, RejectedArtifact, RejectedCount } from "./Artifact.js"
 import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
 import { Verdict } from "./Verdict.js"
@@ -98,8 +98,26 @@ export const ExecutionResult = Schema.Struct({
   output: OutputSummary.annotations({ description: "How much the program wrote." }),
   artifacts: Schema.Array(Artifact).annotations({ description: "Files that it left, and that are kept." }),
   rejectedArtifacts: Schema.Array(RejectedArtifact).annotations({
-    description: "What is in its output directory and is not kept."
+    description:
+      "What is in its output directory and is not kept. Of very many some are named for each reason, and `rejectedCounts` has the numbers."
   }),
+  rejectedCounts: Schema.optional(
+    Schema.Array(RejectedCount).annotations({
+      description:
+        "How many files are not kept, by reason. Absent: `rejectedArtifacts` names every one of them."
+    })
+  ),
+  hints: Schema.optional(
+    Schema.Array(Schema.String).annotations({
+      description:
+        "Remarks on what the caller may not expect, each a sentence or two: files that were left outside the output directory, files that were renamed, a limit that struck without ending the program. At most 10, of at most 300 characters. Absent: there are none.",
+      examples: [
+        [
+          '1 file was left outside output/: plot.csv. Write files into $SANDBOX_OUTPUT_DIR, or send outputDir "." to have them.'
+        ]
+      ]
+    })
+  ),
   receipt: Schema.optional(
     Receipt.annotations({
       description:

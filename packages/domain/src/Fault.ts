@@ -20,9 +20,11 @@ interface Found {
 const mostRepeated = 100
 const mostInAll = 500
 
+const halfCharacter = /[\uD800-\uDBFF]$/
+
 /** The text's beginning, where the text is long. */
 export const cut = (text: string, most: number = mostRepeated): string =>
-  text.length <= most ? text : `${text.slice(0, most)}…`
+  text.length <= most ? text : `${text.slice(0, most).replace(halfCharacter, "")}…`
 
 /** The kind of a value. Never the value itself, which may be a secret. */
 const describe = (value: unknown): string => {

@@ -1,3 +1,5 @@
+import { cut } from "./Fault.js"
+
 /** Most bytes of one name, as Linux's file systems have it. */
 const mostNameBytes = 255
 /** Most bytes of a path of names. */
@@ -11,6 +13,16 @@ const bytesOfPoint = (point: number) => (point < 0x80 ? 1 : point < 0x800 ? 2 : 
 /** In UTF-8. */
 const bytesOf = (text: string) =>
   [...text].reduce((bytes, character) => bytes + bytesOfPoint(character.codePointAt(0) ?? 0), 0)
+
+const mostShownCharacters = 120
+/** Controls, what turns text around, what has no look of its own, and what was no UTF-8. */
+const unshowable = /[\p{C}\p{Zl}\p{Zp}\\]/gu
+const escaped = (character: string) =>
+  character === "\\" ? "\\\\" : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+
+/** A name as it may be shown to people: escaped, and cut when it is long. */
+export const shownPath = (name: string): string =>
+  cut(name.replaceAll(unshowable, escaped), mostShownCharacters)
 
 /** What keeps a text from being a relative path of plain names. Absent: nothing does. */
 export const flawOfPath = (path: string): string | undefined => {

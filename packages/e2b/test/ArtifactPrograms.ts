@@ -64,6 +64,8 @@ export interface HostileCase {
   readonly program: string
   /** Shown names and flaws. */
   readonly rejected?: Readonly<Record<string, string>>
+  /** How many are refused for each flaw, where those that are named are not all. */
+  readonly counts?: Readonly<Record<string, number>>
   readonly kept?: ReadonlyArray<string>
   readonly limits?: { readonly maxArtifactSizeMB?: number; readonly maxArtifactsPerExecution?: number }
 }
@@ -73,6 +75,9 @@ const active = "it has active content"
 const notAllowed = (extension: string, advice = "if it is text, call it .txt") =>
   `its extension .${extension} is not allowed; ${advice}`
 const entities = "it declares entities that are long, or refer to files or to other entities"
+const link = "it is a symbolic link; copy the file itself"
+const hardLink = "it has more than one hard link; copy it"
+const unreadable = "it cannot be opened; make it readable"
 const nameFlaw = (flaw: string) => `its name is not allowed: ${flaw}`
 
 /** `CANARY` stands for the path of a file outside the sandbox. */
@@ -81,47 +86,47 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a symbolic link to a file of the system",
     program: 'os.symlink("/etc/passwd", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link to a file outside the sandbox",
     program: 'os.symlink("CANARY", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link up and out",
     program: 'os.symlink("../../../../../../CANARY", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link to an artifact",
     program: 'put("a.txt", "a"); os.symlink("a.txt", "b.txt")',
     kept: ["a.txt"],
-    rejected: { "b.txt": "it is a symbolic link" }
+    rejected: { "b.txt": link }
   },
   {
     name: "a symbolic link to a directory",
     program: 'os.symlink("/etc", "etc")',
-    rejected: { etc: "it is a symbolic link" }
+    rejected: { etc: link }
   },
   {
     name: "a symbolic link to nothing",
     program: 'os.symlink("nothing.txt", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "symbolic links in a circle",
     program: 'os.symlink("b.txt", "a.txt"); os.symlink("a.txt", "b.txt"); os.symlink(".", "c")',
     rejected: {
-      "a.txt": "it is a symbolic link",
-      "b.txt": "it is a symbolic link",
-      c: "it is a symbolic link"
+      "a.txt": link,
+      "b.txt": link,
+      c: link
     }
   },
   {
     name: "a symbolic link to another process's memory",
     program: 'os.symlink("/proc/1/environ", "a.txt")',
-    rejected: { "a.txt": "it is a symbolic link" }
+    rejected: { "a.txt": link }
   },
   {
     name: "a symbolic link in the place of the output directory",
@@ -137,12 +142,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a hard link to a file elsewhere",
     program: 'put("../secret.txt", "a"); os.link("../secret.txt", "a.txt")',
-    rejected: { "a.txt": "it has more than one hard link" }
+    rejected: { "a.txt": hardLink }
   },
   {
     name: "hard links to each other",
     program: 'put("a.txt", "a"); os.link("a.txt", "b.txt")',
-    rejected: { "a.txt": "it has more than one hard link", "b.txt": "it has more than one hard link" }
+    rejected: { "a.txt": hardLink, "b.txt": hardLink }
   },
   { name: "a named pipe", program: 'os.mkfifo("a.txt")', rejected: { "a.txt": "it is a named pipe" } },
   {
@@ -153,12 +158,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a file that nobody may read",
     program: 'put("a.txt", "a"); os.chmod("a.txt", 0)',
-    rejected: { "a.txt": "it cannot be opened" }
+    rejected: { "a.txt": unreadable }
   },
   {
     name: "an output directory that nobody may read",
     program: 'put("a.txt", "a"); os.chmod(".", 0)',
-    rejected: { output: "it cannot be opened" }
+    rejected: { output: unreadable }
   },
   {
     name: "a home that nobody may enter",
@@ -174,7 +179,7 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a directory that nobody may read",
     program: 'put("d/a.txt", "a"); os.chmod("d", 0)',
-    rejected: { d: "it cannot be opened" }
+    rejected: { d: unreadable }
   },
   // Sizes and numbers.
   {
@@ -182,12 +187,12 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
     program: 'put("a.txt", "a" * (1024 * 1024 + 1)); put("b.txt", "b" * 1024 * 1024)',
     limits: { maxArtifactSizeMB: 1 },
     kept: ["b.txt"],
-    rejected: { "a.txt": "it is larger than 1 MB" }
+    rejected: { "a.txt": "it is larger than 1 MB; split or compress it" }
   },
   {
     name: "a sparse giant",
     program: 'put("a.txt", "a"); os.truncate("a.txt", 1 << 40)',
-    rejected: { "a.txt": "it is larger than 100 MB" }
+    rejected: { "a.txt": "it is larger than 100 MB; split or compress it" }
   },
   {
     name: "a file of holes",
@@ -204,13 +209,38 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   {
     name: "a hundred thousand files",
     program: 'os.close(os.open("a", os.O_CREAT))\nfor n in range(100000): os.mknod(f"{n}.bin")',
-    rejected: { output: "there are more than 1000 entries, and the rest were not looked at" }
+    counts: {
+      "its extension is not allowed": 1000,
+      "there are more than 1000 entries, and the rest were not looked at": 99_001
+    }
+  },
+  {
+    name: "a flood beside what a program meant to leave",
+    program: `for n in range(3000): os.close(os.open(f"{n}.txt", os.O_CREAT))
+for n in range(50):
+    for m in range(30): put(f"node_modules/p{n}/{m}.md", "a")
+for n in range(2000): put(f"frames/{n}.txt", "a")
+put("report.csv", "a"); put("data/2024/may/sums.csv", "a"); put("data/2024/may/notes.md", "a")`,
+    limits: { maxArtifactsPerExecution: 3 },
+    kept: ["data/2024/may/notes.md", "data/2024/may/sums.csv", "report.csv"],
+    counts: {
+      "there are more than 3 artifacts": 997,
+      "there are more than 1000 entries, and the rest were not looked at": 5503
+    }
+  },
+  {
+    name: "more files of one kind than are kept, the newest last",
+    program: `for n in range(30): put(f"{n}.txt", "a"); os.utime(f"{n}.txt", (0, 100 - n))
+put("d/z.csv", "a")`,
+    limits: { maxArtifactsPerExecution: 3 },
+    kept: ["28.txt", "29.txt", "d/z.csv"],
+    counts: { "there are more than 3 artifacts": 28 }
   },
   {
     name: "directories without end",
     program: 'path = "/".join("d" * 12)\nput(path + "/a.txt", "a"); put("d/b.txt", "b")',
     kept: ["d/b.txt"],
-    rejected: { "d/d/d/d/d/d/d/d": "it is a directory more than 8 levels deep" }
+    rejected: { "d/d/d/d/d/d/d/d": "it is a directory more than 8 levels deep; put its files further up" }
   },
   // Files that will not keep still.
   {
@@ -254,8 +284,13 @@ export const hostileCases: ReadonlyArray<HostileCase> = [
   },
   {
     name: "a name in another normal form",
-    program: 'put("e\\u0301.txt", "a")',
-    rejected: { "e\u0301.txt": nameFlaw("it is not in Unicode's normal form C") }
+    program: 'put("e\\u0301.txt", "a"); put("o\\u0308/a.txt", "a")',
+    kept: ["é.txt", "ö/a.txt"]
+  },
+  {
+    name: "names that are the same once they are composed",
+    program: 'put("e\\u0301.txt", "a"); put("\\u00e9.txt", "b"); put("\\u00e9 (2).txt", "c")',
+    kept: ["é (2).txt", "é (3).txt", "é.txt"]
   },
   {
     name: "a path of four kilobytes",

@@ -33,8 +33,8 @@
  * It is the limit of that cgroup, too, that memory runs out at, so that the kernel never has to choose between the
  * program and us.
  *
- * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, which it
- * bounds, and nothing else.
+ * What it trusts: the host's settings, the kernel's /proc and cgroups. Of the program's it reads output, and when all
+ * is over the names and dates of files, both of which it bounds, and nothing else.
  */
 #include "evidence.h"
 #include "guest.h"
@@ -55,6 +55,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Milliseconds, where nothing else is said. */
@@ -62,6 +63,8 @@ enum {
     LOOK_PERIOD = 50,
     /* What comes within this time goes out together: each piece costs those who carry it far more than its bytes do. */
     HOLD = 5,
+    /* After less than half a piece nothing is read: a program that wakes us at each line is much slower. */
+    REST = 2,
     /* How long killed processes may take to go, output to come to its end, and a reader may take nothing of it. */
     CLEAR_LIMIT = 2000,
     DRAIN_LIMIT = 1000,
@@ -69,9 +72,14 @@ enum {
     CHECK_SECONDS = 5,
     /* Bytes: what is read at once, room for what we say ourselves, and free disk that is as good as none. */
     PIECE = 1 << 16,
-    OWN_ROOM = 8192,
+    OWN_ROOM = 16384,
     LEAST_DISK = 1 << 16,
     MOST_SIGNALS = 4,
+    /* Of what lies outside the output directory: entries that are looked at, names that are told, and bytes of one. */
+    MOST_OUTSIDE = 1000,
+    NAMED_OUTSIDE = 5,
+    NAME_OUTSIDE = 100,
+    DEEPEST_OUTSIDE = 3,
     /* Before somebody who is never there counts as one. */
     MOST_LOOKS = 20,
     /* Of survivors: nobody can tell. */
@@ -84,7 +92,8 @@ static const int64_t never = INT64_MAX;
 
 struct stream {
     int reader, writer;
-    int64_t total;
+    /* Bytes in all, and those of the beginning. */
+    int64_t total, head;
     /* What is to be written: room for the beginning, the end, and what we say. Nothing is ever taken out, only sent. */
     char *queue;
     size_t queued, sent;
@@ -106,7 +115,9 @@ static struct stream streams[2];
 static pid_t program;
 static bool has_ended;
 static int status;
-static int64_t started, flush_at, kill_at, over_at, deadline, look_at;
+/* In microseconds since the epoch, by the clock that files are dated by. */
+static int64_t began_at;
+static int64_t started, rest_until, flush_at, kill_at, over_at, deadline, look_at;
 
 /* Findings. */
 static const char *reason = "";
@@ -312,9 +323,23 @@ static void enqueue(struct stream *stream, const void *bytes, size_t size) {
     stream->queued += size;
 }
 
+static bool is_continuation(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+
+/*
+ * How much of what comes is of the beginning: as many bytes as are kept of it, and then what is left of a character of
+ * UTF-8 that ends there.
+ */
+static size_t of_head(const struct stream *stream, const char *bytes, size_t size) {
+    int64_t room = settings.limits.keep_bytes - stream->head;
+    if (stream->total > stream->head) return 0;
+    size_t count = room <= 0 ? 0 : (uint64_t)room < size ? (size_t)room : size;
+    while (count < size && room + 3 > (int64_t)count && is_continuation(bytes[count])) count++;
+    return count;
+}
+
 static void keep_end(struct stream *stream, const char *bytes, size_t size) {
     size_t keep = (size_t)settings.limits.keep_bytes;
-    size_t at = keep == 0 ? 0 : (size_t)(stream->total - settings.limits.keep_bytes) % keep;
+    size_t at = keep == 0 ? 0 : (size_t)(stream->total - stream->head) % keep;
     if (keep == 0) return;
     if (size > keep) {
         at = (at + size - keep) % keep;
@@ -327,10 +352,10 @@ static void keep_end(struct stream *stream, const char *bytes, size_t size) {
 }
 
 static void take(struct stream *stream, const char *bytes, size_t size) {
-    int64_t room = settings.limits.keep_bytes - stream->total;
-    size_t kept = room <= 0 ? 0 : (uint64_t)room < size ? (size_t)room : size;
+    size_t kept = of_head(stream, bytes, size);
     if (kept > 0 && !has_queue(&streams[OUT]) && !has_queue(&streams[ERR])) flush_at = now_ms() + HOLD;
     enqueue(stream, bytes, kept);
+    stream->head += (int64_t)kept;
     stream->total += (int64_t)kept;
     if (kept < size) keep_end(stream, bytes + kept, size - kept);
     stream->total += (int64_t)(size - kept);
@@ -342,7 +367,8 @@ static void drain(struct stream *stream) {
     static char bytes[PIECE];
     ssize_t n = read(stream->reader, bytes, sizeof bytes);
     if (n > 0) take(stream, bytes, (size_t)n);
-    else if (n == 0 || (errno != EAGAIN && errno != EINTR)) close_one(&stream->reader);
+    if (n > 0 && n < PIECE / 2) rest_until = now_ms() + REST;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) close_one(&stream->reader);
 }
 
 /* Its writers are gone, or will not be waited for; but what it holds was written, however late we come to it. */
@@ -368,11 +394,12 @@ static void flush_queues(void) {
 
 static void listen_until(int64_t until) {
     struct pollfd polls[4];
-    bool is_held = now_ms() < flush_at;
+    bool is_held = now_ms() < flush_at, rests = now_ms() < rest_until;
     if (is_held && flush_at < until) until = flush_at;
+    if (rests && rest_until < until) until = rest_until;
     for (int i = 0; i < 2; i++) {
         bool writes = !is_held && has_queue(&streams[i]);
-        polls[i] = (struct pollfd){ .fd = streams[i].reader, .events = POLLIN };
+        polls[i] = (struct pollfd){ .fd = rests ? -1 : streams[i].reader, .events = POLLIN };
         polls[2 + i] = (struct pollfd){ .fd = writes ? streams[i].writer : -1, .events = POLLOUT };
     }
     int64_t wait = until - now_ms();
@@ -430,6 +457,7 @@ static void limit_program(void) {
 static void make_output(char path[4096]) {
     int length = snprintf(path, 4096, "%s", account.home);
     for (char *rest = settings.output, *part; (part = strsep(&rest, "/")) != NULL && length < 4096;) {
+        if (strcmp(part, ".") == 0) continue;
         length += snprintf(path + length, 4096 - (size_t)length, "/%s", part);
         mkdir(path, 0777);
     }
@@ -564,6 +592,13 @@ static void say_first(void) {
     flush_queues();
 }
 
+/* What is written from here on is dated no earlier. */
+static int64_t file_time(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME_COARSE, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
 static void start_program(void) {
     char input[4096] = "";
     int out[2], err[2], in = open_input(input);
@@ -573,6 +608,7 @@ static void start_program(void) {
         die("memory", "");
     }
     say_first();
+    began_at = file_time();
     /* Before it begins, since whoever holds us up may not hold it up. */
     started = now_ms();
     program = fork();
@@ -607,23 +643,39 @@ static void watch_program(void) {
     }
 }
 
+/* The end that is kept, in the order in which it came; the rest of a character that has lost its beginning is not. */
+struct end {
+    size_t start, size;
+};
+
+static struct end end_of(const struct stream *stream) {
+    size_t keep = (size_t)settings.limits.keep_bytes;
+    int64_t beyond = stream->total - stream->head;
+    if (keep == 0 || beyond <= (int64_t)keep) return (struct end){ 0, keep == 0 ? 0 : (size_t)beyond };
+    struct end end = { (size_t)(beyond % (int64_t)keep), keep };
+    for (int i = 0; i < 3 && end.size > 0 && is_continuation(stream->tail[end.start]); i++) {
+        end.start = (end.start + 1) % keep;
+        end.size--;
+    }
+    return end;
+}
+
 static int64_t dropped(const struct stream *stream) {
-    int64_t count = stream->total - 2 * settings.limits.keep_bytes;
-    return count > 0 ? count : 0;
+    return stream->total - stream->head - (int64_t)end_of(stream).size;
 }
 
 /* After the beginning, which has gone out or waits to: how much is missing, and the end. */
 static void enqueue_end(struct stream *stream) {
-    int64_t keep = settings.limits.keep_bytes, beyond = stream->total - keep;
+    size_t keep = (size_t)settings.limits.keep_bytes;
+    struct end end = end_of(stream);
     char said[64];
     if (dropped(stream) > 0) {
         int length = snprintf(said, sizeof said, "\n[%lld bytes left out]\n", (long long)dropped(stream));
         enqueue(stream, said, (size_t)length);
     }
-    if (beyond <= 0 || keep == 0) return;
-    size_t at = beyond > keep ? (size_t)(beyond % keep) : 0;
-    if (at > 0) enqueue(stream, stream->tail + at, (size_t)keep - at);
-    enqueue(stream, stream->tail, at > 0 ? at : (size_t)(beyond < keep ? beyond : keep));
+    size_t first = end.size < keep - end.start ? end.size : keep - end.start;
+    enqueue(stream, stream->tail + end.start, first);
+    enqueue(stream, stream->tail, end.size - first);
 }
 
 static void say_signals(char *text, size_t size) {
@@ -643,6 +695,7 @@ static bool has_outputs(void) {
     char path[4096];
     struct stat facts;
     snprintf(path, sizeof path, "%s/%s", account.home, settings.output);
+    if (strcmp(settings.output, ".") == 0) return true;
     if (lstat(path, &facts) != 0) return errno != ENOENT;
     if (!S_ISDIR(facts.st_mode)) return true;
     DIR *directory = opendir(path);
@@ -653,6 +706,84 @@ static bool has_outputs(void) {
     }
     closedir(directory);
     return found;
+}
+
+/* Files that the program made or changed in its home, but not where its artifacts are looked for. */
+static struct {
+    int64_t count;
+    /* There may be more. */
+    bool is_cut;
+    int looks, named;
+    char names[NAMED_OUTSIDE][NAME_OUTSIDE];
+} outside;
+
+static bool is_output(const char *name) {
+    size_t length = strcspn(settings.output, "/");
+    return strlen(name) == length && strncmp(settings.output, name, length) == 0;
+}
+
+/* What nobody means to keep: hidden files, caches, packages, and the program itself. */
+static bool is_passed_over(const char *name, const char *below) {
+    static const char *const caches[] = { "__pycache__", "node_modules", "venv" };
+    if (name[0] == '.') return true;
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+        if (strcmp(name, caches[i]) == 0) return true;
+    }
+    return *below == '\0' && (is_output(name) || strcmp(name, settings.file) == 0);
+}
+
+static void note_outside(const char *below, const char *name) {
+    outside.count++;
+    if (outside.named == NAMED_OUTSIDE) return;
+    char *said = outside.names[outside.named];
+    if (snprintf(said, NAME_OUTSIDE, "%s%s", below, name) < NAME_OUTSIDE) outside.named++;
+}
+
+static void look_outside(int fd, const char *below, int depth);
+
+static void look_below(int at, const char *below, const char *name, int depth) {
+    char path[NAME_OUTSIDE];
+    bool has_room = snprintf(path, sizeof path, "%s%s/", below, name) < (int)sizeof path;
+    if (has_room && depth < DEEPEST_OUTSIDE) {
+        look_outside(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path, depth + 1);
+    } else outside.is_cut = true;
+}
+
+/*
+ * A look of bounded length, since each program has to wait for it: first at the files of a directory, then below it.
+ * Closes the directory.
+ */
+static void look_outside(int fd, const char *below, int depth) {
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    if (directory == NULL) return;
+    for (int looks_below = 0; looks_below < 2; looks_below++, rewinddir(directory)) {
+        for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+            struct stat facts;
+            const char *name = entry->d_name;
+            if (is_passed_over(name, below)) continue;
+            outside.is_cut |= outside.looks++ >= MOST_OUTSIDE;
+            if (outside.looks > MOST_OUTSIDE) break;
+            if (fstatat(fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) continue;
+            int64_t changed = (int64_t)facts.st_ctim.tv_sec * 1000000 + facts.st_ctim.tv_nsec / 1000;
+            if (!looks_below && S_ISREG(facts.st_mode) && changed >= began_at) note_outside(below, name);
+            if (looks_below && S_ISDIR(facts.st_mode)) look_below(fd, below, name, depth);
+        }
+    }
+    closedir(directory);
+}
+
+/* In hexadecimal, as a list of JSON. */
+static void say_outside(char *text, size_t size) {
+    size_t length = 0;
+    text[0] = '\0';
+    if (strcmp(settings.output, ".") != 0) look_outside(open(account.home, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "", 1);
+    for (int i = 0; i < outside.named; i++) {
+        length += (size_t)snprintf(text + length, size - length, "%s\"", i == 0 ? "" : ",");
+        for (const char *at = outside.names[i]; *at != '\0'; at++) {
+            length += (size_t)snprintf(text + length, size - length, "%02x", (unsigned char)*at);
+        }
+        length += (size_t)snprintf(text + length, size - length, "\"");
+    }
 }
 
 static const char *boolean(bool value) { return value ? "true" : "false"; }
@@ -682,12 +813,14 @@ static void end_the_rest(struct clearing *clearing) {
 
 static void report(const struct clearing *clearing) {
     char text[OWN_ROOM / 2], sent[512], survivors[16] = "\"unknown\"";
+    char names[NAMED_OUTSIDE * (2 * NAME_OUTSIDE + 3) + 1];
     int64_t most = 0, cpu = usage(RUSAGE_CHILDREN, &most), counted = cpu_used();
     int64_t cgroup_peak = evidence_peak(&evidence) - before.memory;
     if (counted > cpu) cpu = counted;
     if (most > peak) peak = most;
     if (cgroup_peak > peak) peak = cgroup_peak;
     say_signals(sent, sizeof sent);
+    say_outside(names, sizeof names);
     if (clearing->survivors >= 0) snprintf(survivors, sizeof survivors, "%d", clearing->survivors);
     snprintf(
         text, sizeof text,
@@ -695,14 +828,16 @@ static void report(const struct clearing *clearing) {
         "\"oomKills\":%lld,\"memoryLimitBytes\":%lld,\"forksRefused\":%s,\"diskFull\":%s,\"invalid\":%s,"
         "\"leftRunning\":%d,\"survivors\":%s,"
         "\"clearedMs\":%lld,\"signals\":[%s],\"stdoutBytes\":%lld,\"stderrBytes\":%lld,\"dropped\":%lld,"
-        "\"cpuQuota\":%s,\"outputs\":%s,\"cgroup\":\"%s\"}\n",
+        "\"cpuQuota\":%s,\"outputs\":%s,\"beganAtUs\":%lld,\"outside\":%lld,\"outsideCut\":%s,\"outsideNames\":[%s],"
+        "\"cgroup\":\"%s\"}\n",
         settings.nonce, reason, boolean(has_ended), status, (long long)clearing->wall_ms, (long long)(cpu + 999) / 1000,
         (long long)peak, (long long)clearing->oom_kills,
         (long long)evidence_memory_limit(&evidence, &settings.limits), boolean(forks_were_refused),
         boolean(disk_was_full), boolean(clearing->invalid), clearing->left, survivors,
         (long long)clearing->cleared_ms, sent, (long long)streams[OUT].total, (long long)streams[ERR].total,
         (long long)(dropped(&streams[OUT]) + dropped(&streams[ERR])), boolean(evidence_has_quota(&evidence)),
-        boolean(has_outputs()), evidence_name(&evidence)
+        boolean(has_outputs()), (long long)began_at, (long long)outside.count,
+        boolean(outside.is_cut), names, evidence_name(&evidence)
     );
     say(text);
 }

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "0240e2d73b2a79c624501e3af4a25eea3552f5aa98eabd05780961f4e497dc9a",
-  arm64: "9c548f8b1e142bbe6171d07707ae95bebf7c6ed42db24f971f165508a6146d5f"
+  x64: "eefa8c2c40cf3d6fa6c9273e491bf33fb53d4ea3717206b6b9394defdc220ae6",
+  arm64: "c619ebcce9f41d2e9a144f8aa2085607ac7093f64debf0cb49f1e7699711f256"
 } as const

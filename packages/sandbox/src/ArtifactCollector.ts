@@ -1,4 +1,4 @@
-import type { Artifact, ExecutionId, RejectedArtifact, UserId } from "@bulkhead/domain"
+import type { Artifact, ExecutionId, RejectedArtifact, RejectedCount, UserId } from "@bulkhead/domain"
 import { Context, Effect } from "effect"
 import type { LimitValues } from "./Limits.js"
 import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
@@ -9,15 +9,29 @@ export interface CollectOptions {
   readonly userId: UserId
   readonly sandbox: Context.Tag.Service<Sandbox>
   readonly limits: Pick<LimitValues, "maxArtifactSizeMB" | "maxArtifactsPerExecution">
-  /** Relative to the home of the sandbox's user. */
+  /** Relative to the home of the sandbox's user, or `.` for that itself. */
   readonly outputDir: string
+  /** Of a directory that is not for artifacts alone, what counts. Absent: everything. */
+  readonly only?: OwnFiles
+}
+
+/** Files that a program made or changed, but for hidden ones and caches. */
+export interface OwnFiles {
+  /** When the program began: microseconds since the epoch, as the sandbox dates its files. */
+  readonly since: number
+  /** The program's own file, which does not count. */
+  readonly program: string
 }
 
 /** What came of the files in an output directory. */
 export interface CollectedArtifacts {
   readonly artifacts: ReadonlyArray<Artifact>
-  /** The first hundred, and then how many more. */
+  /** All, or of very many some for each reason. */
   readonly rejected: ReadonlyArray<RejectedArtifact>
+  /** How many there are for each reason. Absent: all of them are named. */
+  readonly rejectedCounts?: ReadonlyArray<RejectedCount>
+  /** What else there is to say: sentences, without any text of the program's that is not escaped. */
+  readonly hints?: ReadonlyArray<string>
 }
 
 /** None of the files in an output directory is kept, for this reason. */

@@ -1,5 +1,10 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
-export { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "./ArtifactCollector.js"
+export {
+  ArtifactCollector,
+  type CollectedArtifacts,
+  type CollectOptions,
+  type OwnFiles
+} from "./ArtifactCollector.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export {

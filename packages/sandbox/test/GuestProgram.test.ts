@@ -130,6 +130,39 @@ describe("The guest program", () => {
     })
   )
 
+  it.live("cuts output between characters, and says how many bytes are missing", () =>
+    Effect.gen(function* () {
+      // Four ways to meet the cuts, on either stream.
+      for (const before of ["", "a", "ab", "abc"]) {
+        const text = `${before}${"🎉é".repeat(700)}`
+        const { stdout, text: stderr } = yield* supervise(`printf %s "$TEXT"; printf %s "$TEXT" >&2`, {
+          BULKHEAD_ENV: `TEXT=${text}`
+        })
+        for (const said of [stdout, stderr]) {
+          const [head = "", left, tail = ""] = said.split(/\n\[(\d+) bytes left out\]\n/)
+          assert.isTrue(text.startsWith(head) && text.endsWith(tail), said)
+          const bytes = Buffer.byteLength(head) + Number(left) + Buffer.byteLength(tail)
+          assert.strictEqual(bytes, Buffer.byteLength(text))
+        }
+      }
+    })
+  )
+
+  it.live("says which files a program leaves outside the output directory, and no others", () =>
+    Effect.gen(function* () {
+      const { reports } = yield* supervise(
+        "mkdir -p d/e .config __pycache__ node_modules; echo > output/a; echo > d/e/b; echo > c; echo > .config/f; echo > __pycache__/g; echo > node_modules/h"
+      )
+      const names = reports[0]?.outsideNames.map((hex) => Buffer.from(hex, "hex").toString())
+      assert.deepStrictEqual(names, ["c", "d/e/b"])
+      assert.include(reports[0], { outside: 2, outsideCut: false })
+      const many = yield* supervise("i=0; while [ $i -lt 2000 ]; do : > $i; i=$((i + 1)); done")
+      assert.include(many.reports[0], { outsideCut: true })
+      assert.isAtLeast(many.reports[0]?.outside ?? 0, 900)
+      assert.strictEqual(many.reports[0]?.outsideNames.length, 5)
+    })
+  )
+
   it.live("gives a program its arguments as they are, also those of another line or of nothing", () =>
     Effect.gen(function* () {
       const print = `printf '%s|' "$#" "$@"`

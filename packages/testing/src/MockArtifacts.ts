@@ -12,7 +12,7 @@ const listing = (names: ReadonlyArray<string>, sizes: ReadonlyArray<number>) => 
     const path = encoder.encode(name)
     return `file ${index + 3} ${sizes[index]} 8 ${path.length} ${hex(path)}\n`
   })
-  return `pid 7\n${lines.join("")}end 0\n`
+  return `pid 7\n${lines.join("")}end 0 1\n`
 }
 
 /** Sandboxes whose programs leave these files in their output directory: texts by their names. */

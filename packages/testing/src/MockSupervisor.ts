@@ -27,6 +27,10 @@ const ended: GuestReport = {
   dropped: 0,
   cpuQuota: true,
   outputs: false,
+  beganAtUs: 1_700_000_000_000_000,
+  outside: 0,
+  outsideCut: false,
+  outsideNames: [],
   cgroup: "cgroup v2"
 }
 

@@ -1,5 +1,4 @@
-import { flawOfPath } from "@bulkhead/domain"
-import { shownName } from "../ShownName.js"
+import { flawOfPath, shownPath } from "@bulkhead/domain"
 import type { Inspector } from "./Inspector.js"
 
 /** What may come out of one file, with all that is packed within one another in it. */
@@ -66,9 +65,9 @@ const inspectorIn = (inside: Inside, name: string) =>
 /** Looks at what comes out of the file that is described, under this name. */
 export const unpacked = (inside: Inside, name: string): Inspector => {
   const inner = inspectorIn(inside, name)
-  const ofName = typeof inner === "string" ? `it has ${shownName(name)} in it: ${inner}` : undefined
+  const ofName = typeof inner === "string" ? `it has ${shownPath(name)} in it: ${inner}` : undefined
   const within = (flaw: string | undefined) =>
-    flaw === undefined ? undefined : `it has ${shownName(name)} in it: ${flaw}`
+    flaw === undefined ? undefined : `it has ${shownPath(name)} in it: ${flaw}`
   let isEmpty = true
   return {
     push: (bytes) => {
@@ -90,7 +89,7 @@ export const plainPath = (name: string) =>
 /** What is wrong with where an archive's entry would be put. */
 export const flawOfEntryName = (name: string) => {
   const path = plainPath(name)
-  const of = (flaw: string) => `it has an entry with the hostile name ${shownName(name)}: ${flaw}`
+  const of = (flaw: string) => `it has an entry with the hostile name ${shownPath(name)}: ${flaw}`
   if (path === "" && name !== "") return undefined
   if (path.startsWith("/") || /^[A-Za-z]:/.test(path)) return of("it is absolute")
   if (path.includes("\\")) return of("it has a backslash")
@@ -116,12 +115,12 @@ const parentsOf = (path: string) => {
 export const flawOfLinks = (links: ReadonlyMap<string, string>, paths: Iterable<string>) => {
   for (const [path, target] of links) {
     if (!leadsInside(path, target))
-      return `it has the link ${shownName(path)} in it, which leads out of it: ${shownName(target)}`
+      return `it has the link ${shownPath(path)} in it, which leads out of it: ${shownPath(target)}`
   }
   if (links.size === 0) return undefined
   for (const path of paths) {
     if (parentsOf(path).some((parent) => links.has(parent)))
-      return `it has ${shownName(path)} in it, which is behind a link`
+      return `it has ${shownPath(path)} in it, which is behind a link`
   }
   return undefined
 }

@@ -1,4 +1,4 @@
-import { shownName } from "../ShownName.js"
+import { shownPath } from "@bulkhead/domain"
 import { bytesAt, handOn, has, textAt } from "./Cursor.js"
 import { flawOfCount, flawOfEntryName, flawOfLinks, type Inside, plainPath, unpacked } from "./Inside.js"
 import { type Cursor, type Inspector, type Parser, structured, type Want } from "./Inspector.js"
@@ -114,7 +114,7 @@ const flawOfPlace = ({ all, files, links }: Paths, { name, target, type }: Heade
   if (type === "2") links.set(path, target)
   const isNowhere = type === "1" && !files.has(plainPath(target))
   return isNowhere
-    ? `it has the hard link ${shownName(name)} in it, which is to no file before it: ${shownName(target)}`
+    ? `it has the hard link ${shownPath(name)} in it, which is to no file before it: ${shownPath(target)}`
     : undefined
 }
 

@@ -1,4 +1,4 @@
-import { type Artifact, defaultOutputDir, type RejectedArtifact } from "@bulkhead/domain"
+import { defaultOutputDir, wholeHome } from "@bulkhead/domain"
 import { Clock, Data, Duration, Effect, Ref } from "effect"
 import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
@@ -16,8 +16,9 @@ interface Run {
   readonly timeout: number
   readonly startupTimeMs: number
   readonly outcome: Outcome
-  readonly artifacts: ReadonlyArray<Artifact>
-  readonly rejected: ReadonlyArray<RejectedArtifact>
+  /** Where the program's artifacts were looked for. */
+  readonly outputDir: string
+  readonly collected: CollectedArtifacts
 }
 
 /** What one attempt at an execution came to. */
@@ -134,7 +135,9 @@ const runProgram = Effect.fnUntraced(function* (
           message: `${signal} sent to every process after ${atMs} ms`
         })
     })
-    const run: Run = { timeout, startupTimeMs, outcome, ...(yield* collect(execution, outcome)) }
+    const outputDir = execution.request.outputDir ?? defaultOutputDir
+    const collected = yield* collect(execution, outcome, outputDir)
+    const run: Run = { timeout, startupTimeMs, outcome, outputDir, collected }
     const { end } = outcome
     return end._tag === "Lost" ? yield* new ProgramLost({ failure: end.failure, run }) : run
   })
@@ -148,11 +151,11 @@ const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
  * there, nothing can be trusted.
  */
 const collect = Effect.fnUntraced(function* (
-  { executionId, killSwitch, limits, request, userId }: AcceptedExecution,
-  { report }: Outcome
+  { executionId, killSwitch, limits, runtime, userId }: AcceptedExecution,
+  { report }: Outcome,
+  outputDir: string
 ) {
   if (!report?.outputs) return nothingCollected
-  const outputDir = request.outputDir ?? defaultOutputDir
   if (report.survivors === "unknown")
     return notCollected(outputDir, "it is not certain that no process of the program survived")
   if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
@@ -160,7 +163,10 @@ const collect = Effect.fnUntraced(function* (
   const sandbox = yield* Sandbox
   const killed = Effect.as(killSwitch.pressed, notCollected(outputDir, "the execution was killed"))
   return yield* Effect.raceFirst(
-    collector.collect({ executionId, userId, sandbox, limits, outputDir }),
+    collector.collect({
+      ...{ executionId, userId, sandbox, limits, outputDir },
+      ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
+    }),
     killed
   )
 })

@@ -11,6 +11,7 @@ import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import type { Outcome } from "../Supervision/Supervision.js"
 import { exitOfReport, judge } from "../Supervision/Verdicts.js"
 import type { Attempt } from "./Attempt.js"
+import * as Hints from "./Hints.js"
 
 /** What a result tells beside the attempt itself. */
 export interface Circumstances {
@@ -108,6 +109,12 @@ export const withoutRun = (
   error
 })
 
+const hintsOf = ({ collected, outcome, outputDir }: Attempt, verdict: Verdict) => {
+  const { report, stderr } = outcome
+  const hints = Hints.of({ verdict, stderr, outputDir, collected, ...(report && { report }) })
+  return hints.length === 0 ? {} : { hints }
+}
+
 const withRun = (
   { executionId, queueTimeMs, retries }: Bare,
   attempt: Attempt,
@@ -122,8 +129,10 @@ const withRun = (
   ...exitOf(attempt.outcome),
   metrics: { ...measured(attempt), queueTimeMs, retries },
   output: attempt.outcome.output,
-  artifacts: attempt.artifacts,
-  rejectedArtifacts: attempt.rejected,
+  artifacts: attempt.collected.artifacts,
+  rejectedArtifacts: attempt.collected.rejected,
+  ...(attempt.collected.rejectedCounts && { rejectedCounts: attempt.collected.rejectedCounts }),
+  ...hintsOf(attempt, verdict),
   receipt: receiptOf(attempt),
   ...(error === undefined ? {} : { error })
 })

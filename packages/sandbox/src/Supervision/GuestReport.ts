@@ -35,6 +35,17 @@ export const GuestReport = Schema.Struct({
   cpuQuota: Schema.Boolean,
   /** Whether there is anything in the output directory, or something else in its place. */
   outputs: Schema.Boolean,
+  /** When the program began, in microseconds since the epoch: no file that it wrote is dated earlier. */
+  beganAtUs: Schema.NonNegativeInt,
+  /**
+   * Files that it made or changed in its home, but not in the output directory, and whether there may be more; of a few
+   * of them the names, in hex.
+   */
+  outside: Schema.NonNegativeInt,
+  outsideCut: Schema.Boolean,
+  outsideNames: Schema.Array(Schema.String.pipe(Schema.pattern(/^([0-9a-f]{2}){1,255}$/))).pipe(
+    Schema.maxItems(10)
+  ),
   cgroup: Schema.String
 })
 export type GuestReport = typeof GuestReport.Type
