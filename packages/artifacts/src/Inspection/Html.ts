@@ -150,7 +150,7 @@ const inspectorOf = (head: Uint8Array): Inspector => {
       },
       () => {
         flaw ??= `its elements are nested more than ${mostDepth} deep`
-        parser.stopped = true
+        parser.tokenizer.pause()
       }
     )
   })

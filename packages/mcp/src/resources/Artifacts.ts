@@ -86,7 +86,8 @@ const unreadable = (failure: ArtifactStoreFailure) =>
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-const isTextual = (mediaType: string) => /^text\/|[/+](json|xml|yaml)\b|javascript/i.test(mediaType)
+const isTextual = (mediaType: string) =>
+  /^text\/|[/+](json|xml|yaml)\b|javascript|; charset=utf-8$/i.test(mediaType)
 
 /** Text where it is said to be and is; else base64. */
 const contentsOf = (uri: string, mimeType: string, bytes: Uint8Array) => {
