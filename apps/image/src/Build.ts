@@ -169,7 +169,7 @@ const beside = Effect.fnUntraced(function* (place: string) {
   const path = yield* Path.Path
   const parent = path.dirname(place)
   const prefix = `.${path.basename(place)}.building-`
-  yield* fs.makeDirectory(parent, { recursive: true, mode: 0o755 })
+  yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
   yield* removeDead(parent, prefix)
   const directory = `${parent}/${prefix}${process.pid}`
   yield* Effect.acquireRelease(fs.makeDirectory(directory, { mode: 0o755 }), () =>
