@@ -83,6 +83,7 @@ const fill = Effect.fnUntraced(function* (workspace: Workspace, given: Wanted, s
           NpmPackages.install(workspace, options.npm, { scripts, lock: lock?.npm })
         )
       : undefined
+  yield* Languages.place(workspace, given.languages)
   const rows = yield* Effect.forEach(given.languages, (source) => Languages.rowOf(workspace, source, system))
   return { base, python, npm, rows }
 })
