@@ -4,6 +4,7 @@ import * as AdmissionCost from "./AdmissionCost.js"
 import * as Checkout from "./Checkout.js"
 import * as Fairness from "./Fairness.js"
 import * as FullQueue from "./FullQueue.js"
+import * as ImageStarts from "./ImageStarts.js"
 import * as Interleave from "./Interleave.js"
 import * as Machine from "./Machine.js"
 import { MeasurementFailure } from "./Measurement.js"
@@ -120,6 +121,8 @@ const stormed = Effect.fnUntraced(function* (options: Options) {
 
 const streamed = (options: Options) =>
   Effect.zipRight(Console.error("Measuring how late streams are …"), StreamLatency.measure(options))
+const started = (options: Options) =>
+  Effect.zipRight(Console.error("Measuring starts on an image …"), ImageStarts.measure(options))
 const uploaded = (options: Options) =>
   Effect.zipRight(Console.error("Measuring the memory of uploads …"), UploadMemory.measure(options))
 
@@ -134,6 +137,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const when = <A, E, R>(isAsked: boolean, measure: Effect.Effect<A, E, R>) =>
     isAsked ? measure : Effect.succeed(undefined)
   const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
+  const images = yield* when(isWanted("images"), started(options))
   const storm = yield* when(isWanted("storm"), stormed(options))
   const stream = yield* when(isWanted("stream"), streamed(options))
   const uploads = yield* when(isWanted("uploads"), uploaded(options))
@@ -159,6 +163,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
     storm,
     stream,
     uploads,
+    images,
     ...found,
     against: Option.getOrUndefined(against),
     machine,

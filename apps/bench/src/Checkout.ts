@@ -19,6 +19,7 @@ const needs: Readonly<Record<Group, ReadonlyArray<string>>> = {
   sandboxes: [serverBundle],
   storm: [],
   stream: [],
+  images: [],
   uploads: [],
   throughput: [benchBundle],
   overhead: [benchBundle],

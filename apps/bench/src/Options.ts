@@ -6,7 +6,7 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", "storm", "stream", "uploads", ...aloneGroups] as const
+export const groups = ["sandboxes", "images", "storm", "stream", "uploads", ...aloneGroups] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */
@@ -28,6 +28,8 @@ export interface Options {
   /** Milliseconds for which each row runs before it counts; V8 compiles for about 2,000 executions. */
   readonly warmUpMs: number
   readonly starts: number
+  /** Of a sandbox on an image and a plain one, that start one after the other in each round. */
+  readonly pairs: number
   /** Milliseconds of greetings. */
   readonly helloMs: number
   /** Programs that run into their timeout at once. */
@@ -60,6 +62,7 @@ const whole = {
   blockMs: 1000,
   warmUpMs: 60_000,
   starts: 3,
+  pairs: 100,
   helloMs: 2000,
   sleepers: 50,
   timeout: 10,
@@ -79,6 +82,7 @@ const quick = {
   blockMs: 100,
   warmUpMs: 100,
   starts: 1,
+  pairs: 2,
   helloMs: 100,
   sleepers: 4,
   timeout: 2,

@@ -158,6 +158,14 @@ const stream = ({ late, lines, programs, streams }: NonNullable<Results["stream"
   fact(`from a program's write to its reader, ${lines} lines`, latency(late))
 ]
 
+const images = ({ imageMs, pairs, plainMs, ratio }: NonNullable<Results["images"]>) => [
+  "",
+  `A sandbox and its first command, plain and on an image, ${pairs} times in pairs`,
+  fact("plain", `${spread(plainMs)} ms`),
+  fact("on an image", `${spread(imageMs)} ms`),
+  fact("on an image over plain", spread(ratio, 3))
+]
+
 const uploads = ({ atOnce, fileMB, idleMB, mostMB, rounds, seconds }: NonNullable<Results["uploads"]>) => [
   "",
   `Forms with a file of ${fileMB} MB, ${atOnce} at once, ${rounds} times`,
@@ -207,6 +215,7 @@ const when = <A>(found: A | undefined, lines: (found: A) => ReadonlyArray<string
 export const render = (results: Results): string =>
   [
     ...when(results.sandboxes, sandboxes),
+    ...when(results.images, images),
     ...when(results.storm, storm),
     ...when(results.stream, stream),
     ...when(results.uploads, uploads),

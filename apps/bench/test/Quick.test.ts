@@ -32,6 +32,8 @@ describe("The bench", () => {
         assert.include(report, "open brackets")
         assert.strictEqual(found.stream.streams, 8)
         assert.isAbove(found.stream.lines, 0)
+        assert.strictEqual(found.images.pairs, 2)
+        assert.include(report, "on an image over plain")
         assert.strictEqual(found.uploads.atOnce, 8)
         assert.include(report, "8 at once")
         assert.strictEqual(found.throughput.length, 2)

@@ -83,6 +83,7 @@ const fill = Effect.fnUntraced(function* (workspace: Workspace, given: Wanted, s
           NpmPackages.install(workspace, options.npm, { scripts, lock: lock?.npm })
         )
       : undefined
+  yield* Languages.place(workspace, given.languages)
   const rows = yield* Effect.forEach(given.languages, (source) => Languages.rowOf(workspace, source, system))
   return { base, python, npm, rows }
 })
@@ -169,7 +170,7 @@ const beside = Effect.fnUntraced(function* (place: string) {
   const path = yield* Path.Path
   const parent = path.dirname(place)
   const prefix = `.${path.basename(place)}.building-`
-  yield* fs.makeDirectory(parent, { recursive: true, mode: 0o755 })
+  yield* fs.makeDirectory(parent, { recursive: true, mode: 0o700 })
   yield* removeDead(parent, prefix)
   const directory = `${parent}/${prefix}${process.pid}`
   yield* Effect.acquireRelease(fs.makeDirectory(directory, { mode: 0o755 }), () =>

@@ -17,6 +17,10 @@ const causes: ReadonlyArray<readonly [RegExp, (found: string) => string]> = [
     /E: Unable to locate package ([^\s]+)/,
     (found) => `Debian has no package '${found}' in this machine's sources`
   ],
+  [
+    /dpkg: error processing (?:package|archive) ([^\s]+)/,
+    (found) => `Debian's package '${found}' cannot be set up here (--verbose tells more)`
+  ],
   [/E: Version '([^']+' for '[^']+)' was not found/, (found) => `Debian has no version '${found}' any more`],
   [
     /code ETARGET[\s\S]*?No matching version found for ([^\s]+)\./,

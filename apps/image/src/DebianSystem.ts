@@ -10,10 +10,7 @@ const fail = (message: string) => new BuildFailure({ message })
 
 const [TOOLS, MMDEBSTRAP] = ["/usr/bin", "mmdebstrap"] as const
 
-/**
- * The directory of mmdebstrap, and of a filter that it calls: scripts of Debian's, which need no installation. They are
- * fetched where this machine does not have them.
- */
+/** The directory of mmdebstrap: a script of Debian's, which needs no installation. It is fetched where it is missing. */
 const fetchTools = Effect.fnUntraced(function* (work: string) {
   const fs = yield* FileSystem.FileSystem
   if (yield* fs.exists(`${TOOLS}/${MMDEBSTRAP}`)) return TOOLS
@@ -109,11 +106,6 @@ const proxies = Effect.map(
     [...text.matchAll(/^Acquire::https?::Proxy "[^"\n]+";$/gm)].flatMap(([line]) => ["--aptopt", line])
 )
 
-const unread = ["man", "doc", "info", "lintian", "locale"].flatMap((name) => [
-  "--dpkgopt",
-  `path-exclude=/usr/share/${name}/*`
-])
-
 /** Builds a whole system of Debian packages, with what they depend on, from this machine's own sources. */
 export const build = Effect.fn("DebianSystem.build")(function* (
   workspace: Workspace,
@@ -135,8 +127,8 @@ export const build = Effect.fn("DebianSystem.build")(function* (
     title: "Installing Debian packages",
     words: [
       ...["perl", `/build/tools/${MMDEBSTRAP}`, "--mode=root", "--variant=essential", "--skip=check/empty"],
-      ...["--aptopt", 'Acquire::Retries "2"', ...(yield* proxies), ...unread],
-      ...["--dpkgopt", "path-include=/usr/share/doc/*/copyright", "--customize-hook", TELL],
+      ...["--aptopt", 'Acquire::Retries "2"', ...(yield* proxies)],
+      ...["--customize-hook", TELL],
       ...[`--include=${include.join(",")}`, codename, ROOT],
       ...sources.map(([name]) => `${WORK}/${name}`)
     ],

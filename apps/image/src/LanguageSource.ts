@@ -12,6 +12,13 @@ export const LanguageSource = Schema.Struct({
   version: Schema.String,
   /** The Debian packages that have its programs; an image that names no other system is made of them. */
   debian: Schema.optional(Schema.Array(Schema.String)),
+  /** Scripts that its command uses, by their names on the path. */
+  programs: Schema.optional(
+    Schema.Record({
+      key: Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/)),
+      value: Schema.String
+    })
+  ),
   /** What its programs need in the environment. */
   env: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String }))
 })

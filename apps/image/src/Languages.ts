@@ -4,7 +4,7 @@ import { Effect, Schema } from "effect"
 import { BuildFailure } from "./BuildFailure.js"
 import * as BuildSandbox from "./BuildSandbox.js"
 import type { LanguageSource } from "./LanguageSource.js"
-import type { Workspace } from "./Workspace.js"
+import { binds, ROOT, WORK, type Workspace } from "./Workspace.js"
 
 const rowFrom = Schema.decodeUnknown(LanguageRow)
 
@@ -14,13 +14,34 @@ const shownIn = Effect.fnUntraced(function* (root: string, names: ReadonlyArray<
   return there.map((name) => ({ from: `${root}${name}`, at: name }))
 })
 
+const placing = `mkdir -p ${ROOT}/opt/image/bin && cp ${WORK}/programs/* ${ROOT}/opt/image/bin && chmod 755 ${ROOT}/opt/image/bin/*`
+
+/** Puts the scripts of languages where an image has programs. */
+export const place = Effect.fn("Languages.place")(function* (
+  workspace: Workspace,
+  sources: ReadonlyArray<LanguageSource>
+) {
+  const fs = yield* FileSystem.FileSystem
+  const programs = sources.flatMap(({ programs = {} }) => Object.entries(programs))
+  if (programs.length === 0) return
+  const directory = `${workspace.work}/programs`
+  yield* fs.makeDirectory(directory)
+  yield* Effect.forEach(programs, ([name, text]) => fs.writeFileString(`${directory}/${name}`, text))
+  yield* BuildSandbox.run({
+    title: "Placing the languages' programs",
+    words: ["/bin/sh", "-c", placing],
+    binds: binds(workspace),
+    users: "owners"
+  })
+})
+
 /** The row of a language, with the version that its programs tell in the image. */
 export const rowOf = Effect.fn("Languages.rowOf")(function* (
   { root }: Workspace,
   source: LanguageSource,
   system: string | undefined
 ) {
-  const { debian: _, env, version, ...row } = source
+  const { debian: _, env, programs: __, version, ...row } = source
   const said = yield* BuildSandbox.run({
     title: `Asking for the version of ${source.name}`,
     words: ["/bin/sh", "-c", `PATH=/opt/image/bin:$PATH; ${version}`],

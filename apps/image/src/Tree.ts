@@ -31,6 +31,7 @@ const unused = [
   ...["dev", "proc", "sys", "run", "tmp", "home", "root", "boot", "media", "mnt", "lost+found"],
   ...["etc/apt", "etc/resolv.conf", "etc/hostname", "etc/hosts", "etc/mtab", "etc/machine-id"],
   ...["etc/shadow", "etc/shadow-", "etc/gshadow", "etc/gshadow-", "etc/ssh", ".dockerenv"],
+  ...["usr/share/man", "usr/share/info", "usr/share/lintian"],
   ...["var/cache", "var/log", "var/tmp", "var/run", "var/lock", "var/spool", "var/mail", "var/lib/apt/lists"]
 ]
 

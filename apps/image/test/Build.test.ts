@@ -204,7 +204,12 @@ layer(NodeContext.layer, { excludeTestServices: true })("An image", (it) => {
       const row = { name: "posix-sh", file: "main.sh", command: "sh main.sh", check: "sh -n main.sh" }
       write(
         join(directory, "row.json"),
-        JSON.stringify({ ...row, version: "echo sh 1.2.3", env: { ENV: "x" } })
+        JSON.stringify({
+          ...row,
+          version: "own-sh",
+          env: { ENV: "x" },
+          programs: { "own-sh": "#!/bin/sh\necho own 1.2.3\n" }
+        })
       )
       const place = join(directory, "made")
       yield* build(place, ["--language", join(directory, "row.json")])

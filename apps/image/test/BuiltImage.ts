@@ -12,20 +12,27 @@ const OUT_OF_REACH = /the package registry cannot be reached/
 export const run = (args: ReadonlyArray<string>) =>
   spawnSync(process.execPath, ["scripts/image.mjs", ...args], { cwd: root, encoding: "utf8" })
 
+const placeOf = (name: string) => join(root, ".setup/images", name)
+const askedOf = (name: string) => `${placeOf(name)}.asked`
+
+/** An image that was built before from just these words. */
+export const made = (name: string, args: ReadonlyArray<string>): string | undefined => {
+  const isThere = existsSync(placeOf(name)) && existsSync(askedOf(name))
+  return isThere && readFileSync(askedOf(name), "utf8") === args.join(" ") ? placeOf(name) : undefined
+}
+
 /**
  * An image that is built once by that command and kept in .setup; another build takes its place when it is asked for
  * otherwise. None, which is said, where the registry is out of reach.
  */
 export const make = (name: string, args: ReadonlyArray<string>): string | undefined => {
-  const place = join(root, ".setup/images", name)
-  const asked = `${place}.asked`
-  const text = args.join(" ")
-  if (existsSync(place) && existsSync(asked) && readFileSync(asked, "utf8") === text) return place
+  const there = made(name, args)
+  if (there !== undefined) return there
   mkdirSync(join(root, ".setup/images"), { recursive: true })
-  const { status, stderr } = run([name, ...args, "--place", place, "--replace"])
+  const { status, stderr } = run([name, ...args, "--place", placeOf(name), "--replace"])
   if (status === 0) {
-    writeFileSync(asked, text)
-    return place
+    writeFileSync(askedOf(name), args.join(" "))
+    return placeOf(name)
   }
   if (!OUT_OF_REACH.test(stderr)) throw new Error(stderr)
   console.warn(`skipped: no image '${name}', ${stderr.trim()}`)

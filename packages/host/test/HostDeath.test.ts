@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { existsSync, readdirSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { assert, it } from "@effect/vitest"
 import { Sandbox } from "e2b"
 import { Effect, Fiber, Schedule } from "effect"
@@ -19,6 +19,7 @@ import {
   until
 } from "./Fixtures.js"
 import { bundled } from "./HostBundle.js"
+import { imageDirectory, MANIFEST } from "./ImageTrees.js"
 import { connectionTo, exited, type RunningHost, startHost } from "./RunningHost.js"
 
 const createdIn = (host: RunningHost) => Sandbox.create(connectionTo(host))
@@ -234,5 +235,27 @@ it.scopedLive("a host that is not root isolates too, without a root in the sandb
     )
     assert.strictEqual((refused as Error).name, "AuthenticationError")
     yield* Effect.promise(() => here.kill())
+  })
+)
+
+it.scopedLive("an image's launcher that is killed takes no sandbox of another along", () =>
+  Effect.gen(function* () {
+    const image = yield* imageDirectory({ [MANIFEST]: '{"format":1,"env":{"GREETING":"hello"}}' })
+    const host = yield* startHost(yield* bundled, undefined, { images: { data: image } })
+    const createOn = (template: string) => Effect.promise(() => Sandbox.create(template, connectionTo(host)))
+    const [plain, here] = [yield* createOn("base"), yield* createOn("data")]
+    const family = descendantsOf(host.child.pid ?? 0)
+    // Images come first.
+    const launcher = family.find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, "utf8")
+        .split("\0")
+        .some((word) => word.endsWith("/launcher-1"))
+    )
+    process.kill(launcher ?? 0, "SIGKILL")
+    yield* Effect.promise(() => here.isRunning()).pipe(
+      Effect.repeat({ schedule: Schedule.spaced("20 millis"), while: (isRunning) => isRunning })
+    )
+    assert.strictEqual((yield* run(plain, "echo on")).stdout, "on\n")
+    assert.strictEqual((yield* run(yield* createOn("data"), "echo $GREETING")).stdout, "hello\n")
   })
 )
