@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import {
+  AllowedArtifacts,
   ArtifactInspector,
   ArtifactScanner,
   ArtifactStore,
@@ -117,6 +118,7 @@ const artifacts = Layer.unwrapEffect(
   Effect.map(StoreConfig, (settings) =>
     ValidatingArtifactCollector.layer().pipe(
       Layer.provideMerge(artifactFiles),
+      Layer.provideMerge(AllowedArtifacts.layer(settings.allowedArtifacts)),
       Layer.provide(
         Layer.merge(ArtifactInspector.layer({ timePerFile: settings.inspectionTime }), scanner(settings))
       )

@@ -48,6 +48,44 @@ it.scopedLive(
   90_000
 )
 
+it.scopedLive(
+  "a server keeps what agents write, sends it so that no browser runs it, and heeds each user's list",
+  () =>
+    Effect.gen(function* () {
+      const program = [
+        "open(out + '/chart.html', 'w').write('<script src=//x></script>')",
+        "open(out + '/k.csv', 'w', encoding='cp1252').write('Größe;Preis €\\n')",
+        "open(out + '/spectrum.csv', 'w').write('MZ,intensity\\n1,2\\n')",
+        "open(out + '/Makefile', 'w').write('all:\\n')",
+        "open(out + '/run.sh', 'w').write('#!/bin/sh\\n')"
+      ]
+      const result = yield* Caller.execute(python("ann", program))
+      const types = Object.fromEntries(result.artifacts.map(({ mediaType, name }) => [name, mediaType]))
+      assert.deepStrictEqual(types, {
+        "chart.html": "text/html; charset=utf-8",
+        "k.csv": "text/csv",
+        "spectrum.csv": "text/csv; charset=utf-8",
+        Makefile: "text/plain; charset=utf-8",
+        "run.sh": "text/plain; charset=utf-8"
+      })
+      const { url } = yield* ServerProcess.ServerProcess
+      for (const [name, mediaType] of Object.entries(types)) {
+        const path = `/api/executions/${result.executionId}/artifacts/${name}`
+        const { headers } = yield* Effect.promise(() => fetch(`${url}${path}`, Caller.asAdmin))
+        assert.strictEqual(headers.get("content-type"), mediaType)
+        assert.match(headers.get("content-disposition") ?? "", /^attachment;/)
+        assert.match(headers.get("content-security-policy") ?? "", /^sandbox; default-src 'none';/)
+        assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
+      }
+      const strict = yield* Caller.execute(python("strict", program))
+      assert.deepStrictEqual(
+        strict.artifacts.map(({ name }) => name),
+        ["Makefile"]
+      )
+    }).pipe(Effect.provide(ServerProcess.layer({ SANDBOX_USER_ARTIFACT_KINDS: "strict text" }))),
+  90_000
+)
+
 const metrics = (userId: string) =>
   Effect.all({
     all: Caller.get("/api/sandbox/metrics"),

@@ -60,7 +60,7 @@ const read = HttpApiEndpoint.get("read", "/api/executions/:executionId/artifacts
   .annotate(OpenApi.Summary, "A file that a program left, as long as its result is kept")
   .annotate(
     OpenApi.Description,
-    "For whoever's execution it is, and for the operator. Whoever else asks is told that there is no such file."
+    "For whoever's execution it is, and for the operator. Whoever else asks is told that there is no such file. It is sent as an attachment with a content policy under which no browser runs it."
   )
 
 const ListedArtifact = Schema.Struct({

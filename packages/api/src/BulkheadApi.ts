@@ -2,6 +2,7 @@ import { HttpApi, type HttpApiError, type HttpApiGroup, OpenApi } from "@effect/
 import { AdminApi } from "./AdminApi.js"
 import { ServerFault } from "./ApiErrors.js"
 import { ArtifactApi } from "./ArtifactApi.js"
+import { ArtifactKindsApi } from "./ArtifactKindsApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
@@ -39,6 +40,7 @@ export const BulkheadApi = withContractErrors(
     .add(UploadApi)
     .add(SigningApi)
     .add(AdminApi)
+    .add(ArtifactKindsApi)
     .add(WebhookApi)
     .add(HealthApi)
 )
@@ -49,7 +51,7 @@ export const BulkheadExecuteApi = withContractErrors(
 )
 
 /** The half of the contract that the operator uses. */
-export const BulkheadAdminApi = withContractErrors(named.add(AdminApi).add(WebhookApi))
+export const BulkheadAdminApi = withContractErrors(named.add(AdminApi).add(ArtifactKindsApi).add(WebhookApi))
 
 /** What watches the server's life. */
 export const BulkheadHealthApi = withContractErrors(named.add(HealthApi))

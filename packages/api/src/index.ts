@@ -1,6 +1,7 @@
 export * from "./AdminApi.js"
 export * from "./ApiErrors.js"
 export * from "./ArtifactApi.js"
+export * from "./ArtifactKindsApi.js"
 export * from "./Authentication.js"
 export * from "./BulkheadApi.js"
 export * as BulkheadClient from "./BulkheadClient.js"

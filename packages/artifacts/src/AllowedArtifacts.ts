@@ -1,5 +1,5 @@
 import type { UserId } from "@bulkhead/domain"
-import { Array, Context, Effect, Either, Layer, Record } from "effect"
+import { Context, Effect, Either, HashMap, Layer, Option, Record, Ref } from "effect"
 import {
   type ArtifactGroup,
   type ArtifactKind,
@@ -10,7 +10,7 @@ import {
 } from "./ArtifactKinds.js"
 
 /** What may be kept, by a list that has been read. */
-export type Choice = (before: Whitelist) => Whitelist
+export type ArtifactChoice = (before: Whitelist) => Whitelist
 
 /** In words that follow "expected". */
 export const takes =
@@ -37,10 +37,10 @@ const kindsOf = (word: string): Whitelist | undefined => {
 const without = (whitelist: Whitelist, kinds: Whitelist) =>
   Record.filter(whitelist, (_, extension) => !Object.hasOwn(kinds, extension))
 
-const apply = (sign: string, kinds: Whitelist): Choice =>
+const apply = (sign: string, kinds: Whitelist): ArtifactChoice =>
   sign === "-" ? (before) => without(before, kinds) : (before) => ({ ...before, ...kinds })
 
-const readItem = (item: string): Either.Either<Choice, string> => {
+const readItem = (item: string): Either.Either<ArtifactChoice, string> => {
   const [, sign = "", word = ""] = itemPattern.exec(item) ?? []
   const kinds = kindsOf(word)
   return kinds === undefined ? Either.left(`got '${item.slice(0, 40)}'`) : Either.right(apply(sign, kinds))
@@ -50,7 +50,7 @@ const readItem = (item: string): Either.Either<Choice, string> => {
  * Reads a list. One whose first item has a sign changes what was allowed before, another begins with nothing. Left: what
  * is wrong with it, in words that follow "expected" and what it takes.
  */
-export const parse = (text: string): Either.Either<Choice, string> => {
+export const parse = (text: string): Either.Either<ArtifactChoice, string> => {
   const items = text.split(/[\s,]+/).filter((item) => item !== "")
   const beginsAnew = !/^[+-]/.test(items[0] ?? "")
   return Either.map(Either.all(items.map(readItem)), (choices) => (before) => {
@@ -63,7 +63,7 @@ export const parse = (text: string): Either.Either<Choice, string> => {
 export const takesForUsers = `'user list' pairs separated by ';', each list ${takes}`
 
 /** Reads the lists of users, like `ann images .csv; bob -video`. */
-export const parseForUsers = (text: string): Either.Either<ReadonlyMap<string, Choice>, string> =>
+export const parseForUsers = (text: string): Either.Either<ReadonlyMap<string, ArtifactChoice>, string> =>
   Either.map(
     Either.all(
       text
@@ -84,37 +84,53 @@ const passive = (kind: ArtifactKind): ArtifactKind => ({ ...kind, checks: [...ki
 
 export interface Options {
   /** What everybody's programs may leave. Default: every kind there is. */
-  readonly kinds?: Choice
+  readonly kinds?: ArtifactChoice
   /** What single users' may, over that. */
-  readonly ofUsers?: ReadonlyMap<string, Choice>
+  readonly ofUsers?: ReadonlyMap<string, ArtifactChoice>
   /** `refuse`: no file is kept in which a browser or a reader finds something to run. Default `keep`. */
   readonly activeContent?: "keep" | "refuse"
 }
 
-/** What may be kept, and of whom. Default: every kind there is. */
-export class AllowedArtifacts extends Context.Reference<AllowedArtifacts>()(
-  "@bulkhead/artifacts/AllowedArtifacts",
-  {
-    defaultValue: (): {
-      /** What this user's programs may leave; of a user without a list of their own what everybody's may. */
-      readonly of: (userId: UserId) => Effect.Effect<Whitelist>
-    } => ({ of: () => Effect.succeed(defaultWhitelist) })
-  }
-) {
-  static readonly layer = ({
-    activeContent = "keep",
-    kinds,
-    ofUsers = new Map()
-  }: Options): Layer.Layer<AllowedArtifacts> => {
+const make = ({ activeContent = "keep", kinds, ofUsers = new Map() }: Options) =>
+  Effect.gen(function* () {
     const judged = (whitelist: Whitelist) =>
       activeContent === "keep" ? whitelist : Record.map(whitelist, passive)
     const everyone = kinds === undefined ? defaultWhitelist : kinds(defaultWhitelist)
     const forAll = judged(everyone)
-    const forUsers = new Map(
-      Array.map([...ofUsers], ([user, choice]) => [user, judged(choice(everyone))] as const)
+    const settings = HashMap.fromIterable(
+      [...ofUsers].map(([user, choice]) => [user, judged(choice(everyone))] as const)
     )
-    return Layer.succeed(AllowedArtifacts, {
-      of: (userId) => Effect.succeed(forUsers.get(userId) ?? forAll)
-    })
+    const users = yield* Ref.make(settings)
+    const whitelistOf = (userId: string, choice: ArtifactChoice | undefined) =>
+      choice === undefined ? HashMap.get(settings, userId) : Option.some(judged(choice(everyone)))
+    return {
+      activeContent,
+      of: (userId: UserId) =>
+        Effect.map(Ref.get(users), (all) => Option.getOrElse(HashMap.get(all, userId), () => forAll)),
+      set: (userId: UserId, choice: ArtifactChoice | undefined) =>
+        Ref.update(users, (all) =>
+          Option.match(whitelistOf(userId, choice), {
+            onNone: () => HashMap.remove(all, userId),
+            onSome: (whitelist) => HashMap.set(all, userId, whitelist)
+          })
+        )
+    }
+  })
+
+/** What may be kept, and of whom. Default: every kind there is, whoever asks for what. */
+export class AllowedArtifacts extends Context.Reference<AllowedArtifacts>()(
+  "@bulkhead/artifacts/AllowedArtifacts",
+  {
+    defaultValue: (): {
+      /** What this user's programs may leave; of a user without a list of their own, what everybody's may. */
+      readonly of: (userId: UserId) => Effect.Effect<Whitelist>
+      /** Gives a user another list from now on, over what everybody's programs may leave; none: the settings' own. */
+      readonly set: (userId: UserId, choice: ArtifactChoice | undefined) => Effect.Effect<void>
+      readonly activeContent: "keep" | "refuse"
+    } => Effect.runSync(make({}))
   }
-}
+) {}
+
+/** What the options say, until somebody sets a user's list. */
+export const layer = (options: Options): Layer.Layer<AllowedArtifacts> =>
+  Layer.effect(AllowedArtifacts, make(options))

@@ -98,7 +98,8 @@ const texts: Whitelist = {
   ...of("srt", text("text", "application/x-subrip")),
   ...of("vtt", text("text", "text/vtt")),
   ...of("ics ical ifb", text("text", "text/calendar")),
-  ...of("vcf vcard", text("text", "text/vcard"))
+  ...of("vcf vcard", text("text", "text/vcard")),
+  ...of("eml", text("text", "message/rfc822"))
 }
 
 const source = text("source", "text/plain")
@@ -164,7 +165,7 @@ const dataTexts: Whitelist = {
   ...of("psv ssv dat data arff libsvm svmlight ldif ldf qif ofx edi x12 hl7 ledger beancount", dataText),
   ...of("wkt prj obj mtl off xyz pdb cif mmcif mol mol2 sdf sd smi gro top itp mdp gjf inp psf", dataText),
   ...of(
-    "fa fasta fna faa ffn frn fq fastq gff gff3 gtf bed bedgraph wig sam maf phy phylip nex nexus",
+    "fa fasta gb gbk genbank embl fna faa ffn frn fq fastq gff gff3 gtf bed bedgraph wig sam maf phy phylip nex nexus",
     dataText
   ),
   ...of(

@@ -1,11 +1,5 @@
-export {
-  AllowedArtifacts,
-  type Choice,
-  parse as parseAllowed,
-  parseForUsers as parseAllowedForUsers,
-  takes as allowedTakes,
-  takesForUsers as allowedForUsersTakes
-} from "./AllowedArtifacts.js"
+export type { ArtifactChoice } from "./AllowedArtifacts.js"
+export * as AllowedArtifacts from "./AllowedArtifacts.js"
 export {
   ArtifactInspector,
   type Inspected,

@@ -1,7 +1,8 @@
+import { readFileSync } from "node:fs"
 import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
-import { AllowedArtifacts, parse, parseForUsers } from "../src/AllowedArtifacts.js"
+import { AllowedArtifacts, layer, parse, parseForUsers } from "../src/AllowedArtifacts.js"
 import { artifactGroups, defaultWhitelist, type Whitelist } from "../src/ArtifactKinds.js"
 import { text } from "./ArtifactFixture.js"
 import { flawOf } from "./Inspecting.js"
@@ -70,6 +71,20 @@ describe("a list of what may be kept", () => {
   )
 })
 
+const page = readFileSync(new URL("../../../docs/artifacts.md", import.meta.url), "utf8")
+
+const rowOf = (group: string) => {
+  const extensions = inGroups(group).map((extension) => (extension === "" ? "(none)" : extension))
+  return `| \`${group}\` | ${extensions.toSorted().join(" ")} |`
+}
+
+describe("docs/artifacts.md", () => {
+  it("has every extension, by groups", () => {
+    const table = ["| group | extensions |", "|---|---|", ...artifactGroups.map(rowOf)].join("\n")
+    assert.strictEqual(/^\| group \|.*\n(?:\|.*\n)+/m.exec(page)?.[0].trimEnd(), table)
+  })
+})
+
 describe("the lists of users", () => {
   it("are pairs, and count over what everybody's is", () => {
     const users = Either.getOrThrow(parseForUsers("ann@example.com images .csv; bob:1,2 -video;"))
@@ -97,7 +112,7 @@ describe("the lists of users", () => {
       assert.deepStrictEqual(yield* keysOf("constructor"), ["csv", "html"])
     }).pipe(
       Effect.provide(
-        AllowedArtifacts.layer({
+        layer({
           kinds: Either.getOrThrow(parse(".csv .html")),
           ofUsers: Either.getOrThrow(parseForUsers("ann .csv .png; bob -.csv +.png"))
         })

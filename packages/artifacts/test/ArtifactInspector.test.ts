@@ -1,5 +1,10 @@
 import { createHash } from "node:crypto"
-import { ArtifactInspector, defaultWhitelist, InspectionFailure } from "@bulkhead/artifacts"
+import {
+  ArtifactInspector,
+  type ArtifactRules,
+  defaultWhitelist,
+  InspectionFailure
+} from "@bulkhead/artifacts"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Stream } from "effect"
 import * as Files from "./ArtifactFixture.js"
@@ -57,6 +62,19 @@ describe("a file in a thread", () => {
       const part = whole.subarray(8, 14)
       assert.deepStrictEqual(yield* inspect("txt", Stream.make(part)), passed(Buffer.from("a text"), "utf-8"))
       assert.strictEqual(whole.toString(), "before, a text, behind")
+    }).pipe(Effect.provide(threads))
+  )
+
+  it.scopedLive("may have long texts and pictures in it, also where nothing active is kept", () =>
+    Effect.gen(function* () {
+      const inspector = yield* ArtifactInspector
+      const passive: ArtifactRules = { checks: ["text", "passiveHtml"] }
+      const letters = "iVBORw0KGgo".repeat(6000)
+      const contents = ["<p>", "<img src='data:image/png;base64,"].map((head) =>
+        Stream.concat(bytes(head), Stream.take(Stream.forever(bytes(letters)), 64))
+      )
+      for (const content of contents)
+        assert.strictEqual((yield* inspector.inspect(passive, content))._tag, "Passed")
     }).pipe(Effect.provide(threads))
   )
 

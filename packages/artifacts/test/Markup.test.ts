@@ -1,14 +1,14 @@
 import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, FastCheck } from "effect"
-import { AllowedArtifacts } from "../src/AllowedArtifacts.js"
+import { AllowedArtifacts, layer } from "../src/AllowedArtifacts.js"
 import type { Whitelist } from "../src/ArtifactKinds.js"
 import { text } from "./ArtifactFixture.js"
 import { flawOf } from "./Inspecting.js"
 
 const passive: Effect.Effect<Whitelist> = Effect.flatMap(AllowedArtifacts, ({ of }) =>
   of(UserId.make("ann"))
-).pipe(Effect.provide(AllowedArtifacts.layer({ activeContent: "refuse" })))
+).pipe(Effect.provide(layer({ activeContent: "refuse" })))
 
 const flawWherePassive = (name: string, content: Uint8Array, piece = 65_536) =>
   Effect.flatMap(passive, (whitelist) => flawOf(name, content, { whitelist, piece }))
@@ -221,6 +221,20 @@ describe("markup that is kept where active content is", () => {
       })
     )
   }
+
+  it.effect("behind more than a parser keeps of a value", () =>
+    Effect.gen(function* () {
+      for (const filler of ["\n", " ", "\x01"]) {
+        const much = filler.repeat(200_000)
+        const address = yield* flawWherePassive("a.html", text(`<a href='${much}javascript:1'>`))
+        assert.strictEqual(address, `${active}: a script's address`)
+      }
+      const inside = yield* flawWherePassive("a.html", text(`<a href='java${"\n".repeat(200_000)}script:1'>`))
+      assert.strictEqual(inside, `${active}: a script's address`)
+      const meta = `<meta http-equiv=content-type content='${"x".repeat(200_000)}charset=iso-2022-jp'>`
+      assert.include(yield* flawWherePassive("a.html", text(meta)), "may hide active content")
+    })
+  )
 
   it.effect("in UTF-16, and not in an encoding that cannot be told", () =>
     Effect.gen(function* () {

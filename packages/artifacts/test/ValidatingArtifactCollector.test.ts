@@ -4,7 +4,6 @@ import {
   ArtifactScanner,
   ArtifactStore,
   ArtifactStoreFailure,
-  parseAllowedForUsers,
   ScanFailure,
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
@@ -352,7 +351,7 @@ describe("what a user may leave", () => {
         Layer.provideMerge(
           collecting(),
           AllowedArtifacts.layer({
-            ofUsers: Either.getOrThrow(parseAllowedForUsers("anonymous .csv; bob .txt"))
+            ofUsers: Either.getOrThrow(AllowedArtifacts.parseForUsers("anonymous .csv; bob .txt"))
           })
         )
       )

@@ -8,7 +8,10 @@ export const Artifact = Schema.Struct({
   }),
   size: Schema.Number.annotations({ description: "Bytes.", examples: [1024] }),
   sha256: Schema.String.annotations({ description: "Of its content, in lower-case hex." }),
-  mediaType: Schema.String.annotations({ description: "What it is served as.", examples: ["image/png"] })
+  mediaType: Schema.String.annotations({
+    description: "What it is served as; a text's charset is said where it is sure.",
+    examples: ["image/png"]
+  })
 })
 export type Artifact = typeof Artifact.Type
 

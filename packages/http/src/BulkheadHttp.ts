@@ -7,12 +7,13 @@ import {
   CallerAuthentication,
   ReaderAuthentication
 } from "@bulkhead/api"
-import { ArtifactStore } from "@bulkhead/artifacts"
+import { AllowedArtifacts, ArtifactStore } from "@bulkhead/artifacts"
 import { SandboxService, Uploads, Webhooks } from "@bulkhead/sandbox"
 import { type HttpApi, HttpLayerRouter } from "@effect/platform"
 import { Context, Effect, Layer } from "effect"
 import * as AdminHandlers from "./AdminHandlers.js"
 import * as ArtifactHandlers from "./artifacts/ArtifactHandlers.js"
+import * as ArtifactKindsHandlers from "./artifacts/ArtifactKindsHandlers.js"
 import * as Docs from "./Docs.js"
 import * as ExecuteHandlers from "./ExecuteHandlers.js"
 import * as ExecutionsHandlers from "./executions/ExecutionsHandlers.js"
@@ -34,10 +35,16 @@ const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
 
-/** Also whoever sends webhooks and keeps files, if anybody does: picking takes only what is required. */
+/** Also whoever sends webhooks, keeps files and says which, if anybody does: picking takes only what is required. */
 const withOthers = <R>(services: Effect.Effect<Context.Context<R>, never, R>) =>
-  Effect.map(Effect.all([services, Webhooks, Uploads]), ([context, webhooks, uploads]) =>
-    context.pipe(Context.add(Webhooks, webhooks), Context.add(Uploads, uploads))
+  Effect.map(
+    Effect.all([services, Webhooks, Uploads, AllowedArtifacts.AllowedArtifacts]),
+    ([context, webhooks, uploads, allowed]) =>
+      context.pipe(
+        Context.add(Webhooks, webhooks),
+        Context.add(Uploads, uploads),
+        Context.add(AllowedArtifacts.AllowedArtifacts, allowed)
+      )
   )
 
 const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
@@ -71,6 +78,7 @@ const admin = (prefix: Prefix.Path | ""): Mount.Part<Admin> => {
     known: Routes.of(api),
     routes: Layer.provide(HttpLayerRouter.addHttpApi(api), [
       AdminHandlers.layer(api),
+      ArtifactKindsHandlers.layer(api),
       WebhookHandlers.layer(api)
     ]),
     services: withOthers(

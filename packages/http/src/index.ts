@@ -1,5 +1,6 @@
 export * as AdminHandlers from "./AdminHandlers.js"
 export * as ArtifactHandlers from "./artifacts/ArtifactHandlers.js"
+export * as ArtifactKindsHandlers from "./artifacts/ArtifactKindsHandlers.js"
 export * as ArtifactPath from "./artifacts/ArtifactPath.js"
 export { AdminToken } from "./authentication/AdminToken.js"
 export * as Authentication from "./authentication/Authentication.js"

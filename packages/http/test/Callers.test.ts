@@ -77,6 +77,9 @@ const rows: Readonly<Record<string, Row>> = {
   "PUT /api/sandbox/limits": operators,
   "GET /api/webhooks/secret": listers,
   "POST /api/webhooks/secret/rotate": listers,
+  "GET /api/sandbox/artifact-kinds/:userId": operators,
+  "PUT /api/sandbox/artifact-kinds/:userId": operators,
+  "DELETE /api/sandbox/artifact-kinds/:userId": operators,
   "GET /api/sandbox/webhooks/:userId": operators,
   "PUT /api/sandbox/webhooks/:userId": operators,
   "DELETE /api/sandbox/webhooks/:userId": operators,
@@ -178,6 +181,7 @@ const sent: Readonly<Record<string, Sent>> = {
   "POST /api/execute": code,
   "POST /api/executions": code,
   "POST /api/files": { query: "?name=in.csv", type: "application/octet-stream", body: "1" },
+  "PUT /api/sandbox/artifact-kinds/:userId": { body: '{"kinds":"all"}' },
   "PUT /api/sandbox/webhooks/:userId": { body: '{"webhooks":[]}' }
 }
 

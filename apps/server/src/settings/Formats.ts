@@ -1,9 +1,10 @@
 import { isIP } from "node:net"
 import { isAbsolute } from "node:path"
+import { AllowedArtifacts } from "@bulkhead/artifacts"
 import { BearerToken } from "@bulkhead/http"
 import { parseNetwork } from "@bulkhead/webhooks"
 import { Option } from "effect"
-import { format, secret } from "./Setting.js"
+import { type Format, format, secret } from "./Setting.js"
 
 const numberFormat = (takes: string, isRight: (value: number) => boolean) =>
   format(takes, (text) => Option.liftPredicate(Number(text), isRight))
@@ -70,6 +71,18 @@ export const httpUrl = format(
 export const networks = format("networks like 10.0.0.0/8 or addresses, separated by commas", (text) =>
   Option.all(text.split(",").map((each) => parseNetwork(each.trim())))
 )
+
+export const artifactKinds: Format<AllowedArtifacts.ArtifactChoice> = {
+  takes: AllowedArtifacts.takes,
+  parse: AllowedArtifacts.parse,
+  isSecret: false
+}
+
+export const userArtifactKinds: Format<ReadonlyMap<string, AllowedArtifacts.ArtifactChoice>> = {
+  takes: AllowedArtifacts.takesForUsers,
+  parse: AllowedArtifacts.parseForUsers,
+  isSecret: false
+}
 
 export const databaseUrl = secret(
   "postgresql://user:password@host:5432/database",

@@ -1,5 +1,6 @@
 import { userInfo } from "node:os"
 import { join } from "node:path"
+import type { AllowedArtifacts } from "@bulkhead/artifacts"
 import type { ClamavAddress } from "@bulkhead/clamav"
 import type { PriceValues } from "@bulkhead/sandbox"
 import { Config, ConfigError, Context, Duration, Effect, Layer, Option, type Redacted } from "effect"
@@ -33,6 +34,8 @@ export interface StoreSettings {
   readonly prices: PriceValues
   /** How long a look at one artifact may take. */
   readonly inspectionTime: Duration.Duration
+  /** What programs may leave; what is absent is as it is by default. */
+  readonly allowedArtifacts: AllowedArtifacts.Options
   /** Where clamd listens; none: artifacts are not scanned. */
   readonly clamavAddress: Option.Option<ClamavAddress>
 }
@@ -70,6 +73,19 @@ const logsEvents = Effect.flatMap(
   })
 )
 
+const allowedArtifacts = Effect.map(
+  Effect.all({
+    kinds: variables.artifactKinds.config,
+    ofUsers: variables.userArtifactKinds.config,
+    activeContent: variables.activeArtifacts.config
+  }),
+  ({ activeContent, kinds, ofUsers }): AllowedArtifacts.Options => ({
+    activeContent,
+    ...(Option.isSome(kinds) && { kinds: kinds.value }),
+    ...(Option.isSome(ofUsers) && { ofUsers: ofUsers.value })
+  })
+)
+
 /** How the store of this server is set up. */
 export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<StoreConfig, StoreSettings>() {
   /** From the environment. A bad value is a `ConfigError` that names the variable and what it takes. */
@@ -92,6 +108,7 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
         gibSecond: variables.priceGibSecond.config
       }),
       inspectionTime: Effect.map(variables.inspectionSeconds.config, Duration.seconds),
+      allowedArtifacts,
       clamavAddress: variables.clamavAddress.config
     })
   )

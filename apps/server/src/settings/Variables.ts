@@ -207,6 +207,24 @@ export const variables = {
     format: Formats.seconds,
     otherwise: 10
   }),
+  artifactKinds: optional({
+    name: "SANDBOX_ARTIFACT_KINDS",
+    meaning: "what programs may leave, like `all -video` or `images .csv`: see artifacts.md",
+    format: Formats.artifactKinds,
+    otherwise: "`all`"
+  }),
+  userArtifactKinds: optional({
+    name: "SANDBOX_USER_ARTIFACT_KINDS",
+    meaning: "the same of single users, over that: `ann images .csv; bob -video`",
+    format: Formats.userArtifactKinds,
+    otherwise: "none"
+  }),
+  activeArtifacts: withDefault({
+    name: "SANDBOX_ACTIVE_ARTIFACTS",
+    meaning: "`refuse`: no file is kept in which a browser or a reader finds a script to run",
+    format: Formats.oneOf("keep", "refuse"),
+    otherwise: "keep"
+  }),
   clamavAddress: optional({
     name: "CLAMAV_ADDRESS",
     meaning: "where clamd listens, `unix:/path` or `tcp:host:port`; without it nothing is scanned",

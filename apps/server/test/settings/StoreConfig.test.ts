@@ -1,4 +1,6 @@
 import { userInfo } from "node:os"
+import { AllowedArtifacts } from "@bulkhead/artifacts"
+import { UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
 import { describeFailure } from "../../src/StartFailure.js"
@@ -77,7 +79,9 @@ describe("StoreConfig", () => {
     SANDBOX_RETENTION_DAYS: "-1",
     SANDBOX_RETENTION_MB: "1.5",
     SANDBOX_PRICE_VCPU_SECOND: "free",
-    SANDBOX_PRICE_GIB_SECOND: "-1"
+    SANDBOX_PRICE_GIB_SECOND: "-1",
+    SANDBOX_ARTIFACT_KINDS: "pictures",
+    SANDBOX_ACTIVE_ARTIFACTS: "maybe"
   }
   for (const [name, value] of Object.entries(bad)) {
     it.effect(`refuses ${name}=${value} in one line that says what it takes`, () =>
@@ -87,6 +91,27 @@ describe("StoreConfig", () => {
       })
     )
   }
+
+  it.effect("takes what programs may leave, of everybody and of single users", () =>
+    Effect.gen(function* () {
+      const { allowedArtifacts } = yield* read({
+        SANDBOX_ARTIFACT_KINDS: "images .csv",
+        SANDBOX_USER_ARTIFACT_KINDS: "ann -images; bob +.txt",
+        SANDBOX_ACTIVE_ARTIFACTS: "refuse"
+      })
+      const extensionsOf = (user: string) =>
+        AllowedArtifacts.AllowedArtifacts.pipe(
+          Effect.flatMap(({ of }) => of(UserId.make(user))),
+          Effect.map((whitelist) => Object.keys(whitelist)),
+          Effect.provide(AllowedArtifacts.layer(allowedArtifacts))
+        )
+      assert.deepStrictEqual(yield* extensionsOf("ann"), ["csv"])
+      assert.includeMembers([...(yield* extensionsOf("bob"))], ["png", "csv", "txt"])
+      assert.notInclude(yield* extensionsOf("eve"), "txt")
+      const line = describeFailure(yield* Effect.flip(read({ SANDBOX_USER_ARTIFACT_KINDS: "ann pictures" })))
+      assert.match(line, /^SANDBOX_USER_ARTIFACT_KINDS: expected 'user list' pairs .+, got 'pictures'$/)
+    })
+  )
 
   it.effect("takes a database on a Unix socket", () =>
     Effect.gen(function* () {

@@ -1,11 +1,14 @@
 import { Option } from "effect"
 import { html, Parser, type Token, type TreeAdapter, type TreeAdapterTypeMap } from "parse5"
 import * as ActiveContent from "./ActiveContent.js"
-import { byHead, type Inspector, parse } from "./Inspector.js"
+import { byHead, type Inspector } from "./Inspector.js"
 import { markedEncoding, utf8 } from "./Text.js"
 
 /** Browsers nest no deeper. */
 const mostDepth = 512
+
+/** Characters of a text or a value that are kept: more than any that counts has. */
+const mostValue = 65_536
 
 /** What is kept of the page's tree: what the parser looks up of elements that are open. */
 interface Node {
@@ -47,7 +50,8 @@ const isHiding = (label: string) =>
 
 const flawOfElement = (element: Node) => {
   const encoding = declaredEncoding(element)
-  if (encoding !== undefined && isHiding(encoding))
+  const isLong = element.name === "meta" && element.attributes.some(({ value }) => value.length >= mostValue)
+  if (isLong || (encoding !== undefined && isHiding(encoding)))
     return "it asks for an encoding that may hide active content"
   const active = ActiveContent.activeIn(element)
   return active === undefined ? undefined : ActiveContent.flawOf(active)
@@ -116,6 +120,21 @@ const adapter = (look: (element: Node) => void, tooDeep: () => void): TreeAdapte
   }
 }
 
+/** The parser collects texts and values whole. Of long ones no more is kept than tells what they are. */
+const shorten = (tokenizer: Parser<Nodes>["tokenizer"]) => {
+  const { currentAttr, currentCharacterToken } = tokenizer as unknown as {
+    readonly currentAttr?: { value?: string }
+    readonly currentCharacterToken?: { chars?: string } | null
+  }
+  const { value = "" } = currentAttr ?? {}
+  if (currentAttr && value.length > 2 * mostValue) {
+    currentAttr.value = value.replaceAll(/[\0- ]+/g, "").slice(0, mostValue)
+  }
+  if (currentCharacterToken && (currentCharacterToken.chars ?? "").length > mostValue) {
+    currentCharacterToken.chars = (currentCharacterToken.chars ?? "").slice(-1)
+  }
+}
+
 const notTold = "it is not UTF-8, so that it cannot be told whether it has active content"
 
 const inspectorOf = (head: Uint8Array): Inspector => {
@@ -135,11 +154,16 @@ const inspectorOf = (head: Uint8Array): Inspector => {
       }
     )
   })
-  const write = (text: string) => parser.tokenizer.write(text, false)
+  const write = (text: string) => {
+    parser.tokenizer.write(text, false)
+    shorten(parser.tokenizer)
+  }
   return {
     push: (bytes) => {
       if (marked === undefined) encoding.push(bytes)
-      return parse(decoder.decode(bytes, { stream: true }), () => flaw, write)
+      // The parser copies what it has of a long text for each piece that it is given: pieces as large as they come.
+      if (flaw === undefined) write(decoder.decode(bytes, { stream: true }))
+      return flaw
     },
     end: () => {
       if (flaw === undefined) parser.tokenizer.write(decoder.decode(), true)
