@@ -75,7 +75,9 @@ export const start = Effect.fnUntraced(function* (
     Effect.sync(() => {
       const resourceLimits = { maxOldGenerationSizeMb: memoryMB, maxYoungGenerationSizeMb: 16 }
       // An error that nobody listens for would end the process.
-      return new Worker(program, { env: {}, execArgv: [], resourceLimits }).on("error", ignore)
+      // seek-bzip makes its buffers in an old way, which Node would tell the operator of.
+      const execArgv = ["--no-deprecation"]
+      return new Worker(program, { env: {}, execArgv, resourceLimits }).on("error", ignore)
     }),
     (worker) => Effect.promise(() => worker.terminate())
   )
