@@ -107,7 +107,9 @@ const whole = (
   described: HttpApi.HttpApi.Any = BulkheadApi
 ): Mount.Part<Admin | Execute> => ({
   prefix,
-  known: [execute(prefix), admin(prefix), health(prefix), docs(prefix, described)].flatMap(({ known }) => known),
+  known: [execute(prefix), admin(prefix), health(prefix), docs(prefix, described)].flatMap(
+    ({ known }) => known
+  ),
   routes: Layer.mergeAll(
     execute(prefix).routes,
     admin(prefix).routes,
