@@ -65,6 +65,7 @@ const places: Readonly<Record<EventName, number>> = {
   execution_timeout: 7,
   execution_killed: 7,
   execution_rejected: 7,
+  webhook_delivered: 8,
   webhook_failed: 8
 }
 

@@ -79,6 +79,33 @@ layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })
   )
 
   it.scoped(
+    "is counted in the metrics and described in the contract",
+    () =>
+      Effect.gen(function* () {
+        const before = (yield* Caller.get("/api/sandbox/metrics")).mcp
+        const { caller, transport } = yield* Mcp.connected(aliceKey)
+        const { messages, onprogress } = yield* Mcp.progress
+        const call = yield* Effect.fork(
+          Mcp.call(caller, "execute_code", { code: endless }, onprogress).pipe(Effect.exit)
+        )
+        yield* Mcp.until(messages, "begun")
+        const during = yield* Caller.get("/api/sandbox/metrics")
+        assert.deepStrictEqual(during.mcp, {
+          sessions: before.sessions + 1,
+          activeRequests: 1,
+          requests: before.requests + 1
+        })
+        assert.strictEqual(during.openStreams, 1)
+        yield* Effect.promise(() => transport.terminateSession())
+        const after = (yield* Caller.get("/api/sandbox/metrics")).mcp
+        assert.strictEqual(after.sessions, before.sessions)
+        yield* Fiber.interruptFork(call)
+        assert.property((yield* Caller.get("/openapi.json")).paths, "/mcp")
+      }),
+    timeout
+  )
+
+  it.scoped(
     "runs a program, and takes neither its failure nor a refusal for a fault of the protocol",
     () =>
       Effect.gen(function* () {

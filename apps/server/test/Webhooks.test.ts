@@ -63,6 +63,8 @@ it.scopedLive(
           attempts: 1,
           outcome: "answered 204"
         })
+        const last = (yield* Caller.logs(result.executionId)).at(-1)
+        assert.include(last, { event: "webhook_delivered", level: "info" })
         const { webhooks } = yield* Caller.get("/api/sandbox/metrics")
         assert.deepStrictEqual(webhooks, { pending: 0, failed: 0, delivered: 1 })
       }).pipe(Effect.provideService(ServerProcess.ServerProcess, server))

@@ -44,8 +44,10 @@ export const BulkheadApi = withContractErrors(
     .add(ArtifactKindsApi)
     .add(WebhookApi)
     .add(HealthApi)
-    .annotate(OpenApi.Transform, McpOperations.added)
 )
+
+/** The whole contract of a server that also serves MCP, as it is described. */
+export const BulkheadApiWithMcp = BulkheadApi.annotate(OpenApi.Transform, McpOperations.added)
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */
 export const BulkheadExecuteApi = withContractErrors(

@@ -2,9 +2,9 @@ import * as Domain from "@bulkhead/domain"
 import { type Refusal, rejectedResult } from "@bulkhead/domain"
 import { OpenApi } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { BulkheadApi, refusalStatus, resultStatus } from "../src/index.js"
+import { BulkheadApi, BulkheadApiWithMcp, refusalStatus, resultStatus } from "../src/index.js"
 
-const { paths } = OpenApi.fromApi(BulkheadApi)
+const { paths } = OpenApi.fromApi(BulkheadApiWithMcp)
 
 const statuses = (path: string, method: "get" | "post") =>
   Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
@@ -19,6 +19,10 @@ interface Described {
   readonly items?: Described
   readonly required?: ReadonlyArray<string>
   readonly examples?: ReadonlyArray<unknown>
+  readonly type?: string
+  readonly minimum?: number
+  readonly exclusiveMinimum?: number
+  readonly maximum?: number
 }
 
 /** The fields of a schema and of what is in it, by their paths. */
@@ -173,7 +177,7 @@ describe("the OpenAPI document", () => {
   })
 
   it("describes every field of every schema, every operation, parameter and answer", () => {
-    const { components } = OpenApi.fromApi(BulkheadApi)
+    const { components } = OpenApi.fromApi(BulkheadApiWithMcp)
     const isDescribed = ({ description = "" }: Described) =>
       /^[A-Z].*\.$/s.test(description) || description === Domain.errorTable
     const undescribed = allFieldsIn({ components, paths }).filter(([, field]) => !isDescribed(field))

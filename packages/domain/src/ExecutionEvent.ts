@@ -6,7 +6,7 @@ export const EventLevel = Schema.Literal("info", "warn", "error")
 export type EventLevel = typeof EventLevel.Type
 
 /**
- * The stages of an execution, and that a message of it could not be delivered. The last five are terminal: an execution
+ * The stages of an execution, and what came of messages to its webhooks. The last five are terminal: an execution
  * has exactly one of them.
  */
 export const EventName = Schema.Literal(
@@ -18,6 +18,7 @@ export const EventName = Schema.Literal(
   "sandbox_destroyed",
   "sandbox_leaked",
   "execution_retry",
+  "webhook_delivered",
   "webhook_failed",
   "execution_completed",
   "execution_failed",
@@ -38,7 +39,7 @@ export const ExecutionEvent = Schema.Struct({
   level: EventLevel.annotations({ description: "How much it calls for a look." }),
   event: EventName.annotations({
     description:
-      "What happened. The last five are terminal: an execution has exactly one of them. Only webhook_failed may come after it."
+      "What happened. The last five are terminal: an execution has exactly one of them. Only webhook_delivered and webhook_failed may come after it."
   }),
   message: Schema.String.annotations({
     description: "The same in words.",

@@ -2,7 +2,7 @@ import type { AdminApi, BulkheadApi } from "@bulkhead/api"
 import type { ExecutionEvent, LimitChanges, Page } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, HttpApp, HttpServerResponse } from "@effect/platform"
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import * as SmallBody from "./body/SmallBody.js"
 import * as KillRequest from "./executions/KillRequest.js"
 import * as Known from "./executions/Known.js"
@@ -23,14 +23,14 @@ const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "admin", (handlers) =>
     Effect.gen(function* () {
       const service = yield* SandboxService
-      const mcp = yield* McpUse
+      const { isServed, metrics: use } = yield* McpUse
       return handlers
         .handle("metrics", () =>
           Effect.zipRight(
             Query.none,
-            Effect.zipWith(service.getSystemMetrics, mcp.metrics, (metrics, mcp) => ({
+            Effect.zipWith(service.getSystemMetrics, use, (metrics, mcp) => ({
               ...metrics,
-              ...(Option.isSome(mcp) ? { mcp: mcp.value } : {})
+              ...(isServed ? { mcp } : {})
             }))
           )
         )

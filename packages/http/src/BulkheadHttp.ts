@@ -2,6 +2,7 @@ import {
   AdminAuthentication,
   BulkheadAdminApi,
   BulkheadApi,
+  BulkheadApiWithMcp,
   BulkheadExecuteApi,
   BulkheadHealthApi,
   CallerAuthentication,
@@ -113,16 +114,19 @@ const docs = (prefix: Prefix.Path | "", api: HttpApi.HttpApi.Any): Mount.Part<ne
   services: Effect.succeed(Context.empty())
 })
 
-const contractDocs = (prefix: Prefix.Path | "") => docs(prefix, BulkheadApi)
-
-const whole = (prefix: Prefix.Path | ""): Mount.Part<Admin | Execute> => ({
+const whole = (
+  prefix: Prefix.Path | "",
+  described: HttpApi.HttpApi.Any = BulkheadApi
+): Mount.Part<Admin | Execute> => ({
   prefix,
-  known: [execute, admin, health, contractDocs].flatMap((part) => part(prefix).known),
+  known: [execute(prefix), admin(prefix), health(prefix), docs(prefix, described)].flatMap(
+    ({ known }) => known
+  ),
   routes: Layer.mergeAll(
     execute(prefix).routes,
     admin(prefix).routes,
     health(prefix).routes,
-    contractDocs(prefix).routes
+    docs(prefix, described).routes
   ),
   services: withOthers(
     Effect.map(
@@ -184,7 +188,10 @@ export const layer = (options: Prefix.MountOptions = {}) => {
  * The whole contract and its docs as an app of their own, which answers every request. An app of `HttpApiBuilder.serve`
  * mounts it by `mountApp` of `HttpApiBuilder.Router`, with the same prefix and `includePrefix`.
  */
-export const make = (options: Prefix.MountOptions = {}) => Mount.app(whole(Prefix.of(options)))
+export const make = (options: Prefix.MountOptions = {}) =>
+  Effect.flatMap(McpUse, ({ isServed }) =>
+    Mount.app(whole(Prefix.of(options), isServed ? BulkheadApiWithMcp : BulkheadApi))
+  )
 
 /** The callers' half alone; like `make`. */
 export const makeExecute = (options: Prefix.MountOptions = {}) => Mount.app(execute(Prefix.of(options)))

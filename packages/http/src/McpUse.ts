@@ -1,17 +1,20 @@
 import type { McpMetrics } from "@bulkhead/domain"
-import { Context, Effect, Layer, type Option, Ref, type Scope } from "effect"
+import { Context, Effect, Layer, Ref, type Scope } from "effect"
+
+const unused: McpMetrics = { sessions: 0, activeRequests: 0, requests: 0 }
 
 /** How much MCP is used, as whoever serves it tells those who show metrics. Default: nobody serves it. */
 export class McpUse extends Context.Reference<McpUse>()("@bulkhead/http/McpUse", {
   defaultValue: (): {
-    /** None: it is not served. */
-    readonly metrics: Effect.Effect<Option.Option<McpMetrics>>
+    readonly isServed: boolean
+    readonly metrics: Effect.Effect<McpMetrics>
     /** One more client, or one less. */
     readonly changeSessions: (by: 1 | -1) => Effect.Effect<void>
     /** A request, until its scope closes. */
     readonly request: Effect.Effect<void, never, Scope.Scope>
   } => ({
-    metrics: Effect.succeedNone,
+    isServed: false,
+    metrics: Effect.succeed(unused),
     changeSessions: () => Effect.void,
     request: Effect.void
   })
@@ -20,9 +23,10 @@ export class McpUse extends Context.Reference<McpUse>()("@bulkhead/http/McpUse",
 /** Counts from the start of the server. */
 export const layer: Layer.Layer<McpUse> = Layer.effect(
   McpUse,
-  Effect.map(Ref.make<McpMetrics>({ sessions: 0, activeRequests: 0, requests: 0 }), (counts) =>
+  Effect.map(Ref.make(unused), (counts) =>
     McpUse.of({
-      metrics: Effect.asSome(Ref.get(counts)),
+      isServed: true,
+      metrics: Ref.get(counts),
       changeSessions: (by) => Ref.update(counts, (now) => ({ ...now, sessions: now.sessions + by })),
       request: Effect.asVoid(
         Effect.acquireRelease(

@@ -234,8 +234,8 @@ class Simulation {
       ...(violation ? { violation } : {}),
       faults: this.faults.met,
       events: new Set(
-        [...cases.values()].flatMap(({ events, givenUp }) =>
-          [...events, ...givenUp].map(({ event }) => event)
+        [...cases.values()].flatMap(({ events, settled }) =>
+          [...events, ...settled].map(({ event }) => event)
         )
       ),
       ended: [...cases.values()].filter(({ endedAt }) => endedAt !== undefined).length,

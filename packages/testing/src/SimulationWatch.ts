@@ -65,8 +65,8 @@ export interface Case {
   readonly webhook: ReadonlyArray<WebhookEvent>
   /** The ids of the messages that its webhook's receiver took. */
   readonly taken: Map<WebhookEvent, string>
-  /** The events of messages that were given up. */
-  readonly givenUp: Array<ExecutionEvent>
+  /** The events of messages that were delivered or given up. */
+  readonly settled: Array<ExecutionEvent>
   /** Reads more slowly than updates come, and so is answered later than it ends. */
   readonly reader?: SlowReader
   /** The updates that its last reader was told. */
@@ -263,7 +263,7 @@ export class SimulationWatch {
       webhook: [],
       ...one,
       taken: new Map(),
-      givenUp: [],
+      settled: [],
       seen: [],
       life: this.life,
       events: [],
@@ -303,8 +303,8 @@ export class SimulationWatch {
   happened(event: ExecutionEvent) {
     const one = this.byExecution.get(event.executionId)
     if (one === undefined) return this.fail("truth", `an event of nobody: ${event.event}`)
-    if (event.event === "webhook_failed") {
-      one.givenUp.push(event)
+    if (event.event === "webhook_failed" || event.event === "webhook_delivered") {
+      one.settled.push(event)
       return
     }
     one.events.push(event)
@@ -399,12 +399,14 @@ export class SimulationWatch {
       for (const event of one.webhook) {
         const since = this.whenOf(one, event)
         if (since === undefined) continue
-        const ends = one.givenUp.filter(({ data }) => data?.event === event)
-        if (ends.length + (one.taken.has(event) ? 1 : 0) === 0)
+        const ends = one.settled.filter(({ data }) => data?.event === event)
+        if (ends.length !== 1)
+          this.fail("messages", `${one.id}: the log has ${ends.length} ends of the message of ${event}`)
+        const [end] = ends
+        if (end?.event === "webhook_delivered" && !one.taken.has(event))
           this.fail("messages", `${one.id}'s webhook was never told ${event}`)
-        if (ends.length > 1) this.fail("messages", `${one.id}: the log says twice that ${event} was given up`)
         // The next pause is twice all pauses before, a little more or less.
-        if (ends.some(({ timestamp }) => 3 * (timestamp - since) + seconds(10) < patience))
+        if (end?.event === "webhook_failed" && 3 * (end.timestamp - since) + seconds(10) < patience)
           this.fail("messages", `${one.id}: ${event} was given up too early`)
       }
     }

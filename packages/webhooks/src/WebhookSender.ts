@@ -33,6 +33,19 @@ const untilWritten = Schedule.spaced("1 second")
 
 const hour = 3_600_000
 
+const endOf = ({ state, words }: Outcome) =>
+  state === "delivered"
+    ? ({
+        level: "info",
+        event: "webhook_delivered",
+        message: `A message to a webhook was delivered: ${words}`
+      } as const)
+    : ({
+        level: "warn",
+        event: "webhook_failed",
+        message: `A message to a webhook was given up: ${words}`
+      } as const)
+
 const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
   const { concurrency = 32, eachReceiver = 4, eachUser = 8, networks = [] } = options
   const outbox = yield* Outbox
@@ -61,7 +74,7 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
       eachReceiver
     )
 
-  /** One event for each message that will not be delivered. */
+  /** One event for each message that needs no more tries: it was delivered, or it will not be. */
   const audit = ({ event, executionId, messageId, receiver, userId }: OutgoingMessage, outcome: Outcome) =>
     store.append([
       {
@@ -70,9 +83,7 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
           timestamp: outcome.at,
           executionId,
           userId,
-          level: "warn",
-          event: "webhook_failed",
-          message: `A message to a webhook was given up: ${outcome.words}`,
+          ...endOf(outcome),
           data: { messageId, event, receiver, attempts: outcome.attempts }
         }
       }
@@ -80,7 +91,7 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
 
   const settle = (message: OutgoingMessage, outcome: Outcome) =>
     Effect.zipRight(
-      outcome.state === "failed" ? audit(message, outcome) : Effect.void,
+      outcome.state === "pending" ? Effect.void : audit(message, outcome),
       Effect.retry(outbox.settle(outcome), untilWritten)
     )
 

@@ -104,6 +104,11 @@ describe("WebhookSender", () => {
         assert.throws(() => new Verifier(other.secret).verify(post.body, post.headers))
         assert.throws(() => new Verifier(secret).verify(`${post.body} `, post.headers))
         yield* awaitState("delivered")
+        const { events } = yield* ExecutionStore
+        const [event, ...others] = (yield* events(id("a"), { event: "webhook_delivered" })).items
+        assert.deepStrictEqual(others, [])
+        assert.strictEqual(event?.message, "A message to a webhook was delivered: answered 200")
+        assert.deepInclude(event?.data, { messageId: idOf(post), attempts: 1, receiver: "x.example.com" })
       })
     )
   )

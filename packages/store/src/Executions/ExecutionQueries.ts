@@ -135,7 +135,7 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
     })
 
   // As text: PostgreSQL takes no member out of JSON that has NUL anywhere.
-  const ofMessages = sql.literal(`'%"event":"webhook_failed","message":%'`)
+  const ofMessages = sql.literal(`'%"event":"webhook_%","message":%'`)
 
   /**
    * An execution that was taken over has events in two chains: those of the instance that took it over come last, but for
