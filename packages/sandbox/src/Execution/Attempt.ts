@@ -49,14 +49,15 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, request, runtime, supervisor } = execution
+  const { executionId, held, limits, manifest, request, runtime, supervisor, template } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
   const given = request.files.map((file) => RequestFiles.toSandbox(file, held))
-  const program = Program.layOut(request, given, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const asked = { ...request, env: { ...manifest?.env, ...request.env } }
+  const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
-  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer)
+  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer, template)
 
   const ofRun = (run: Run) => Effect.map(Ref.get(isGone), (destroyed): Attempt => ({ ...run, destroyed }))
   return yield* runProgram(execution, program, timeout, askedAt).pipe(

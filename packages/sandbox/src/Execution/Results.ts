@@ -15,6 +15,7 @@ import type { Attempt } from "./Attempt.js"
 /** What a result tells beside the attempt itself. */
 export interface Circumstances {
   readonly executionId: ExecutionId
+  readonly image?: string
   readonly queueTimeMs?: number
   readonly retries: number
   readonly limits: LimitValues
@@ -92,11 +93,12 @@ const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attem
 
 /** A result without a program: nothing ran, or nothing is known of it. */
 export const withoutRun = (
-  { executionId, queueTimeMs, retries }: Bare,
+  { executionId, image, queueTimeMs, retries }: Bare,
   verdict: Verdict,
   error: ExecutionError
 ): ExecutionResult => ({
   executionId,
+  ...(image !== undefined && { image }),
   success: false,
   verdict,
   stdout: "",
@@ -109,12 +111,13 @@ export const withoutRun = (
 })
 
 const withRun = (
-  { executionId, queueTimeMs, retries }: Bare,
+  { executionId, image, queueTimeMs, retries }: Bare,
   attempt: Attempt,
   verdict: Verdict,
   error: ExecutionError | undefined
 ): ExecutionResult => ({
   executionId,
+  ...(image !== undefined && { image }),
   success: error === undefined,
   verdict,
   stdout: attempt.outcome.stdout,
