@@ -190,11 +190,13 @@ def _request(
     user_id: Optional[str] = None,
     retry_on_failure: Optional[bool] = None,
     idempotency_key: Optional[str] = None,
+    image: Optional[str] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
         "code": code,
         "language": language,
+        "image": image,
         "timeout": timeout,
         "files": None if files is None else [_file(path, content) for path, content in files.items()],
         "env": None if env is None else dict(env),
@@ -293,7 +295,7 @@ class Client:
     def execute(self, code: str, **options: Any) -> Result:
         """Runs a program and waits for its result. Going away ends it, unless it has an idempotency key.
 
-        Options: `language` (python), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
+        Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
         ({name: value}), `args`, `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`,
         `idempotency_key`.
         """

@@ -5,6 +5,7 @@ import { ArtifactApi } from "./ArtifactApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
+import { ImageApi } from "./ImageApi.js"
 import { StreamApi } from "./StreamApi.js"
 import { UploadApi } from "./UploadApi.js"
 import { SigningApi, WebhookApi } from "./WebhookApi.js"
@@ -37,6 +38,7 @@ export const BulkheadApi = withContractErrors(
     .add(ExecutionsApi)
     .add(ArtifactApi)
     .add(UploadApi)
+    .add(ImageApi)
     .add(SigningApi)
     .add(AdminApi)
     .add(WebhookApi)
@@ -45,7 +47,14 @@ export const BulkheadApi = withContractErrors(
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */
 export const BulkheadExecuteApi = withContractErrors(
-  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(UploadApi).add(SigningApi)
+  named
+    .add(ExecuteApi)
+    .add(StreamApi)
+    .add(ExecutionsApi)
+    .add(ArtifactApi)
+    .add(UploadApi)
+    .add(ImageApi)
+    .add(SigningApi)
 )
 
 /** The half of the contract that the operator uses. */

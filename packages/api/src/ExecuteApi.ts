@@ -33,11 +33,12 @@ const form = {
   schema: {
     type: "object",
     description:
-      "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
+      "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `image`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
     properties: {
       request: { $ref: "#/components/schemas/ExecutionRequest" },
       code: { type: "string" },
       language: { type: "string" },
+      image: { type: "string" },
       file: { type: "array", items: { type: "string", format: "binary" } }
     }
   }

@@ -10,6 +10,11 @@ export interface HostOptions {
   readonly apiKey?: Redacted.Redacted<string>
   /** Directories beside /usr that programs need, bound read-only; their `bin` comes first in PATH. Default none. */
   readonly toolchains: ReadonlyArray<string>
+  /**
+   * Image directories, as `npm run image` makes them, by the template that clients ask for. Default none: "base" alone,
+   * which is the plain sandbox.
+   */
+  readonly images: Readonly<Record<string, string>>
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number
   /** Longest that a sandbox may live. Default 24 hours. */
@@ -37,6 +42,7 @@ export const defaults: HostOptions = {
   address: "127.0.0.1",
   port: 0,
   toolchains: [],
+  images: {},
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
   memoryBytes: 2048 * 1024 * 1024,

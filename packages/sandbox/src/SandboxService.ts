@@ -105,10 +105,11 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Uploads, Webhooks]),
-  ([context, artifacts, prices, uploads, webhooks]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Images, Prices, Uploads, Webhooks]),
+  ([context, artifacts, images, prices, uploads, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
+      Context.add(Images, images),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
       Context.add(Webhooks, webhooks)

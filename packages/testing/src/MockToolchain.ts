@@ -1,5 +1,6 @@
 import { Guest } from "@bulkhead/guest"
 import { GuestProgram, type ToolchainFacts } from "@bulkhead/sandbox"
+import { Effect } from "effect"
 import { type MockProgram, printing } from "./MockProgram.js"
 
 /** What each mock sandbox is allotted. */
@@ -46,3 +47,9 @@ export const look: MockProgram = printing(
     ""
   ].join("\n")
 )
+
+/** Answers the look at a sandbox whose image has a manifest. */
+export const withManifest =
+  (look: MockProgram): MockProgram =>
+  (process) =>
+    Effect.zipRight(process.stdout("has an image manifest\n"), look(process))

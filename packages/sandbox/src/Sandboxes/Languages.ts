@@ -1,4 +1,5 @@
 import type { Language, LanguageRow } from "@bulkhead/domain"
+import { TypeScriptRunner } from "@bulkhead/typescript"
 import { Array as Arr, Option } from "effect"
 
 /** What was found of each tool: its version. */
@@ -10,6 +11,8 @@ interface UsualLanguage extends Omit<LanguageRow, "name" | "version"> {
   readonly tool: string
   /** How people call the tool; by its name unless told. */
   readonly called?: string
+  /** Whether the service brings what runs it: the files of `TypeScriptRunner`. */
+  readonly isBrought?: boolean
   /** The first version that the row is for; the first of all unless told. */
   readonly from?: readonly [major: number, minor: number]
 }
@@ -46,6 +49,15 @@ const usual: ReadonlyArray<UsualLanguage> = [
     check: nodeCheck
   },
   { name: "javascript", tool: "node", file: "main.js", command: "node main.js", check: nodeCheck },
+  {
+    name: "typescript",
+    tool: "node",
+    from: [20, 6],
+    isBrought: true,
+    file: "main.ts",
+    command: TypeScriptRunner.command("main.ts"),
+    check: TypeScriptRunner.check("main.ts")
+  },
   { name: "typescript", tool: "deno", file: "main.ts", command: "deno run --allow-all --quiet main.ts" },
   { name: "typescript", tool: "bun", file: "main.ts", command: "bun run main.ts" },
   { name: "bash", tool: "bash", file: "main.sh", command: "bash main.sh", check: "bash -n main.sh" }
@@ -59,24 +71,33 @@ const isAtLeast = (version: string, [major, minor]: readonly [number, number]) =
   return foundMajor > major || (foundMajor === major && foundMinor >= minor)
 }
 
+/** A row, and whether the service brings what runs it. */
+export interface FoundRow extends LanguageRow {
+  readonly isBrought?: boolean
+}
+
 const rowOf = (versions: Versions, { called, from = [0, 0], tool, ...row }: UsualLanguage) =>
   Option.fromNullable(versions.get(tool)).pipe(
     Option.filter((version) => isAtLeast(version, from)),
-    Option.map((version): LanguageRow => ({ ...row, version: `${called ?? tool} ${version}` }))
+    Option.map((version): FoundRow => ({ ...row, version: `${called ?? tool} ${version}` }))
   )
 
 /** The usual languages that there are. */
-export const found = (versions: Versions): ReadonlyArray<LanguageRow> =>
+export const found = (versions: Versions, bringsTypeScript: boolean): ReadonlyArray<FoundRow> =>
   Arr.dedupeWith(
-    Arr.getSomes(usual.map((language) => rowOf(versions, language))),
+    Arr.getSomes(
+      usual
+        .filter(({ isBrought = false }) => bringsTypeScript || !isBrought)
+        .map((language) => rowOf(versions, language))
+    ),
     (one, other) => one.name === other.name
   )
 
 /** With the languages that an image adds, or has in the place of usual ones. */
 export const withAdded = (
-  rows: ReadonlyArray<LanguageRow>,
+  rows: ReadonlyArray<FoundRow>,
   added: ReadonlyArray<LanguageRow> = []
-): ReadonlyArray<LanguageRow> => [
+): ReadonlyArray<FoundRow> => [
   ...rows.map((row) => added.find(({ name }) => name === row.name) ?? row),
   ...added.filter(({ name }) => rows.every((row) => row.name !== name))
 ]

@@ -6,6 +6,7 @@ import {
   mostManifestBytes
 } from "@bulkhead/domain"
 import { Guest, GuestShell } from "@bulkhead/guest"
+import { TypeScriptRunner } from "@bulkhead/typescript"
 import {
   Context,
   Duration,
@@ -126,13 +127,27 @@ const readManifest = Effect.gen(function* () {
   return yield* brokenManifest(`is not as it must be: ${faultOf(decoded.left, "it").message}`)
 })
 
+/** The files that run TypeScript. Without them it is not among the languages. */
+const typeScript = TypeScriptRunner.files.pipe(
+  Effect.tapError(({ message }) => Effect.logWarning(message)),
+  Effect.option
+)
+
 const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
   const said = yield* ask({ line: probe, user, env: {} })
   const manifest = said.split("\n").includes(hasManifest) ? yield* readManifest : undefined
-  const rows = Languages.withAdded(Languages.found(parseVersions(said)), manifest?.languages)
+  const runner = yield* typeScript
+  const usual = Languages.found(parseVersions(said), Option.isSome(runner))
+  const rows = Languages.withAdded(usual, manifest?.languages)
   const sandbox = yield* Sandbox
   return {
-    runtimes: rows.map(({ name, ...row }): Runtime => ({ language: name, ...row })),
+    runtimes: rows.map(
+      ({ isBrought = false, name, ...row }): Runtime => ({
+        language: name,
+        ...row,
+        ...(isBrought && Option.isSome(runner) && { files: runner.value })
+      })
+    ),
     supervisor: yield* findSupervisor(user, said),
     size: yield* sandbox.size,
     ...(manifest && { manifest })
