@@ -1,6 +1,6 @@
 import { imageManifestPath, type LimitValues } from "@bulkhead/domain"
 import { Images, Limits, SandboxService } from "@bulkhead/sandbox"
-import { MockSandboxProvider } from "@bulkhead/testing"
+import { MockSandboxProvider, MockToolchain } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream, TestClock } from "effect"
 
@@ -241,7 +241,7 @@ describe("Images", () => {
         service(
           {},
           {
-            toolchain: MockSandboxProvider.printing("has an image manifest\n"),
+            toolchain: MockToolchain.withManifest(MockToolchain.look),
             read: (path) =>
               path === imageManifestPath ? Stream.forever(Stream.make(new Uint8Array(65_536))) : Stream.empty
           }
