@@ -63,6 +63,7 @@ class _ResultParts(TypedDict, total=False):
     exitCode: int
     signal: str
     receipt: dict[str, Any]
+    image: str
     error: Error
 
 
@@ -82,6 +83,7 @@ class Result(_ResultParts):
 
 class _ExecutionParts(TypedDict, total=False):
     language: str
+    image: str
     ahead: int
     endedAt: int
     verdict: str
@@ -396,6 +398,10 @@ class Client:
             if "nextCursor" not in answer:
                 return
             query["cursor"] = answer["nextCursor"]
+
+    def images(self) -> dict[str, Any]:
+        """What the plain sandbox has (`plain`), and what else a request may choose by `image` (`images`)."""
+        return cast(dict[str, Any], self._json("GET", "/api/images"))
 
     def kill(self, execution_id: str, reason: Optional[str] = None) -> None:
         """Ends an execution, waiting or running. Raises with `CONFLICT` when it has ended already."""

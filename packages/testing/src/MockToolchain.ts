@@ -25,7 +25,14 @@ export const facts: ToolchainFacts = {
       command: "node main.js",
       check: "node --check main.js || node --input-type=module --check < main.js"
     },
-    { language: "typescript", version: "node 22.18.0", file: "main.ts", command: "node main.ts" },
+    {
+      language: "typescript",
+      version: "node 22.18.0",
+      isBrought: true,
+      file: "main.ts",
+      command: "node /tmp/.bulkhead-typescript/run.cjs main.ts",
+      check: "node /tmp/.bulkhead-typescript/run.cjs --check main.ts"
+    },
     {
       language: "bash",
       version: "bash 5.2.15",

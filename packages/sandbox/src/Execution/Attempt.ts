@@ -4,6 +4,7 @@ import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../Art
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { lifetimeFor, type SandboxObserver, SandboxSupply } from "../Sandboxes/SandboxSupply.js"
+import { Toolchain } from "../Sandboxes/Toolchain.js"
 import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -52,7 +53,11 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   const { executionId, held, limits, manifest, request, runtime, supervisor, template } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
-  const given = request.files.map((file) => RequestFiles.toSandbox(file, held))
+  const toolchain = yield* Toolchain
+  const brought = runtime.isBrought
+    ? yield* Effect.mapError(toolchain.brought, (failure) => new AttemptFailed({ failure }))
+    : []
+  const given = [...request.files.map((file) => RequestFiles.toSandbox(file, held)), ...brought]
   const asked = { ...request, env: { ...manifest?.env, ...request.env } }
   const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)

@@ -83,13 +83,9 @@ const rowOf = (versions: Versions, { called, from = [0, 0], tool, ...row }: Usua
   )
 
 /** The usual languages that there are. */
-export const found = (versions: Versions, bringsTypeScript: boolean): ReadonlyArray<FoundRow> =>
+export const found = (versions: Versions): ReadonlyArray<FoundRow> =>
   Arr.dedupeWith(
-    Arr.getSomes(
-      usual
-        .filter(({ isBrought = false }) => bringsTypeScript || !isBrought)
-        .map((language) => rowOf(versions, language))
-    ),
+    Arr.getSomes(usual.map((language) => rowOf(versions, language))),
     (one, other) => one.name === other.name
   )
 

@@ -42,8 +42,8 @@ export interface Runtime {
   readonly command: string
   /** A shell line that fails exactly when the language's own parser refuses the file. */
   readonly check?: string
-  /** What has to be written into the sandbox for that. */
-  readonly files?: ReadonlyArray<SandboxFile>
+  /** Whether the service brings what runs it: `Toolchain.brought`. */
+  readonly isBrought?: boolean
 }
 
 /** What a provider's sandboxes of one template have. */
@@ -80,7 +80,7 @@ const parseVersions = (output: string): Languages.Versions =>
 const ask = (command: Pick<SandboxCommand, "line" | "user" | "env">) =>
   Effect.map(Sandbox.output({ ...command, lifetime: probeBound }), ({ stdout }) => stdout)
 
-const ourFault = ({ message }: Guest.GuestMissing) =>
+const ourFault = ({ message }: Guest.GuestMissing | TypeScriptRunner.RunnerMissing) =>
   new SandboxFailure({ code: "INTERNAL_ERROR", phase: "run", message, retryable: false })
 
 /** Sends the guest program along once, to see whether it can run. */
@@ -127,27 +127,13 @@ const readManifest = Effect.gen(function* () {
   return yield* brokenManifest(`is not as it must be: ${faultOf(decoded.left, "it").message}`)
 })
 
-/** The files that run TypeScript. Without them it is not among the languages. */
-const typeScript = TypeScriptRunner.files.pipe(
-  Effect.tapError(({ message }) => Effect.logWarning(message)),
-  Effect.option
-)
-
 const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
   const said = yield* ask({ line: probe, user, env: {} })
   const manifest = said.split("\n").includes(hasManifest) ? yield* readManifest : undefined
-  const runner = yield* typeScript
-  const usual = Languages.found(parseVersions(said), Option.isSome(runner))
-  const rows = Languages.withAdded(usual, manifest?.languages)
+  const rows = Languages.withAdded(Languages.found(parseVersions(said)), manifest?.languages)
   const sandbox = yield* Sandbox
   return {
-    runtimes: rows.map(
-      ({ isBrought = false, name, ...row }): Runtime => ({
-        language: name,
-        ...row,
-        ...(isBrought && Option.isSome(runner) && { files: runner.value })
-      })
-    ),
+    runtimes: rows.map(({ name, ...row }): Runtime => ({ language: name, ...row })),
     supervisor: yield* findSupervisor(user, said),
     size: yield* sandbox.size,
     ...(manifest && { manifest })
@@ -184,6 +170,8 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
     readonly facts: Effect.Effect<ToolchainFacts, SandboxFailure>
     /** Of those that are made from one of the `Images`. */
     readonly factsOf: (image: ImageName) => Effect.Effect<ToolchainFacts, SandboxFailure>
+    /** What has to be written into a sandbox before a runtime can run there that the service brings. */
+    readonly brought: Effect.Effect<ReadonlyArray<SandboxFile>, SandboxFailure>
   }
 >() {
   /**
@@ -208,7 +196,11 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
           Effect.map(lookInto(template), (found) => [image, found] as const)
         )
       )
-      return { facts, factsOf: (image) => known.get(image) ?? Effect.die(`there is no image ${image}`) }
+      return {
+        facts,
+        factsOf: (image) => known.get(image) ?? Effect.die(`there is no image ${image}`),
+        brought: yield* Effect.cached(Effect.mapError(TypeScriptRunner.files, ourFault))
+      }
     })
   )
 
@@ -219,7 +211,8 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   ): Layer.Layer<Toolchain> {
     return Layer.succeed(Toolchain, {
       facts: Effect.succeed(facts),
-      factsOf: (image) => Effect.succeed(images[image] ?? facts)
+      factsOf: (image) => Effect.succeed(images[image] ?? facts),
+      brought: Effect.succeed([])
     })
   }
 }

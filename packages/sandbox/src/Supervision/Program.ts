@@ -127,7 +127,7 @@ export const layOut = (
   const code = readable(request.code, runtime.language)
   const asked = { ...request, env: { ...usualVariables, ...request.env } }
   const inline = travels(code)
-  const files = [...inputOf(request), ...given, ...(runtime.files ?? [])]
+  const files = [...inputOf(request), ...given]
   const run =
     supervisor._tag === "Absent"
       ? unsupervised(asked, runtime, limits, inline)
