@@ -15,7 +15,7 @@ const lib =
   "export interface Shape { area(): number }\nexport const two: number = 2\nexport default class Two {}\n"
 
 const h =
-  "const h = (tag: string, props: object | null, ...inner: unknown[]) => `<${tag}>${inner.join('')}</${tag}>`"
+  "const h = (tag: string, props: object | null, ...inner: unknown[]) => '<' + tag + '>' + inner.join('') + '</' + tag + '>'"
 
 /** Programs that end well, by what is to be seen in them, and what they print. */
 const together: Readonly<Record<string, { readonly code: string; readonly says: string }>> = {
