@@ -1,5 +1,5 @@
 // Bundles the server, straight from the sources, into one file that starts fast.
-import { readdirSync } from "node:fs"
+import { mkdirSync, readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { replaceFile, root, sources, stateOf, whenChanged } from "./project.mjs"
@@ -34,7 +34,7 @@ export const bundleModule = async (entry, outfile) => {
     external: ["libsql", "pg-native"],
     // Some dependencies are CommonJS and require Node's own modules.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);'
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);'
     },
     minifySyntax: true,
     minifyWhitespace: true,
@@ -58,9 +58,27 @@ export const bundleWithPrograms = async (entry, outfile, directories) => {
 
 const threadProgram = "packages/artifacts/src/Inspection/InspectionWorker.ts"
 
+/** What runs TypeScript in sandboxes, the compiler made smaller: each program of it starts by reading that. */
+const bundleTypeScript = async (directory) => {
+  const esbuild = await import("esbuild")
+  mkdirSync(directory, { recursive: true })
+  const own = join(root, "packages/typescript/sandbox")
+  for (const name of readdirSync(own)) replaceFile(join(own, name), join(directory, name))
+  await esbuild.build({
+    entryPoints: [join(root, "packages/typescript/node_modules/typescript/lib/typescript.js")],
+    outfile: join(directory, "typescript.js"),
+    platform: "node",
+    format: "cjs",
+    minify: true,
+    logLevel: "warning"
+  })
+  await esbuild.stop()
+}
+
 const bundleServer = async () => {
   await bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"])
   await bundleModule(threadProgram, join(dirname(bundle), "InspectionWorker.js"))
+  await bundleTypeScript(join(dirname(bundle), "typescript"))
 }
 
 const stateOfSources = () =>

@@ -53,7 +53,9 @@ export const filesIn = (directory) =>
 /** Every source file of the packages and apps. */
 export const sources = () =>
   ["packages", "apps"].flatMap((group) =>
-    readdirSync(join(root, group)).flatMap((name) => filesIn(join(root, group, name, "src")))
+    readdirSync(join(root, group)).flatMap((name) =>
+      ["src", "sandbox"].flatMap((part) => filesIn(join(root, group, name, part)))
+    )
   )
 
 /** A hash of what the files hold. */

@@ -67,6 +67,7 @@ class _ResultParts(TypedDict, total=False):
     rejectedCounts: list[dict[str, Any]]
     hints: list[str]
     receipt: dict[str, Any]
+    image: str
     error: Error
 
 
@@ -86,6 +87,7 @@ class Result(_ResultParts):
 
 class _ExecutionParts(TypedDict, total=False):
     language: str
+    image: str
     ahead: int
     endedAt: int
     verdict: str
@@ -194,11 +196,13 @@ def _request(
     user_id: Optional[str] = None,
     retry_on_failure: Optional[bool] = None,
     idempotency_key: Optional[str] = None,
+    image: Optional[str] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
         "code": code,
         "language": language,
+        "image": image,
         "timeout": timeout,
         "files": None if files is None else [_file(path, content) for path, content in files.items()],
         "env": None if env is None else dict(env),
@@ -297,7 +301,7 @@ class Client:
     def execute(self, code: str, **options: Any) -> Result:
         """Runs a program and waits for its result. Going away ends it, unless it has an idempotency key.
 
-        Options: `language` (python), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
+        Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
         ({name: value}), `args`, `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`,
         `idempotency_key`.
         """
@@ -398,6 +402,10 @@ class Client:
             if "nextCursor" not in answer:
                 return
             query["cursor"] = answer["nextCursor"]
+
+    def images(self) -> dict[str, Any]:
+        """What the plain sandbox has (`plain`), and what else a request may choose by `image` (`images`)."""
+        return cast(dict[str, Any], self._json("GET", "/api/images"))
 
     def kill(self, execution_id: str, reason: Optional[str] = None) -> None:
         """Ends an execution, waiting or running. Raises with `CONFLICT` when it has ended already."""

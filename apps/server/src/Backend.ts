@@ -1,9 +1,9 @@
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { InstanceName, Limits } from "@bulkhead/sandbox"
+import { Images, InstanceName, Limits } from "@bulkhead/sandbox"
 import { Context, Effect, Layer } from "effect"
 import { Instance } from "./data/Instance.js"
-import { ServerConfig } from "./settings/ServerConfig.js"
+import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
@@ -34,14 +34,16 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 const megabyte = 1_048_576
 
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Limits, ({ maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses }) =>
-    EmbeddedHost.layer({
+  Effect.map(Effect.all([Limits, ServerConfig]), ([limits, { images }]) => {
+    const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
+    return EmbeddedHost.layer({
+      images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
       diskBytes: maxDiskMB * megabyte
     })
-  )
+  })
 )
 
 const embedded = Layer.unwrapEffect(
@@ -57,12 +59,17 @@ const embedded = Layer.unwrapEffect(
   )
 ).pipe(Layer.provide(hostLayer))
 
+/** The embedded host knows an image by its name. */
+const templatesOf = ({ backend, images }: ServerSettings) =>
+  backend._tag === "E2B" ? images : new Map([...images.keys()].map((name) => [name, name] as const))
+
 /** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(Effect.all([ServerConfig, Instance]), ([{ backend }, instance]) =>
-    Layer.merge(
-      backend._tag === "E2B" ? e2b(backend.options) : embedded,
-      Layer.succeed(InstanceName, instance)
+  Effect.map(Effect.all([ServerConfig, Instance]), ([config, instance]) =>
+    Layer.mergeAll(
+      config.backend._tag === "E2B" ? e2b(config.backend.options) : embedded,
+      Layer.succeed(InstanceName, instance),
+      Layer.succeed(Images, templatesOf(config))
     )
   )
 )

@@ -1,3 +1,4 @@
+import type { ImageDescription, ImageList } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
@@ -23,10 +24,24 @@ const curl = (url: string, needsKey: boolean) =>
     `-d '{"code": "print(\\"Hello, World!\\")", "language": "python"}'`
   ].join(" ")
 
-const languages = Effect.flatMap(SandboxService, ({ runtimes }) => runtimes).pipe(
-  Effect.map((found) => found.map(({ language, version }) => `${language} (${version})`).join(", ")),
-  Effect.catchAll(({ message }) => Effect.succeed(`not known, since no sandbox could be started: ${message}`))
-)
+type Contents = ImageList["plain"]
+
+const languagesOf = ({ error, languages }: Contents) =>
+  error === undefined
+    ? languages.map(({ name, version }) => `${name} (${version})`).join(", ")
+    : `not known, since no sandbox could be started: ${error.message}`
+
+/** As many packages as are named one by one. */
+const mostNamed = 8
+
+const packagesOf = ({ packages }: Contents) => {
+  const named = packages.slice(0, mostNamed).map(({ name, version }) => `${name} ${version}`)
+  const others = packages.length - named.length
+  return [...named, ...(others > 0 ? [`${others} more`] : [])].join(", ")
+}
+
+const contentsOf = ({ name, ...contents }: ImageDescription) =>
+  [name, contents.description, languagesOf(contents), packagesOf(contents)].filter(Boolean).join(": ")
 
 /** Beside a terminal, stdout has lines of JSON alone. */
 const print = (text: string) =>
@@ -49,6 +64,12 @@ export const layer = Layer.scopedDiscard(
     yield* line("docs", `${url}/docs`)
     yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.
-    yield* Effect.forkScoped(Effect.flatMap(languages, (found) => line("languages", found)))
+    yield* Effect.forkScoped(
+      Effect.gen(function* () {
+        const { images, plain } = yield* (yield* SandboxService).images
+        yield* line("languages", languagesOf(plain))
+        yield* Effect.forEach(images, (image) => line("image", contentsOf(image)), { discard: true })
+      })
+    )
   })
 )

@@ -6,6 +6,7 @@ import { ArtifactKindsApi } from "./ArtifactKindsApi.js"
 import { ExecuteApi } from "./ExecuteApi.js"
 import { ExecutionsApi } from "./ExecutionsApi.js"
 import { HealthApi } from "./HealthApi.js"
+import { ImageApi } from "./ImageApi.js"
 import * as McpOperations from "./McpOperations.js"
 import { StreamApi } from "./StreamApi.js"
 import { UploadApi } from "./UploadApi.js"
@@ -39,6 +40,7 @@ export const BulkheadApi = withContractErrors(
     .add(ExecutionsApi)
     .add(ArtifactApi)
     .add(UploadApi)
+    .add(ImageApi)
     .add(SigningApi)
     .add(AdminApi)
     .add(ArtifactKindsApi)
@@ -51,7 +53,14 @@ export const BulkheadApiWithMcp = BulkheadApi.annotate(OpenApi.Transform, McpOpe
 
 /** The half of the contract that callers use: executions, what they leave, and what verifies messages of them. */
 export const BulkheadExecuteApi = withContractErrors(
-  named.add(ExecuteApi).add(StreamApi).add(ExecutionsApi).add(ArtifactApi).add(UploadApi).add(SigningApi)
+  named
+    .add(ExecuteApi)
+    .add(StreamApi)
+    .add(ExecutionsApi)
+    .add(ArtifactApi)
+    .add(UploadApi)
+    .add(ImageApi)
+    .add(SigningApi)
 )
 
 /** The half of the contract that the operator uses. */

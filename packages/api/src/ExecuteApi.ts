@@ -33,7 +33,7 @@ const form = {
   schema: {
     type: "object",
     description:
-      "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
+      "The request as JSON in the part `request`, or its fields as parts: `code`, `language`, `image`, `userId`, `outputDir`, `idempotencyKey` and `stdin` as text, others as JSON. Each part with a file name is a file, and its file name the path.",
     properties: {
       request: {
         description: "The whole request as JSON.",
@@ -41,6 +41,7 @@ const form = {
       },
       code: { type: "string", description: "The program, where there is no part `request`." },
       language: { type: "string", description: "What it is written in; python unless told." },
+      image: { type: "string", description: "The image to run it on; the plain sandbox unless told." },
       file: {
         type: "array",
         description: "Files for the working directory, each under its own name; a part may have any name.",

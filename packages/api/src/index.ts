@@ -14,6 +14,7 @@ export {
 export * from "./Executions.js"
 export * from "./ExecutionsApi.js"
 export * from "./HealthApi.js"
+export * from "./ImageApi.js"
 export * as ServerSentEvents from "./ServerSentEvents.js"
 export * from "./StreamApi.js"
 export * from "./UploadApi.js"

@@ -65,6 +65,7 @@ describe("the OpenAPI document", () => {
       "get /api/executions/{executionId}/events",
       "get /api/executions/{executionId}/artifacts/{name}",
       "post /api/files",
+      "get /api/images",
       "get /api/files",
       "get /api/files/{fileId}",
       "delete /api/files/{fileId}",

@@ -1,6 +1,5 @@
 import { JSONSchema, Predicate, Record as Records, Schema, Struct } from "effect"
 import { ExecutionRequest } from "./ExecutionRequest.js"
-import { Language } from "./Language.js"
 
 /** What agents know the tool by. */
 export const executeCodeName = "execute_code"
@@ -15,7 +14,11 @@ export const executeCodeDescription =
 const Arguments = Schema.Struct({
   ...Struct.omit(ExecutionRequest.fields, "userId", "idempotencyKey", "webhook"),
   language: Schema.optional(
-    Language.annotations({ description: "What the program is written in; python unless told." })
+    Schema.String.annotations({
+      description:
+        "What the program is written in: python, javascript, typescript, bash, or a language that the image adds; python unless told.",
+      examples: ["python", "bash"]
+    })
   )
 })
 

@@ -1,6 +1,7 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath, mostPathBytes } from "./FileName.js"
+import { ImageName } from "./Image.js"
 import { FileId } from "./Upload.js"
 import { UserId } from "./UserId.js"
 import { Webhook } from "./Webhook.js"
@@ -161,9 +162,14 @@ export const ExecutionRequest = Schema.Struct({
   ),
   language: Schema.optionalWith(Schema.String, { nullable: true, default: () => "python" }).annotations({
     description:
-      "What the program is written in: python, javascript, typescript or bash, if the sandbox has it; python unless told.",
+      "What the program is written in: python, javascript, typescript, bash, or a language that the image adds; python unless told.",
     default: "python",
     examples: ["python", "bash"]
+  }),
+  image: optional(ImageName).annotations({
+    description:
+      "The image that the sandbox is made from, one of those that `GET /api/images` lists; the plain sandbox unless told.",
+    examples: ["data"]
   }),
   timeout: optional(
     Schema.Number.pipe(

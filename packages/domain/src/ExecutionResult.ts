@@ -78,6 +78,11 @@ export type Receipt = typeof Receipt.Type
 
 export const ExecutionResult = Schema.Struct({
   executionId: ExecutionId,
+  image: Schema.optional(
+    Schema.String.annotations({
+      description: "The image that its sandbox was made from. Absent: the plain sandbox."
+    })
+  ),
   success: Schema.Boolean.annotations({ description: "Whether the program ended well: verdict Completed." }),
   verdict: Verdict,
   stdout: Schema.String.annotations({

@@ -21,6 +21,11 @@ export const ExecutionSummary = Schema.Struct({
   language: Schema.optional(
     Schema.String.annotations({ description: "What the program is written in. Absent for tracked work." })
   ),
+  image: Schema.optional(
+    Schema.String.annotations({
+      description: "The image that its sandbox is made from. Absent: the plain sandbox."
+    })
+  ),
   ahead: Schema.optional(
     Schema.Number.annotations({
       description:

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { ExecutionError } from "./ExecutionError.js"
 
 const describedPattern = (pattern: RegExp, expected: string) =>
   Schema.String.pipe(Schema.pattern(pattern, { message: () => `expected ${expected}` }))
@@ -23,6 +24,8 @@ const line = (most: number) =>
     `1 to ${most} characters in one line`
   )
 
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
 /** No word means anything to a shell but itself, since without a supervisor it is a shell that runs it. */
 const word = "[A-Za-z0-9_./:=,+@%^-]+"
 
@@ -42,7 +45,7 @@ export const LanguageRow = Schema.Struct({
     "words of letters, digits and _ . / : = , + @ % ^ - with single blanks between; 1000 characters at most"
   ),
   /** A line for the shell that fails exactly when the language's own parser refuses the file. */
-  check: Schema.optional(line(4000))
+  check: optional(line(4000))
 })
 export type LanguageRow = typeof LanguageRow.Type
 
@@ -95,15 +98,45 @@ export const mostManifestBytes = 262_144
 export const ImageManifest = Schema.Struct({
   format: Schema.Literal(1),
   /** One sentence for people. */
-  description: Schema.optional(line(500)),
+  description: optional(line(500)),
   /** Languages beside the usual ones, or in the place of those with the same name. */
-  languages: Schema.optional(LanguageRows),
-  packages: Schema.optional(
+  languages: optional(LanguageRows),
+  packages: optional(
     Schema.Array(ImagePackage).pipe(
       Schema.maxItems(mostPackages, { message: () => `expected at most ${mostPackages} packages` })
     )
   ),
   /** What programs find in their environment unless their request says otherwise, as it is written: nothing expands. */
-  env: Schema.optional(ImageEnvironment)
+  env: optional(ImageEnvironment)
 })
 export type ImageManifest = typeof ImageManifest.Type
+
+const Contents = {
+  description: Schema.optional(Schema.String.annotations({ description: "What it is for, in a sentence." })),
+  languages: Schema.Array(Schema.Struct({ name: Schema.String, version: Schema.String })).annotations({
+    description: "The languages that programs may be written in, each with the version of what runs it.",
+    examples: [[{ name: "python", version: "python 3.11.2" }]]
+  }),
+  packages: Schema.Array(ImagePackage).annotations({
+    description: "Packages that programs may use, as far as the image says."
+  })
+}
+
+/** What an image has, for those who choose one. */
+export const ImageDescription = Schema.Struct({
+  name: ImageName.annotations({ description: "What a request chooses it by.", examples: ["data"] }),
+  ...Contents,
+  error: Schema.optional(
+    ExecutionError.annotations({ description: "Why nothing is known of it. Absent: nothing is wrong." })
+  )
+})
+export type ImageDescription = typeof ImageDescription.Type
+
+/** All that a request may choose from. */
+export const ImageList = Schema.Struct({
+  plain: Schema.Struct({ ...Contents, error: ImageDescription.fields.error }).annotations({
+    description: "What the sandbox has of a request that chooses none."
+  }),
+  images: Schema.Array(ImageDescription)
+})
+export type ImageList = typeof ImageList.Type

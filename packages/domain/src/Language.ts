@@ -1,5 +1,5 @@
 import { Schema } from "effect"
 
-/** The languages a program may be written in. Which of them can run depends on the sandbox's toolchain. */
+/** The languages that sandboxes usually have. Which can run depends on the sandbox's toolchain; images add others. */
 export const Language = Schema.Literal("python", "javascript", "typescript", "bash")
 export type Language = typeof Language.Type

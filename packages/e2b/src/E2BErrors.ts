@@ -121,6 +121,13 @@ export const table: ReadonlyArray<Row> = [
     types: [SandboxNotFoundError],
     code: "ECONNRESET"
   },
+  {
+    name: "there is no such template",
+    phases: ["create"],
+    statuses: [404],
+    code: "INTERNAL_ERROR",
+    message: "The sandbox provider does not know the image"
+  },
   { name: "a proxy waited too long for the provider", statuses: [408, 504], code: "ETIMEDOUT" },
   {
     name: "a proxy turned the start away",

@@ -73,9 +73,13 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
 
 type Connection = ReturnType<typeof connectionOf>
 
-const createSdk = Effect.fn("E2BSandbox.create")(function* ({ metadata, lifetime }: SandboxOptions) {
+const createSdk = Effect.fn("E2BSandbox.create")(function* ({
+  lifetime,
+  metadata,
+  ...asked
+}: SandboxOptions) {
   const config = yield* E2BConfig
-  const { template } = config
+  const template = asked.template ?? config.template
   return yield* attemptApi("create", (options) =>
     SdkSandbox.create({
       ...connectionOf(config),

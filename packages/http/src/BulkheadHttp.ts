@@ -19,6 +19,7 @@ import * as Docs from "./Docs.js"
 import * as ExecuteHandlers from "./ExecuteHandlers.js"
 import * as ExecutionsHandlers from "./executions/ExecutionsHandlers.js"
 import * as HealthHandlers from "./HealthHandlers.js"
+import * as ImageHandlers from "./ImageHandlers.js"
 import { McpUse } from "./McpUse.js"
 import * as Mount from "./Mount.js"
 import * as Prefix from "./Prefix.js"
@@ -32,7 +33,13 @@ export type { MountOptions } from "./Prefix.js"
 type Admin = SandboxService | AdminAuthentication
 type Execute = SandboxService | ArtifactStore | CallerAuthentication | ReaderAuthentication
 
-const executePaths = ["/api/execute", "/api/executions", "/api/files", "/api/webhooks"] as const
+const executePaths = [
+  "/api/execute",
+  "/api/executions",
+  "/api/files",
+  "/api/images",
+  "/api/webhooks"
+] as const
 const adminPaths = ["/api/sandbox"] as const
 const healthPaths = ["/health", "/ready"] as const
 const docsPaths = { contract: "/openapi.json", page: "/docs" } as const
@@ -65,6 +72,7 @@ const execute = (prefix: Prefix.Path | ""): Mount.Part<Execute> => {
         ExecutionsHandlers.layer(api),
         ArtifactHandlers.layer(api),
         UploadHandlers.layer(api),
+        ImageHandlers.layer(api),
         WebhookHandlers.layerSigning(api)
       ])
     ),
@@ -152,7 +160,7 @@ const mount = <R>(
 }
 
 /**
- * The half that callers use, `/api/execute`, `/api/executions`, `/api/files` and `/api/webhooks`, in an `HttpLayerRouter`
+ * The half that callers use, `/api/execute`, `/api/executions`, `/api/files`, `/api/images` and `/api/webhooks`, in an `HttpLayerRouter`
  * app. Whatever is asked for
  * beneath these paths is answered in the contract's form; everything else is left to the app.
  */

@@ -30,6 +30,7 @@ export const layer = (service: Partial<Service> = {}) =>
     limits: Effect.succeed(defaultLimits),
     changeLimits: () => unmeant("changeLimits"),
     readiness: unmeant("readiness"),
+    images: unmeant("images"),
     runtimes: unmeant("runtimes"),
     shutdown: unmeant("shutdown"),
     ...service

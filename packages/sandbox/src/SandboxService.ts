@@ -11,6 +11,7 @@ import {
   type ExecutionResult,
   type ExecutionSummary,
   type ExecutionUpdate,
+  type ImageList,
   type LimitChanges,
   type LimitsRefused,
   type LimitValues,
@@ -50,6 +51,8 @@ import {
 import { IdempotencyKeys } from "./Record/IdempotencyKeys.js"
 import * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
 import { Prices } from "./Record/Prices.js"
+import * as ImageListing from "./Sandboxes/ImageListing.js"
+import { Images } from "./Sandboxes/Images.js"
 import type { SandboxFailure, SandboxProvider } from "./Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 import { type Runtime, Toolchain } from "./Sandboxes/Toolchain.js"
@@ -102,10 +105,11 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Prices, Uploads, Webhooks]),
-  ([context, artifacts, prices, uploads, webhooks]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, Images, Prices, Uploads, Webhooks]),
+  ([context, artifacts, images, prices, uploads, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
+      Context.add(Images, images),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
       Context.add(Webhooks, webhooks)
@@ -345,6 +349,7 @@ const make = Effect.gen(function* () {
         onSuccess: () => ({ ready: true })
       })
     }),
+    images: ImageListing.list(toolchain, yield* Images),
     runtimes: Effect.map(toolchain.facts, ({ runtimes }) => runtimes),
     shutdown
   })
@@ -461,6 +466,11 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly changeLimits: (changes: LimitChanges) => Effect.Effect<LimitValues, LimitsRefused>
     /** Whether new work can be done, and why not. */
     readonly readiness: Effect.Effect<Readiness>
+    /**
+     * What the plain sandboxes have and the images that requests may choose, each looked up once, in a sandbox. One
+     * that cannot be looked into is told of with its error.
+     */
+    readonly images: Effect.Effect<ImageList>
     /** The languages that the sandboxes' toolchain can run. Looked up once, in a sandbox. */
     readonly runtimes: Effect.Effect<ReadonlyArray<Runtime>, SandboxFailure>
     /**

@@ -31,6 +31,7 @@ describe("Toolchain", () => {
         [
           ["python", "python 3.11.2"],
           ["javascript", "node 20.20.2"],
+          ["typescript", "node 20.20.2"],
           ["bash", "bash 5.2.15"]
         ]
       )
@@ -41,11 +42,10 @@ describe("Toolchain", () => {
   )
 
   for (const [tools, command] of [
-    ["node v22.18.0", "node main.ts"],
-    ["node v22.6.0", "node --no-warnings --experimental-strip-types main.ts"],
+    ["node v22.18.0", "node /tmp/.bulkhead-typescript/run.cjs main.ts"],
+    ["node v20.6.0", "node /tmp/.bulkhead-typescript/run.cjs main.ts"],
     ["node v20.1.0\ndeno deno 2.1.4 (stable)", "deno run --allow-all --quiet main.ts"],
-    ["bun 1.1.38", "bun run main.ts"],
-    ["tsx tsx v4.19.2", "tsx main.ts"]
+    ["bun 1.1.38", "bun run main.ts"]
   ] as const) {
     it.effect(`runs TypeScript with ${tools.split("\n").at(-1)}`, () =>
       Effect.gen(function* () {
@@ -114,7 +114,7 @@ describe("Toolchain", () => {
       const mock = yield* MockSandboxes
       yield* Effect.flip(facts)
       yield* mock.behave({ create: Effect.void })
-      assert.strictEqual((yield* facts).runtimes.length, 3)
+      assert.strictEqual((yield* facts).runtimes.length, 4)
     }).pipe(Effect.provide(toolchain({ ...finding(debian), create: failure("ECONNREFUSED", "create") })))
   )
 

@@ -1,3 +1,4 @@
+import { imageManifestPath } from "@bulkhead/domain"
 import {
   CommandEvent,
   Sandbox,
@@ -33,6 +34,8 @@ export interface MockBehaviour {
   readonly supervisor: MockSupervisor.MockSupervisor
   /** What commands run in a sandbox that is made to see what toolchain sandboxes have. */
   readonly toolchain: MockProgram
+  /** The templates that there are beside the usual one, each with the text of its image's manifest, if it has one. */
+  readonly templates: Readonly<Record<string, string | undefined>>
   /** Runs before a sandbox is created: takes time, or fails. May depend on how many were asked for before. */
   readonly create: MockCreate | ((earlier: number) => MockCreate)
   /** Runs before files are written. */
@@ -49,6 +52,7 @@ const defaultBehaviour: MockBehaviour = {
   program: hello,
   supervisor: MockSupervisor.watching,
   toolchain: MockToolchain.look,
+  templates: {},
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
@@ -144,13 +148,20 @@ const mortal =
       Effect.as(process.signalled("SIGKILL"), { signal: "SIGKILL" })
     )
 
+const manifestOf = ({ template = "" }: SandboxOptions, { templates }: MockBehaviour) =>
+  Object.hasOwn(templates, template) ? templates[template] : undefined
+
 /** What a command runs: the program, under the supervisor if that is what it starts. */
 const programOf = (
   command: SandboxCommand,
-  { metadata }: SandboxOptions,
-  { program, supervisor, toolchain }: MockBehaviour
+  options: SandboxOptions,
+  behaviour: MockBehaviour
 ): MockProgram => {
-  if (metadata.purpose === "toolchain") return mortal(toolchain)
+  const { program, supervisor, toolchain } = behaviour
+  if (options.metadata.purpose === "toolchain")
+    return mortal(
+      manifestOf(options, behaviour) === undefined ? toolchain : MockToolchain.withManifest(toolchain)
+    )
   return MockSupervisor.voice(command).isThere ? supervisor(mortal(program)) : mortal(program)
 }
 
@@ -219,7 +230,9 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
   const read = (path: string) =>
     Stream.suspend(() => {
       const written = record.files.findLast((file) => file.path === path)
-      return written === undefined ? behaviour().read(path) : Stream.make(written.content)
+      if (written !== undefined) return Stream.make(written.content)
+      const manifest = path === imageManifestPath ? manifestOf(record.options, behaviour()) : undefined
+      return manifest === undefined ? behaviour().read(path) : Stream.make(encoder.encode(manifest))
     })
 
   const size = Effect.succeed(MockToolchain.size)
@@ -267,7 +280,10 @@ export const layer = (
         name: "mock",
         create: (options) =>
           Effect.suspend(() => {
-            const { create } = behaviour
+            const { create, templates } = behaviour
+            const { template } = options
+            if (template !== undefined && !Object.hasOwn(templates, template))
+              return failure("INTERNAL_ERROR", "create", false)
             const earlier = asked++
             return Effect.isEffect(create) ? create : create(earlier)
           }).pipe(Effect.map(() => make(options))),

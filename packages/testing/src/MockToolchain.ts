@@ -1,5 +1,6 @@
 import { Guest } from "@bulkhead/guest"
 import { GuestProgram, type ToolchainFacts } from "@bulkhead/sandbox"
+import { Effect } from "effect"
 import { type MockProgram, printing } from "./MockProgram.js"
 
 /** What each mock sandbox is allotted. */
@@ -24,7 +25,14 @@ export const facts: ToolchainFacts = {
       command: "node main.js",
       check: "node --check main.js || node --input-type=module --check < main.js"
     },
-    { language: "typescript", version: "node 22.18.0", file: "main.ts", command: "node main.ts" },
+    {
+      language: "typescript",
+      version: "node 22.18.0",
+      isBrought: true,
+      file: "main.ts",
+      command: "node /tmp/.bulkhead-typescript/run.cjs main.ts",
+      check: "node /tmp/.bulkhead-typescript/run.cjs --check main.ts"
+    },
     {
       language: "bash",
       version: "bash 5.2.15",
@@ -46,3 +54,9 @@ export const look: MockProgram = printing(
     ""
   ].join("\n")
 )
+
+/** Answers the look at a sandbox whose image has a manifest. */
+export const withManifest =
+  (look: MockProgram): MockProgram =>
+  (process) =>
+    Effect.zipRight(process.stdout("has an image manifest\n"), look(process))

@@ -26,6 +26,17 @@ const rows: ReadonlyArray<readonly [string, Layer.Layer<ExecutionStore>, string]
     "finds an execution as it began, and as it ended"
   ],
   [
+    "that forgets the image",
+    changed(({ find }) => ({
+      find: (id) =>
+        Effect.map(
+          find(id),
+          Option.map(({ image: _, ...execution }) => execution)
+        )
+    })),
+    "keeps the image of an execution"
+  ],
+  [
     "that says it has written what it has not",
     changed(({ append }) => ({
       append: (entries) => Effect.asVoid(Effect.forkDaemon(Effect.delay(append(entries), "10 millis")))

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { isIP } from "node:net"
+import type { ImageName } from "@bulkhead/domain"
 import { AdminToken, Authentication, type CallerKey, CallerKeys } from "@bulkhead/http"
 import { Config, ConfigError, Context, Effect, Either, Equal, Layer, Option, Redacted } from "effect"
 import * as BackendChoice from "./BackendChoice.js"
@@ -15,6 +16,8 @@ export interface ServerSettings {
   /** Seconds that a request may take to arrive whole. */
   readonly requestTimeout: number
   readonly backend: BackendChoice.BackendChoice
+  /** The images that requests may choose, and where the backend finds each. */
+  readonly images: ReadonlyMap<ImageName, string>
   /** The name of this server among those that share an E2B account or a database; none: as the data directory has it. */
   readonly instance: Option.Option<string>
   /** Opens the admin routes. */
@@ -55,6 +58,10 @@ const fromEnv = Config.all({
   maxConnections: variables.maxConnections.config,
   requestTimeout: variables.requestTimeout.config,
   backend: BackendChoice.config,
+  images: Config.map(
+    variables.images.config,
+    Option.getOrElse(() => new Map())
+  ),
   instance: variables.instance.config,
   adminToken: variables.adminToken.config,
   callerKeys: Config.map(

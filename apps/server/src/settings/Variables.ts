@@ -3,6 +3,7 @@ import { BearerToken } from "@bulkhead/http"
 import { Either } from "effect"
 import * as CallerKeys from "./CallerKeys.js"
 import * as Formats from "./Formats.js"
+import * as ImageList from "./ImageList.js"
 import { format, optional, secret, withDefault } from "./Setting.js"
 
 /** Every variable that the server reads beside the limits, in the order of docs/settings.md. */
@@ -78,6 +79,12 @@ export const variables = {
     meaning: "where E2B's sandboxes are reached, for a cluster of your own",
     format: Formats.httpUrl,
     otherwise: "by the domain"
+  }),
+  images: optional({
+    name: "SANDBOX_IMAGES",
+    meaning: "`name=place` pairs, separated by commas: what requests may choose by `image`",
+    format: ImageList.format,
+    otherwise: "none"
   }),
   instance: optional({
     name: "SANDBOX_INSTANCE",

@@ -34,6 +34,7 @@ describe("ServerConfig", () => {
         maxConnections: Option.none(),
         requestTimeout: 120,
         backend: { _tag: "Embedded" },
+        images: new Map(),
         adminTokenIsRandom: true
       })
       assert.deepStrictEqual(callerKeys, [])

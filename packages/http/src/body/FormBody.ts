@@ -43,7 +43,7 @@ const mostFields = 32
 const frameBytes = 2048
 
 /** Fields whose text is what they mean; any other is JSON. */
-const textFields = new Set(["code", "language", "userId", "outputDir", "idempotencyKey", "stdin"])
+const textFields = new Set(["code", "language", "image", "userId", "outputDir", "idempotencyKey", "stdin"])
 
 /** Most bytes of a form. */
 const largestForm = ({ largest, limits }: FormOptions) =>

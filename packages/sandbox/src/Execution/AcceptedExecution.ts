@@ -7,11 +7,13 @@ import type { UpdateWriter } from "../Updates/ExecutionUpdates.js"
 import type { HeldFiles } from "./RequestFiles.js"
 
 /** A request that was accepted. */
-export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size"> {
+export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size" | "manifest"> {
   readonly executionId: ExecutionId
   readonly userId: UserId
   readonly request: ExecutionRequest
   readonly runtime: Runtime
+  /** By which the provider knows the request's image. Absent: the plain sandbox. */
+  readonly template?: string
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch

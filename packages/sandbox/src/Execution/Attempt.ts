@@ -4,6 +4,7 @@ import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../Art
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { lifetimeFor, type SandboxObserver, SandboxSupply } from "../Sandboxes/SandboxSupply.js"
+import { Toolchain } from "../Sandboxes/Toolchain.js"
 import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -50,14 +51,19 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, request, runtime, supervisor } = execution
+  const { executionId, held, limits, manifest, request, runtime, supervisor, template } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
-  const given = request.files.map((file) => RequestFiles.toSandbox(file, held))
-  const program = Program.layOut(request, given, runtime, supervisor, limits, timeout, yield* makeNonce)
+  const toolchain = yield* Toolchain
+  const brought = runtime.isBrought
+    ? yield* Effect.mapError(toolchain.brought, (failure) => new AttemptFailed({ failure }))
+    : []
+  const given = [...request.files.map((file) => RequestFiles.toSandbox(file, held)), ...brought]
+  const asked = { ...request, env: { ...manifest?.env, ...request.env } }
+  const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
-  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer)
+  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer, template)
 
   const ofRun = (run: Run) => Effect.map(Ref.get(isGone), (destroyed): Attempt => ({ ...run, destroyed }))
   return yield* runProgram(execution, program, timeout, askedAt).pipe(

@@ -36,6 +36,12 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   return yield* end(execution, settled)
 })
 
+/** What every result says of its execution. */
+const known = ({ executionId, request: { image } }: AcceptedExecution) => ({
+  executionId,
+  ...(image !== undefined && { image })
+})
+
 /** Waits for a permit and runs with it. A kill that comes before the program is an interrupt. */
 const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) =>
   Effect.gen(function* () {
@@ -57,9 +63,7 @@ const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) 
     execution.killSwitch.interruptible,
     Effect.ensuring(execution.leaveQueue),
     Effect.catchTag("KilledEarly", ({ reason }) =>
-      Effect.map(Ref.get(progress), (sofar) =>
-        Results.ofKill({ executionId: execution.executionId, ...sofar }, reason)
-      )
+      Effect.map(Ref.get(progress), (sofar) => Results.ofKill({ ...known(execution), ...sofar }, reason))
     )
   )
 
@@ -91,6 +95,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 /** What was asked for and what bounds it: the code by its hash alone. */
 const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
+  ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
   runtime: runtime.version,
   timeout,
@@ -108,7 +113,7 @@ const runWithRetries = Effect.fnUntraced(function* (
   progress: Ref.Ref<Progress>,
   timeout: number
 ) {
-  const { executionId, limits, request } = execution
+  const { limits, request } = execution
   const deadline = (yield* Clock.currentTimeMillis) + timeout * 1000
   const failed = yield* Ref.make<AttemptFailed | undefined>(undefined)
   const lastAttempt = yield* Ref.make<Attempt | undefined>(undefined)
@@ -137,7 +142,7 @@ const runWithRetries = Effect.fnUntraced(function* (
     }),
     Effect.either
   )
-  const circumstances = { executionId, limits, ...(yield* Ref.get(progress)) }
+  const circumstances = { ...known(execution), limits, ...(yield* Ref.get(progress)) }
   return Either.isRight(ended)
     ? Results.ofAttempt(circumstances, ended.right)
     : Results.ofFailure(circumstances, yield* Ref.get(lastAttempt), ended.left.failure)
@@ -160,9 +165,9 @@ const countRetry = Effect.fnUntraced(function* (
 })
 
 /** A mistake of ours becomes a result too; its cause is for the operator alone. */
-const internalError = ({ executionId }: AcceptedExecution) =>
+const internalError = (execution: AcceptedExecution) =>
   Results.withoutRun(
-    { executionId, retries: 0 },
+    { ...known(execution), retries: 0 },
     "InternalError",
     executionError("INTERNAL_ERROR", "Internal error")
   )

@@ -45,10 +45,10 @@ interface Pending {
 }
 
 /** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
-const later = ({ args, stdin, stdinEncoding, webhook }: ExecutionRequest) =>
-  args.length === 0 && stdin === undefined && webhook === undefined
-    ? []
-    : [args, stdin, stdinEncoding, webhook]
+const later = ({ args, image, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
+  const isBare = args.length === 0 && stdin === undefined && webhook === undefined
+  return image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
+}
 
 /** The same for requests that ask for the same. */
 export const fingerprint = (request: ExecutionRequest, held: RequestFiles.HeldFiles) => {

@@ -27,7 +27,7 @@ export class LiveExecutions extends Context.Tag("@bulkhead/sandbox/LiveExecution
   LiveExecutions,
   {
     readonly register: (
-      execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language">
+      execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language" | "image">
     ) => Effect.Effect<LiveExecution, ExecutionExists>
     readonly enter: (executionId: ExecutionId, state: ExecutionState) => Effect.Effect<void>
     /** Strikes off an execution that has ended. */

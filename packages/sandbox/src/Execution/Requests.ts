@@ -3,9 +3,9 @@ import {
   ExecutionRequest,
   excessIn,
   faultOf,
+  type ImageName,
   InvalidRequest,
   isBase64,
-  type Language,
   RequestTooLarge
 } from "@bulkhead/domain"
 import { type Context, Either, Schema } from "effect"
@@ -59,13 +59,27 @@ export const checkWebhook = (
   return Either.left(new InvalidRequest({ executionId, field: "webhook", message: `webhook: ${flaw}` }))
 }
 
+/** Refuses an image that is not there, naming those that are. */
+export const checkImage = (
+  executionId: ExecutionId,
+  { image }: ExecutionRequest,
+  images: ReadonlyMap<ImageName, string>
+): Either.Either<void, InvalidRequest> => {
+  if (image === undefined || images.has(image)) return Either.void
+  const expected =
+    images.size === 0 ? "none, there are no images here" : `one of ${[...images.keys()].join(", ")}`
+  return Either.left(
+    new InvalidRequest({ executionId, field: "image", message: `image: expected ${expected}` })
+  )
+}
+
 /** The runtime of the request's language, or what could be asked for instead. */
 export const chooseRuntime = (
   executionId: ExecutionId,
   language: string,
   runtimes: ReadonlyArray<Runtime>
 ): Either.Either<Runtime, InvalidRequest> => {
-  const runtime = runtimes.find((runtime) => runtime.language === (language as Language))
+  const runtime = runtimes.find((runtime) => runtime.language === language)
   if (runtime) return Either.right(runtime)
   const known = runtimes.map((runtime) => runtime.language).join(", ")
   const message = `language: expected one of ${known}`

@@ -16,6 +16,7 @@ import * as Hints from "./Hints.js"
 /** What a result tells beside the attempt itself. */
 export interface Circumstances {
   readonly executionId: ExecutionId
+  readonly image?: string
   readonly queueTimeMs?: number
   readonly retries: number
   readonly limits: LimitValues
@@ -93,11 +94,12 @@ const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attem
 
 /** A result without a program: nothing ran, or nothing is known of it. */
 export const withoutRun = (
-  { executionId, queueTimeMs, retries }: Bare,
+  { executionId, image, queueTimeMs, retries }: Bare,
   verdict: Verdict,
   error: ExecutionError
 ): ExecutionResult => ({
   executionId,
+  ...(image !== undefined && { image }),
   success: false,
   verdict,
   stdout: "",
@@ -116,12 +118,13 @@ const hintsOf = ({ collected, outcome, outputDir }: Attempt, verdict: Verdict) =
 }
 
 const withRun = (
-  { executionId, queueTimeMs, retries }: Bare,
+  { executionId, image, queueTimeMs, retries }: Bare,
   attempt: Attempt,
   verdict: Verdict,
   error: ExecutionError | undefined
 ): ExecutionResult => ({
   executionId,
+  ...(image !== undefined && { image }),
   success: error === undefined,
   verdict,
   stdout: attempt.outcome.stdout,

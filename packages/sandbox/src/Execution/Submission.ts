@@ -3,6 +3,7 @@ import {
   ExecutionId,
   type ExecutionRequest,
   type ExecutionResult,
+  type ImageName,
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
@@ -13,6 +14,7 @@ import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
+import { Images } from "../Sandboxes/Images.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
 import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
@@ -50,6 +52,8 @@ interface ReadRequest
   > {
   readonly request: ExecutionRequest
 }
+
+const imageOf = ({ image }: ExecutionRequest) => (image === undefined ? {} : { image })
 
 /** An execution that is there, of this request or of an earlier one with its key. */
 export interface Begun {
@@ -100,7 +104,13 @@ export const submit = (input: unknown, caller: UserId | undefined) =>
           : Effect.flatMap(once(accepted, accepted.request.idempotencyKey), ({ result }) => result)
       ),
       Effect.catchTag("SandboxFailure", (failure) =>
-        Effect.succeed(Results.ofFailure({ executionId: read.executionId, retries: 0 }, undefined, failure))
+        Effect.succeed(
+          Results.ofFailure(
+            { executionId: read.executionId, ...imageOf(read.request), retries: 0 },
+            undefined,
+            failure
+          )
+        )
       )
     )
   )
@@ -145,13 +155,14 @@ const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) 
 
 /** Takes an execution into the log that has ended before it could begin. */
 const failAtOnce = Effect.fnUntraced(function* (
-  { executionId, userId }: ReadRequest,
+  { executionId, request, userId }: ReadRequest,
   failure: SandboxFailure
 ) {
   const log = yield* ExecutionLog
-  const result = Results.ofFailure({ executionId, retries: 0 }, undefined, failure)
+  const circumstances = { executionId, ...imageOf(request), retries: 0 }
+  const result = Results.ofFailure(circumstances, undefined, failure)
   const startedAt = yield* Clock.currentTimeMillis
-  yield* log.began({ executionId, userId, state: "queued", startedAt })
+  yield* log.began({ executionId, userId, state: "queued", startedAt, ...imageOf(request) })
   yield* Effect.mapError(log.ended({ executionId, userId }, TerminalEvents.ofResult(result)), () =>
     unavailable(executionId)
   )
@@ -162,10 +173,13 @@ const failAtOnce = Effect.fnUntraced(function* (
 /** Finds out what will run a request. */
 const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { executionId, limits, request } = read
-  const { runtimes, size, supervisor } = yield* findFacts(limits)
+  const images = yield* Images
+  yield* Requests.checkImage(executionId, request, images)
+  const template = request.image === undefined ? undefined : images.get(request.image)
+  const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = { ...read, runtime, size, supervisor }
+  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }) }
   return accepted
 })
 
@@ -180,10 +194,10 @@ const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
 })
 
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
-const findFacts = Effect.fnUntraced(function* (limits: LimitValues) {
-  const { facts } = yield* Toolchain
+const findFacts = Effect.fnUntraced(function* (limits: LimitValues, image: ImageName | undefined) {
+  const { facts, factsOf } = yield* Toolchain
   const deadline = (yield* Clock.currentTimeMillis) + limits.maxQueueWait * 1000
-  return yield* Effect.retry(facts, {
+  return yield* Effect.retry(image === undefined ? facts : factsOf(image), {
     schedule: Retries.schedule(limits, deadline),
     while: ({ retryable }) => retryable
   })
@@ -200,7 +214,7 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
   yield* live.checkOpen(executionId)
   const { language } = runtime
   const { killSwitch, summary } = yield* live
-    .register({ executionId, userId, state: "queued", language })
+    .register({ executionId, userId, state: "queued", language, ...imageOf(request) })
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
   yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)

@@ -28,6 +28,11 @@ export interface SandboxOptions {
   readonly metadata: Readonly<Record<string, string>>
   /** The provider itself ends the sandbox after this long: the last wall behind the supervisor and the service. */
   readonly lifetime: Duration.Duration
+  /**
+   * What the sandbox is made from, as the provider knows it; its usual one unless told. One that is not there is a
+   * failure that is not retryable.
+   */
+  readonly template?: string
 }
 
 /** A sandbox as its provider lists it. */
@@ -112,7 +117,7 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
   {
     /** By which the provider's `list` and `kill` know it. No two sandboxes ever have the same. */
     readonly id: string
-    /** What it is billed by. Asked for once, of the sandbox that the toolchain is looked up in: all are of one size. */
+    /** What it is billed by. Asked for once, of the sandbox that the toolchain is looked up in: all of one template are of one size. */
     readonly size: Effect.Effect<SandboxSize, SandboxFailure>
     /** Lets the sandbox live this long from now. Fails, in the phase `renew`, when it no longer lives. */
     readonly renew: (lifetime: Duration.Duration) => Effect.Effect<void, SandboxFailure>

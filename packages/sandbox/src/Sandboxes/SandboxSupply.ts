@@ -2,6 +2,7 @@ import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
 import { Context, Duration, Effect, HashSet, Layer, Option, RateLimiter, Ref } from "effect"
 import { Limits, type LimitValues } from "../Limits.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
+import { Images } from "./Images.js"
 import { InstanceName } from "./InstanceName.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
 import * as Reaper from "./Reaper.js"
@@ -11,11 +12,15 @@ import {
   type ProviderHealth,
   Sandbox,
   type SandboxFailure,
+  type SandboxOptions,
   SandboxProvider
 } from "./SandboxProvider.js"
 
 /** What a sandbox is for, as its provider's list tells it. */
 type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "toolchain" | "pool" }
+
+/** How a sandbox is made. */
+type Made = Omit<SandboxOptions, "metadata">
 
 /** Is told of a sandbox's life. */
 export interface SandboxObserver {
@@ -42,12 +47,14 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   {
     /**
      * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
-     * is closed, and only then does the scope's end return.
+     * is closed, and only then does the scope's end return. One of a template is made when it is asked for, since only
+     * sandboxes without are kept ready.
      */
     readonly sandbox: (
       purpose: Purpose,
       lifetime: Duration.Duration,
-      observer?: SandboxObserver
+      observer?: SandboxObserver,
+      template?: string
     ) => Layer.Layer<Sandbox, SandboxFailure>
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
@@ -92,17 +99,24 @@ const make = Effect.gen(function* () {
   const pace = yield* pacing(limits.maxCreatesPerSecond)
   const health = SandboxProvider.healthOf(provider)
   const breaker = yield* CircuitBreaker.make(limits, health)
+  // Each its own: what cannot be made of one template may well be made of another.
+  const breakers = new Map(
+    yield* Effect.forEach([...(yield* Images).values()], (template) =>
+      Effect.map(CircuitBreaker.make(limits, health), (own) => [template, own] as const)
+    )
+  )
+  const breakerOf = ({ template = "" }: Made) => breakers.get(template) ?? breaker
 
-  const createOwned = (purpose: Purpose, lifetime: Duration.Duration) =>
+  const createOwned = (purpose: Purpose, made: Made) =>
     Effect.flatMap(own, (ownership) =>
-      provider.create({ metadata: { ...tags, life, ownership, ...purpose }, lifetime }).pipe(
+      provider.create({ metadata: { ...tags, life, ownership, ...purpose }, ...made }).pipe(
         Effect.map((sandbox): OwnedSandbox => ({ ...sandbox, ownership })),
         // It may be there although its creation failed or was interrupted.
         Effect.onError(() => disown(ownership, false))
       )
     )
-  const createGuarded = (purpose: Purpose, lifetime: Duration.Duration) =>
-    Effect.zipRight(Effect.interruptible(pace), breaker.guard(createOwned(purpose, lifetime)))
+  const createGuarded = (purpose: Purpose, made: Made) =>
+    Effect.zipRight(Effect.interruptible(pace), breakerOf(made).guard(createOwned(purpose, made)))
 
   const calm = yield* Effect.makeLatch(true)
   const creating = yield* Ref.make(0)
@@ -114,10 +128,10 @@ const make = Effect.gen(function* () {
     Ref.updateAndGet(creating, (count) => count - 1),
     (count) => (count === 0 ? calm.open : Effect.void)
   )
-  const createNow = (purpose: Purpose, lifetime: Duration.Duration) =>
+  const createNow = (purpose: Purpose, made: Made) =>
     Effect.acquireUseRelease(
       beginCreating,
-      () => createGuarded(purpose, lifetime),
+      () => createGuarded(purpose, made),
       () => endCreating
     )
 
@@ -127,26 +141,26 @@ const make = Effect.gen(function* () {
   const pool = yield* SandboxPool.make({
     limits,
     usualLifetime: lifetimeFor(limits.defaultTimeout, limits),
-    create: (lifetime) => createGuarded({ purpose: "pool" }, lifetime),
+    create: (lifetime) => createGuarded({ purpose: "pool" }, { lifetime }),
     close,
     whenCalm: calm.await
   })
 
-  const obtain = (purpose: Purpose, lifetime: Duration.Duration) =>
+  const obtain = (purpose: Purpose, made: Made) =>
     // Whoever looks into a sandbox to know what it has is no sign of demand.
-    "executionId" in purpose
+    "executionId" in purpose && made.template === undefined
       ? Effect.flatMap(
-          pool.take(lifetime),
-          Option.match({ onNone: () => createNow(purpose, lifetime), onSome: Effect.succeed })
+          pool.take(made.lifetime),
+          Option.match({ onNone: () => createNow(purpose, made), onSome: Effect.succeed })
         )
-      : createNow(purpose, lifetime)
+      : createNow(purpose, made)
 
   return SandboxSupply.of({
-    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody) =>
+    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody, template = undefined) =>
       Layer.scoped(
         Sandbox,
         Sandbox.scoped(
-          Effect.tap(obtain(purpose, lifetime), ({ id }) => onCreated(id)),
+          Effect.tap(obtain(purpose, { lifetime, ...(template && { template }) }), ({ id }) => onCreated(id)),
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),

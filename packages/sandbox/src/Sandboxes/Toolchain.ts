@@ -1,13 +1,39 @@
-import type { Language } from "@bulkhead/domain"
+import {
+  faultOf,
+  ImageManifest,
+  type ImageName,
+  imageManifestPath,
+  mostManifestBytes
+} from "@bulkhead/domain"
 import { Guest, GuestShell } from "@bulkhead/guest"
-import { Array as Arr, Context, Duration, Effect, Fiber, Layer, Option, SynchronizedRef } from "effect"
+import { TypeScriptRunner } from "@bulkhead/typescript"
+import {
+  Context,
+  Duration,
+  Effect,
+  Either,
+  Fiber,
+  Layer,
+  Option,
+  Schema,
+  Stream,
+  SynchronizedRef
+} from "effect"
 import * as GuestProgram from "../Supervision/GuestProgram.js"
-import { Sandbox, type SandboxCommand, SandboxFailure, type SandboxSize } from "./SandboxProvider.js"
+import { Images } from "./Images.js"
+import * as Languages from "./Languages.js"
+import {
+  Sandbox,
+  type SandboxCommand,
+  SandboxFailure,
+  type SandboxFile,
+  type SandboxSize
+} from "./SandboxProvider.js"
 import { SandboxSupply } from "./SandboxSupply.js"
 
 /** How programs of one language are run. */
 export interface Runtime {
-  readonly language: Language
+  readonly language: string
   /** What was found, for people: `python 3.11.2`. */
   readonly version: string
   /** The program's file in the working directory. */
@@ -16,31 +42,33 @@ export interface Runtime {
   readonly command: string
   /** A shell line that fails exactly when the language's own parser refuses the file. */
   readonly check?: string
+  /** Whether the service brings what runs it: `Toolchain.brought`. */
+  readonly isBrought?: boolean
 }
 
-/** What a provider's sandboxes have. */
+/** What a provider's sandboxes of one template have. */
 export interface ToolchainFacts {
   readonly runtimes: ReadonlyArray<Runtime>
   readonly supervisor: GuestProgram.GuestProgram
   readonly size: SandboxSize
+  /** What the image says of itself. Absent: nothing. */
+  readonly manifest?: ImageManifest
 }
-
-type Versions = ReadonlyMap<string, string>
 
 /** How long looking into a sandbox may take. */
 const probeBound = Duration.seconds(30)
 
-const tools = ["python3", "node", "bash", "deno", "bun", "tsx"]
+const hasManifest = "has an image manifest"
 
 /** One line a tool that is there: its name and whatever it says of its version. */
-const probe = tools
+const probe = Languages.tools
   .map(
     (tool) => `command -v ${tool} >/dev/null && echo "${tool} $(${tool} --version 2>&1 | grep -m 1 [0-9])"`
   )
-  .concat(GuestProgram.probe, "true")
+  .concat(`test -e ${imageManifestPath} && echo '${hasManifest}'`, GuestProgram.probe, "true")
   .join("; ")
 
-const parseVersions = (output: string): Versions =>
+const parseVersions = (output: string): Languages.Versions =>
   new Map(
     output.split("\n").flatMap((line) => {
       const [, tool, version] = /^(\w+) .*?(\d+(?:\.\d+)+)/.exec(line) ?? []
@@ -48,83 +76,11 @@ const parseVersions = (output: string): Versions =>
     })
   )
 
-const atLeast = (version: string, [major, minor]: readonly [number, number]) => {
-  const [foundMajor = 0, foundMinor = 0] = version.split(".").map(Number)
-  return foundMajor > major || (foundMajor === major && foundMinor >= minor)
-}
-
-const runtime = (
-  language: Language,
-  tool: string,
-  version: string,
-  file: string,
-  command: string,
-  check?: string
-): Runtime => ({
-  language,
-  version: `${tool} ${version}`,
-  file,
-  command: `${command} ${file}`,
-  ...(check === undefined ? {} : { check })
-})
-
-const whenFound = (versions: Versions, tool: string, make: (version: string) => Option.Option<Runtime>) =>
-  Option.flatMap(Option.fromNullable(versions.get(tool)), make)
-
-const pythonCheck = `python3 -I -c 'compile(open("main.py", "rb").read(), "main.py", "exec")'`
-
-// Node reads the file as CommonJS or as a module; only what is neither is invalid.
-const nodeCheck = "node --check main.js || node --input-type=module --check < main.js"
-
-const python = (versions: Versions) =>
-  // Unbuffered, so that what a program printed before its end is not lost with it.
-  whenFound(versions, "python3", (version) =>
-    Option.some(runtime("python", "python", version, "main.py", "python3 -u", pythonCheck))
-  )
-
-const javascript = (versions: Versions) =>
-  whenFound(versions, "node", (version) => {
-    // From 22.7 on, and with this flag before, node itself tells modules from CommonJS.
-    const flag = atLeast(version, [20, 10]) && !atLeast(version, [22, 7])
-    const command = flag ? "node --no-warnings --experimental-detect-module" : "node"
-    return Option.some(runtime("javascript", "node", version, "main.js", command, nodeCheck))
-  })
-
-const nodeTypeScript = (version: string) =>
-  atLeast(version, [22, 18])
-    ? Option.some("node")
-    : atLeast(version, [22, 6])
-      ? Option.some("node --no-warnings --experimental-strip-types")
-      : Option.none()
-
-const typescript = (versions: Versions) =>
-  Option.firstSomeOf([
-    whenFound(versions, "node", (version) =>
-      Option.map(nodeTypeScript(version), (command) =>
-        runtime("typescript", "node", version, "main.ts", command)
-      )
-    ),
-    whenFound(versions, "deno", (version) =>
-      Option.some(runtime("typescript", "deno", version, "main.ts", "deno run --allow-all --quiet"))
-    ),
-    whenFound(versions, "bun", (version) =>
-      Option.some(runtime("typescript", "bun", version, "main.ts", "bun run"))
-    ),
-    whenFound(versions, "tsx", (version) =>
-      Option.some(runtime("typescript", "tsx", version, "main.ts", "tsx"))
-    )
-  ])
-
-const bash = (versions: Versions) =>
-  whenFound(versions, "bash", (version) =>
-    Option.some(runtime("bash", "bash", version, "main.sh", "bash", "bash -n main.sh"))
-  )
-
 /** Runs a command and gives what it wrote to its standard output. */
 const ask = (command: Pick<SandboxCommand, "line" | "user" | "env">) =>
   Effect.map(Sandbox.output({ ...command, lifetime: probeBound }), ({ stdout }) => stdout)
 
-const ourFault = ({ message }: Guest.GuestMissing) =>
+const ourFault = ({ message }: Guest.GuestMissing | TypeScriptRunner.RunnerMissing) =>
   new SandboxFailure({ code: "INTERNAL_ERROR", phase: "run", message, retryable: false })
 
 /** Sends the guest program along once, to see whether it can run. */
@@ -145,14 +101,42 @@ const findSupervisor = Effect.fnUntraced(function* (user: "root" | "user", said:
   return yield* trySending(user, architecture.value)
 })
 
+const brokenManifest = (wrong: string) =>
+  new SandboxFailure({
+    code: "INTERNAL_ERROR",
+    phase: "create",
+    message: `The image is broken: its manifest ${wrong}`,
+    retryable: false
+  })
+
+const decodeManifest = Schema.decodeUnknownEither(Schema.parseJson(ImageManifest))
+
+/** What an image says of itself; it is data like any that comes from a sandbox. */
+const readManifest = Effect.gen(function* () {
+  const sandbox = yield* Sandbox
+  const text = yield* Stream.runFoldWhile(
+    sandbox.read(imageManifestPath),
+    Buffer.alloc(0),
+    (sofar) => sofar.length <= mostManifestBytes,
+    (sofar, piece) => Buffer.concat([sofar, piece])
+  )
+  if (text.length > mostManifestBytes)
+    return yield* brokenManifest(`is larger than ${mostManifestBytes} bytes`)
+  const decoded = decodeManifest(text.toString())
+  if (Either.isRight(decoded)) return decoded.right
+  return yield* brokenManifest(`is not as it must be: ${faultOf(decoded.left, "it").message}`)
+})
+
 const probeAs = Effect.fnUntraced(function* (user: "root" | "user") {
   const said = yield* ask({ line: probe, user, env: {} })
-  const versions = parseVersions(said)
+  const manifest = said.split("\n").includes(hasManifest) ? yield* readManifest : undefined
+  const rows = Languages.withAdded(Languages.found(parseVersions(said)), manifest?.languages)
   const sandbox = yield* Sandbox
   return {
-    runtimes: Arr.getSomes([python, javascript, typescript, bash].map((find) => find(versions))),
+    runtimes: rows.map(({ name, ...row }): Runtime => ({ language: name, ...row })),
     supervisor: yield* findSupervisor(user, said),
-    size: yield* sandbox.size
+    size: yield* sandbox.size,
+    ...(manifest && { manifest })
   } satisfies ToolchainFacts
 })
 
@@ -163,33 +147,72 @@ const probeSandbox = Effect.catchIf(
   () => probeAs("user")
 )
 
+type Facts = Effect.Effect<ToolchainFacts, SandboxFailure>
+
+/** What a look finds, remembered once there is one. Whoever asks meanwhile waits for the same look. */
+const remembered = (look: Facts) =>
+  Effect.map(SynchronizedRef.make<ToolchainFacts | undefined>(undefined), (known): Facts => {
+    const lookOnce = SynchronizedRef.modifyEffect(known, (facts) =>
+      Effect.map(facts === undefined ? look : Effect.succeed(facts), (found) => [found, found] as const)
+    )
+    // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
+    const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
+    return Effect.flatMap(SynchronizedRef.get(known), (facts) =>
+      facts === undefined ? lookTogether : Effect.succeed(facts)
+    )
+  })
+
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   Toolchain,
-  { readonly facts: Effect.Effect<ToolchainFacts, SandboxFailure> }
+  {
+    /** Of the plain sandboxes. */
+    readonly facts: Effect.Effect<ToolchainFacts, SandboxFailure>
+    /** Of those that are made from one of the `Images`. */
+    readonly factsOf: (image: ImageName) => Effect.Effect<ToolchainFacts, SandboxFailure>
+    /** What has to be written into a sandbox before a runtime can run there that the service brings. */
+    readonly brought: Effect.Effect<ReadonlyArray<SandboxFile>, SandboxFailure>
+  }
 >() {
-  /** Looks into a sandbox the first time it is asked, and remembers what it found; a failure is not remembered. */
+  /**
+   * Looks into a sandbox the first time it is asked, into one of each image, and remembers what it found; a failure is
+   * not remembered.
+   */
   static readonly layer: Layer.Layer<Toolchain, never, SandboxSupply> = Layer.effect(
     Toolchain,
     Effect.gen(function* () {
       const supply = yield* SandboxSupply
-      const look = Effect.provide(probeSandbox, supply.sandbox({ purpose: "toolchain" }, Duration.minutes(2)))
-      const known = yield* SynchronizedRef.make<ToolchainFacts | undefined>(undefined)
-      const lookOnce = SynchronizedRef.modifyEffect(known, (facts) =>
-        Effect.map(facts === undefined ? look : Effect.succeed(facts), (found) => [found, found] as const)
-      )
-      // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
-      const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
-      return {
-        facts: Effect.flatMap(SynchronizedRef.get(known), (facts) =>
-          facts === undefined ? lookTogether : Effect.succeed(facts)
+      const images = yield* Images
+      const lookInto = (template?: string) =>
+        remembered(
+          Effect.provide(
+            probeSandbox,
+            supply.sandbox({ purpose: "toolchain" }, Duration.minutes(2), undefined, template)
+          )
         )
+      const facts = yield* lookInto()
+      const known = new Map(
+        yield* Effect.forEach(images, ([image, template]) =>
+          Effect.map(lookInto(template), (found) => [image, found] as const)
+        )
+      )
+      return {
+        facts,
+        factsOf: (image) => known.get(image) ?? Effect.die(`there is no image ${image}`),
+        brought: yield* Effect.cached(Effect.mapError(TypeScriptRunner.files, ourFault))
       }
     })
   )
 
-  /** Finds what it is told, without a sandbox. */
-  static layerTest(facts: ToolchainFacts): Layer.Layer<Toolchain> {
-    return Layer.succeed(Toolchain, { facts: Effect.succeed(facts) })
+  /** Finds what it is told, without a sandbox; in images the same unless told. */
+  static layerTest(
+    facts: ToolchainFacts,
+    images: Readonly<Record<ImageName, ToolchainFacts>> = {}
+  ): Layer.Layer<Toolchain> {
+    return Layer.succeed(Toolchain, {
+      facts: Effect.succeed(facts),
+      factsOf: (image) => Effect.succeed(images[image] ?? facts),
+      brought: Effect.succeed([])
+    })
   }
 }

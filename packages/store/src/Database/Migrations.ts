@@ -149,13 +149,20 @@ const webhooks = Effect.gen(function* () {
   yield* Effect.forEach(statements, (statement) => statement, { discard: true })
 })
 
+/** Which image an execution's sandbox is made from. */
+const images = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE executions ADD COLUMN image TEXT`
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
   "0002_claimants": claimants,
   "0003_leases": leases,
   "0004_artifact_bytes": artifactBytes,
-  "0005_webhooks": webhooks
+  "0005_webhooks": webhooks,
+  "0006_images": images
 }
 
 const table = "bulkhead_migrations"

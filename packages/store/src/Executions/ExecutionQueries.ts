@@ -20,6 +20,7 @@ interface ExecutionRow {
   readonly user_id: string
   readonly state: string
   readonly language: string | null
+  readonly image: string | null
   readonly started_at: number | string
   readonly ended_at: number | string | null
   readonly verdict: string | null
@@ -37,6 +38,7 @@ const fromRow = (row: ExecutionRow) => ({
   state: row.state,
   startedAt: Number(row.started_at),
   ...optional("language", row.language),
+  ...optional("image", row.image),
   ...optional("endedAt", row.ended_at === null ? null : Number(row.ended_at)),
   ...optional("verdict", row.verdict),
   ...optional("result", row.result)
@@ -88,7 +90,7 @@ const byStart = Order.combine(
 
 /** The reading half of the store, and the taking over of what nobody else will end. */
 export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
-  const summary = sql.literal("execution_id, user_id, state, language, started_at, ended_at, verdict")
+  const summary = sql.literal("execution_id, user_id, state, language, image, started_at, ended_at, verdict")
 
   const find: ExecutionStore["Type"]["find"] = Effect.fn("SqlExecutionStore.find")(function* (executionId) {
     const rows = yield* sql<ExecutionRow>`

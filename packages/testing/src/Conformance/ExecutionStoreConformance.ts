@@ -68,6 +68,19 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
     })
   ),
   promises(
+    "keeps the image of an execution",
+    Effect.gen(function* () {
+      yield* put(began("a", { image: "data" }), began("b"))
+      assert.strictEqual((yield* findPlain("a"))?.image, "data")
+      assert.notProperty(yield* findPlain("b"), "image")
+      const { items } = yield* Effect.flatMap(ExecutionStore, ({ list }) => list({}))
+      assert.sameMembers(
+        items.map(({ image }) => image),
+        ["data", undefined]
+      )
+    })
+  ),
+  promises(
     "keeps an execution without language, result or usage",
     Effect.gen(function* () {
       const { language: _, ...tracked } = summary("a", { state: "tracked" })

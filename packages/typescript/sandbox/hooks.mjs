@@ -1,0 +1,80 @@
+// Finds the modules that a TypeScript program imports. The thread of the program compiles them (run.cjs).
+import { readFile, stat } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+
+const waiting = new Map()
+let port
+
+export const initialize = (data) => {
+  port = data.port
+  port.on("message", ({ id, ...answer }) => {
+    waiting.get(id)?.(answer)
+    waiting.delete(id)
+    if (waiting.size === 0) port.unref()
+  })
+  port.unref()
+}
+
+const compiled = (url) =>
+  new Promise((resolve) => {
+    const id = waiting.size === 0 ? 0 : Math.max(...waiting.keys()) + 1
+    waiting.set(id, resolve)
+    // Nothing else keeps this thread until the answer is there.
+    port.ref()
+    port.postMessage({ id, url })
+  })
+
+const isFile = (url) =>
+  stat(new URL(url)).then(
+    (found) => found.isFile(),
+    () => false
+  )
+
+/** As TypeScript finds what has no extension, or that of what it would be compiled to. */
+const candidates = (url) => {
+  const [, stem, letter, x] = /^(.*)\.([cm]?)js(x?)$/.exec(url) ?? []
+  if (stem !== undefined) return [`${stem}.${letter}ts${x}`, `${stem}.tsx`]
+  const names = [".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs", ".json"]
+  return [
+    ...names.map((name) => url + name),
+    ...names.map((name) => `${url.replace(/\/$/, "")}/index${name}`)
+  ]
+}
+
+const missing = ["ERR_MODULE_NOT_FOUND", "ERR_UNSUPPORTED_DIR_IMPORT"]
+
+export const resolve = async (specifier, context, next) => {
+  try {
+    return await next(specifier, context)
+  } catch (error) {
+    const isPath = /^(?:\.{0,2}\/|file:|\.{1,2}$)/.test(specifier)
+    if (!isPath || !missing.includes(error?.code) || context.parentURL === undefined) throw error
+    for (const url of candidates(new URL(specifier, context.parentURL).href))
+      if (await isFile(url)) return await next(url, context)
+    throw error
+  }
+}
+
+const typed = /^file:.*(?<!\.d)\.[cm]?tsx?$/
+
+/** A file that is CommonJS all through is required, and gives what it exports as the default. */
+const required = (url) =>
+  'import{createRequire}from"node:module";' +
+  `export default createRequire(${JSON.stringify(url)})(${JSON.stringify(fileURLToPath(url))})`
+
+export const load = async (url, context, next) => {
+  const { pathname, protocol } = new URL(url)
+  if (typed.test(protocol + pathname)) {
+    const { fault, format, source } = await compiled(url)
+    if (fault !== undefined) throw Object.assign(new SyntaxError(fault), { stack: fault })
+    return { format: "module", source: format === "module" ? source : required(url), shortCircuit: true }
+  }
+  const type = (context.importAttributes ?? context.importAssertions)?.type
+  if (protocol === "file:" && pathname.endsWith(".json") && type === undefined)
+    return {
+      format: "module",
+      source: `export default ${await readFile(new URL(url), "utf8")}`,
+      shortCircuit: true
+    }
+  return await next(url, context)
+}

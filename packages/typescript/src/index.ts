@@ -1,0 +1,1 @@
+export * as TypeScriptRunner from "./TypeScriptRunner.js"
