@@ -8,7 +8,7 @@ export const environment: ReadonlyArray<Case> = [
     request: bash(
       "find /usr/bin /usr/sbin /usr/lib /usr/share -maxdepth 6 -type l -lname '/etc/*' 2>/dev/null | sort | while read -r link; do",
       '  [ -e "$link" ] && echo "$link"',
-      "done | grep -v -e ssl/private -e /rc.d -e /init.d || true"
+      "done | grep -v -e ssl/private -e /rc.d -e /init.d -e /environment.d || true"
     ),
     likeHere: true
   },

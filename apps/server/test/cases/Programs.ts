@@ -260,6 +260,19 @@ export const programs: ReadonlyArray<Case> = [
   },
   { name: "java -version", request: bash("java -version 2>&1"), needs: ["java"], likeHere: true },
   {
+    name: "Java prints what is not ASCII",
+    request: {
+      ...bash(
+        "echo 'class M { public static void main(String[] a) { System.out.println(\"grüezi 東京\"); } }' > M.java",
+        "java M.java"
+      ),
+      timeout: 60
+    },
+    needs: ["java", "javac"],
+    stdout: "grüezi 東京\n",
+    within: 30
+  },
+  {
     name: "openssl digests, and makes random numbers",
     request: bash("printf abc | openssl dgst -sha256 -r; openssl rand -hex 4 | wc -c; openssl version -d"),
     needs: ["openssl"],
@@ -295,6 +308,17 @@ export const programs: ReadonlyArray<Case> = [
       files: [{ path: "分析/结果📊.csv", content: "1" }]
     },
     stdout: "1\n"
+  },
+  {
+    name: "files of the request's with blanks, quotes and per cents in their names",
+    request: {
+      ...python("import os", "print(sorted(n for n in os.listdir() if n.endswith('.csv')))"),
+      files: ["a b.csv", 'c"d.csv', "it's.csv", "100%.csv", "Прайс.csv"].map((path) => ({
+        path,
+        content: "1"
+      }))
+    },
+    stdout: `['100%.csv', 'a b.csv', 'c"d.csv', "it's.csv", 'Прайс.csv']\n`
   },
   {
     name: "bytes of the request's as they are",
@@ -337,9 +361,9 @@ export const programs: ReadonlyArray<Case> = [
   {
     name: "a syntax error is said in the language's words",
     request: python("if True print(1)"),
-    status: 422,
-    verdict: "Rejected",
-    also: ({ error }) => assert.match(error?.message ?? "", /invalid syntax|expected ':'/)
+    verdict: "NonZeroExit",
+    stderr: /line 1[\s\S]*SyntaxError: /,
+    also: ({ error }) => assert.strictEqual(error?.code, "INVALID_CODE")
   },
   {
     name: "a program that forks into the background is over with its parent",
