@@ -9,10 +9,13 @@ export const installed = ["chromium", "chromium-browser", "google-chrome"]
   .map((name) => `/usr/bin/${name}`)
   .find(existsSync)
 
+/** Chromium keeps pages from calling this machine, so that what runs would not be seen to call. */
+const mayCall = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebRTC"
+
 /** A browser without a window. Its own sandbox does not work for root. */
 export const browser = Effect.acquireRelease(
   Effect.promise(() =>
-    chromium.launch({ executablePath: installed ?? "chromium", args: ["--no-sandbox", "--disable-gpu"] })
+    chromium.launch({ executablePath: installed ?? "chromium", args: ["--no-sandbox", mayCall] })
   ),
   (browser) => Effect.promise(() => browser.close())
 )
@@ -31,7 +34,8 @@ export const listener = Effect.acquireRelease(
       const path = request.url ?? ""
       const page = pages.get(path)
       if (page === undefined) asked.push(path)
-      response.writeHead(200, { "content-type": "text/html", "access-control-allow-origin": "*" })
+      const type = path.endsWith(".js") ? "text/javascript" : "text/html"
+      response.writeHead(200, { "content-type": type, "access-control-allow-origin": "*" })
       response.end(page)
     })
     server.listen(0, "127.0.0.1", () => {
