@@ -264,7 +264,7 @@ def notebooks():
     nbformat.write(nb.new_notebook(cells=[nb.new_code_cell("plot()", outputs=outputs)]), "outputs.ipynb")
 
 
-@makes("xlwt", kept="old.xls")
+@makes("xlwt", refused={"old.xls": "its format may hide macros: xlsx is what is kept"})
 def xls_books():
     import xlwt
 

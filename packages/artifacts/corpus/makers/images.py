@@ -39,7 +39,8 @@ def seaborn_plots():
 @makes(
     "Pillow",
     kept="rgb.png palette.png rgba.png gray16.png animated.png photo.jpg progressive.jpg cmyk.jpg exif.jpg still.gif moving.gif "
-    "lossless.webp moving.webp image.bmp image.tiff pages.tif lzw.tiff icon.ico image.avif image.jp2 image.ppm image.tga scan.pdf",
+    "lossless.webp moving.webp image.bmp image.tiff pages.tif lzw.tiff icon.ico image.avif image.jp2 image.ppm scan.pdf",
+    refused={"image.tga": "a format without a mark of its own"},
 )
 def pillow_images():
     from PIL import Image
