@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { existsSync } from "node:fs"
 import type { ExecutionResult } from "@bulkhead/domain"
 import { assert, layer } from "@effect/vitest"
@@ -23,10 +23,12 @@ const isHere = (need: string) =>
     : ["/usr/bin", "/usr/sbin"].some((at) => existsSync(`${at}/${need}`))
 
 const printedHere = ({ code = "", language }: Case["request"]) =>
-  execFileSync(language === "python" ? "/usr/bin/python3" : "bash", ["-c", code], {
-    encoding: "utf8",
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/nonexistent" },
-    stdio: ["ignore", "pipe", "ignore"]
+  Effect.async<string>((resume) => {
+    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LANG: "C.UTF-8", HOME: "/nonexistent" }
+    const program = language === "python" ? "/usr/bin/python3" : "bash"
+    execFile(program, ["-c", code], { env }, (error, stdout) =>
+      resume(error === null ? Effect.succeed(stdout) : Effect.die(error))
+    )
   })
 
 const assertPrinted = (found: string, expected: string | RegExp | undefined) => {
@@ -34,9 +36,9 @@ const assertPrinted = (found: string, expected: string | RegExp | undefined) => 
   if (expected instanceof RegExp) assert.match(found, expected)
 }
 
-const check = (given: Case, result: ExecutionResult) => {
+const check = (given: Case, result: ExecutionResult, stdout: Case["stdout"]) => {
   assert.strictEqual(result.verdict, given.verdict ?? "Completed")
-  assertPrinted(result.stdout, given.likeHere ? printedHere(given.request) : given.stdout)
+  assertPrinted(result.stdout, stdout)
   assertPrinted(result.stderr, given.stderr)
   const kept = (result.artifacts ?? []).map(({ name }) => name).toSorted()
   if (given.kept !== undefined) assert.deepStrictEqual(kept, given.kept)
@@ -69,10 +71,11 @@ const comesOut = (given: Case) =>
         body: JSON.stringify(given.request)
       })
     )
+    const stdout = given.likeHere ? yield* printedHere(given.request) : given.stdout
     explained(body, () => {
       assert.strictEqual(status, given.status ?? 200)
-      check(given, body)
-      assert.isAtMost(Duration.toSeconds(took), given.within ?? 20)
+      check(given, body, stdout)
+      assert.isAtMost(Duration.toSeconds(took), given.within ?? 90)
     })
   })
 

@@ -22,7 +22,7 @@ export interface Case {
   readonly kept?: ReadonlyArray<string>
   /** What the reasons of what is refused have in common. */
   readonly refused?: RegExp
-  /** Longest time to the answer, in seconds; 20 unless told. */
+  /** Longest time to the answer, in seconds, where it is the point; 90 unless told. */
   readonly within?: number
   readonly also?: (result: ExecutionResult) => void
 }

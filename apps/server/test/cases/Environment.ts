@@ -172,21 +172,21 @@ export const environment: ReadonlyArray<Case> = [
       "except OSError as e: print(type(e).__name__)"
     ),
     stdout: "URLError\n",
-    within: 5
+    within: 15
   },
   {
     name: "curl without a network says what is missing",
     request: bash("curl -sS https://example.com 2>&1; echo $?"),
     needs: ["curl"],
     stdout: /^curl: .*\n(6|7)\n$/,
-    within: 5
+    within: 15
   },
   {
     name: "pip gives up at once without a network",
     request: bash("python3 -m pip install --break-system-packages left-pad-of-nobody 2>&1 | tail -3"),
     needs: ["/usr/lib/python3/dist-packages/pip/__init__.py"],
     stdout: /network|connection|No matching distribution/i,
-    within: 20
+    within: 30
   },
   {
     name: "a server and a client in the sandbox find each other by localhost",
@@ -252,8 +252,7 @@ export const environment: ReadonlyArray<Case> = [
       ...javascript("const a = []; for (;;) a.push(new Array(1e6).fill(Math.random()))"),
       timeout: 60
     },
-    verdict: "MemoryLimitExceeded",
-    within: 40
+    verdict: "MemoryLimitExceeded"
   },
   {
     name: "Python's MemoryError says memory",

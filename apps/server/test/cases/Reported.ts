@@ -53,6 +53,7 @@ export const reported: ReadonlyArray<Case> = [
     report: "NVIDIA/NemoClaw#1043",
     request: bash(`echo '{"dependencies":{"left-pad":"1"}}' > package.json`, "npm install 2>&1 | tail -20"),
     needs: ["npm"],
+    within: 30,
     stdout: /network|offline|cache/i
   },
   {
@@ -130,8 +131,7 @@ export const reported: ReadonlyArray<Case> = [
     report: "openjdk/jdk#23037, buildbuddy-io/buildbuddy#10323, flatcar/scripts#3263",
     request: { ...bash(`cat > M.java <<'E'\n${garbage}\nE`, "java M.java"), timeout: 100 },
     needs: ["java"],
-    stdout: /^done \d+\n$/,
-    within: 60
+    stdout: /^done \d+\n$/
   },
   {
     name: "a deck with native charts, each of which embeds a workbook",
@@ -163,7 +163,6 @@ export const reported: ReadonlyArray<Case> = [
       timeout: 60
     },
     stdout: "child -9\n",
-    within: 30,
     also: (result) =>
       assert.match(
         JSON.stringify({ ...result, stdout: "", stderr: "" }),
@@ -199,7 +198,6 @@ export const reported: ReadonlyArray<Case> = [
       ),
       timeout: 60
     },
-    within: 40,
     also: ({ artifacts = [] }) =>
       assert.include(
         artifacts.map(({ name }) => name),
@@ -223,7 +221,6 @@ export const reported: ReadonlyArray<Case> = [
       timeout: 100
     },
     needs: ["java", "javac"],
-    within: 60,
     also: ({ stdout }) => {
       const sizes = [...stdout.matchAll(/^(\d+) (\d+)$/gm)].map((match) => Number(match[1]))
       assert.strictEqual(sizes.length, 2, stdout)
