@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { bubblewrap } from "./bubblewrap.mjs"
+import { chromium } from "./chromium.mjs"
 import { dependencies } from "./dependencies.mjs"
 import { postgres } from "./postgres.mjs"
 import { fail, root } from "./project.mjs"
@@ -39,4 +40,4 @@ export const setupDependencies = () => ensure([dependencies])
 export const setup = () => ensure(forServer())
 
 /** For the tests. */
-export const setupForTests = () => ensure([...forServer(), postgres])
+export const setupForTests = () => ensure([...forServer(), postgres, chromium])

@@ -75,6 +75,16 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("have names in whatever script, with quotes too", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const names = ["分析/结果📊.csv", "Прайс.csv", 'a"b.csv', "it's 50%.csv"]
+      const files = names.map((path) => ({ path, data: path }))
+      yield* Effect.promise(() => here.files.write(files))
+      for (const name of names) assert.strictEqual(yield* Effect.promise(() => here.files.read(name)), name)
+    })
+  )
+
   it.scoped("are not written over each other by one request", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()

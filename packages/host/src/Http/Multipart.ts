@@ -1,3 +1,4 @@
+import * as ContentDisposition from "content-disposition"
 import { Effect, Option } from "effect"
 import * as Multipasta from "multipasta"
 import { BodyUnreadable } from "../HostErrors.js"
@@ -29,6 +30,12 @@ interface Parser {
   readonly found: Array<Next>
 }
 
+/** The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it. */
+const dispositionOf = (headers: Multipasta.PartInfo["headers"]) => {
+  const text = String(headers["content-disposition"] ?? "")
+  return ContentDisposition.parse(text, { multipart: !text.includes('\\"') })
+}
+
 /** Every part is taken as a file, whatever its type and whether or not it names one: its bytes come as they are. */
 const makeParser = (contentType: string): Parser => {
   const found: Array<Next> = []
@@ -37,8 +44,10 @@ const makeParser = (contentType: string): Parser => {
     headers: { "content-type": contentType },
     isFile: () => true,
     onField: () => {},
-    onFile: ({ filename, name }) => {
-      add({ _tag: "PartStart", name, filename: Option.fromNullable(filename) })
+    onFile: ({ headers }) => {
+      const { filename, name } = dispositionOf(headers).parameters
+      if (name === undefined) found.push(unreadable("InvalidDisposition"))
+      else add({ _tag: "PartStart", name, filename: Option.fromNullable(filename) })
       return (bytes) => add(bytes === null ? { _tag: "PartEnd" } : { _tag: "PartBytes", bytes })
     },
     onError: ({ _tag }) => void found.push(unreadable(_tag)),

@@ -1,3 +1,4 @@
+import * as ContentDisposition from "content-disposition"
 import { Data, Effect, Option, type Scope, Stream } from "effect"
 import * as Multipasta from "multipasta"
 
@@ -37,6 +38,12 @@ interface Parser {
   readonly found: Array<Effect.Effect<MultipartEvent, Malformed>>
 }
 
+/** The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it. */
+const dispositionOf = (headers: Multipasta.PartInfo["headers"]) => {
+  const text = String(headers["content-disposition"] ?? "")
+  return ContentDisposition.parse(text, { multipart: !text.includes('\\"') })
+}
+
 /** Every part is taken as it comes, whatever its type and whether or not it names a file. */
 const makeParser = (contentType: string): Parser => {
   const found: Parser["found"] = []
@@ -45,9 +52,11 @@ const makeParser = (contentType: string): Parser => {
     headers: { "content-type": contentType },
     isFile: () => true,
     onField: () => {},
-    onFile: ({ contentDisposition, filename, headers, name }) => {
+    onFile: ({ headers }) => {
+      const { parameters, type } = dispositionOf(headers)
+      const { filename, name = "" } = parameters
       const encoding = headers["content-transfer-encoding"]
-      if (contentDisposition !== "form-data") found.push(malformed("InvalidDisposition"))
+      if (type !== "form-data" || parameters.name === undefined) found.push(malformed("InvalidDisposition"))
       if (encoding !== undefined && !plainEncoding.test(String(encoding)))
         found.push(new Malformed({ message: "a part has a content-transfer-encoding" }))
       add(MultipartEvent.PartStart({ name, filename: Option.fromNullable(filename) }))

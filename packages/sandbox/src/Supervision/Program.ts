@@ -82,6 +82,8 @@ const supervised = (
 
 /** What a program finds in its environment unless its request says otherwise. */
 const usualVariables = {
+  // Without it Java, Perl and the shell's tools take text for ASCII.
+  LANG: "C.UTF-8",
   // Also of a Python that a shell starts: what it printed before it was ended would be lost.
   PYTHONUNBUFFERED: "1"
 }
