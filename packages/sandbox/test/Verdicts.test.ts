@@ -281,7 +281,10 @@ describe("under the supervisor", () => {
       const command = sandbox?.commands[0]
       assert.strictEqual(command?.user, "root")
       assert.notProperty(command?.env, "PERL5OPT")
-      assert.strictEqual(command?.env.BULKHEAD_ENV, "LANG=C.UTF-8\nPYTHONUNBUFFERED=1\nPERL5OPT=-Mevil\nTWO=a%0Ab%25")
+      assert.strictEqual(
+        command?.env.BULKHEAD_ENV,
+        "LANG=C.UTF-8\nPYTHONUNBUFFERED=1\nPERL5OPT=-Mevil\nTWO=a%0Ab%25"
+      )
     }).pipe(Effect.provide(supervised({})))
   )
 })
