@@ -1,5 +1,6 @@
 // `npm test`: makes everything ready, then runs every check and every suite, and stops at the first that fails.
 import { existsSync, readFileSync, rmSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { ensureBundle } from "./bundle.mjs"
 import { pathWithPostgres } from "./postgres.mjs"
@@ -25,6 +26,8 @@ const steps = {
     const words = [
       bin("vitest"),
       "run",
+      // Left to itself, vitest keeps one core for nobody: of two, that is half of the machine.
+      `--maxWorkers=${Math.max(2, availableParallelism() - 1)}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`
