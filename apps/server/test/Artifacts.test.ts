@@ -24,7 +24,7 @@ it.scopedLive(
       const result = yield* Caller.execute(
         python("test-user", [
           `open(out + '/fill.jpg', 'wb').write(${head} + b'\\xff' * 20_000_000 + b'\\xd9')`,
-          "open(out + '/slow.pdf', 'wb').write(b'%PDF-1.4\\n' + b'#41' * 10_000_000 + b'%%EOF')",
+          "import bz2; open(out + '/slow.bz2', 'wb').write(bz2.compress(os.urandom(16_000_000)))",
           "open(out + '/a.txt', 'w').write('a')"
         ])
       )

@@ -29,6 +29,7 @@ const kinds = HttpApiEndpoint.get("kinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
   .addSuccess(ArtifactKinds)
   .annotate(OpenApi.Summary, "Which files of a user's programs are kept")
+  .annotate(OpenApi.Description, "By what the settings say, and what was changed since the start.")
 
 const setKinds = HttpApiEndpoint.put("setKinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
@@ -47,6 +48,7 @@ const resetKinds = HttpApiEndpoint.del("resetKinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
   .addSuccess(ArtifactKinds)
   .annotate(OpenApi.Summary, "Keep the files of a user's programs that the settings say")
+  .annotate(OpenApi.Description, "Takes back what was changed since the start. Nothing is wrong if nothing was.")
 
 /** What the operator does about what may be kept. */
 export const ArtifactKindsApi = HttpApiGroup.make("artifactKinds")

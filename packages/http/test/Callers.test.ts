@@ -56,6 +56,7 @@ const rows: Readonly<Record<string, Row>> = {
   "POST /api/executions": begins,
   "POST /api/files": { keys: { ...callersOnly.keys, another: 201, own: 201 }, open: same(201) },
   "GET /api/files": callersOnly,
+  "GET /api/images": callersOnly,
   "GET /api/files/:fileId": ownersOnly,
   "DELETE /api/files/:fileId": ownersOnly,
   "GET /api/executions": listers,
@@ -127,7 +128,8 @@ const service = Stub.layer({
   verifyAudit: Effect.succeed({ intact: true, checked: 0, chains: [] }),
   limits: Effect.succeed(defaultLimits),
   changeLimits: () => Effect.succeed(defaultLimits),
-  readiness: Effect.succeed({ ready: true })
+  readiness: Effect.succeed({ ready: true }),
+  images: Effect.succeed({ plain: { languages: [], packages: [] }, images: [] })
 })
 
 const secret = { secret: "whsec_AAAA" }
