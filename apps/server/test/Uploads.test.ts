@@ -61,31 +61,38 @@ describe("files that a request brings", () => {
       })
     )
 
-    it.effect("may be a thousand in a form or in JSON, in JSON also one of 7,200,000 characters", () =>
-      Effect.gen(function* () {
-        const names = Array.from({ length: 1000 }, (_, index) => `f${String(index).padStart(3, "0")}`)
-        const inForm = yield* send(
-          "/api/execute",
-          form([["code", listing], ...names.map((name) => ["file", new Blob([name]), name] as const)])
-        )
-        assert.strictEqual(inForm.body.stdout, `1000 4000\n${sha256(...names)}\n`)
-        const inJson = yield* Caller.execute({
-          code: listing,
-          files: names.map((name) => ({ path: name, content: name }))
-        })
-        assert.strictEqual(inJson.stdout, inForm.body.stdout)
-        const csv = "1,2,é\n".repeat(1_200_000)
-        const { stdout } = yield* Caller.execute({ code: listing, files: [{ path: "a.csv", content: csv }] })
-        assert.strictEqual(stdout, `1 ${Buffer.byteLength(csv)}\n${sha256(csv)}\n`)
-        const { body, status } = yield* Caller.post({
-          code: listing,
-          files: [...names, "one more"].map((path) => ({ path, content: "" }))
-        })
-        assert.deepStrictEqual(
-          [status, body.error.message],
-          [400, "files: expected at most 1000 files, got 1001"]
-        )
-      })
+    it.effect(
+      "may be a thousand in a form or in JSON, in JSON also one of 7,200,000 characters",
+      () =>
+        Effect.gen(function* () {
+          const names = Array.from({ length: 1000 }, (_, index) => `f${String(index).padStart(3, "0")}`)
+          const inForm = yield* send(
+            "/api/execute",
+            form([["code", listing], ...names.map((name) => ["file", new Blob([name]), name] as const)])
+          )
+          assert.strictEqual(inForm.body.stdout, `1000 4000\n${sha256(...names)}\n`)
+          const inJson = yield* Caller.execute({
+            code: listing,
+            files: names.map((name) => ({ path: name, content: name }))
+          })
+          assert.strictEqual(inJson.stdout, inForm.body.stdout)
+          const csv = "1,2,é\n".repeat(1_200_000)
+          const { stdout } = yield* Caller.execute({
+            code: listing,
+            files: [{ path: "a.csv", content: csv }]
+          })
+          assert.strictEqual(stdout, `1 ${Buffer.byteLength(csv)}\n${sha256(csv)}\n`)
+          const { body, status } = yield* Caller.post({
+            code: listing,
+            files: [...names, "one more"].map((path) => ({ path, content: "" }))
+          })
+          assert.deepStrictEqual(
+            [status, body.error.message],
+            [400, "files: expected at most 1000 files, got 1001"]
+          )
+        }),
+      // Some ten seconds on a machine that does nothing else.
+      90_000
     )
 
     it.effect("may be one that was sent before, of the same user, as long as it is kept", () =>
