@@ -167,19 +167,17 @@ const remembered = Effect.fnUntraced(function* (look: Facts) {
   const scope = yield* Effect.scope
   const known = yield* SynchronizedRef.make<Found | undefined>(undefined)
   const forgetLater = Effect.forkIn(Effect.delay(SynchronizedRef.set(known, undefined), refusalBound), scope)
-  const lookNow = Effect.flatMap(Effect.either(look), (found) => {
-    if (Either.isRight(found)) return Effect.succeed([found, found] as const)
-    return isRefused(found)
-      ? Effect.as(forgetLater, [found, found] as const)
-      : Effect.succeed([found, undefined] as const)
-  })
+  const lookNow = Effect.either(look).pipe(
+    Effect.tap((found) => (isRefused(found) ? forgetLater : Effect.void)),
+    Effect.map((found) => [found, Either.isRight(found) || isRefused(found) ? found : undefined] as const)
+  )
   const lookOnce = SynchronizedRef.modifyEffect(known, (found) =>
     found === undefined ? lookNow : Effect.succeed([found, found] as const)
   )
   // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
   const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
   return Effect.flatMap(SynchronizedRef.get(known), (found) =>
-    found === undefined ? Effect.flatten(lookTogether) : found
+    Effect.flatten(found === undefined ? lookTogether : Effect.succeed(found))
   )
 })
 
