@@ -12,10 +12,10 @@ const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const isOurs = (name) => name.startsWith("@bulkhead/")
 const isEffects = (name) => name === "effect" || name.startsWith("@effect/")
 
-const importPattern = /(?:\bfrom|^import|\bimport\() ?"([^".\s][^"\s]*)"/gm
+const importPattern = /(?:\bfrom|^import|\bimport\(|\.resolve\() ?"([^".\s][^"\s]*)"/gm
 const nameIn = (specifier) => specifier.match(/^(@[^/]+\/)?[^/]+/)[0]
 
-/** The packages that the sources import. */
+/** The packages that the sources import, or look up to read their files. */
 const importsOf = (directory) => {
   const texts = filesIn(join(directory, "src")).map((file) => readFileSync(file, "utf8"))
   const specifiers = texts.flatMap((text) =>

@@ -1,4 +1,4 @@
-import type { ImagePackage } from "@bulkhead/domain"
+import { faultOf, type ImagePackage } from "@bulkhead/domain"
 import { FileSystem } from "@effect/platform"
 import { Effect, ParseResult, Schema } from "effect"
 import { BuildFailure } from "./BuildFailure.js"
@@ -31,9 +31,7 @@ export const read = Effect.fn("ImageLock.read")(function* (file: string) {
   return yield* fs.readFileString(file).pipe(
     Effect.flatMap(lockFrom),
     Effect.mapError((error) => {
-      const reason = ParseResult.isParseError(error)
-        ? ParseResult.TreeFormatter.formatErrorSync(error).replaceAll(/\s+/g, " ")
-        : error.message
+      const reason = ParseResult.isParseError(error) ? faultOf(error, "it").message : error.message
       return new BuildFailure({ message: `--lock ${file} cannot be used: ${reason}` })
     })
   )

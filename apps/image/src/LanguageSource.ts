@@ -1,4 +1,4 @@
-import { LanguageRow } from "@bulkhead/domain"
+import { faultOf, LanguageRow } from "@bulkhead/domain"
 import { FileSystem, Path } from "@effect/platform"
 import { Effect, ParseResult, Schema } from "effect"
 import { BuildFailure } from "./BuildFailure.js"
@@ -42,9 +42,7 @@ export const read = Effect.fn("LanguageSource.read")(function* (shipped: string,
   return yield* fs.readFileString(file).pipe(
     Effect.flatMap(sourceFrom),
     Effect.mapError((error) => {
-      const reason = ParseResult.isParseError(error)
-        ? ParseResult.TreeFormatter.formatErrorSync(error).replaceAll(/\s+/g, " ")
-        : error.message
+      const reason = ParseResult.isParseError(error) ? faultOf(error, "it").message : error.message
       return new BuildFailure({ message: `--language ${given}: ${reason}` })
     })
   )

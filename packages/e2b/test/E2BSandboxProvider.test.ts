@@ -1,4 +1,4 @@
-import { E2BConfig, E2BSandboxProvider } from "@bulkhead/e2b"
+import { E2BConfig, type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
 import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
@@ -7,10 +7,51 @@ import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
 
 const embedded = Layer.unwrapEffect(Effect.map(E2BConfig, E2BSandboxProvider.layer)).pipe(
-  Layer.provide(EmbeddedE2B.layer)
+  Layer.provide(EmbeddedE2B.layerWithTemplate)
 )
 
-SandboxProviderConformance.suite("E2BSandboxProvider on the embedded host", embedded)
+SandboxProviderConformance.suite("E2BSandboxProvider on the embedded host", embedded, {
+  template: EmbeddedE2B.template
+})
+
+describe("a template", () => {
+  const options = { metadata: {}, lifetime: Duration.seconds(60) }
+
+  /** What is asked of E2B when these are created. */
+  const wiredWith = (given: Partial<E2BOptions>, asked: ReadonlyArray<Partial<SandboxOptions>>) =>
+    Effect.gen(function* () {
+      const { bodies, url } = yield* Misbehaving.make()
+      const connection = { apiKey: Redacted.make("e2b_test"), apiUrl: url, sandboxUrl: url }
+      const built = yield* Layer.build(E2BSandboxProvider.layer({ ...connection, ...given }))
+      const { create } = Context.get(built, SandboxProvider)
+      for (const more of asked) yield* Sandbox.scoped(create({ ...options, ...more }))
+      return bodies.create.map((body) => JSON.parse(body).templateID)
+    })
+
+  it.scoped("is on the wire what was asked for, else the configured one, else the SDK's usual one", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* wiredWith({}, [{ template: "my-data" }, {}]), ["my-data", "base"])
+      const configured = { template: "ours" }
+      assert.deepStrictEqual(yield* wiredWith(configured, [{}, { template: "k3j9x0q1" }]), [
+        "ours",
+        "k3j9x0q1"
+      ])
+    })
+  )
+
+  it.scoped("that is not there is not known to the embedded host, nor told of in the host's own words", () =>
+    Effect.gen(function* () {
+      const { create } = Context.get(yield* Layer.build(embedded), SandboxProvider)
+      const failure = yield* Effect.flip(create({ ...options, template: "gone" }))
+      assert.include(failure, {
+        code: "INTERNAL_ERROR",
+        phase: "create",
+        message: "The sandbox provider does not know the image",
+        retryable: false
+      })
+    })
+  )
+})
 
 /** Signals as the SDK's own kill sends them: to what it started, and to nothing that this has started. */
 const killingLeaders = Effect.map(SandboxProvider, (provider) => ({

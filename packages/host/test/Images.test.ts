@@ -152,12 +152,12 @@ for (const [what, hostOf, users] of hosts) {
 describe("A host does not start", () => {
   const refusals: ReadonlyArray<readonly [what: string, tree: Parameters<typeof imageDirectory>[0], RegExp]> =
     [
-      ["without a manifest", { "srv/x": "" }, /its \/opt is not a directory/],
+      ["without a manifest", { "srv/x": "" }, /used: it has no \/opt\/bulkhead\/image\.json; npm run image/],
       ["with a manifest that is not JSON", { [MANIFEST]: "{" }, /image\.json is not right/],
       [
         "with a manifest of another form",
         { [MANIFEST]: '{"format": 2}' },
-        /image\.json is not right:.*format/s
+        /image\.json is not right: format: expected 1, got a number$/
       ],
       ["with a manifest without end", { [MANIFEST]: " ".repeat(262_145) }, /at most 262144 bytes/],
       ["with a manifest that is a link", { [MANIFEST]: linkTo("/etc/passwd") }, /image\.json is a link/],

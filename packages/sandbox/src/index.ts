@@ -19,7 +19,7 @@ export {
 export { type Claim, IdempotencyKeys } from "./Record/IdempotencyKeys.js"
 export * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
 export { Prices, type PriceValues } from "./Record/Prices.js"
-export { Images } from "./Sandboxes/Images.js"
+export { type ImagePlaces, Images } from "./Sandboxes/Images.js"
 export { InstanceName } from "./Sandboxes/InstanceName.js"
 export {
   CommandEvent,

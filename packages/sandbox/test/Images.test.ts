@@ -197,6 +197,37 @@ describe("Images", () => {
     }).pipe(Effect.provide(service()))
   )
 
+  it.effect("does not look again for ten seconds into an image that is broken, whoever asks and lists", () =>
+    Effect.gen(function* () {
+      const { execute, images } = yield* SandboxService
+      const mock = yield* MockSandboxes
+      const looks = Effect.map(
+        mock.created,
+        (all) => all.filter(({ options }) => options.template === "template-4").length
+      )
+      const ask = execute({ code: "1", image: "broken" })
+      yield* Effect.all([ask, ask, images], { concurrency: "unbounded" })
+      yield* TestClock.adjust("9 seconds")
+      assert.include((yield* ask).error?.message, "languages.0.command")
+      assert.strictEqual(yield* looks, 1)
+      yield* mock.behave({ templates: { ...templates, "template-4": JSON.stringify(data) } })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* ask).verdict, "Completed")
+      assert.strictEqual(yield* looks, 3)
+    }).pipe(Effect.provide(service()))
+  )
+
+  it.effect("looks again at once where the provider was down", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      const mock = yield* MockSandboxes
+      yield* mock.behave({ create: MockSandboxProvider.failure("SANDBOX_BUSY", "create", false) })
+      assert.strictEqual((yield* execute({ code: "1", image: "data" })).error?.code, "SANDBOX_BUSY")
+      yield* mock.behave({ create: Effect.void })
+      assert.strictEqual((yield* execute({ code: "1", image: "data" })).verdict, "Completed")
+    }).pipe(Effect.provide(service({ maxRetries: 0 })))
+  )
+
   it.effect("counts the failures of one image against that image alone", () =>
     Effect.gen(function* () {
       const { execute, getSystemMetrics } = yield* SandboxService

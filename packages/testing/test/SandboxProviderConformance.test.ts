@@ -1,3 +1,4 @@
+import { imageManifestPath } from "@bulkhead/domain"
 import { CommandEvent, Sandbox, SandboxProvider } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
@@ -6,8 +7,8 @@ import { type Context, Duration, Effect, Layer, Logger, LogLevel, Record, Stream
 import * as MockShell from "./MockShell.js"
 
 const { lines } = SandboxProviderConformance
-const options = { lifetimes: false }
-const mock = MockSandboxProvider.layer({ program: MockShell.program })
+const options = { lifetimes: false, template: { name: "data", file: imageManifestPath } }
+const mock = MockSandboxProvider.layer({ program: MockShell.program, templates: { data: '{"format":1}' } })
 
 SandboxProviderConformance.suite("MockSandboxProvider", mock, options)
 
@@ -44,6 +45,14 @@ describe("the suite finds a provider out", () => {
       "that does not know its size",
       inside(() => ({ size: Effect.succeed({ vcpus: 0, memoryMB: 0 }) })),
       /size is what/
+    ],
+    [
+      "that makes the usual sandbox whatever is asked for",
+      changed((provider) => ({
+        ...provider,
+        create: ({ template: _, ...asked }) => provider.create(asked)
+      })),
+      /template that is/
     ],
     [
       "that writes nothing of what may lie on disk",

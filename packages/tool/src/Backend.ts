@@ -1,5 +1,5 @@
 import { E2BSandboxProvider } from "@bulkhead/e2b"
-import { Limits, SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
+import { type ImagePlaces, Limits, SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
 import {
   Context,
   Effect,
@@ -19,10 +19,12 @@ import { SetUpFailure } from "./SetUpFailure.js"
 /** Sandboxes of one's own, whatever their layer may fail with. */
 export type ProviderLayer = Layer.Layer<SandboxProvider, unknown>
 
+type Provider = Context.Tag.Service<SandboxProvider>
+
 /** The sandboxes that are there, and what chose them, if they were chosen. */
 interface Opened {
   readonly choice?: BackendChoice.BackendChoice
-  readonly provider: Context.Tag.Service<SandboxProvider>
+  readonly provider: Provider
 }
 
 /** Loaded only where it is asked for, since it need not be installed. */
@@ -37,10 +39,11 @@ const hostPackage = Effect.tryPromise({
 
 const megabyte = 1_048_576
 
-const embedded = Effect.gen(function* () {
+const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
   const { EmbeddedHost } = yield* hostPackage
   const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = yield* Limits
   const host = EmbeddedHost.layer({
+    images: Object.fromEntries(images),
     memoryBytes: maxMemoryMB * megabyte,
     cpuPercent: maxCpuPercent,
     processes: maxProcesses,
@@ -50,12 +53,30 @@ const embedded = Effect.gen(function* () {
     E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health)
   )
   return Layer.provide(Layer.unwrapEffect(provider), host)
-}).pipe(Layer.unwrapEffect)
+}, Layer.unwrapEffect)
 
-const layerOf = BackendChoice.BackendChoice.$match({
-  E2B: ({ options }): Layer.Layer<SandboxProvider, unknown, Limits> => E2BSandboxProvider.layer(options),
-  Embedded: () => embedded
-})
+/** A provider whose templates are told by the names of images. The embedded host knows images by their names anyway. */
+const byName = (images: ImagePlaces) => (provider: Provider) =>
+  SandboxProvider.of({
+    ...provider,
+    create: ({ template, ...options }) =>
+      provider.create({
+        ...options,
+        ...(template !== undefined && { template: images.get(template) ?? template })
+      })
+  })
+
+const named = <E, R>(sandboxes: Layer.Layer<SandboxProvider, E, R>, images: ImagePlaces) =>
+  Layer.map(sandboxes, (context) =>
+    Context.add(context, SandboxProvider, byName(images)(Context.get(context, SandboxProvider)))
+  )
+
+const layerOf = (choice: BackendChoice.BackendChoice, images: ImagePlaces) =>
+  BackendChoice.BackendChoice.$match(choice, {
+    E2B: ({ options }): Layer.Layer<SandboxProvider, unknown, Limits> =>
+      named(E2BSandboxProvider.layer(options), images),
+    Embedded: () => embedded(images)
+  })
 
 const describe = (cause: unknown) =>
   new SetUpFailure({
@@ -133,21 +154,24 @@ export class Backend extends Context.Tag("@bulkhead/tool/Backend")<
   }
 >() {
   /** By the variables' choice, or always the sandboxes that are given. */
-  static layer(given: ProviderLayer | undefined): Layer.Layer<Backend | SandboxProvider, never, Limits> {
-    return Layer.scopedContext(make(given))
+  static layer(
+    given: ProviderLayer | undefined,
+    images: ImagePlaces
+  ): Layer.Layer<Backend | SandboxProvider, never, Limits> {
+    return Layer.scopedContext(make(given, images))
   }
 }
 
-const make = Effect.fnUntraced(function* (given: ProviderLayer | undefined) {
+const make = Effect.fnUntraced(function* (given: ProviderLayer | undefined, images: ImagePlaces) {
   const limits = yield* Limits
   const scope = yield* Effect.scope
   const opened = yield* SynchronizedRef.make(Option.none<Opened>())
 
   const first = Effect.fnUntraced(
     function* (env: Environment | undefined) {
-      if (given !== undefined) return { provider: yield* build(given, scope) }
+      if (given !== undefined) return { provider: yield* build(named(given, images), scope) }
       const choice = yield* BackendChoice.read(env)
-      return { choice, provider: yield* build(layerOf(choice), scope) }
+      return { choice, provider: yield* build(layerOf(choice, images), scope) }
     },
     Effect.provideService(Limits, limits)
   )

@@ -16,18 +16,19 @@ import {
   type SystemMetrics,
   type UserMetrics
 } from "@bulkhead/domain"
-import { type Admissibility, Limits, SandboxService } from "@bulkhead/sandbox"
+import { type Admissibility, type ImagePlaces, Images, Limits, SandboxService } from "@bulkhead/sandbox"
 import { Cause, type Context, Effect, Either, Exit, Layer, Logger, ManagedRuntime } from "effect"
 import * as Arguments from "./Arguments.js"
 import { Backend, type ProviderLayer } from "./Backend.js"
 import type { Environment } from "./Environment.js"
+import * as ImageSettings from "./ImageSettings.js"
 import * as LimitSettings from "./LimitSettings.js"
 import { errorOf, type Failure, ManagerClosed, ofCause, ofFailure } from "./SandboxHardeningError.js"
 import type { SetUpFailure } from "./SetUpFailure.js"
 
 export interface ManagerOptions {
   /**
-   * Settings by the names of their variables: where sandboxes come from, and limits. Unless told, those that the first
+   * Settings by the names of their variables: where sandboxes come from, images, and limits. Unless told, those that the first
    * `execute` brings, or the process's.
    */
   readonly env?: Environment | undefined
@@ -53,17 +54,24 @@ type Services = SandboxService | Backend
 type StartFailure = SetUpFailure | ManagerClosed
 type Service = Context.Tag.Service<SandboxService>
 
-interface Running {
+/** What is in force for as long as the manager lives. */
+interface Settings {
+  readonly images: ImagePlaces
   readonly limits: LimitValues
+}
+
+interface Running extends Settings {
   readonly runtime: ManagedRuntime.ManagedRuntime<Services, never>
 }
 
 /** What the program prints is its own. */
 const StderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
-const layerOf = (limits: LimitValues, provider: ProviderLayer | undefined) =>
+/** The service knows images by their names; `Backend` knows what their names stand for. */
+const layerOf = ({ images, limits }: Settings, provider: ProviderLayer | undefined) =>
   SandboxService.layerMemory.pipe(
-    Layer.provideMerge(Backend.layer(provider)),
+    Layer.provideMerge(Backend.layer(provider, images)),
+    Layer.provide(Layer.succeed(Images, new Map([...images.keys()].map((name) => [name, name] as const)))),
     Layer.provide(Limits.layer(limits)),
     Layer.provideMerge(StderrLogger)
   )
@@ -236,23 +244,29 @@ export class SandboxHardeningManager implements AsyncDisposable {
   /** Started with the first call. */
   #started(env: Environment | undefined): Effect.Effect<Running, StartFailure> {
     const { provider } = this.#options
-    return Effect.flatMap(this.#limits(env), (limits): Effect.Effect<Running, ManagerClosed> => {
+    return Effect.flatMap(this.#settings(env), (settings): Effect.Effect<Running, ManagerClosed> => {
       if (this.#closing !== undefined) return new ManagerClosed()
-      this.#running ??= { limits, runtime: ManagedRuntime.make(layerOf(limits, provider)) }
+      this.#running ??= { ...settings, runtime: ManagedRuntime.make(layerOf(settings, provider)) }
       return Effect.succeed(this.#running)
     })
   }
 
   /** Those in force, or those that are to be. */
-  #limits(env: Environment | undefined): Effect.Effect<LimitValues, SetUpFailure> {
+  #settings(env: Environment | undefined): Effect.Effect<Settings, SetUpFailure> {
     if (this.#running === undefined) {
       const defaults = this.#options.provider === undefined ? defaultsOnE2B : {}
-      return LimitSettings.read(this.#given, env, defaults)
+      return Effect.all({
+        limits: LimitSettings.read(this.#given, env, defaults),
+        images: ImageSettings.read(env)
+      })
     }
-    const { limits } = this.#running
+    const { images, limits } = this.#running
     return env === undefined
-      ? Effect.succeed(limits)
-      : Effect.as(LimitSettings.checkSame(limits, this.#given, env), limits)
+      ? Effect.succeed({ images, limits })
+      : Effect.zipRight(
+          LimitSettings.checkSame(limits, this.#given, env),
+          Effect.as(ImageSettings.checkSame(images, env), { images, limits })
+        )
   }
 }
 

@@ -1,13 +1,30 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { SandboxHardeningManager } from "@bulkhead/tool"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import * as Rejection from "./Rejection.js"
 
+/** An image that only says something to its programs. */
+const greeting = () => {
+  const directory = mkdtempSync(join(tmpdir(), "image-"))
+  chmodSync(directory, 0o755)
+  mkdirSync(join(directory, "root/opt/bulkhead"), { recursive: true })
+  const manifest = { format: 1, env: { GREETING: "hello" } }
+  writeFileSync(join(directory, "root/opt/bulkhead/image.json"), JSON.stringify(manifest))
+  return directory
+}
+
 describe("on the embedded host, through the e2b SDK", () => {
   const manager = new SandboxHardeningManager({ killGracePeriod: 1 })
-  const env = { SANDBOX_BACKEND: "embedded" }
+  const image = greeting()
+  const env = { SANDBOX_BACKEND: "embedded", SANDBOX_IMAGES: `greeting=${image}` }
   const execute = (code: string, more = {}) => manager.execute({ code, ...more }, { env, userId: "ann" })
 
-  afterAll(() => manager.close())
+  afterAll(async () => {
+    await manager.close()
+    rmSync(image, { recursive: true })
+  })
 
   it("runs a program, with its files and its exit code", async () => {
     const code = "import sys; print(open('in.txt').read()); print('oh', file=sys.stderr); sys.exit(3)"
@@ -21,6 +38,14 @@ describe("on the embedded host, through the e2b SDK", () => {
     })
     assert.deepInclude(result.error, { code: "RUNTIME_ERROR", category: "program", retryable: false })
     assert.deepInclude(result.receipt, { survivors: 0, sandboxDestroyed: true })
+  })
+
+  it("runs a program in an image of SANDBOX_IMAGES, and refuses one that is not there", async () => {
+    const code = "import os; print(os.environ.get('GREETING'))"
+    assert.deepInclude(await execute(code, { image: "greeting" }), { image: "greeting", stdout: "hello\n" })
+    assert.deepInclude(await execute(code), { stdout: "None\n" })
+    const { error } = await execute(code, { image: "other" })
+    assert.deepInclude(error, { code: "INVALID_REQUEST", message: "image: expected one of greeting" })
   })
 
   it("ends a program that runs too long", async () => {

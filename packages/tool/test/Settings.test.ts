@@ -13,16 +13,25 @@ const messageWith = async (env: Environment) => {
   return error?.message
 }
 
-/** A server in E2B's place that lets nobody in, and the keys that it was shown. */
+/** A server in E2B's place that lets nobody in, the keys that it was shown, and the templates that it was asked for. */
 const closedDoor = async () => {
   const keys: Array<unknown> = []
+  const templates: Array<unknown> = []
   const server = createServer((request, response) => {
     keys.push(request.headers["x-api-key"])
-    response.writeHead(401, { "content-type": "application/json" }).end(`{"code":401,"message":"no"}`)
+    let body = ""
+    request.setEncoding("utf8")
+    request.on("data", (piece) => {
+      body += piece
+    })
+    request.on("end", () => {
+      if (body !== "") templates.push(JSON.parse(body).templateID)
+      response.writeHead(401, { "content-type": "application/json" }).end(`{"code":401,"message":"no"}`)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as AddressInfo
-  return { keys, url: `http://127.0.0.1:${port}`, close: () => server.close() }
+  return { keys, templates, url: `http://127.0.0.1:${port}`, close: () => server.close() }
 }
 
 describe("the environment", () => {
@@ -46,6 +55,19 @@ describe("the environment", () => {
     )
   })
 
+  it("names what is wrong with its images", async () => {
+    for (const [images, got] of [
+      ["Data=x", "got 'Data=x'"],
+      ["data", "got 'data'"],
+      ["base=x", "got 'base=x'"],
+      ["data=x,data=y", "got 'data' twice"]
+    ]) {
+      const said = String(await messageWith({ E2B_API_KEY: "k", SANDBOX_IMAGES: String(images) }))
+      assert.match(said, /^SANDBOX_IMAGES: expected name=place pairs/)
+      assert.isTrue(said.endsWith(`, ${got}`), said)
+    }
+  })
+
   it("says where E2B is and with which key, for as long as the manager lives", async () => {
     const { close, keys, url } = await closedDoor()
     const manager = new SandboxHardeningManager()
@@ -63,6 +85,23 @@ describe("the environment", () => {
     await manager.execute(request, { env: { ...env } })
     await manager.execute(request)
     assert.isAbove(keys.length, 2)
+    await manager.close()
+    close()
+  })
+
+  it("says which of E2B's templates images are, for as long as the manager lives", async () => {
+    const { close, templates, url } = await closedDoor()
+    const manager = new SandboxHardeningManager()
+    const env = { E2B_API_KEY: "e2b_one", E2B_API_URL: url, SANDBOX_IMAGES: "data=my-template, r=k3j9x0q1" }
+    const { error } = await manager.execute({ ...request, image: "data" }, { env })
+    assert.strictEqual(error?.code, "PERMISSION_DENIED")
+    await manager.execute({ ...request, image: "r" }, { env })
+    await manager.execute(request, { env })
+    assert.deepStrictEqual([...new Set(templates)], ["my-template", "k3j9x0q1", "base"])
+    const unknown = await manager.execute({ ...request, image: "my-template" }, { env })
+    assert.strictEqual(unknown.error?.message, "image: expected one of data, r")
+    const other = await manager.execute(request, { env: { ...env, SANDBOX_IMAGES: "data=other" } })
+    assert.match(String(other.error?.message), /^SANDBOX_IMAGES: expected what the first call had/)
     await manager.close()
     close()
   })

@@ -1,6 +1,6 @@
-import { ImageManifest, imageManifestPath, mostManifestBytes } from "@bulkhead/domain"
+import { faultOf, ImageManifest, imageManifestPath, mostManifestBytes } from "@bulkhead/domain"
 import { FileSystem, Path } from "@effect/platform"
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { ImageUnusable } from "../HostErrors.js"
 import * as ThisProcess from "../ThisProcess.js"
 import { ALTERNATIVES } from "./GuestEtc.js"
@@ -104,15 +104,14 @@ const additionsIn = Effect.fnUntraced(function* (root: string, isSystem: boolean
 const readManifest = Effect.fnUntraced(function* (root: string) {
   const fs = yield* FileSystem.FileSystem
   const file = `${root}${MANIFEST}`
+  if (!(yield* fs.exists(file))) return yield* Effect.fail(`it has no ${MANIFEST}; npm run image makes one`)
   yield* checkDirectories(root, MANIFEST_DIRECTORY)
   if (yield* Effect.isSuccess(fs.readLink(file))) return yield* Effect.fail(`its ${MANIFEST} is a link`)
   const { size, type } = yield* fs.stat(file)
   if (type !== "File" || size > mostManifestBytes)
     return yield* Effect.fail(`its ${MANIFEST} is not a file of at most ${mostManifestBytes} bytes`)
   return yield* manifestFrom(yield* fs.readFileString(file)).pipe(
-    Effect.mapError(
-      (error) => `its ${MANIFEST} is not right: ${ParseResult.TreeFormatter.formatErrorSync(error)}`
-    )
+    Effect.mapError((error) => `its ${MANIFEST} is not right: ${faultOf(error, "it").message}`)
   )
 })
 

@@ -149,18 +149,37 @@ const probeSandbox = Effect.catchIf(
 
 type Facts = Effect.Effect<ToolchainFacts, SandboxFailure>
 
-/** What a look finds, remembered once there is one. Whoever asks meanwhile waits for the same look. */
-const remembered = (look: Facts) =>
-  Effect.map(SynchronizedRef.make<ToolchainFacts | undefined>(undefined), (known): Facts => {
-    const lookOnce = SynchronizedRef.modifyEffect(known, (facts) =>
-      Effect.map(facts === undefined ? look : Effect.succeed(facts), (found) => [found, found] as const)
-    )
-    // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
-    const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
-    return Effect.flatMap(SynchronizedRef.get(known), (facts) =>
-      facts === undefined ? lookTogether : Effect.succeed(facts)
-    )
-  })
+/** What a look came to. */
+type Found = Either.Either<ToolchainFacts, SandboxFailure>
+
+/** How long what cannot be used is not looked into again. */
+const refusalBound = Duration.seconds(10)
+
+/** Whether the next look would come to the same. What is down is another matter, and the circuit breaker's. */
+const isRefused = (found: Found) =>
+  Either.isLeft(found) && found.left.code === "INTERNAL_ERROR" && !found.left.retryable
+
+/**
+ * What a look finds, remembered once there is one, and for a while why there is none. Whoever asks meanwhile waits for
+ * the same look.
+ */
+const remembered = Effect.fnUntraced(function* (look: Facts) {
+  const scope = yield* Effect.scope
+  const known = yield* SynchronizedRef.make<Found | undefined>(undefined)
+  const forgetLater = Effect.forkIn(Effect.delay(SynchronizedRef.set(known, undefined), refusalBound), scope)
+  const lookNow = Effect.either(look).pipe(
+    Effect.tap((found) => (isRefused(found) ? forgetLater : Effect.void)),
+    Effect.map((found) => [found, Either.isRight(found) || isRefused(found) ? found : undefined] as const)
+  )
+  const lookOnce = SynchronizedRef.modifyEffect(known, (found) =>
+    found === undefined ? lookNow : Effect.succeed([found, found] as const)
+  )
+  // In a fiber of its own: whoever goes away must not take the look from those who wait for it too.
+  const lookTogether = Effect.flatMap(Effect.forkDaemon(Effect.interruptible(lookOnce)), Fiber.join)
+  return Effect.flatMap(SynchronizedRef.get(known), (found) =>
+    Effect.flatten(found === undefined ? lookTogether : Effect.succeed(found))
+  )
+})
 
 /** What the provider's sandboxes can run. */
 export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
@@ -175,10 +194,10 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
   }
 >() {
   /**
-   * Looks into a sandbox the first time it is asked, into one of each image, and remembers what it found; a failure is
-   * not remembered.
+   * Looks into a sandbox the first time it is asked, into one of each image, and remembers what it found; for ten
+   * seconds also that it cannot be used. A failure for the moment is not remembered.
    */
-  static readonly layer: Layer.Layer<Toolchain, never, SandboxSupply> = Layer.effect(
+  static readonly layer: Layer.Layer<Toolchain, never, SandboxSupply> = Layer.scoped(
     Toolchain,
     Effect.gen(function* () {
       const supply = yield* SandboxSupply

@@ -35,6 +35,8 @@ export const lines = {
 export interface SandboxProviderOptions extends Case.SuiteOptions {
   /** Whether it ends sandboxes and commands whose lifetime is over. Default true; say no for a provider for tests. */
   readonly lifetimes?: boolean
+  /** A template that it has beside its usual one, with a file that only sandboxes of it have. Default: it has none. */
+  readonly template?: { readonly name: string; readonly file: string }
 }
 
 /** A tag that no other test has. */
@@ -128,6 +130,29 @@ const created: ReadonlyArray<Case.Case<SandboxProvider>> = [
     })
   )
 ]
+
+/** No provider can have it. */
+const unheardOf = "template-that-never-was"
+
+const refusesTemplates = promises(
+  "create refuses a template that is not there, for good, and leaves nothing",
+  Effect.gen(function* () {
+    const suite = yield* mark
+    const failure = yield* Effect.flip(make({ template: unheardOf, metadata: { suite } }))
+    assert.include(failure, { code: "INTERNAL_ERROR", phase: "create", retryable: false })
+    assert.deepStrictEqual(yield* idsWith({ suite }), [])
+  })
+)
+
+const takesTemplate = ({ file, name }: { readonly name: string; readonly file: string }) =>
+  promises(
+    "create makes a sandbox from the template that is asked for, and others from the usual one",
+    Effect.gen(function* () {
+      const [chosen, usual] = yield* Effect.all([make({ template: name }), make()], { concurrency: 2 })
+      assert.isAbove((yield* contentOf(chosen, file)).length, 0)
+      assert.strictEqual((yield* Effect.flip(contentOf(usual, file))).phase, "files")
+    })
+  )
 
 const commands: ReadonlyArray<Case.Case<SandboxProvider>> = [
   promises(
@@ -394,9 +419,12 @@ const lifetimes: ReadonlyArray<Case.Case<SandboxProvider>> = [
 
 /** What `SandboxService` expects of every provider. */
 export const cases = ({
-  lifetimes: hasLifetimes = true
+  lifetimes: hasLifetimes = true,
+  template
 }: SandboxProviderOptions = {}): ReadonlyArray<Case.Case<SandboxProvider>> => [
   ...created,
+  refusesTemplates,
+  ...(template === undefined ? [] : [takesTemplate(template)]),
   ...commands,
   ...signals,
   ...files,
