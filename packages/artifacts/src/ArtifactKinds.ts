@@ -106,10 +106,9 @@ const source = text("source", "text/plain")
 
 /** What people and their tools write: read as text, and run by nobody here. */
 const sources: Whitelist = {
-  ...of("py pyi pyx pxd pxi ipy ts mts cts tsx jsx vue svelte astro coffee es6 flow", source),
-  ...of("js mjs cjs", text("source", "text/javascript")),
-  ...of("css", text("source", "text/css")),
-  ...of("scss sass less styl pcss postcss", source),
+  // As JavaScript or CSS, a page of the server's own could load what a program wrote.
+  ...of("py pyi pyx pxd pxi ipy js mjs cjs ts mts cts tsx jsx vue svelte astro coffee es6 flow", source),
+  ...of("css scss sass less styl pcss postcss", source),
   ...of("sql ddl dml psql pgsql plsql hql cql prql", source),
   ...of("sh bash zsh fish ksh csh tcsh ps1 psm1 psd1 bat cmd awk sed nu", source),
   ...of("java kt kts scala sc groovy gradle clj cljs cljc edn go rs rb erb rake gemspec ru", source),
@@ -192,7 +191,7 @@ const pages: Whitelist = {
   ...of("html htm", textual("documents", "text/html", ["text"], ["passiveHtml"])),
   ...of("xhtml xht", xml("documents", "application/xhtml+xml")),
   ...of("svg", textual("images", "image/svg+xml", ["text", "svg"], ["passiveSvg"])),
-  ...of("rtf", text("documents", "application/rtf")),
+  ...of("rtf", textual("documents", "application/rtf", ["text", "notPdf", "withoutObjects"], [])),
   ...of("eps epsf ps", text("documents", "application/postscript")),
   ...of("xpm xbm", text("images", "text/plain"))
 }

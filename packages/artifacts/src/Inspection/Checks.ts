@@ -21,6 +21,7 @@ import { zstd } from "./Zstd.js"
 export const checks = {
   text: Text.text,
   notPdf: Text.notPdf,
+  withoutObjects: Text.withoutObjects,
   stl: Shapes.stl,
   ply: Shapes.ply,
   xml: Xml.xml,
