@@ -91,7 +91,8 @@ const texts: Whitelist = {
     "rst adoc asciidoc org textile wiki mediawiki typ tex ltx latex sty cls bst bbl dtx ins tikz lyx",
     anyText
   ),
-  ...of("bib ris enw nbib po pot strings diff patch rej", anyText),
+  ...of("bib ris enw nbib po pot strings diff patch rej bak old orig", anyText),
+  ...of("aux toc lof lot mbox b64 stdout stderr", anyText),
   ...of("pem crt cer csr key pub sig md5 sha1 sha256 sha512 sfv", anyText),
   ...of("sub sbv ass ssa lrc m3u m3u8 pls pgn fen sgf abc ly", anyText),
   ...of("md markdown mdx mkd qmd rmd", text("text", "text/markdown")),
@@ -154,14 +155,17 @@ const dataText = text("data", "text/plain")
 const dataTexts: Whitelist = {
   ...of("csv", text("data", "text/csv")),
   ...of("tsv tab", text("data", "text/tab-separated-values")),
-  ...of("json jsonc json5 har webmanifest topojson avsc sarif arb code-workspace tfstate gltf", json),
+  ...of(
+    "json jsonc json5 har webmanifest topojson avsc sarif arb code-workspace tfstate gltf cpuprofile heapsnapshot",
+    json
+  ),
   ...of("geojson", text("data", "application/geo+json")),
   ...of("jsonld", text("data", "application/ld+json")),
   ...of("ipynb", text("data", "application/x-ipynb+json")),
   ...of("jsonl ndjson", text("data", "application/jsonl")),
   ...of("yaml yml", text("data", "application/yaml")),
   ...of("toml", text("data", "application/toml")),
-  ...of("psv ssv dat data arff libsvm svmlight ldif ldf qif ofx edi x12 hl7 ledger beancount", dataText),
+  ...of("psv ssv dat data arff libsvm svmlight ldif ldf qif ofx edi x12 hl7 ledger beancount cpg", dataText),
   ...of("wkt prj obj mtl off xyz pdb cif mmcif mol mol2 sdf sd smi gro top itp mdp gjf inp psf", dataText),
   ...of(
     "fa fasta gb gbk genbank embl fna faa ffn frn fq fastq gff gff3 gtf bed bedgraph wig sam maf phy phylip nex nexus",
@@ -219,6 +223,7 @@ const soundAndFilm: Whitelist = {
   ...of("m4a m4b", binary("audio", "audio/mp4", "mp4", "withoutZip")),
   ...of("aac", binary("audio", "audio/aac", "aac", "withoutZip")),
   ...of("aif aiff aifc", binary("audio", "audio/aiff", "aiff", "withoutZip")),
+  ...of("mid midi", binary("audio", "audio/midi", "midi", "withoutZip")),
   ...of("weba", binary("audio", "audio/webm", "matroska", "withoutZip")),
   ...of("mka", binary("audio", "audio/matroska", "matroska", "withoutZip")),
   ...of("mp4 m4v", media("video", "video/mp4", ["mp4", "m4v"], "mp4")),
@@ -261,6 +266,8 @@ const tables: Whitelist = {
   ...of("nc", binary("data", "application/netcdf", "netcdf", "withoutZip")),
   ...of("mat", binary("data", "application/x-matlab-data", "matlab", "withoutZip")),
   ...of("dta", binary("data", "application/x-stata-dta", "stata", "withoutZip")),
+  ...of("shp shx", binary("data", "application/vnd.shp", "shape", "withoutZip")),
+  ...of("dbf", binary("data", "application/vnd.dbf", "dbase", "withoutZip")),
   ...of("glb", binary("data", "model/gltf-binary", "glb")),
   ...of("kmz", binary("data", "application/vnd.google-earth.kmz", "zip")),
   ...of("npy", binary("data", "application/octet-stream", "npy")),
