@@ -86,6 +86,19 @@ const alone: Readonly<Record<string, Program>> = {
     ],
     says: "2"
   },
+  "legacy decorators, by what they are given": {
+    code: "function D(t: any, k: string, d: PropertyDescriptor) { const f = d.value; d.value = () => f() + 1; return d }\nclass A { @D go() { return 1 } }\nconsole.log(new A().go())",
+    says: "2"
+  },
+  "a first line for a shell, a file that is forked": {
+    code: "#!/usr/bin/env ts-node\nimport { fork } from 'node:child_process'\nif (process.send) process.send(2 as number)\nelse fork(__filename).on('message', (n) => console.log(n))",
+    says: "2"
+  },
+  "JSON that would be something else as a program": {
+    code: "import data from './data.json'\nconsole.log(Object.keys(data).join())\nimport('./broken.json').catch((error: Error) => console.log(error.message.slice(0, 25)))",
+    files: [file("data.json", '\uFEFF{ "__proto__": 1 }'), file("broken.json", "console.log('ran')")],
+    says: "__proto__\n/home/user/broken.json: U"
+  },
   "JSX in a file of its own": {
     code: "import { page } from './view'\nconsole.log(page(2))",
     files: [file("view.tsx", `/** @jsx h */\n${h}\nexport const page = (n: number) => <b>{n}</b>`)],
@@ -267,6 +280,8 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: "90 seconds" 
         assert.strictEqual(verdict, "NonZeroExit")
         assert.include(stderr, "lib.ts:2:17 - error TS1110: Type expected.")
       }
+      const absent = yield* execute({ code: "const axios = require('axios')" })
+      assert.match(absent.stderr, /^node:internal[\s\S]*Cannot find module 'axios'/)
       const { stdout } = yield* execute({ code: "console.log(require('fs').readdirSync('.').join())" })
       assert.strictEqual(stdout, "main.ts,output\n")
     })

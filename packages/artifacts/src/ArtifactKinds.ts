@@ -91,7 +91,8 @@ const texts: Whitelist = {
     "rst adoc asciidoc org textile wiki mediawiki typ tex ltx latex sty cls bst bbl dtx ins tikz lyx",
     anyText
   ),
-  ...of("bib ris enw nbib po pot strings diff patch rej", anyText),
+  ...of("bib ris enw nbib po pot strings diff patch rej bak old orig", anyText),
+  ...of("aux toc lof lot mbox b64 stdout stderr", anyText),
   ...of("pem crt cer csr key pub sig md5 sha1 sha256 sha512 sfv", anyText),
   ...of("sub sbv ass ssa lrc m3u m3u8 pls pgn fen sgf abc ly", anyText),
   ...of("md markdown mdx mkd qmd rmd", text("text", "text/markdown")),
@@ -106,10 +107,9 @@ const source = text("source", "text/plain")
 
 /** What people and their tools write: read as text, and run by nobody here. */
 const sources: Whitelist = {
-  ...of("py pyi pyx pxd pxi ipy ts mts cts tsx jsx vue svelte astro coffee es6 flow", source),
-  ...of("js mjs cjs", text("source", "text/javascript")),
-  ...of("css", text("source", "text/css")),
-  ...of("scss sass less styl pcss postcss", source),
+  // As JavaScript or CSS, a page of the server's own could load what a program wrote.
+  ...of("py pyi pyx pxd pxi ipy js mjs cjs ts mts cts tsx jsx vue svelte astro coffee es6 flow", source),
+  ...of("css scss sass less styl pcss postcss", source),
   ...of("sql ddl dml psql pgsql plsql hql cql prql", source),
   ...of("sh bash zsh fish ksh csh tcsh ps1 psm1 psd1 bat cmd awk sed nu", source),
   ...of("java kt kts scala sc groovy gradle clj cljs cljc edn go rs rb erb rake gemspec ru", source),
@@ -155,14 +155,17 @@ const dataText = text("data", "text/plain")
 const dataTexts: Whitelist = {
   ...of("csv", text("data", "text/csv")),
   ...of("tsv tab", text("data", "text/tab-separated-values")),
-  ...of("json jsonc json5 har webmanifest topojson avsc sarif arb code-workspace tfstate gltf", json),
+  ...of(
+    "json jsonc json5 har webmanifest topojson avsc sarif arb code-workspace tfstate gltf cpuprofile heapsnapshot",
+    json
+  ),
   ...of("geojson", text("data", "application/geo+json")),
   ...of("jsonld", text("data", "application/ld+json")),
   ...of("ipynb", text("data", "application/x-ipynb+json")),
   ...of("jsonl ndjson", text("data", "application/jsonl")),
   ...of("yaml yml", text("data", "application/yaml")),
   ...of("toml", text("data", "application/toml")),
-  ...of("psv ssv dat data arff libsvm svmlight ldif ldf qif ofx edi x12 hl7 ledger beancount", dataText),
+  ...of("psv ssv dat data arff libsvm svmlight ldif ldf qif ofx edi x12 hl7 ledger beancount cpg", dataText),
   ...of("wkt prj obj mtl off xyz pdb cif mmcif mol mol2 sdf sd smi gro top itp mdp gjf inp psf", dataText),
   ...of(
     "fa fasta gb gbk genbank embl fna faa ffn frn fq fastq gff gff3 gtf bed bedgraph wig sam maf phy phylip nex nexus",
@@ -192,7 +195,7 @@ const pages: Whitelist = {
   ...of("html htm", textual("documents", "text/html", ["text"], ["passiveHtml"])),
   ...of("xhtml xht", xml("documents", "application/xhtml+xml")),
   ...of("svg", textual("images", "image/svg+xml", ["text", "svg"], ["passiveSvg"])),
-  ...of("rtf", text("documents", "application/rtf")),
+  ...of("rtf", textual("documents", "application/rtf", ["text", "notPdf", "withoutObjects"], [])),
   ...of("eps epsf ps", text("documents", "application/postscript")),
   ...of("xpm xbm", text("images", "text/plain"))
 }
@@ -220,6 +223,7 @@ const soundAndFilm: Whitelist = {
   ...of("m4a m4b", binary("audio", "audio/mp4", "mp4", "withoutZip")),
   ...of("aac", binary("audio", "audio/aac", "aac", "withoutZip")),
   ...of("aif aiff aifc", binary("audio", "audio/aiff", "aiff", "withoutZip")),
+  ...of("mid midi", binary("audio", "audio/midi", "midi", "withoutZip")),
   ...of("weba", binary("audio", "audio/webm", "matroska", "withoutZip")),
   ...of("mka", binary("audio", "audio/matroska", "matroska", "withoutZip")),
   ...of("mp4 m4v", media("video", "video/mp4", ["mp4", "m4v"], "mp4")),
@@ -262,6 +266,8 @@ const tables: Whitelist = {
   ...of("nc", binary("data", "application/netcdf", "netcdf", "withoutZip")),
   ...of("mat", binary("data", "application/x-matlab-data", "matlab", "withoutZip")),
   ...of("dta", binary("data", "application/x-stata-dta", "stata", "withoutZip")),
+  ...of("shp shx", binary("data", "application/vnd.shp", "shape", "withoutZip")),
+  ...of("dbf", binary("data", "application/vnd.dbf", "dbase", "withoutZip")),
   ...of("glb", binary("data", "model/gltf-binary", "glb")),
   ...of("kmz", binary("data", "application/vnd.google-earth.kmz", "zip")),
   ...of("npy", binary("data", "application/octet-stream", "npy")),

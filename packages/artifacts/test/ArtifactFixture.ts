@@ -285,6 +285,15 @@ const font = Buffer.concat([
 ])
 const woff = (version: string) => Buffer.concat([Buffer.from(version), u32be(0x10000), u32be(16), u32be(0)])
 
+const midi = Buffer.from("4d54686400000006000000010060" + "4d54726b0000000400ff2f00", "hex")
+const shape = Buffer.concat([u32be(9994), Buffer.alloc(20), u32be(50), u32(1000), Buffer.alloc(68)])
+/** A field, and a row of two bytes. */
+const dbase = Buffer.concat([
+  Buffer.from("037e010101000000410002", "hex"),
+  Buffer.alloc(53),
+  Buffer.from("\r a\x1a")
+])
+
 const named = (extensions: string, content: Uint8Array) =>
   Object.fromEntries(extensions.split(" ").map((extension) => [`a.${extension}`, content]))
 
@@ -304,6 +313,9 @@ const binaries: Readonly<Record<string, Uint8Array>> = {
   ...named("flac", flac),
   ...named("aac", aac),
   ...named("aif aiff aifc", aiff),
+  ...named("mid midi", midi),
+  ...named("shp shx", shape),
+  ...named("dbf", dbase),
   ...named("odt", openDocument("text")),
   ...named("ods", openDocument("spreadsheet")),
   ...named("odp", openDocument("presentation")),

@@ -53,6 +53,7 @@ describe("markup that is kept, also where nothing active is", () => {
       '<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd"><score-partwise/>'
     ],
     ["an older encoding", "a.xml", "<?xml version='1.0' encoding='windows-1252'?><a/>"],
+    ["an older encoding as Python calls it", "a.xml", "<?xml version='1.0' encoding='latin-1'?><a/>"],
     [
       "styles and fonts",
       "a.svg",
@@ -266,6 +267,18 @@ describe("XML that is refused everywhere", () => {
     ],
     ["one behind what is no XML", "a.xml", "x<!DOCTYPE a [<!ENTITY b SYSTEM 'x'>]><a>&b;</a>", entities],
     [
+      "one far behind what is no XML",
+      "a.xml",
+      `x${" ".repeat(9000)}<!DOCTYPE a [<!ENTITY b SYSTEM 'x'>]><a>&b;</a>`,
+      entities
+    ],
+    [
+      "an encoding that is said late",
+      "a.xml",
+      `<?xml version='1.0'${" ".repeat(1500)}encoding='utf-7'?>+ADwAIQ-DOCTYPE`,
+      "it asks for an encoding that is not known"
+    ],
+    [
       "an encoding that hides it",
       "a.xml",
       "<?xml version='1.0' encoding='utf-7'?>+ADwAIQ-DOCTYPE",
@@ -278,7 +291,7 @@ describe("XML that is refused everywhere", () => {
       "its content is not what its name says: it has no svg element"
     ],
     ["other XML as an SVG", "a.svg", "<a/>", "its content is not what its name says: it has no svg element"],
-    ["nothing as an SVG", "a.svg", "", "its content is not what its name says: it has no svg element"],
+    ["nothing as an SVG", "a.svg", "", "it is empty"],
     [
       "a beginning without end",
       "a.xml",
@@ -295,6 +308,12 @@ describe("XML that is refused everywhere", () => {
       })
     )
   }
+
+  it.effect("in the encodings of mainframes", () =>
+    Effect.map(flawOf("a.xml", Buffer.from("4c6fa7949340a58599a28996957e7df14bf07d6f6e", "hex")), (flaw) =>
+      assert.strictEqual(flaw, "it asks for an encoding that is not known")
+    )
+  )
 
   it.effect("in UTF-16 too", () =>
     Effect.map(

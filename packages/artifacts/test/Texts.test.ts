@@ -79,6 +79,22 @@ describe("a text", () => {
     })
   )
 
+  it.effect("may be rich text, without objects that open as programs do", () =>
+    Effect.gen(function* () {
+      assert.isUndefined(yield* flawOf("a.rtf", text("{\\rtf1 C:\\\\objects {\\b bold}}")))
+      for (const piece of [1, 65_536])
+        assert.strictEqual(
+          yield* flawOf("a.rtf", text("{\\rtf1{\\object\\objemb{\\*\\objdata 0105}}}"), { piece }),
+          "it has an object in it that opens as a program does"
+        )
+    })
+  )
+
+  it("is sent as nothing that a page loads as a program or a style", () => {
+    const types = Object.values(defaultWhitelist).map(({ mediaType }) => mediaType)
+    assert.isEmpty(types.filter((type) => /script$|ecma|css/.test(type) && type !== "application/postscript"))
+  })
+
   const names =
     "Makefile README LICENSE Dockerfile d/Gemfile .gitignore d/.dockerignore .env .github/workflows/ci.yml " +
     "Dockerfile.prod README.de app.log.1 results-1.2 .eslintrc.json CMakeLists.txt a.TXT"

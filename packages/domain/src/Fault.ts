@@ -61,20 +61,31 @@ const saidBy = (issue: ParseResult.Type): string | undefined => {
 const isAbsence = (ast: SchemaAST.AST) =>
   SchemaAST.isUndefinedKeyword(ast) || (SchemaAST.isLiteral(ast) && ast.literal === null)
 
-const faultsIn = (issue: ParseResult.ParseIssue, path: Found["path"]): ReadonlyArray<Found> => {
+/** What is said of a name that an object of any names does not take. */
+const saidOfName = (issue: ParseResult.Composite): string | undefined => {
+  const names = SchemaAST.isTypeLiteral(issue.ast) ? issue.ast.indexSignatures[0]?.parameter : undefined
+  const message = names && Option.getOrUndefined(SchemaAST.getMessageAnnotation(names))?.(issue)
+  return typeof message === "string" ? message : undefined
+}
+
+const faultsIn = (
+  issue: ParseResult.ParseIssue,
+  path: Found["path"],
+  ofName?: string
+): ReadonlyArray<Found> => {
   const { actual } = issue
   switch (issue._tag) {
     case "Pointer":
-      return faultsIn(issue.issue, path.concat(issue.path))
+      return faultsIn(issue.issue, path.concat(issue.path), ofName)
     case "Composite":
-      return [issue.issues].flat().flatMap((each) => faultsIn(each, path))
+      return [issue.issues].flat().flatMap((each) => faultsIn(each, path, saidOfName(issue)))
     case "Refinement":
     case "Transformation":
       return faultsIn(issue.issue, path)
     case "Missing":
       return [{ path, actual, said: "is missing" }]
     case "Unexpected":
-      return [{ path, actual, said: "is unexpected" }]
+      return [{ path, actual, said: ofName ?? "is unexpected" }]
     case "Forbidden":
       return [{ path, actual, said: "is forbidden" }]
     case "Type": {

@@ -37,7 +37,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         ...["PATH", "HOME", "USER", "LOGNAME", "E2B_SANDBOX", "A", "B"],
         // Without a network, nobody is to try for long.
         ...["NPM_CONFIG_FETCH_RETRIES", "NPM_CONFIG_UPDATE_NOTIFIER"],
-        ...["PIP_RETRIES", "PIP_DISABLE_PIP_VERSION_CHECK"],
+        ...["PIP_RETRIES", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_BREAK_SYSTEM_PACKAGES"],
         ...["PWD", "SHLVL", "_"]
       ])
       assert.include(stdout, "A=1\n")

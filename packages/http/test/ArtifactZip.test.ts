@@ -189,5 +189,9 @@ describe("the names in a zip", () => {
       ArtifactZip.namesOf(["a:b.txt", "a_b.txt", "a?b.txt", "C:/x", "d/ü b.txt", "a_b (2).txt", 'a"b.txt']),
       ["a_b (3).txt", "a_b.txt", "a_b (4).txt", "C_/x", "d/ü b.txt", "a_b (2).txt", "a_b (5).txt"]
     )
+    assert.deepStrictEqual(
+      ArtifactZip.namesOf(["NUL", "d/con.txt", "aux.d/x", "console.txt", "a. ", "d./x", "com1.csv", ".x"]),
+      ["_NUL", "d/_con.txt", "_aux.d/x", "console.txt", "a__", "d_/x", "_com1.csv", ".x"]
+    )
   })
 })

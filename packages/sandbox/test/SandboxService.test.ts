@@ -534,6 +534,10 @@ describe("bad requests", () => {
     ],
     [{ code: "1", env: ["a"] }, "env: expected an object of strings, got an array"],
     [{ code: "1", env: { A: 1 } }, "env.A: expected a string, got a number"],
+    [
+      { code: "1", env: { ü: "" } },
+      "env.ü: expected a name of letters, digits and _ that does not begin with a digit"
+    ],
     [{ code: "1", args: "a" }, "args: expected an array of strings, got a string"],
     [{ code: "1", args: [1] }, "args.0: expected a string, got a number"],
     [

@@ -78,7 +78,7 @@ describe("openAITool", () => {
     const answer = JSON.parse(await execute(JSON.stringify(args)))
     assert.deepInclude(answer, { success: true, verdict: "Completed", stdout: "Hello, World!\n" })
     const wrong = JSON.parse(await execute({ ...args, env: [{ name: "1", value: "2" }] }))
-    assert.include(wrong.error.message, "env.1: is unexpected")
+    assert.include(wrong.error.message, "env.1: expected a name of letters, digits and _")
     await manager.close()
   })
 

@@ -62,6 +62,17 @@ const required = (url) =>
   'import{createRequire}from"node:module";' +
   `export default createRequire(${JSON.stringify(url)})(${JSON.stringify(fileURLToPath(url))})`
 
+/** JSON as a module. It is data: read as a program it could be one. */
+const jsonModule = async (url) => {
+  const text = (await readFile(new URL(url), "utf8")).replace(/^\uFEFF/, "")
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    throw new SyntaxError(`${fileURLToPath(url)}: ${error.message}`)
+  }
+  return `export default JSON.parse(${JSON.stringify(text)})`
+}
+
 export const load = async (url, context, next) => {
   const { pathname, protocol } = new URL(url)
   if (typed.test(protocol + pathname)) {
@@ -71,10 +82,6 @@ export const load = async (url, context, next) => {
   }
   const type = (context.importAttributes ?? context.importAssertions)?.type
   if (protocol === "file:" && pathname.endsWith(".json") && type === undefined)
-    return {
-      format: "module",
-      source: `export default ${await readFile(new URL(url), "utf8")}`,
-      shortCircuit: true
-    }
+    return { format: "module", source: await jsonModule(url), shortCircuit: true }
   return await next(url, context)
 }

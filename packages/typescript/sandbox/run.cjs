@@ -48,6 +48,9 @@ const readConfig = (directory) => {
 
 let ownOptions
 
+/** Names that tell of decorators as they were before the standard's, which are given the member's descriptor or key. */
+const legacyNames = ["PropertyDescriptor", "TypedPropertyDescriptor", "propertyKey"]
+
 const isFunction = (node) =>
   ts.isFunctionLike(node) || ts.isPropertyDeclaration(node) || ts.isClassStaticBlockDeclaration(node)
 
@@ -57,6 +60,7 @@ const survey = (source) => {
     isModule: false,
     isCommonJs: false,
     awaits: false,
+    decorates: false,
     decoratesParameters: false,
     names: new Set()
   }
@@ -67,6 +71,7 @@ const survey = (source) => {
     if (ts.isMetaProperty(node) && node.keywordToken === SyntaxKind.ImportKeyword) seen.isModule = true
     if (!inFunction && (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)))
       seen.awaits = true
+    if (ts.isDecorator(node)) seen.decorates = true
     if (ts.isParameter(node) && ts.getDecorators(node)) seen.decoratesParameters = true
     const within = inFunction || isFunction(node)
     ts.forEachChild(node, (child) => void rest.push([child, within]))
@@ -107,6 +112,9 @@ const typeOfPackage = (file) => {
   if (name === undefined) return undefined
   return ts.parseConfigFileTextToJson(name, fs.readFileSync(name, "utf8")).config?.type
 }
+
+const hasLegacyDecorators = ({ decorates, decoratesParameters, names }) =>
+  decoratesParameters || (decorates && legacyNames.some((name) => names.has(name)))
 
 /** As Node decides it for JavaScript: by the name, by the package, by what is in the file. */
 const kindOf = (file, { awaits, isCommonJs, isModule }) => {
@@ -173,7 +181,7 @@ const compile = (file, wanted) => {
       moduleDetection: isScript ? ts.ModuleDetectionKind.Auto : ts.ModuleDetectionKind.Force,
       esModuleInterop: true,
       jsx: jsxOf(text),
-      ...(seen.decoratesParameters && { experimentalDecorators: true }),
+      ...(hasLegacyDecorators(seen) && { experimentalDecorators: true }),
       ...ownOptions,
       sourceMap: true
     }
@@ -213,7 +221,8 @@ const compiled = (file, kind) => {
 const engineFlaw = (file, { code, map }) => {
   const before = "(async function (exports, require, module, __filename, __dirname) {"
   try {
-    new vm.Script(`${before}${code.replaceAll("import.meta", "import_meta")}\n})`, { filename: file })
+    const body = code.replace(/^#!.*/, "").replaceAll("import.meta", "import_meta")
+    new vm.Script(`${before}${body}\n})`, { filename: file })
     return undefined
   } catch (error) {
     const [, line, caret = ""] = /:(\d+)\n.*\n( *)\^/.exec(error.stack) ?? []
@@ -251,14 +260,10 @@ const hookCommonJs = () => {
     Module._extensions[extension] = (module, file) => module._compile(compiled(file, "commonjs").source, file)
   const resolve = Module._resolveFilename
   Module._resolveFilename = function (request, parent, ...others) {
-    try {
-      return resolve.call(this, request, parent, ...others)
-    } catch (error) {
-      const from = parent?.filename === undefined || !/^\.{0,2}\//.test(request)
-      const found = from ? undefined : sourceOf(path.resolve(path.dirname(parent.filename), request))
-      if (error?.code !== "MODULE_NOT_FOUND" || found === undefined) throw error
-      return found
-    }
+    const place =
+      parent?.filename && /^\.{0,2}\//.test(request) && path.resolve(path.dirname(parent.filename), request)
+    const found = place && !isFile(place) ? sourceOf(place) : undefined
+    return found ?? resolve.call(this, request, parent, ...others)
   }
 }
 
@@ -309,6 +314,8 @@ const run = () => {
   const { flaw, kind } = look()
   if (flaw !== undefined) return refuse(flaw)
   process.setSourceMapsEnabled(true)
+  // What the program forks of its own files is run as it is.
+  process.execArgv.push(__filename)
   hookCommonJs()
   if (kind === "commonjs") return Module._load(main, null, true)
   hookModules()

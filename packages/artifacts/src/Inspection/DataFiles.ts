@@ -1,4 +1,4 @@
-import { byteAt, has, textAt, u16, u32, u32le, u64le } from "./Cursor.js"
+import { byteAt, has, textAt, u16, u16le, u32, u32le, u64le } from "./Cursor.js"
 import {
   atEnd,
   byHead,
@@ -258,3 +258,28 @@ export const stata = () => structured(stataParser)
 /** Not a zip archive too, which is read from its end. */
 export const withoutZip = () =>
   atEnd(65_557, (tail) => (latin1(tail).includes("PK\x05\x06") ? "a zip archive is appended" : undefined))
+
+function* shapeParser(cursor: Cursor): Parser {
+  if (!has(cursor, 100)) yield { bytes: 100 }
+  const length = u32(cursor, 24) * 2
+  if (u32(cursor, 0) !== 9994 || u32le(cursor, 28) !== 1000 || length < 100) return mismatch
+  cursor.at += length
+  return undefined
+}
+/** A shapefile's shapes or their index: as long as it says. */
+export const shape = () => structured(shapeParser)
+
+const dbaseVersions = [0x03, 0x30, 0x83]
+
+function* dbaseParser(cursor: Cursor): Parser {
+  if (!has(cursor, 32)) yield { bytes: 32 }
+  const [records, header, width] = [u32le(cursor, 4), u16le(cursor, 8), u16le(cursor, 10)]
+  if (!dbaseVersions.includes(byteAt(cursor, 0)) || header < 33 || width === 0) return mismatch
+  cursor.at += header + records * width
+  if (!has(cursor, 1)) yield { bytes: 1, orEnd: true }
+  // What ended files once.
+  if (has(cursor, 1) && byteAt(cursor, 0) === 0x1a) cursor.at += 1
+  return undefined
+}
+/** A table of dBASE, as a shapefile has one: as long as it says. */
+export const dbase = () => structured(dbaseParser)

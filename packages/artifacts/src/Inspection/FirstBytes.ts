@@ -28,9 +28,9 @@ export const judge = Effect.fnUntraced(function* (
   head: Uint8Array,
   flaw: string | undefined
 ) {
+  if (head.length === 0 && (sniffed !== undefined || flaw !== undefined)) return "it is empty"
   if (sniffed === undefined)
     return flaw !== undefined && (isNoText(flaw) || flaw === mismatch) ? yield* unlikeText(head, flaw) : flaw
-  if (head.length === 0) return "it is empty"
   const found = yield* sniff(head)
   if (sniffed.includes(found)) return flaw
   return found === undefined ? mismatch : `${mismatch}: it looks like ${found}`

@@ -23,6 +23,17 @@ export const riff =
   () =>
     structured((cursor) => riffParser(cursor, forms))
 
+function* midiParser(cursor: Cursor): Parser {
+  for (let isFirst = true; ; isFirst = false) {
+    if (!has(cursor, 8)) yield { bytes: 8, orEnd: !isFirst }
+    if (!has(cursor, 8)) return undefined
+    if (textAt(cursor, 0, 4) !== (isFirst ? "MThd" : "MTrk")) return isFirst ? mismatch : "data after its end"
+    cursor.at += 8 + u32(cursor, 4)
+  }
+}
+/** A header and tracks, each as long as it says itself. */
+export const midi = () => structured(midiParser)
+
 /** A number whose first bits say how many bytes it has; all ones: it is not known. */
 function* variable(cursor: Cursor, offset: number): Generator<Want, { value: number; bytes: number }, void> {
   if (!has(cursor, offset + 1)) yield { bytes: offset + 1 }

@@ -148,3 +148,11 @@ const embeddedScript = /<\?php|<script[\s>]/i
 /** Nothing of a page or of a server's script in a file that is neither. */
 export const withoutScript = (): Inspector =>
   search((text) => (embeddedScript.test(text) ? "it has a script in it" : undefined))
+
+const embeddedObject = /\\obj(?:autlink|data|emb|html|link|ocx|update)/
+
+/** An RTF in which nothing is packed that opens by a click, or by itself. */
+export const withoutObjects = (): Inspector =>
+  search((text) =>
+    embeddedObject.test(text) ? "it has an object in it that opens as a program does" : undefined
+  )

@@ -13,14 +13,23 @@ const declarationBytes = 1024
 
 const decoderFor = Option.liftThrowable((label: string) => new TextDecoder(label))
 
+/** Names that Python and others write of encodings in which ASCII is ASCII: no more is looked for. */
+const likeAscii = /^(?:ascii|latin[-_]?\d+|utf_8|iso8859_\d+|cp(?:437|720|737|775|8[56]\d)|mac[-_]\w+)$/i
+
 type Decoder = InstanceType<typeof TextDecoder>
 
 const declaration = /^\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]{1,64})["']/
 
+/** `<?xm` in the encodings of mainframes, which parsers of XML know by it. */
+const ebcdic = "\x4c\x6f\xa7\x94"
+
 /** By its byte order mark, or else by what it declares; UTF-8 if it says nothing. None: an encoding that is not known. */
 const decoderOf = (head: Uint8Array) => {
-  const declared = declaration.exec(latin1(head).replace("\xef\xbb\xbf", ""))?.[1]
-  return decoderFor(markedEncoding(head) ?? declared ?? "utf-8")
+  const text = latin1(head).replace("\xef\xbb\xbf", "")
+  const isCut = /^\s*<\?xml\s[^>]*$/.test(text) && head.length >= declarationBytes
+  if (text.startsWith(ebcdic) || isCut) return Option.none()
+  const label = markedEncoding(head) ?? declaration.exec(text)?.[1] ?? "utf-8"
+  return decoderFor(likeAscii.test(label) ? "latin1" : label)
 }
 
 /** Entities that are short, and refer to no other and to no file: nothing grows or is read when they are resolved. */
@@ -46,11 +55,12 @@ const inEncoding = (make: (decoder: Decoder) => Inspector) =>
     })
   )
 
-/** Reads up to the root element. What is no XML, and declares nothing, is text. */
+/** Reads up to the root element. What is no XML, and declares nothing, is text; some tools read on where it is none. */
 const prolog = (flawOfRoot: (name: string | undefined) => string | undefined) =>
   inEncoding((decoder) => {
     let seen = ""
     let doctype = ""
+    let isXml = true
     let verdict: { readonly flaw: string | undefined } | undefined
     const judge = (declarations: string, root: string | undefined) => {
       verdict ??= { flaw: flawOfDoctype(declarations) ?? flawOfRoot(root) }
@@ -59,13 +69,19 @@ const prolog = (flawOfRoot: (name: string | undefined) => string | undefined) =>
     parser.on("doctype", (text) => {
       doctype = text
     })
-    parser.on("opentagstart", ({ name }) => judge(doctype, name))
-    parser.on("error", () => judge(seen, undefined))
+    parser.on("opentagstart", ({ name }) => {
+      if (isXml) judge(doctype, name)
+    })
+    parser.on("error", () => {
+      isXml = false
+    })
     const write = (text: string) => {
       if (verdict !== undefined) return
       seen += text
-      parser.write(text)
-      if (seen.length > mostProlog) verdict ??= { flaw: "its first element does not begin within a MB" }
+      if (isXml) parser.write(text)
+      if (seen.length <= mostProlog) return
+      if (isXml) verdict ??= { flaw: "its first element does not begin within a MB" }
+      else judge(seen, undefined)
     }
     return {
       push: (bytes) =>

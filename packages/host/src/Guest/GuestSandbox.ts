@@ -73,6 +73,8 @@ const offline = {
   NPM_CONFIG_FETCH_RETRIES: "0",
   NPM_CONFIG_UPDATE_NOTIFIER: "false",
   PIP_RETRIES: "0",
+  // A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason.
+  PIP_BREAK_SYSTEM_PACKAGES: "1",
   PIP_DISABLE_PIP_VERSION_CHECK: "1"
 }
 

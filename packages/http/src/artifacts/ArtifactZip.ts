@@ -15,6 +15,15 @@ export interface Entry {
 
 /** What Windows takes in no name, where a colon even leads to another drive or stream. */
 const forbidden = /[<>:"|?*]/g
+/** Names that are devices there, whatever follows a point, and ends that it takes away. */
+const devices = /(?<=^|\/)(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:[./]|$))/gi
+const lostEnds = /[. ]+(?=\/|$)/g
+
+const unpackable = (name: string) =>
+  name
+    .replaceAll(forbidden, "_")
+    .replaceAll(devices, "_")
+    .replaceAll(lostEnds, (end) => "_".repeat(end.length))
 
 const numbered = (name: string, number: number) =>
   name.replace(/(\.[^./]*)?$/, (extension) => ` (${number})${extension}`)
@@ -23,7 +32,7 @@ const numbered = (name: string, number: number) =>
 export const namesOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   const taken = new Set(names)
   return names.map((name) => {
-    const plain = name.replaceAll(forbidden, "_")
+    const plain = unpackable(name)
     if (plain === name) return name
     let free = plain
     for (let number = 2; taken.has(free); number++) free = numbered(plain, number)
