@@ -184,7 +184,8 @@ onEach("Retention", (kind) => {
             sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 4`,
             sql`DROP TABLE webhook_messages`,
             sql`DROP TABLE user_webhooks`,
-            sql`ALTER TABLE executions DROP COLUMN webhook`
+            sql`ALTER TABLE executions DROP COLUMN webhook`,
+            sql`ALTER TABLE executions DROP COLUMN image`
           ])
         )
         return now
