@@ -51,10 +51,11 @@ export type LanguageRow = typeof LanguageRow.Type
 
 /** A package that an image has. */
 export const ImagePackage = Schema.Struct({
-  /** Where it came from. */
-  from: Schema.Literal("pypi", "npm", "debian", "oci", "directory"),
-  name: line(214),
-  version: line(200)
+  from: Schema.Literal("pypi", "npm", "debian", "oci", "directory").annotations({
+    description: "Where it came from."
+  }),
+  name: line(214).annotations({ description: "What it is called there." }),
+  version: line(200).annotations({ description: "The version that is installed." })
 })
 export type ImagePackage = typeof ImagePackage.Type
 
@@ -113,7 +114,12 @@ export type ImageManifest = typeof ImageManifest.Type
 
 const Contents = {
   description: Schema.optional(Schema.String.annotations({ description: "What it is for, in a sentence." })),
-  languages: Schema.Array(Schema.Struct({ name: Schema.String, version: Schema.String })).annotations({
+  languages: Schema.Array(
+    Schema.Struct({
+      name: Schema.String.annotations({ description: "What a request chooses it by." }),
+      version: Schema.String.annotations({ description: "What runs it, and its version." })
+    })
+  ).annotations({
     description: "The languages that programs may be written in, each with the version of what runs it.",
     examples: [[{ name: "python", version: "python 3.11.2" }]]
   }),
@@ -137,6 +143,8 @@ export const ImageList = Schema.Struct({
   plain: Schema.Struct({ ...Contents, error: ImageDescription.fields.error }).annotations({
     description: "What the sandbox has of a request that chooses none."
   }),
-  images: Schema.Array(ImageDescription)
+  images: Schema.Array(ImageDescription).annotations({
+    description: "The images that a request may choose, in the operator's order."
+  })
 })
 export type ImageList = typeof ImageList.Type
