@@ -64,7 +64,12 @@ export const cases: ReadonlyArray<Case.Case<Ports>> = [
         type: "execution.completed",
         timestamp: "1970-01-01T00:00:02.000Z",
         data: {
-          execution: { ...summary("a", { image: "data" }), state: "ended", endedAt: 2000, verdict: "Completed" },
+          execution: {
+            ...summary("a", { image: "data" }),
+            state: "ended",
+            endedAt: 2000,
+            verdict: "Completed"
+          },
           result: JSON.parse(JSON.stringify(told)),
           cut: []
         }
