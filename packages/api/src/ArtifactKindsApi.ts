@@ -29,7 +29,10 @@ const kinds = HttpApiEndpoint.get("kinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
   .addSuccess(ArtifactKinds)
   .annotate(OpenApi.Summary, "Which files of a user's programs are kept")
-  .annotate(OpenApi.Description, "By what the settings say, and what was changed since the start.")
+  .annotate(
+    OpenApi.Description,
+    "What everybody's programs may leave unless something else was set for the user."
+  )
 
 const setKinds = HttpApiEndpoint.put("setKinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
@@ -48,7 +51,7 @@ const resetKinds = HttpApiEndpoint.del("resetKinds", "/artifact-kinds/:userId")
   .setPath(ofUser)
   .addSuccess(ArtifactKinds)
   .annotate(OpenApi.Summary, "Keep the files of a user's programs that the settings say")
-  .annotate(OpenApi.Description, "Takes back what was changed since the start. Nothing is wrong if nothing was.")
+  .annotate(OpenApi.Description, "For what is collected from now on. Answers what is kept again.")
 
 /** What the operator does about what may be kept. */
 export const ArtifactKindsApi = HttpApiGroup.make("artifactKinds")

@@ -1,5 +1,10 @@
 import { type Artifact, shownPath } from "@bulkhead/domain"
-import { ArtifactCollector, type CollectedArtifacts, type CollectOptions } from "@bulkhead/sandbox"
+import {
+  ArtifactCollector,
+  type CollectedArtifacts,
+  type CollectOptions,
+  type FoundArtifact
+} from "@bulkhead/sandbox"
 import {
   Array as Arr,
   Clock,
@@ -195,13 +200,14 @@ const make = Effect.gen(function* () {
     const record = ({ entry, name }: NamedEntry) =>
       Either.match({
         onLeft: ({ flaw }: Refused) =>
-          found.rejections.add(entry.pathBytes === 0 ? outputDir : decoded(entry.path), flaw),
+          refuse(options, found, entry.pathBytes === 0 ? outputDir : decoded(entry.path), flaw),
         onRight: (artifact: Artifact) => {
           found.artifacts.push(artifact)
           if (name !== decoded(entry.path).normalize("NFC")) found.renamed.push(name)
+          return tell(options, { kept: artifact })
         }
       })
-    const named = namedEntries(entries)
+    const named = namedEntries(entries, most)
     for (let next = 0; next < named.length; ) {
       const room = most - found.artifacts.length
       const some = named.slice(next, room > 0 ? next + Math.min(room, readsEach) : undefined)
@@ -214,14 +220,14 @@ const make = Effect.gen(function* () {
       )
       for (const [index, entry] of some.entries()) {
         const outcome = outcomes[index]
-        if (outcome !== undefined) record(entry)(outcome)
+        if (outcome !== undefined) yield* record(entry)(outcome)
       }
       next += some.length
     }
     if (more > 0 || !isCounted) {
       const rest = isCounted ? "the rest were not looked at" : "the rest were not looked at, nor all counted"
       const flaw = `there are more than ${entries.length} entries, and ${rest}`
-      found.rejections.add(outputDir, flaw, Math.max(more, 1))
+      yield* refuse(options, found, outputDir, flaw, Math.max(more, 1))
     }
   })
 
@@ -231,14 +237,14 @@ const make = Effect.gen(function* () {
     collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], renamed: [], rejections: new Rejections() }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
-      const refuseAll = (flaw: string) => found.rejections.add(options.outputDir, flaw)
+      const refuseAll = (flaw: string) => refuse(options, found, options.outputDir, flaw)
       yield* gather(options, found, deadline).pipe(
         Effect.scoped,
-        Effect.catchAll(({ reason }) => Effect.sync(() => refuseAll(reason))),
+        Effect.catchAll(({ reason }) => refuseAll(reason)),
         Effect.catchAllDefect((defect) =>
           Effect.zipRight(
             Effect.logError("Artifacts not collected", defect),
-            Effect.sync(() => refuseAll("the rest could not be collected"))
+            refuseAll("the rest could not be collected")
           )
         )
       )
@@ -247,7 +253,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** What is collected so far, in the order of its worth. */
+/** What is collected so far, in the order in which it was told. */
 interface Found {
   readonly artifacts: Array<Artifact>
   /** Those that are kept under another name than their own. */
@@ -261,19 +267,32 @@ interface NamedEntry {
   readonly name: string
 }
 
-const namedEntries = (entries: ReadonlyArray<OutputListing.ListedEntry>): ReadonlyArray<NamedEntry> => {
-  const names = ArtifactNames.composed(entries.map(({ path }) => decoded(path)))
-  return entries.map((entry, index) => ({ entry, name: names[index] ?? "" }))
-}
+const tell = ({ onFound }: CollectOptions, found: FoundArtifact) => onFound?.(found) ?? Effect.void
+
+const refuse = (options: CollectOptions, { rejections }: Found, name: string, flaw: string, count = 1) =>
+  Effect.suspend(() => {
+    const refused = rejections.add(name, flaw, count)
+    return refused === undefined ? Effect.void : tell(options, { refused })
+  })
 
 /** Puts what lies in a directory right behind it. */
-const byName = Order.mapInput(Order.string, ({ name }: Artifact) => name.replaceAll("/", "\0"))
+const byName = Order.mapInput(Order.string, ({ name }: NamedEntry) => name.replaceAll("/", "\0"))
+
+/** First those that are worth most, as many as may be kept, by their names; then the others by their worth. */
+const namedEntries = (
+  entries: ReadonlyArray<OutputListing.ListedEntry>,
+  most: number
+): ReadonlyArray<NamedEntry> => {
+  const names = ArtifactNames.composed(entries.map(({ path }) => decoded(path)))
+  const named = entries.map((entry, index) => ({ entry, name: names[index] ?? "" }))
+  return [...Arr.sort(named.slice(0, most), byName), ...named.slice(most)]
+}
 
 const renamedHint = (name: string) =>
   `A file is kept as ${shownPath(name)}, since another has the same name but for how its accents are written.`
 
 const collectedOf = ({ artifacts, rejections, renamed }: Found): CollectedArtifacts => ({
-  artifacts: Arr.sort(artifacts, byName),
+  artifacts,
   ...rejections.collected,
   ...(renamed.length > 0 && { hints: renamed.map(renamedHint) })
 })

@@ -10,7 +10,9 @@ import {
 import { anonymous, ExecutionId, shownPath } from "@bulkhead/domain"
 import {
   ArtifactCollector,
+  type CollectOptions,
   CommandEvent,
+  type FoundArtifact,
   MemoryExecutionStore,
   Sandbox,
   SandboxFailure,
@@ -73,14 +75,15 @@ const listing = (...lines: ReadonlyArray<string>) => `pid 7\n${lines.join("")}en
 
 const executionId = ExecutionId.make("exec_test")
 
-const collect = (sandbox: Inside) =>
+const collect = (sandbox: Inside, more: Partial<CollectOptions> = {}) =>
   Effect.flatMap(ArtifactCollector, (collector) =>
     collector.collect({
       executionId,
       userId: anonymous,
       sandbox,
       limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 2 },
-      outputDir: "output"
+      outputDir: "output",
+      ...more
     })
   )
 
@@ -151,6 +154,56 @@ describe("a file", () => {
         refused("b.txt", "collecting took too long"),
         refused("c.txt", "collecting took too long")
       ])
+    }).pipe(Effect.provide(collecting()))
+  )
+})
+
+describe("each file", () => {
+  it.effect("is told of before the next ones are read, in the order that the result has", () =>
+    Effect.gen(function* () {
+      const told: Array<FoundArtifact> = []
+      const toldBefore: Array<number> = []
+      const read = () =>
+        Stream.suspend(() => {
+          toldBefore.push(told.length)
+          return bytes("a")
+        })
+      const names = ["c.txt", "no.exe", "b.txt", "a.txt", "d.txt", "no2.exe", "e.txt", "f.txt"]
+      const { artifacts, rejected } = yield* collect(
+        saying(listing(...names.map((name) => line(name, 1))), read),
+        {
+          limits: { maxArtifactSizeMB: 1, maxArtifactsPerExecution: 7 },
+          onFound: (found) => Effect.sync(() => told.push(found))
+        }
+      )
+      assert.deepStrictEqual(
+        artifacts.map(({ name }) => name),
+        ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt"]
+      )
+      assert.deepStrictEqual(
+        told.flatMap((found) => ("kept" in found ? [found.kept] : [])),
+        artifacts
+      )
+      assert.deepStrictEqual(
+        told.flatMap((found) => ("refused" in found ? [found.refused] : [])),
+        rejected
+      )
+      assert.deepStrictEqual(toldBefore, [0, 0, 0, 3, 3, 6])
+    }).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("is told of as far as it will be named, however many are refused", () =>
+    Effect.gen(function* () {
+      const told: Array<FoundArtifact> = []
+      const names = Array.from({ length: 900 }, (_, index) => `${index}.${["exe", "so", "pyc"][index % 3]}`)
+      const { rejected } = yield* collect(saying(listing(...names.map((name) => line(name, 1)))), {
+        onFound: (found) => Effect.sync(() => told.push(found))
+      })
+      assert.lengthOf(rejected, 9)
+      assert.deepStrictEqual(
+        told,
+        rejected.map((refused) => ({ refused }))
+      )
     }).pipe(Effect.provide(collecting()))
   )
 })

@@ -5,13 +5,13 @@ import { ExecutionResult } from "./ExecutionResult.js"
 import { Verdict } from "./Verdict.js"
 
 /**
- * How far a reader of an execution's updates has come, to be given back as it is by who reads on. Five counters, none
- * of which ever goes back while the first stays: the attempt, other updates, bytes of stdout and of stderr, artifacts.
- * `end` is the last update's and comes after all others.
+ * How far a reader of an execution's updates has come, to be given back as it is by who reads on. Six counters, none
+ * of which ever goes back while the first stays: the attempt, other updates, bytes of stdout and of stderr, files that
+ * were kept and that were refused. `end` is the last update's and comes after all others.
  */
 export const UpdateId = Schema.String.pipe(
-  Schema.pattern(/^(end|\d{1,4}-\d{1,9}-\d{1,15}-\d{1,15}-\d{1,4})$/, {
-    message: () => "expected the id of an update, like 0-1-0-0-0"
+  Schema.pattern(/^(end|\d{1,4}-\d{1,9}-\d{1,15}-\d{1,15}-\d{1,4}-\d{1,4})$/, {
+    message: () => "expected the id of an update, like 0-1-0-0-0-0"
   }),
   Schema.brand("UpdateId")
 )
@@ -53,7 +53,10 @@ export const RetryingUpdate = update("retrying", {
   reason: Schema.String
 })
 
-/** A file that the program left: exactly one of the two is there. */
+/**
+ * A file that the program left, told as soon as it is kept or refused: exactly one of the two is there. It counts once
+ * the result has it: an execution that is killed, or whose end cannot be recorded, may keep none after all.
+ */
 export const ArtifactUpdate = update("artifact", {
   kept: Schema.optional(Artifact),
   refused: Schema.optional(RejectedArtifact)

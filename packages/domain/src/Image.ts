@@ -54,8 +54,8 @@ export const ImagePackage = Schema.Struct({
   from: Schema.Literal("pypi", "npm", "debian", "oci", "directory").annotations({
     description: "Where it came from."
   }),
-  name: line(214).annotations({ description: "What it is called there.", examples: ["numpy"] }),
-  version: line(200).annotations({ description: "Exactly.", examples: ["2.1.0"] })
+  name: line(214).annotations({ description: "What it is called there." }),
+  version: line(200).annotations({ description: "The version that is installed." })
 })
 export type ImagePackage = typeof ImagePackage.Type
 
@@ -144,7 +144,7 @@ export const ImageList = Schema.Struct({
     description: "What the sandbox has of a request that chooses none."
   }),
   images: Schema.Array(ImageDescription).annotations({
-    description: "What the sandbox has of a request that chooses one, in the order of the setting."
+    description: "The images that a request may choose, in the operator's order."
   })
 })
 export type ImageList = typeof ImageList.Type

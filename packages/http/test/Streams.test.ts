@@ -21,8 +21,8 @@ const { adminToken, aliceKey, bearer, callerKeys } = TestServer
 const id = (text: string) => UpdateId.make(text)
 
 const updates: Array<ExecutionUpdate> = [
-  { type: "started", id: id("0-1-0-0-0"), executionId },
-  { type: "stdout", id: id("0-1-3-0-0"), offset: 0, text: "hi\n" },
+  { type: "started", id: id("0-1-0-0-0-0"), executionId },
+  { type: "stdout", id: id("0-1-3-0-0-0"), offset: 0, text: "hi\n" },
   { type: "result", id: id("end"), result: completed }
 ]
 
@@ -167,16 +167,19 @@ describe("GET /api/executions/:id/events", () => {
       const asked = (headers: object, query = "") =>
         Effect.map(events({ ...asAlice, ...headers }, `${eventsPath}${query}`), ({ text }) => text)
       assert.include(yield* asked({}), "after undefined")
-      assert.include(yield* asked({ "last-event-id": "0-1-2-3-4" }), "after 0-1-2-3-4")
-      assert.include(yield* asked({}, "?after=0-1-2-3-4"), "after 0-1-2-3-4")
-      assert.include(yield* asked({ "last-event-id": "" }, "?after=0-1-2-3-4"), "after 0-1-2-3-4")
-      assert.include(yield* asked({ "last-event-id": "1-0-0-0-0" }, "?after=0-1-2-3-4"), "after 1-0-0-0-0")
+      assert.include(yield* asked({ "last-event-id": "0-1-2-3-4-0" }), "after 0-1-2-3-4-0")
+      assert.include(yield* asked({}, "?after=0-1-2-3-4-0"), "after 0-1-2-3-4-0")
+      assert.include(yield* asked({ "last-event-id": "" }, "?after=0-1-2-3-4-0"), "after 0-1-2-3-4-0")
+      assert.include(
+        yield* asked({ "last-event-id": "1-0-0-0-0-0" }, "?after=0-1-2-3-4-0"),
+        "after 1-0-0-0-0-0"
+      )
     }).pipe(
       serve({
         updates: (_, options) =>
           Stream.make({
             type: "stdout",
-            id: id("0-0-1-0-0"),
+            id: id("0-0-1-0-0-0"),
             offset: 0,
             text: `after ${options?.after}`
           } as const)
@@ -271,7 +274,7 @@ describe("a reader who takes nothing any more", () => {
       const left = yield* Deferred.make<void>()
       const text = "x".repeat(65_536)
       const endless = Stream.ensuring(
-        Stream.forever(Stream.make({ type: "stdout", id: id("0-0-0-0-0"), offset: 0, text } as const)),
+        Stream.forever(Stream.make({ type: "stdout", id: id("0-0-0-0-0-0"), offset: 0, text } as const)),
         Deferred.succeed(left, undefined)
       )
       const stalled = Effect.gen(function* () {

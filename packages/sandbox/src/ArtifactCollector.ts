@@ -13,7 +13,15 @@ export interface CollectOptions {
   readonly outputDir: string
   /** Of a directory that is not for artifacts alone, what counts. Absent: everything. */
   readonly only?: OwnFiles
+  /**
+   * Told of each file when it is kept or refused, in the order in which what is collected will have those that are kept
+   * and those that are refused. What nobody was told of by then is taken from there.
+   */
+  readonly onFound?: (found: FoundArtifact) => Effect.Effect<void>
 }
+
+/** What became of a file. */
+export type FoundArtifact = { readonly kept: Artifact } | { readonly refused: RejectedArtifact }
 
 /** Files that a program made or changed, but for hidden ones and caches. */
 export interface OwnFiles {

@@ -3,6 +3,7 @@ export {
   ArtifactCollector,
   type CollectedArtifacts,
   type CollectOptions,
+  type FoundArtifact,
   type OwnFiles
 } from "./ArtifactCollector.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"

@@ -301,7 +301,7 @@ describe("updates", () => {
       assert.strictEqual(resultOf(yield* own.seen).verdict, "Killed")
       assert.deepStrictEqual(typesOf(yield* other.seen), ["closing"])
       const [again] = [...(yield* Stream.runCollect(sandboxes.updates(theirs)))]
-      assert.deepStrictEqual([again?.type, String(again?.id)], ["closing", "0-0-0-0-0"])
+      assert.deepStrictEqual([again?.type, String(again?.id)], ["closing", "0-0-0-0-0-0"])
     }).pipe(Effect.provide(service({ program: noisy })))
   )
 })

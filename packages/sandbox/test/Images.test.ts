@@ -1,4 +1,4 @@
-import { imageManifestPath, type LimitValues } from "@bulkhead/domain"
+import { imageManifestPath, type LimitValues, shortResult } from "@bulkhead/domain"
 import { Images, Limits, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockToolchain } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -64,6 +64,10 @@ describe("Images", () => {
         ({ event }) => event === "execution_started"
       )
       assert.strictEqual(started?.data?.image, "data")
+      const updates = yield* Stream.runCollect(sandboxes.stream({ code: "1", image: "data" }))
+      const last = [...updates].at(-1)
+      assert(last?.type === "result")
+      assert.strictEqual(shortResult(last.result).image, "data")
     }).pipe(Effect.provide(service()))
   )
 

@@ -47,11 +47,13 @@ describe("a journal", () => {
     journal.output("stdout", bytes("c"))
     journal.end({ type: "result", result })
     assert.deepStrictEqual(readAll(journal), [
-      { type: "queued", id: id("0-1-0-0-0"), executionId, ahead: 2 },
-      { type: "started", id: id("0-2-0-0-0"), executionId },
-      { type: "stdout", id: id("0-2-2-0-0"), offset: 0, text: "ab" },
-      { type: "stderr", id: id("0-2-2-2-0"), offset: 0, text: "é" },
-      { type: "stdout", id: id("0-2-3-2-0"), offset: 2, text: "c" },
+      { type: "queued", id: id("0-1-0-0-0-0"), executionId, ahead: 2 },
+      { type: "started", id: id("0-2-0-0-0-0"), executionId },
+      { type: "stdout", id: id("0-2-2-0-0-0"), offset: 0, text: "ab" },
+      { type: "stderr", id: id("0-2-2-2-0-0"), offset: 0, text: "é" },
+      { type: "stdout", id: id("0-2-3-2-0-0"), offset: 2, text: "c" },
+      { type: "artifact", id: id("0-2-3-2-1-0"), kept: result.artifacts[0] },
+      { type: "artifact", id: id("0-2-3-2-1-1"), refused: result.rejectedArtifacts[0] },
       { type: "result", id: id("end"), result }
     ])
   })
@@ -62,14 +64,14 @@ describe("a journal", () => {
     journal.output("stdout", bytes("ab"))
     journal.output("stdout", bytes("cd"))
     for (const [after, text] of [
-      ["0-1-0-0-0", "abcd"],
-      ["0-1-1-0-0", "bcd"],
-      ["0-1-2-0-0", "cd"]
+      ["0-1-0-0-0-0", "abcd"],
+      ["0-1-1-0-0-0", "bcd"],
+      ["0-1-2-0-0-0", "cd"]
     ] as const) {
       const from = ofId(id(after))
       assert(from !== "end")
       assert.deepStrictEqual(readAll(journal, from), [
-        { type: "stdout", id: id("0-1-4-0-0"), offset: 4 - text.length, text }
+        { type: "stdout", id: id("0-1-4-0-0-0"), offset: 4 - text.length, text }
       ])
     }
   })
@@ -120,15 +122,15 @@ describe("a journal", () => {
     assert.deepStrictEqual(
       readAll(journal).map(({ id, type }) => [type, String(id)]),
       [
-        ["started", "0-1-0-0-0"],
-        ["stdout", "0-1-5-0-0"],
-        ["retrying", "1-2-0-0-0"],
-        ["stdout", "1-2-60000-0-0"]
+        ["started", "0-1-0-0-0-0"],
+        ["stdout", "0-1-5-0-0-0"],
+        ["retrying", "1-2-0-0-0-0"],
+        ["stdout", "1-2-60000-0-0-0"]
       ]
     )
     for (let written = 0; written < 10; written++) journal.output("stdout", bytes("x".repeat(60_000)))
     const [retrying, missed, next] = readAll(journal, { ...beginning, others: 1, stdout: 3 })
-    assert.deepInclude(retrying, { type: "retrying", id: id("1-2-0-0-0") })
+    assert.deepInclude(retrying, { type: "retrying", id: id("1-2-0-0-0-0") })
     assert(missed?.type === "missed" && next?.type === "stdout")
     assert.deepStrictEqual(missed.stdout, { from: 0, to: next.offset })
   })
@@ -137,10 +139,30 @@ describe("a journal", () => {
     const journal = new Journal()
     journal.output("stdout", bytes("a"))
     journal.end({ type: "result", result })
-    const updates = readAll(journal, { attempt: 7, others: 1, stdout: 9_999, stderr: 0, artifacts: 0 })
+    const updates = readAll(journal, { attempt: 7, others: 1, stdout: 9_999, stderr: 0, kept: 0, refused: 0 })
     assert.deepStrictEqual(
       updates.map(({ type }) => type),
       ["result"]
+    )
+  })
+
+  it("tells at its end of the files that were not told of when they were found, and of none twice", () => {
+    const [first, second] = ["a.txt", "b.txt"].map((name) => ({ ...result.artifacts[0], name }))
+    const [no, neither] = ["c", "d"].map((name) => ({ ...result.rejectedArtifacts[0], name }))
+    const journal = new Journal()
+    journal.tell({ type: "artifact", refused: no } as never)
+    journal.tell({ type: "artifact", kept: first } as never)
+    const whole = { ...result, artifacts: [first, second], rejectedArtifacts: [no, neither] }
+    journal.end({ type: "result", result: whole as never })
+    assert.deepStrictEqual(
+      readAll(journal).map((update) => [String(update.id), "kept" in update, "refused" in update]),
+      [
+        ["0-0-0-0-0-1", false, true],
+        ["0-0-0-0-1-1", true, false],
+        ["0-0-0-0-2-1", true, false],
+        ["0-0-0-0-2-2", false, true],
+        ["end", false, false]
+      ]
     )
   })
 })
@@ -158,21 +180,21 @@ describe("what is kept of an execution that has ended", () => {
 
   it("has the output, the artifacts and the result", () => {
     assert.deepStrictEqual(after(beginning), [
-      { type: "stdout", id: id("0-0-4-0-0"), offset: 0, text: "añb" },
-      { type: "stderr", id: id("0-0-4-1-0"), offset: 0, text: "x" },
-      { type: "artifact", id: id("0-0-4-1-1"), kept: result.artifacts[0] },
-      { type: "artifact", id: id("0-0-4-1-2"), refused: result.rejectedArtifacts[0] },
+      { type: "stdout", id: id("0-0-4-0-0-0"), offset: 0, text: "añb" },
+      { type: "stderr", id: id("0-0-4-1-0-0"), offset: 0, text: "x" },
+      { type: "artifact", id: id("0-0-4-1-1-0"), kept: result.artifacts[0] },
+      { type: "artifact", id: id("0-0-4-1-1-1"), refused: result.rejectedArtifacts[0] },
       { type: "result", id: id("end"), result }
     ] as never)
   })
 
   it("has for who reads on what they have not seen", () => {
-    const updates = after({ attempt: 0, others: 2, stdout: 3, stderr: 1, artifacts: 1 })
+    const updates = after({ attempt: 0, others: 2, stdout: 3, stderr: 1, kept: 1, refused: 0 })
     assert.deepStrictEqual(
       updates.map(({ id, type }) => [type, String(id)]),
       [
-        ["stdout", "0-2-4-1-1"],
-        ["artifact", "0-2-4-1-2"],
+        ["stdout", "0-2-4-1-1-0"],
+        ["artifact", "0-2-4-1-1-1"],
         ["result", "end"]
       ]
     )
@@ -187,7 +209,7 @@ describe("what is kept of an execution that has ended", () => {
 
   it("begins anew for who has seen an earlier attempt", () => {
     const updates = after({ ...beginning, others: 1, stdout: 2 }, { ...result, metrics: { retries: 2 } })
-    assert.deepInclude(updates[0], { type: "retrying", retry: 2, id: id("2-2-0-0-0") })
+    assert.deepInclude(updates[0], { type: "retrying", retry: 2, id: id("2-2-0-0-0-0") })
     assert.strictEqual(outputOf(updates, "stdout"), "añb")
   })
 
@@ -204,10 +226,10 @@ describe("the id of an update", () => {
     for (const wrong of [
       "",
       "1",
-      "0-0-0-0",
-      "0-0-0-0-0-0",
-      "a-0-0-0-0",
-      "0-0-99999999999999999-0-0",
+      "0-0-0-0-0",
+      "0-0-0-0-0-0-0",
+      "a-0-0-0-0-0",
+      "0-0-99999999999999999-0-0-0",
       "END"
     ]) {
       assert.isFalse(Schema.is(UpdateId)(wrong), wrong)

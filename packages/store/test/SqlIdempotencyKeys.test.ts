@@ -136,6 +136,7 @@ onEach("SqlIdempotencyKeys", (kind) => {
         yield* sql`DROP TABLE webhook_messages`
         yield* sql`DROP TABLE user_webhooks`
         yield* sql`ALTER TABLE executions DROP COLUMN webhook`
+        yield* sql`ALTER TABLE executions DROP COLUMN image`
         yield* sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 2`
         yield* sql`INSERT INTO idempotency_keys ${sql.insert({
           user_id: "ann",

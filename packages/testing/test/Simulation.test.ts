@@ -1,7 +1,7 @@
 import { EventName } from "@bulkhead/domain"
 import { Simulation, SimulationShrink } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Iterable, Option } from "effect"
 import * as Mutants from "./Mutants.js"
 
 /** Fails with the shortest history that breaks an invariant at the first of these seeds that does. Gives what was met. */
@@ -43,10 +43,9 @@ describe("the simulation", () => {
   it("finds a short history that still fails, and tells how to replay it", () => {
     const parts = Mutants.endNotWritten
     const seed = 1
-    const failed = [...Array(200).keys()]
-      .map((at) => Simulation.simulate(seed + at, parts))
-      .find(({ violation }) => violation?.invariant === "one terminal event")
-    assert(failed)
+    const played = Iterable.makeBy((at) => Simulation.simulate(seed + at, parts), { length: 200 })
+    const first = Iterable.findFirst(played, ({ violation }) => violation?.invariant === "one terminal event")
+    const failed = Option.getOrThrow(first)
     const shortest = SimulationShrink.shrink(failed, parts)
     assert.strictEqual(shortest.violation?.invariant, "one terminal event")
     assert.isAtMost(shortest.history.steps.length, 3)

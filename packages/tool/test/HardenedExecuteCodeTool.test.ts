@@ -12,6 +12,7 @@ describe("hardenedExecuteCodeTool", () => {
     assert.hasAllKeys(parameters.properties, [
       "code",
       "language",
+      "image",
       "timeout",
       "retryOnFailure",
       "files",
@@ -22,9 +23,10 @@ describe("hardenedExecuteCodeTool", () => {
       "outputDir"
     ])
     assert.deepInclude(parameters.properties.code, { type: "string", minLength: 1 })
-    assert.deepInclude(parameters.properties.language, {
-      enum: ["python", "javascript", "typescript", "bash"]
-    })
+    assert.match(
+      JSON.stringify(parameters.properties.language),
+      /python, javascript, typescript, bash, or a language that the image adds/
+    )
     for (const property of Object.values(parameters.properties)) {
       assert.match((property as { description?: string }).description ?? "", /\.$/)
     }

@@ -157,7 +157,7 @@ const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
  * there, nothing can be trusted.
  */
 const collect = Effect.fnUntraced(function* (
-  { executionId, killSwitch, limits, runtime, userId }: AcceptedExecution,
+  { executionId, killSwitch, limits, runtime, updates, userId }: AcceptedExecution,
   { report }: Outcome,
   outputDir: string
 ) {
@@ -171,6 +171,7 @@ const collect = Effect.fnUntraced(function* (
   return yield* Effect.raceFirst(
     collector.collect({
       ...{ executionId, userId, sandbox, limits, outputDir },
+      onFound: (found) => updates.tell({ type: "artifact", ...found }),
       ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
     }),
     killed

@@ -180,8 +180,6 @@ const strikeOff = Effect.fnUntraced(function* (
   const { end } = yield* LiveExecutions
   if (Either.isLeft(settled)) return yield* updates.refuse(settled.left, end(executionId))
   const result = settled.right
-  for (const kept of result.artifacts) yield* updates.tell({ type: "artifact", kept })
-  for (const refused of result.rejectedArtifacts) yield* updates.tell({ type: "artifact", refused })
   yield* updates.end({ type: "result", result }, end(executionId))
 })
 

@@ -1,4 +1,4 @@
-import type { ExecutionUpdate } from "@bulkhead/domain"
+import type { ExecutionResult, ExecutionUpdate } from "@bulkhead/domain"
 import * as Characters from "../Supervision/Characters.js"
 import {
   beginning,
@@ -62,10 +62,18 @@ export const missedUpdate = (from: UpdatePosition, to: UpdatePosition): Read => 
 
 const afterTold = (at: UpdatePosition, update: Told): UpdatePosition => {
   if (update.type === "retrying") return ofRetry(at, update.retry)
-  return update.type === "artifact"
-    ? { ...at, artifacts: at.artifacts + 1 }
-    : { ...at, others: at.others + 1 }
+  if (update.type !== "artifact") return { ...at, others: at.others + 1 }
+  return update.kept === undefined ? { ...at, refused: at.refused + 1 } : { ...at, kept: at.kept + 1 }
 }
+
+/** The files of a result that a reader has not been told of. */
+export const artifactUpdates = (
+  { artifacts, rejectedArtifacts }: ExecutionResult,
+  from: UpdatePosition
+): ReadonlyArray<Told> => [
+  ...artifacts.slice(from.kept).map((kept) => ({ type: "artifact", kept }) as const),
+  ...rejectedArtifacts.slice(from.refused).map((refused) => ({ type: "artifact", refused }) as const)
+]
 
 const after = (entry: Entry): UpdatePosition | "end" => {
   switch (entry._tag) {
@@ -105,6 +113,8 @@ export class Journal {
   }
 
   end(update: Last): void {
+    if (update.type === "result")
+      for (const artifact of artifactUpdates(update.result, this.position)) this.tell(artifact)
     this.push({ _tag: "Last", at: this.position, update })
     this.isOver = true
   }
@@ -121,7 +131,7 @@ export class Journal {
       case "Output":
         return outputUpdate(entry.stream, ...this.joined(index, entry.stream, from))
       case "Told":
-        return told(entry)
+        return toldUpdate(entry)
       case "Last":
         return { update: { ...entry.update, id: endId }, next: "end" }
     }
@@ -138,7 +148,7 @@ export class Journal {
   /** What a reader has to be told who comes from before what is kept; of a retry first. */
   private skip(from: UpdatePosition, to: UpdatePosition): Read | undefined {
     if (!isBefore(from, to)) return undefined
-    if (from.attempt < to.attempt && this.retry !== undefined) return told(this.retry)
+    if (from.attempt < to.attempt && this.retry !== undefined) return toldUpdate(this.retry)
     return from.stdout < to.stdout || from.stderr < to.stderr ? missedUpdate(from, to) : undefined
   }
 
@@ -174,7 +184,7 @@ export class Journal {
   }
 }
 
-const told = ({ at, update }: Entry & { readonly _tag: "Told" }): Read => {
+export const toldUpdate = ({ at, update }: { readonly at: UpdatePosition; readonly update: Told }) => {
   const next = afterTold(at, update)
   return { update: { ...update, id: idOf(next) }, next }
 }

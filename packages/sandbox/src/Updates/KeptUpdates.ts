@@ -1,6 +1,7 @@
 import type { ExecutionRecord, ExecutionResult } from "@bulkhead/domain"
+import { Array as Arr } from "effect"
 import * as Characters from "../Supervision/Characters.js"
-import { missedUpdate, mostText, outputUpdate, type Read } from "./Journal.js"
+import { artifactUpdates, missedUpdate, mostText, outputUpdate, type Read, toldUpdate } from "./Journal.js"
 import { endId, idOf, type OutputStream, ofRetry, type UpdatePosition } from "./UpdatePosition.js"
 
 const encoder = new TextEncoder()
@@ -33,16 +34,13 @@ const retryTo = (result: ExecutionResult, from: UpdatePosition): ReadonlyArray<R
   return [{ update: { type: "retrying", id: idOf(next), retry: retries, reason }, next }]
 }
 
-const artifactsOf = (
-  { artifacts, rejectedArtifacts }: ExecutionResult,
-  from: UpdatePosition
-): ReadonlyArray<Read> =>
-  [...artifacts.map((kept) => ({ kept })), ...rejectedArtifacts.map((refused) => ({ refused }))]
-    .slice(from.artifacts)
-    .map((artifact, index) => {
-      const next = { ...from, artifacts: from.artifacts + index + 1 }
-      return { update: { type: "artifact", id: idOf(next), ...artifact }, next }
-    })
+const artifactsOf = (result: ExecutionResult, from: UpdatePosition): ReadonlyArray<Read> => {
+  const [, reads] = Arr.mapAccum(artifactUpdates(result, from), from, (at, update) => {
+    const read = toldUpdate({ at, update })
+    return [read.next, read]
+  })
+  return reads
+}
 
 const lastOf = <A>(all: ReadonlyArray<{ readonly next: A }>, otherwise: A) => all.at(-1)?.next ?? otherwise
 

@@ -10,25 +10,35 @@ export interface UpdatePosition {
   readonly others: number
   readonly stdout: number
   readonly stderr: number
-  readonly artifacts: number
+  /** Files that were kept, and that were refused. */
+  readonly kept: number
+  readonly refused: number
 }
 
-export const beginning: UpdatePosition = { attempt: 0, others: 0, stdout: 0, stderr: 0, artifacts: 0 }
+export const beginning: UpdatePosition = {
+  attempt: 0,
+  others: 0,
+  stdout: 0,
+  stderr: 0,
+  kept: 0,
+  refused: 0
+}
 
 /** The id of the last update. */
 export const endId = UpdateId.make("end")
 
-export const idOf = ({ artifacts, attempt, others, stderr, stdout }: UpdatePosition) =>
-  UpdateId.make([attempt, others, stdout, stderr, artifacts].join("-"))
+export const idOf = ({ attempt, kept, others, refused, stderr, stdout }: UpdatePosition) =>
+  UpdateId.make([attempt, others, stdout, stderr, kept, refused].join("-"))
 
 /** Nothing comes after the last update. */
 export const ofId = (id: UpdateId): UpdatePosition | "end" => {
   if (id === endId) return "end"
-  const [attempt = 0, others = 0, stdout = 0, stderr = 0, artifacts = 0] = id.split("-").map(Number)
-  return { attempt, others, stdout, stderr, artifacts }
+  const [attempt = 0, others = 0, stdout = 0, stderr = 0, kept = 0, refused = 0] = id.split("-").map(Number)
+  return { attempt, others, stdout, stderr, kept, refused }
 }
 
-const sum = ({ artifacts, others, stderr, stdout }: UpdatePosition) => others + stdout + stderr + artifacts
+const sum = ({ kept, others, refused, stderr, stdout }: UpdatePosition) =>
+  others + stdout + stderr + kept + refused
 
 /** Whether the first comes before the second. */
 export const isBefore = (a: UpdatePosition, b: UpdatePosition) =>

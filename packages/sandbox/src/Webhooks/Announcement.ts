@@ -20,7 +20,10 @@ export interface Announcement {
 }
 
 /** What of an execution does not change. */
-export type Announced = Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language" | "startedAt">
+export type Announced = Pick<
+  ExecutionSummary,
+  "executionId" | "userId" | "state" | "language" | "image" | "startedAt"
+>
 
 /** Characters of each stream, and entries of each list, that a message has at most. */
 const mostText = 4096
@@ -54,7 +57,7 @@ const stateAfter = {
 } as const satisfies Record<WebhookEvent, ExecutionSummary["state"]>
 
 const summaryOf = (
-  { executionId, language, startedAt, state, userId }: Announced,
+  { executionId, image, language, startedAt, state, userId }: Announced,
   { at, event, verdict }: Announcement
 ): ExecutionSummary => {
   const isEnd = event === "execution.completed"
@@ -63,6 +66,7 @@ const summaryOf = (
     userId,
     state: state === "tracked" && !isEnd ? state : stateAfter[event],
     ...(language === undefined ? {} : { language }),
+    ...(image === undefined ? {} : { image }),
     startedAt,
     ...(isEnd ? { endedAt: at } : {}),
     ...(verdict === undefined ? {} : { verdict })

@@ -11,6 +11,7 @@ interface TargetRow {
   readonly user_id: string
   readonly state: string
   readonly language: string | null
+  readonly image: string | null
   readonly started_at: number | string
   readonly webhook: string | null
   readonly webhooks: string | null
@@ -32,6 +33,7 @@ const targetsOf = Effect.fnUntraced(function* (row: TargetRow) {
     userId: UserId.make(row.user_id),
     state: row.state as ExecutionState,
     ...(row.language === null ? {} : { language: row.language }),
+    ...(row.image === null ? {} : { image: row.image }),
     startedAt: Number(row.started_at)
   }
   return { execution, webhooks: [...own, ...standing] } satisfies Targets
@@ -41,7 +43,7 @@ const targetsOf = Effect.fnUntraced(function* (row: TargetRow) {
 export const inserting = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
   const rows = ValuesStatements.make(sql)
   const targets = rows(
-    `SELECT x.execution_id, x.user_id, x.state, x.language, x.started_at, x.webhook, u.webhooks
+    `SELECT x.execution_id, x.user_id, x.state, x.language, x.image, x.started_at, x.webhook, u.webhooks
       FROM executions x LEFT JOIN user_webhooks u ON u.user_id = x.user_id
       WHERE (x.webhook IS NOT NULL OR u.webhooks IS NOT NULL) AND x.execution_id IN (VALUES`,
     1,

@@ -47,7 +47,7 @@ export const cases: ReadonlyArray<Case.Case<Ports>> = [
     "makes a message of an end for the execution's own webhook, written together with the end",
     Effect.gen(function* () {
       const told = result("a")
-      yield* put(beganWith("a", webhook("a")), began("b"))
+      yield* put(beganWith("a", webhook("a"), { image: "data" }), began("b"))
       assert.deepStrictEqual(yield* due(), [])
       yield* put(
         ended("a", { result: told }),
@@ -64,7 +64,12 @@ export const cases: ReadonlyArray<Case.Case<Ports>> = [
         type: "execution.completed",
         timestamp: "1970-01-01T00:00:02.000Z",
         data: {
-          execution: { ...summary("a"), state: "ended", endedAt: 2000, verdict: "Completed" },
+          execution: {
+            ...summary("a", { image: "data" }),
+            state: "ended",
+            endedAt: 2000,
+            verdict: "Completed"
+          },
           result: JSON.parse(JSON.stringify(told)),
           cut: []
         }
