@@ -72,7 +72,8 @@ const checkNoNul = (strings: ReadonlyArray<string>) =>
 const offline = {
   NPM_CONFIG_FETCH_RETRIES: "0",
   NPM_CONFIG_UPDATE_NOTIFIER: "false",
-  PIP_RETRIES: "0",
+  // It says that there is no network only when it tries again, at once.
+  PIP_RETRIES: "1",
   // A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason.
   PIP_BREAK_SYSTEM_PACKAGES: "1",
   PIP_DISABLE_PIP_VERSION_CHECK: "1"
