@@ -35,7 +35,8 @@ const commands = Object.keys(JSON.parse(read("package.json")).scripts)
 const assignments = /^(?:[A-Z_]+=\S+ )+/
 
 const isCommand = (line) =>
-  ["npm start", "npm test"].includes(line.replace(assignments, "")) || commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
+  ["npm start", "npm test"].includes(line.replace(assignments, "")) ||
+  commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
 
 /** Its clients are run by the server's tests. */
 const clients = "docs/clients.md"
