@@ -51,6 +51,7 @@ export interface CloudSandbox {
   /** Why it may be there although nobody wants it: a fault, an abandoned call, or a crash. */
   excuse?: string
   isGone: boolean
+  hasFiles: boolean
 }
 
 /** Whose calls these are: what the fates of calls are told apart by. */
@@ -64,6 +65,9 @@ export const requestTimeout = 30_000
 
 /** How the look for what a program left behind ends when that is nothing. */
 const nothingListed: CommandExit = { exitCode: 4 }
+
+/** What is found there after a program that talks: files that are refused by what they are. */
+const refusedFiles = "pid 7\nsymlink -1 0 0 1 61\nfifo -1 0 0 1 62\nsymlink -1 0 0 1 63\nend 0 1\n"
 
 const flood = "x".repeat(3000)
 
@@ -211,7 +215,8 @@ export class Cloud {
       bornAt: time.now,
       programs: new Set(),
       lifetime: () => false,
-      isGone: false
+      isGone: false,
+      hasFiles: false
     }
     this.sandboxes.set(sandbox.id, sandbox)
     this.expire(sandbox, lifetime)
@@ -300,11 +305,17 @@ export class Cloud {
     this.options.time.after(this.self, delay + late, () => {
       if (!line.hears() && !goesOn) return
       if (sandbox.isGone) return line.answer(Exit.fail(goneFailure("start")), answer)
-      if ("BULKHEAD_LIST" in line.command.env) return line.answer(Exit.succeed(nothingListed), answer)
+      if ("BULKHEAD_LIST" in line.command.env) return this.list(sandbox, line, answer)
       if (fault?._tag !== "AnswerLost") return this.start(subject, sandbox, line)
       line.answer(Exit.fail(fault.failure), answer)
       this.start(subject, sandbox, { ...line, hears: () => false, answer: () => {} })
     })
+  }
+
+  /** Holds the files open for as long as it is followed. */
+  private list(sandbox: CloudSandbox, line: Line, answer: number): void {
+    if (sandbox.hasFiles) this.options.time.after(this.self, answer, () => tell(line, refusedFiles, "stdout"))
+    else line.answer(Exit.succeed(nothingListed), answer)
   }
 
   private start(subject: string, sandbox: CloudSandbox, line: Line): void {
@@ -317,6 +328,7 @@ export class Cloud {
       run.endedAt = time.now
       return sandbox.programs.delete(program)
     }
+    sandbox.hasFiles = behaviourOf(code)._tag === "Talks"
     const program: LiveProgram = {
       behaviour: behaviourOf(code),
       end: (exit, reason = "") => {

@@ -474,16 +474,19 @@ export class SimulationWatch {
   read(one: Case, updates: ReadonlyArray<ExecutionUpdate>): void {
     let told = new ToldOutput()
     const attempts = [told]
+    let refused: Array<unknown> = []
     for (const update of updates) {
       if (update.type === "retrying") {
         told = new ToldOutput()
         attempts.push(told)
+        refused = []
       }
       if (update.type === "missed") {
         if (one.reader === undefined) this.fail("truth", `a reader of ${one.id} missed what little there was`)
         told.miss("stdout", update.stdout)
         told.miss("stderr", update.stderr)
       }
+      if (update.type === "artifact" && update.refused !== undefined) refused.push(update.refused)
       if (update.type !== "stdout" && update.type !== "stderr") continue
       if (!told.hear(update.type, update.offset, update.text))
         this.fail("truth", `a reader of ${one.id} was not told every byte once`)
@@ -496,6 +499,9 @@ export class SimulationWatch {
     const { result } = last
     if (!attempts.some((told) => told.isOf(result)))
       this.fail("truth", `a reader of ${one.id} read something else than its result`)
+    // A kill while files are looked at has the last word on them.
+    if (result.verdict !== "Killed" && JSON.stringify(refused) !== JSON.stringify(result.rejectedArtifacts))
+      this.fail("truth", `a reader of ${one.id} was told of other files than its result has`)
   }
 
   private judge(one: Case, result: ExecutionResult, cloud: Cloud) {

@@ -38,6 +38,7 @@ const mutants: ReadonlyArray<readonly [string, Simulation.Parts, Simulation.Inva
   ["a reader is not told what it has missed", Mutants.missedUnsaid, "truth"],
   ["a reader who comes back is told something again", Mutants.toldAgain, "one answer"],
   ["a piece of output is lost on its way to a reader", Mutants.pieceLost, "truth"],
+  ["a refused file is not told of", Mutants.fileNotTold, "truth"],
   ["a reader is not told how it ended", Mutants.endNotTold, "one answer"]
 ]
 

@@ -258,5 +258,10 @@ export const pieceLost = changingUpdates(
   Stream.filter((update) => update.type !== "stdout" || update.text.length !== 65_536)
 )
 
+/** A file that was refused is not told. */
+export const fileNotTold = changingUpdates(
+  Stream.filter((update) => update.type !== "artifact" || update.refused?.name !== "b")
+)
+
 /** Readers are not told how it ended. */
 export const endNotTold = changingUpdates(Stream.filter(({ type }) => type !== "result"))
