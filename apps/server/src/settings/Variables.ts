@@ -241,7 +241,7 @@ export const variables = {
   codeAnalysis: withDefault({
     name: "SANDBOX_CODE_ANALYSIS",
     meaning:
-      "`report`: what rules find in code is told; `enforce`: such code is refused; see code-analysis.md",
+      "`report` tells of marks of attack in code, `enforce` refuses it: see code-analysis.md",
     format: Formats.oneOf("off", "report", "enforce"),
     otherwise: "off"
   }),
