@@ -2,6 +2,7 @@ import { type Rule, RuledCodeAnalyzer, RuleFile } from "@bulkhead/analysis"
 import { FileSystem } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
+import { AnalysisConfig } from "./settings/AnalysisConfig.js"
 import { variables } from "./settings/Variables.js"
 
 const wrong = (what: string) => ConfigError.InvalidData([variables.codeAnalysisRules.name], what)
@@ -21,9 +22,7 @@ const noRules: ReadonlyArray<Rule> = []
 /** What looks at code before it runs, as the settings say. Rules that cannot be read are a `ConfigError`. */
 export const layer = Layer.unwrapEffect(
   Effect.gen(function* () {
-    const mode = yield* variables.codeAnalysis.config
-    const unsure = yield* variables.codeAnalysisUnsure.config
-    const file = yield* variables.codeAnalysisRules.config
+    const { mode, rules: file, unsure } = yield* AnalysisConfig
     const rules = Option.isSome(file) ? yield* rulesIn(file.value) : noRules
     return mode === "off" ? Layer.empty : RuledCodeAnalyzer.layer({ mode, unsure, rules })
   })
