@@ -57,6 +57,7 @@ export const bundleWithPrograms = async (entry, outfile, directories) => {
 }
 
 const threadProgram = "packages/artifacts/src/Inspection/InspectionWorker.ts"
+const analysisProgram = "packages/analysis/src/AnalysisWorker.ts"
 
 /** What runs TypeScript in sandboxes, the compiler made smaller: each program of it starts by reading that. */
 const bundleTypeScript = async (directory) => {
@@ -78,6 +79,7 @@ const bundleTypeScript = async (directory) => {
 const bundleServer = async () => {
   await bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"])
   await bundleModule(threadProgram, join(dirname(bundle), "InspectionWorker.js"))
+  await bundleModule(analysisProgram, join(dirname(bundle), "AnalysisWorker.js"))
   await bundleTypeScript(join(dirname(bundle), "typescript"))
 }
 
@@ -87,13 +89,22 @@ const stateOfSources = () =>
 /** The program of the threads that inspect artifacts, for tests, which run the sources. */
 const threadBundle = join(root, ".setup/InspectionWorker.js")
 
-/** Bundles the program of the threads that inspect artifacts, for tests: what vitest calls before them. */
-export const setup = () =>
-  whenChanged("inspection", {
-    from: stateOfSources(),
+const analysisBundle = join(root, ".setup/AnalysisWorker.js")
+
+/** Bundles the programs of threads, for tests: what vitest calls before them. */
+export const setup = async () => {
+  const from = stateOfSources()
+  await whenChanged("inspection", {
+    from,
     make: () => bundleModule(threadProgram, threadBundle),
     product: threadBundle
   })
+  await whenChanged("analysis", {
+    from,
+    make: () => bundleModule(analysisProgram, analysisBundle),
+    product: analysisBundle
+  })
+}
 
 /** Bundles if a source, a dependency or the bundler's settings changed since the last time. */
 export const ensureBundle = () =>

@@ -5,6 +5,7 @@ import { Context, Effect, Layer } from "effect"
 import * as App from "./App.js"
 import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
+import * as CodeAnalysis from "./CodeAnalysis.js"
 import { DataDirectory } from "./data/DataDirectory.js"
 import { Instance } from "./data/Instance.js"
 import * as Logs from "./Logs.js"
@@ -21,6 +22,7 @@ import * as WebhookDelivery from "./WebhookDelivery.js"
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
+  Layer.provide(CodeAnalysis.layer),
   Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),

@@ -51,6 +51,7 @@ const interruption = "The service stopped before the execution ended"
 
 /** Where an event stands in its execution; a retry begins again with a sandbox. */
 const places: Readonly<Record<EventName, number>> = {
+  code_flagged: 0,
   execution_queued: 0,
   execution_started: 1,
   execution_retry: 2,

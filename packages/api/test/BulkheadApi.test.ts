@@ -287,6 +287,7 @@ describe("the status of an execution's answer", () => {
     const expected: ReadonlyArray<readonly [Refusal, number]> = [
       [new Domain.InvalidRequest(fields), 400],
       [new Domain.PermissionDenied(fields), 403],
+      [new Domain.MaliciousCode(fields), 403],
       [new Domain.RequestTooLarge(fields), 413],
       [new Domain.UnsupportedMediaType(fields), 415],
       [new Domain.SystemAtCapacity(fields), 429],

@@ -100,7 +100,7 @@ export const errorCodes = {
     ...ofCaller,
     category: "policy",
     statuses: [403],
-    meaning: "refused as a security violation (reserved: nothing is today)"
+    meaning: "refused as a security violation: the message names the rule and the line, see code-analysis.md"
   },
   QUOTA_EXCEEDED: { ...capacity, meaning: "the user has used up their queue, its bytes or their budget" },
   SYSTEM_AT_CAPACITY: {

@@ -10,6 +10,7 @@ export type EventLevel = typeof EventLevel.Type
  * has exactly one of them.
  */
 export const EventName = Schema.Literal(
+  "code_flagged",
   "execution_queued",
   "execution_started",
   "sandbox_created",

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { Artifact, RejectedArtifact, RejectedCount } from "./Artifact.js"
+import { CodeFinding, mostFindings } from "./CodeFinding.js"
 import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
 import { Verdict } from "./Verdict.js"
@@ -121,6 +122,17 @@ export const ExecutionResult = Schema.Struct({
           '1 file was left outside output/: plot.csv. Write files into $SANDBOX_OUTPUT_DIR, or send outputDir "." to have them.'
         ]
       ]
+    })
+  ),
+  findings: Schema.optional(
+    Schema.Array(CodeFinding).annotations({
+      description: `What the look at the code found before it ran, at most ${mostFindings}. Absent: nothing, or the operator has no code looked at.`
+    })
+  ),
+  notAnalysed: Schema.optional(
+    Schema.String.annotations({
+      description: "Why not all of the code was looked at, where the operator has code looked at.",
+      examples: ["the code took longer than 1500 ms to analyse"]
     })
   ),
   receipt: Schema.optional(

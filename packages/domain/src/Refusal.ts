@@ -59,6 +59,9 @@ export class RecordUnavailable extends Schema.TaggedError<RecordUnavailable>()("
   ...retryAfter
 }) {}
 
+/** The operator's rules of code refuse it, or it could not be analysed and the operator wants that refused. */
+export class MaliciousCode extends Schema.TaggedError<MaliciousCode>()("MaliciousCode", refused) {}
+
 /** The service is shutting down and takes no new work. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {
   ...refused,
@@ -71,6 +74,7 @@ export type Refusal =
   | RequestTooLarge
   | UnsupportedMediaType
   | PermissionDenied
+  | MaliciousCode
   | SystemAtCapacity
   | QuotaExceeded
   | QueueTimeout
@@ -90,6 +94,7 @@ export const refusals = {
   RequestTooLarge: { code: "INVALID_REQUEST", status: 413 },
   UnsupportedMediaType: { code: "INVALID_REQUEST", status: 415 },
   PermissionDenied: { code: "PERMISSION_DENIED", status: 403 },
+  MaliciousCode: { code: "MALICIOUS_CODE", status: 403 },
   SystemAtCapacity: { code: "SYSTEM_AT_CAPACITY", status: 429 },
   QuotaExceeded: { code: "QUOTA_EXCEEDED", status: 429 },
   QueueTimeout: { code: "QUEUE_TIMEOUT", status: 429 },

@@ -1,5 +1,6 @@
 export * from "./Artifact.js"
 export * from "./AuditVerification.js"
+export * from "./CodeFinding.js"
 export * from "./ExecuteCodeTool.js"
 export * from "./ExecutionError.js"
 export * from "./ExecutionEvent.js"

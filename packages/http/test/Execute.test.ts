@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib"
 import {
   IdempotencyConflict,
   InvalidRequest,
+  MaliciousCode,
   PermissionDenied,
   QueueTimeout,
   QuotaExceeded,
@@ -79,6 +80,7 @@ describe("POST /api/execute", () => {
   const refusals: ReadonlyArray<readonly [Refusal, number, string]> = [
     [new InvalidRequest({ executionId, field: "code", message }), 400, "INVALID_REQUEST"],
     [new PermissionDenied({ executionId, message }), 403, "PERMISSION_DENIED"],
+    [new MaliciousCode({ executionId, message }), 403, "MALICIOUS_CODE"],
     [new RequestTooLarge({ executionId, field: "code", message }), 413, "INVALID_REQUEST"],
     [new SystemAtCapacity({ executionId, message, retryAfter: 7 }), 429, "SYSTEM_AT_CAPACITY"],
     [new QuotaExceeded({ executionId, message, retryAfter: 7 }), 429, "QUOTA_EXCEEDED"],

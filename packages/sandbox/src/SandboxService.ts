@@ -33,6 +33,7 @@ import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, type S
 import { type Admissibility, Admission } from "./Admission/Admission.js"
 import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
+import { CodeAnalyzer } from "./CodeAnalyzer.js"
 import { forgotten, Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
@@ -105,10 +106,11 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, Images, Prices, Uploads, Webhooks]),
-  ([context, artifacts, images, prices, uploads, webhooks]) =>
+  Effect.all([Effect.context<Parts>(), ArtifactCollector, CodeAnalyzer, Images, Prices, Uploads, Webhooks]),
+  ([context, artifacts, analyzer, images, prices, uploads, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
+      Context.add(CodeAnalyzer, analyzer),
       Context.add(Images, images),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),

@@ -6,6 +6,7 @@ export {
   type FoundArtifact,
   type OwnFiles
 } from "./ArtifactCollector.js"
+export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export {

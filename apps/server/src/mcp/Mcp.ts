@@ -3,6 +3,7 @@ import { SandboxService } from "@bulkhead/sandbox"
 import { FetchHttpClient } from "@effect/platform"
 import { Effect, Layer, Logger, Option } from "effect"
 import * as Backend from "../Backend.js"
+import * as CodeAnalysis from "../CodeAnalysis.js"
 import { DataDirectory } from "../data/DataDirectory.js"
 import { Instance } from "../data/Instance.js"
 import * as Store from "../Store.js"
@@ -14,6 +15,7 @@ import { processIo } from "./ProcessIo.js"
 
 /** What runs programs in this process, as a server has it. */
 const services = SandboxService.layerOver.pipe(
+  Layer.provide(CodeAnalysis.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),

@@ -45,10 +45,10 @@ export const template = format(
   Option.liftPredicate((text: string) => /^\S{1,256}$/.test(text))
 )
 
-export const oneOf = <const Word extends string>(first: Word, second: Word) =>
+export const oneOf = <const Word extends string>(...words: ReadonlyArray<Word>) =>
   format(
-    `'${first}' or '${second}'`,
-    Option.liftPredicate((text): text is Word => text === first || text === second)
+    words.map((word) => `'${word}'`).join(" or "),
+    Option.liftPredicate((text): text is Word => words.some((word) => word === text))
   )
 
 export const word = format(
@@ -60,6 +60,11 @@ export const directory = format("the path of a directory", Option.some<string>)
 
 export const absoluteDirectory = format(
   "the absolute path of a directory",
+  Option.liftPredicate((text: string) => isAbsolute(text))
+)
+
+export const absoluteFile = format(
+  "the absolute path of a file",
   Option.liftPredicate((text: string) => isAbsolute(text))
 )
 

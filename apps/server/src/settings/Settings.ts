@@ -1,5 +1,6 @@
 import { defaultLimits, Limits } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
+import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
 import { McpConfig } from "./McpConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
@@ -40,6 +41,7 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       ServerConfig.layerFromEnv,
       StoreConfig.layerFromEnv,
       WebhookConfig.layerFromEnv,
+      AnalysisConfig.layerFromEnv,
       McpConfig.layerFromEnv
     )
   )

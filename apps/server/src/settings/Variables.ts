@@ -238,6 +238,25 @@ export const variables = {
     format: format("unix:/path/of/a/socket or tcp:host:port", (text) => Either.getRight(parseAddress(text))),
     otherwise: "none"
   }),
+  codeAnalysis: withDefault({
+    name: "SANDBOX_CODE_ANALYSIS",
+    meaning:
+      "`report` tells of hostile code, `enforce` refuses it: see code-analysis.md",
+    format: Formats.oneOf("off", "report", "enforce"),
+    otherwise: "off"
+  }),
+  codeAnalysisUnsure: withDefault({
+    name: "SANDBOX_CODE_ANALYSIS_UNSURE",
+    meaning: "`refuse`: `enforce` also refuses code that could not be analysed",
+    format: Formats.oneOf("run", "refuse"),
+    otherwise: "run"
+  }),
+  codeAnalysisRules: optional({
+    name: "SANDBOX_CODE_ANALYSIS_RULES",
+    meaning: "file of further rules for code, in JSON",
+    format: Formats.absoluteFile,
+    otherwise: "none"
+  }),
   mcpUrl: optional({
     name: "SANDBOX_MCP_URL",
     meaning: "the running server that `npm run mcp` speaks to",

@@ -1,8 +1,15 @@
 import { hash } from "node:crypto"
-import { type ExecutionResult, executionError, type Refusal } from "@bulkhead/domain"
+import {
+  type ExecutionResult,
+  executionError,
+  MaliciousCode,
+  mostFindings,
+  type Refusal
+} from "@bulkhead/domain"
 import { Clock, Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
 import { ArtifactCollector } from "../ArtifactCollector.js"
+import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import * as Prices from "../Record/Prices.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
@@ -23,7 +30,9 @@ interface Progress {
 /** From the queue to the end that is kept. Nobody is told of what is not kept. */
 export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const progress = yield* Ref.make<Progress>({ retries: 0 })
-  const settled = yield* admitAndRun(execution, progress).pipe(
+  const analysis = yield* Ref.make<CodeAnalysis | undefined>(undefined)
+  const settled = yield* analyzeAndRun(execution, progress, analysis).pipe(
+    Effect.flatMap((result) => Effect.map(Ref.get(analysis), withAnalysis(result))),
     Effect.either,
     Effect.catchAllCause((cause) =>
       Effect.as(
@@ -42,7 +51,50 @@ const known = ({ executionId, request: { image } }: AcceptedExecution) => ({
   ...(image !== undefined && { image })
 })
 
-/** Waits for a permit and runs with it. A kill that comes before the program is an interrupt. */
+const withAnalysis =
+  (result: ExecutionResult) =>
+  (analysis: CodeAnalysis | undefined): ExecutionResult => ({
+    ...result,
+    ...(analysis && analysis.findings.length > 0 && { findings: analysis.findings.slice(0, mostFindings) }),
+    ...(analysis?.notAnalysed !== undefined && { notAnalysed: analysis.notAnalysed })
+  })
+
+/** Looks at the code, and turns away what the operator's rules refuse. */
+const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
+  const { executionId, request, runtime, userId } = execution
+  const { language } = runtime
+  const analysis = yield* (yield* CodeAnalyzer).analyze({ code: request.code, language, userId })
+  if (analysis === undefined) return undefined
+  const { findings, notAnalysed, refusal } = analysis
+  if (findings.length > 0 || notAnalysed !== undefined)
+    yield* (yield* ExecutionLog).happened(execution, {
+      level: "warn",
+      event: "code_flagged",
+      message:
+        findings.length > 0 ? `Code matches ${findings.length} rules` : `Code not analysed: ${notAnalysed}`,
+      data: { findings: findings.slice(0, mostFindings), ...(notAnalysed !== undefined && { notAnalysed }) }
+    })
+  if (refusal !== undefined) return yield* new MaliciousCode({ executionId, message: refusal })
+  return analysis
+})
+
+/** A kill that comes before the program is an interrupt. */
+const analyzeAndRun = (
+  execution: AcceptedExecution,
+  progress: Ref.Ref<Progress>,
+  analysis: Ref.Ref<CodeAnalysis | undefined>
+) =>
+  analyze(execution).pipe(
+    Effect.flatMap((found) => Ref.set(analysis, found)),
+    Effect.zipRight(admitAndRun(execution, progress)),
+    execution.killSwitch.interruptible,
+    Effect.ensuring(execution.leaveQueue),
+    Effect.catchTag("KilledEarly", ({ reason }) =>
+      Effect.map(Ref.get(progress), (sofar) => Results.ofKill({ ...known(execution), ...sofar }, reason))
+    )
+  )
+
+/** Waits for a permit and runs with it. */
 const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) =>
   Effect.gen(function* () {
     const admission = yield* Admission
@@ -59,13 +111,7 @@ const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) 
         execution.updates.tell({ type: "queued", executionId: execution.executionId, ahead })
       )
     return yield* admission.withPermit(execution, onWait, runAdmitted(execution, progress, askedAt))
-  }).pipe(
-    execution.killSwitch.interruptible,
-    Effect.ensuring(execution.leaveQueue),
-    Effect.catchTag("KilledEarly", ({ reason }) =>
-      Effect.map(Ref.get(progress), (sofar) => Results.ofKill({ ...known(execution), ...sofar }, reason))
-    )
-  )
+  })
 
 const runAdmitted = Effect.fnUntraced(function* (
   execution: AcceptedExecution,
