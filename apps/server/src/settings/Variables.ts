@@ -240,8 +240,7 @@ export const variables = {
   }),
   codeAnalysis: withDefault({
     name: "SANDBOX_CODE_ANALYSIS",
-    meaning:
-      "`report` tells of hostile code, `enforce` refuses it: see code-analysis.md",
+    meaning: "`report` tells of hostile code, `enforce` refuses it: see code-analysis.md",
     format: Formats.oneOf("off", "report", "enforce"),
     otherwise: "off"
   }),
