@@ -1,11 +1,18 @@
-// Finds the modules that a TypeScript program imports. The thread of the program compiles them (run.cjs).
+// Finds the modules that a TypeScript program imports. The thread of the program compiles them (run.cjs), or this one.
 import { readFile, stat } from "node:fs/promises"
+import { createRequire } from "node:module"
 import { fileURLToPath } from "node:url"
 
 const waiting = new Map()
 let port
+let compileHere
 
 export const initialize = (data) => {
+  if (data.runner !== undefined) {
+    const { answerFor } = createRequire(import.meta.url)(data.runner)
+    compileHere = (url) => answerFor(data.main, url)
+    return
+  }
   port = data.port
   port.on("message", ({ id, ...answer }) => {
     waiting.get(id)?.(answer)
@@ -76,7 +83,7 @@ const jsonModule = async (url) => {
 export const load = async (url, context, next) => {
   const { pathname, protocol } = new URL(url)
   if (typed.test(protocol + pathname)) {
-    const { fault, format, source } = await compiled(url)
+    const { fault, format, source } = compileHere?.(url) ?? (await compiled(url))
     if (fault !== undefined) throw Object.assign(new SyntaxError(fault), { stack: fault })
     return { format: "module", source: format === "module" ? source : required(url), shortCircuit: true }
   }

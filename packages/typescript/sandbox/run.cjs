@@ -9,7 +9,7 @@ const path = require("node:path")
 const { pathToFileURL, fileURLToPath } = require("node:url")
 const { stripVTControlCharacters } = require("node:util")
 const vm = require("node:vm")
-const { MessageChannel } = require("node:worker_threads")
+const { isMainThread, MessageChannel } = require("node:worker_threads")
 const { brotliDecompressSync } = require("node:zlib")
 
 const loadCompiler = () => {
@@ -267,12 +267,20 @@ const hookCommonJs = () => {
   }
 }
 
-let modulesAreHooked = false
+let modulesAreHooked = !isMainThread
 
-/** Modules are found and loaded in a thread of their own, which asks this one to compile: one compiler is enough. */
+/** From 23 on Node's main thread waits for the modules' thread, which must not wait for it in turn. */
+const waitsForModules = Number(process.versions.node.split(".")[0]) >= 23
+
+/**
+ * Modules are found and loaded in a thread of their own, which asks this one to compile where it can: one compiler is
+ * enough.
+ */
 const hookModules = () => {
   if (modulesAreHooked) return
   modulesAreHooked = true
+  if (waitsForModules)
+    return Module.register("./hooks.mjs", pathToFileURL(__filename), { data: { runner: __filename, main } })
   const { port1, port2 } = new MessageChannel()
   port1.on("message", ({ id, url }) => port1.postMessage({ id, ...answer(fileURLToPath(url)) }))
   port1.unref()
@@ -323,9 +331,22 @@ const run = () => {
 }
 
 const isCheck = process.argv[2] === "--check"
-const main = fs.realpathSync(process.argv[isCheck ? 3 : 2])
-if (isCheck) process.exitCode = flawOf(main) === undefined ? 0 : 1
-else {
+let main
+const begin = () => {
+  main = fs.realpathSync(process.argv[isCheck ? 3 : 2])
+  if (isCheck) {
+    process.exitCode = flawOf(main) === undefined ? 0 : 1
+    return
+  }
   process.argv.splice(1, 2, main)
   run()
 }
+
+/** For the modules' thread, where that compiles itself. */
+const answerFor = (program, url) => {
+  main = program
+  return answer(fileURLToPath(url))
+}
+
+if (isMainThread) begin()
+else module.exports = { answerFor }
