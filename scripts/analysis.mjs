@@ -76,8 +76,9 @@ for (const directory of given.length > 0 ? given : usual) {
     if (language === undefined || seen.has(key)) continue
     seen.add(key)
     counts[language]++
+    if (seen.size % 1000 === 0) console.log(`${seen.size} files, the last in ${directory}`)
     try {
-      const findings = analyze(text, language)
+      const { findings } = analyze(text, language)
       if (findings.length > 0) refused++
       for (const { line, rule } of findings)
         flagged.set(rule, [...(flagged.get(rule) ?? []), `${path}:${line}`])

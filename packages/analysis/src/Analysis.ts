@@ -8,7 +8,13 @@ import * as Python from "./Syntax/Python.js"
 import * as Sinks from "./Syntax/Sinks.js"
 
 /** What rules find in a program, and in the programs that it has as texts. */
-export type Analysis = (code: string, language: Analysed) => ReadonlyArray<CodeFinding>
+export interface Found {
+  readonly findings: ReadonlyArray<CodeFinding>
+  /** Whether there were no more programs within programs than are followed. */
+  readonly isWhole: boolean
+}
+
+export type Analysis = (code: string, language: Analysed) => Found
 
 /** How deep programs within programs are followed, how many of them, and how many characters of them. */
 const bounds = { depth: 5, programs: 500, characters: 4_194_304 }
@@ -36,6 +42,7 @@ export const make = (rules: ReadonlyArray<Rule>): Analysis => {
       [...rulesets].map(([language, ruleset]) => [language, Matching.matching(ruleset)] as const)
     )
     let characters = 0
+    let isWhole = true
 
     const readProgram = (program: Program) => {
       const matcher = matchers.get(program.language)
@@ -43,14 +50,14 @@ export const make = (rules: ReadonlyArray<Rule>): Analysis => {
       const at = (line: number) => program.line ?? line
       const queue = (code: string, language: Analysed, line: number) => {
         const key = `${language}:${code}`
-        characters += code.length
-        if (
-          program.depth + 1 > bounds.depth ||
-          known.size >= bounds.programs ||
-          characters > bounds.characters
-        )
-          return
         if (known.has(key)) return
+        characters += code.length
+        const isBeyond =
+          program.depth + 1 > bounds.depth || known.size >= bounds.programs || characters > bounds.characters
+        if (isBeyond) {
+          isWhole = false
+          return
+        }
         known.add(key)
         waiting.push({ code, language, depth: program.depth + 1, line: at(line) })
       }
@@ -72,6 +79,6 @@ export const make = (rules: ReadonlyArray<Rule>): Analysis => {
     }
 
     for (let program = waiting.shift(); program !== undefined; program = waiting.shift()) readProgram(program)
-    return [...matchers.values()].flatMap((matcher) => matcher.findings())
+    return { findings: [...matchers.values()].flatMap((matcher) => matcher.findings()), isWhole }
   }
 }

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads"
-import type { CodeFinding } from "@bulkhead/domain"
-import { Data, Effect, type Scope } from "effect"
+import { Data, Effect, Predicate, type Scope } from "effect"
+import type { Found } from "./Analysis.js"
 import type { Rule } from "./Rule.js"
 import type { Analysed } from "./Syntax/Facts.js"
 
@@ -18,12 +18,17 @@ export interface Question {
 export type Answer =
   /** Its program has been loaded. */
   | { readonly _tag: "Ready" }
-  | { readonly _tag: "Found"; readonly findings: ReadonlyArray<CodeFinding> }
+  | ({ readonly _tag: "Found" } & Found)
   /** The code is beyond what can be analysed. */
   | { readonly _tag: "Beyond" }
 
 /** The thread has ended. */
-export class ThreadEnded extends Data.TaggedError("ThreadEnded")<{ readonly cause: unknown }> {}
+export class ThreadEnded extends Data.TaggedError("ThreadEnded")<{ readonly cause: unknown }> {
+  /** Whether it ended since it had no memory left. */
+  get wasTooLarge() {
+    return Predicate.hasProperty(this.cause, "code") && this.cause.code === "ERR_WORKER_OUT_OF_MEMORY"
+  }
+}
 
 /** A thread that analyses programs, one after the other. */
 export interface AnalysisThread {

@@ -22,7 +22,7 @@ const answerTo = ({ code, language }: Question): Answer =>
     {
       // Code that is nested without an end takes the whole stack.
       onLeft: () => ({ _tag: "Beyond" }),
-      onRight: (findings) => ({ _tag: "Found", findings })
+      onRight: (found) => ({ _tag: "Found", ...found })
     }
   )
 

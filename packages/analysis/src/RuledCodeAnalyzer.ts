@@ -38,6 +38,8 @@ type Looked = Omit<CodeAnalysis, "refusal">
 
 const notAnalysed = (notAnalysed: string): Looked => ({ findings: [], notAnalysed })
 
+const tooManyInside = "it has more programs within programs than are analysed"
+
 const inWords = ({ line, message, rule }: CodeFinding) => `${rule}, line ${line}: it ${message}`
 
 const refusalOf = ({ mode, unsure = "run" }: AnalyzerOptions, { findings, notAnalysed }: Looked) => {
@@ -73,7 +75,10 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
   const tooBusy = notAnalysed(`it waited longer than ${Duration.toSeconds(longestWait)} s for its turn`)
 
   /** A thread that does not answer in time is ended, and so is one that nobody waits for any more. */
-  const ask = Effect.fnUntraced(function* (code: string, language: Analysed) {
+  const ask = Effect.fnUntraced(function* (
+    code: string,
+    language: Analysed
+  ): Effect.fn.Return<Looked, AnalysisThread.ThreadEnded, Scope.Scope> {
     const thread = yield* Pool.get(pool)
     const end = Scope.extend(Pool.invalidate(pool, thread), scope)
     const answer = yield* Effect.timeoutOption(thread.ask({ code, language }), timePerProgram).pipe(
@@ -81,9 +86,10 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
       Effect.tap((answer) => Effect.when(end, () => Option.isNone(answer)))
     )
     if (Option.isNone(answer)) return tooSlow
-    return answer.value._tag === "Found"
-      ? ({ findings: answer.value.findings } satisfies Looked)
-      : notAnalysed("it is nested too deep, or its constants grow too large")
+    if (answer.value._tag !== "Found")
+      return notAnalysed("it is nested too deep, or its constants grow too large")
+    const { findings, isWhole } = answer.value
+    return isWhole ? { findings } : { findings, notAnalysed: tooManyInside }
   }, Effect.scoped)
 
   const look = ({ code, language, userId }: AnalyzedCode): Effect.Effect<Looked> => {
@@ -93,11 +99,13 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
     return ask(code, syntax).pipe(
       turns.withPermits(userId, 1),
       Effect.timeoutTo({ duration: longestWait, onTimeout: () => tooBusy, onSuccess: (looked) => looked }),
-      Effect.catchTag("ThreadEnded", ({ cause }) =>
-        Effect.as(
-          Effect.logWarning("A program could not be analysed", cause),
-          notAnalysed("it took too much memory to analyse")
-        )
+      Effect.catchTag("ThreadEnded", ({ cause, wasTooLarge }) =>
+        wasTooLarge
+          ? Effect.succeed(notAnalysed("it took too much memory to analyse"))
+          : Effect.as(
+              Effect.logError("A program could not be analysed", cause),
+              notAnalysed("the analysis failed")
+            )
       )
     )
   }

@@ -2,7 +2,7 @@ import { UserId } from "@bulkhead/domain"
 import { CodeAnalyzer } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
-import { RuledCodeAnalyzer, RuleFile } from "../src/index.js"
+import { type Rule, RuledCodeAnalyzer, RuleFile } from "../src/index.js"
 
 const program = new URL("../../../.setup/AnalysisWorker.js", import.meta.url)
 
@@ -14,8 +14,15 @@ const analyze = (code: string, language = "python", user = "ann") =>
 
 const hostile = "import os\nprint(open('/etc/shadow').read())"
 
-/** So deep that no parser's stack holds it. */
-const deep = `x = ${"(".repeat(400_000)}`
+/** A rule that no thread comes to an end with, on a text of many letters a. */
+const endless: Rule = {
+  id: "endless",
+  kind: "test",
+  languages: ["python"],
+  message: "never ends",
+  all: [{ text: "^(a+)+$" }]
+}
+const slow = `x = "${"a".repeat(64)}!"`
 
 describe("the analyzer in threads", () => {
   it.live("refuses in enforce, naming rule and line, and only tells in report", () =>
@@ -39,15 +46,43 @@ describe("the analyzer in threads", () => {
     }).pipe(analyzing())
   )
 
-  it.live("ends a thread that takes too long, or too deep a program, and goes on with others", () =>
+  it.live("says when it did not follow all programs within a program", () =>
     Effect.gen(function* () {
-      const [slow, quick] = yield* Effect.all([analyze(deep), analyze(hostile, "python", "bob")], {
+      const nested = Array.from({ length: 8 }).reduce<string>(
+        (code) => `exec(${JSON.stringify(code)})`,
+        hostile
+      )
+      const many = Array.from({ length: 600 }, (_, index) => `exec("x = ${index}")`).join("\n")
+      for (const code of [nested, many]) {
+        const found = yield* analyze(code)
+        assert.match(found?.notAnalysed ?? "", /more programs within programs/)
+        assert.match(found?.refusal ?? "", /could not be analysed/)
+      }
+    }).pipe(analyzing({ unsure: "refuse" }))
+  )
+
+  it.live("says that it failed when its threads cannot start", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* analyze(hostile))?.notAnalysed, "the analysis failed")
+    }).pipe(analyzing({ program: new URL("file:///nowhere/Worker.js") }))
+  )
+
+  it.live("says that it took too much memory when it did", () =>
+    Effect.gen(function* () {
+      const found = yield* analyze(`x = [${"1, ".repeat(600_000)}]`)
+      assert.strictEqual(found?.notAnalysed, "it took too much memory to analyse")
+    }).pipe(analyzing({ memoryMB: 24, timePerProgram: "20 seconds" }))
+  )
+
+  it.live("ends a thread that takes too long, and goes on with others", () =>
+    Effect.gen(function* () {
+      const [late, quick] = yield* Effect.all([analyze(slow), analyze(hostile, "python", "bob")], {
         concurrency: 2
       })
-      assert.isDefined(slow?.notAnalysed)
+      assert.strictEqual(late?.notAnalysed, "it took longer than 2 s to analyse")
       assert.isDefined(quick?.refusal)
       assert.isDefined((yield* analyze(hostile))?.refusal)
-    }).pipe(analyzing({ timePerProgram: "2 seconds", threads: 2 }))
+    }).pipe(analyzing({ rules: [endless], timePerProgram: "2 seconds", threads: 2 }))
   )
 
   it.live("has rules of the operator's", () =>

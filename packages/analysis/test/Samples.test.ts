@@ -7,7 +7,7 @@ import { javascript } from "./samples/JavaScript.js"
 import { python } from "./samples/Python.js"
 
 const analyze = Analysis.make(ownRules)
-const kindsIn = (code: string, language: Analysed) => analyze(code, language).map(({ kind }) => kind)
+const kindsIn = (code: string, language: Analysed) => analyze(code, language).findings.map(({ kind }) => kind)
 
 /** Harmless programs that look a little like hostile ones. */
 const harmless: ReadonlyArray<readonly [Analysed, string]> = [
@@ -65,7 +65,10 @@ describe("the rules", () => {
   it("find what is run from a text that can be decoded, by its own line", () => {
     const code = "import os\nos.system('cat /etc/shadow')"
     const encoded = Buffer.from(code).toString("base64")
-    const findings = analyze(`x = 1\ny = 2\nimport base64\nexec(base64.b64decode("${encoded}"))`, "python")
+    const { findings } = analyze(
+      `x = 1\ny = 2\nimport base64\nexec(base64.b64decode("${encoded}"))`,
+      "python"
+    )
     const found = findings.map(({ kind, line }) => [kind, line])
     assert.includeDeepMembers(found, [
       ["credential-theft", 4],
@@ -100,6 +103,6 @@ describe("analysis", () => {
     ]
     for (const text of texts)
       for (const language of ["python", "javascript", "bash"] as const)
-        assert.isArray(analyze(text, language))
+        assert.isArray(analyze(text, language).findings)
   })
 })

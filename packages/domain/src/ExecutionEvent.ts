@@ -10,8 +10,8 @@ export type EventLevel = typeof EventLevel.Type
  * has exactly one of them.
  */
 export const EventName = Schema.Literal(
-  "code_flagged",
   "execution_queued",
+  "code_flagged",
   "execution_started",
   "sandbox_created",
   "program_started",
