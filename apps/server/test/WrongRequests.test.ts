@@ -131,7 +131,7 @@ const storm: Readonly<Record<string, readonly [body: () => string, message: RegE
   ],
   "a variable that objects have not": [
     () => big("env", '{"__proto__":"1"}'),
-    /^env\.__proto__: is unexpected$/
+    /^env\.__proto__: expected a name of letters/
   ]
 }
 
