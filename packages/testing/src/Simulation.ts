@@ -49,6 +49,7 @@ import {
 } from "effect"
 import { describeFault, Faults, type MetFault } from "./Faults.js"
 import { type Behaviour, Cloud, type CloudSandbox, currentSubject } from "./FaultySandboxProvider.js"
+import * as SimulatedAnalyzer from "./SimulatedAnalyzer.js"
 import { SimulatedReceivers } from "./SimulatedReceivers.js"
 import {
   describeSetting,
@@ -302,6 +303,7 @@ class Simulation {
       Layer.succeed(InstanceName, "simulation"),
       IdempotencyKeys.layerMemory(),
       ValidatingArtifactCollector.layerMemory,
+      SimulatedAnalyzer.layer,
       Toolchain.layerTest({
         supervisor: programs[supervisor],
         size: { vcpus: 2, memoryMB: 512 },
