@@ -177,14 +177,16 @@ interface Ended {
   readonly said: string
 }
 
-const killGroup = ({ pid }: ChildProcess) => {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, "SIGKILL")
-  } catch {
-    // It has ended meanwhile.
-  }
-}
+/** Whatever of it has ended meanwhile is none of its concern. */
+const killGroup = ({ pid }: ChildProcess) =>
+  pid === undefined ? Effect.void : Effect.ignore(Effect.try(() => process.kill(-pid, "SIGKILL")))
+
+const closed = (child: ChildProcess) =>
+  Effect.async<void>((done) => {
+    child.once("close", () => done(Effect.void))
+  })
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null
 
 /** Runs it to its end; an interruption kills it, and all that it started with it. */
 const runWords = (words: ReadonlyArray<string>, users: Users) =>
@@ -208,11 +210,9 @@ const runWords = (words: ReadonlyArray<string>, users: Users) =>
     )
     child.once("close", (code) => resume(Effect.succeed({ code, said })))
     if (users === "many" && child.pid !== undefined) giveUsers(child)
-    return Effect.async<void>((done) => {
-      if (child.exitCode !== null || child.signalCode !== null) return done(Effect.void)
-      child.once("close", () => done(Effect.void))
-      killGroup(child)
-    })
+    return Effect.suspend(() =>
+      hasEnded(child) ? Effect.void : Effect.zipRight(killGroup(child), closed(child))
+    )
   })
 
 /** Fails once the disk of a place has too little left. */

@@ -1,5 +1,6 @@
 import type { SyntaxNode } from "@lezer/common"
 import { parser } from "@lezer/javascript"
+import { childrenOf } from "./Children.js"
 import * as Decoding from "./Decoding.js"
 import { type Listener, lineCounter, type Place } from "./Facts.js"
 import {
@@ -18,12 +19,6 @@ import {
 
 const typescript = parser.configure({ dialect: "ts jsx" })
 const typescriptAlone = parser.configure({ dialect: "ts" })
-
-const childrenOf = (node: SyntaxNode): ReadonlyArray<SyntaxNode> => {
-  const children: Array<SyntaxNode> = []
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) children.push(child)
-  return children
-}
 
 const isMark = ({ name }: SyntaxNode) => !/\w/.test(name) || name === "Equals" || name === "Arrow"
 

@@ -1,5 +1,6 @@
 import type { SyntaxNode } from "@lezer/common"
 import { parser } from "@lezer/python"
+import { childrenOf } from "./Children.js"
 import * as Decoding from "./Decoding.js"
 import { type Listener, lineCounter, type Place } from "./Facts.js"
 import {
@@ -15,12 +16,6 @@ import {
   unknown,
   type Value
 } from "./Value.js"
-
-const childrenOf = (node: SyntaxNode): ReadonlyArray<SyntaxNode> => {
-  const children: Array<SyntaxNode> = []
-  for (let child = node.firstChild; child !== null; child = child.nextSibling) children.push(child)
-  return children
-}
 
 const isMark = ({ name }: SyntaxNode) => !/\w/.test(name)
 const isWord = (word: string) => (node: SyntaxNode) => node.name === word
