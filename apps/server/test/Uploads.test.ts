@@ -11,7 +11,8 @@ const megabyte = 1_048_576
 
 const filesIn = (directory: string) =>
   readdirSync(join(directory, "uploads"), { recursive: true, encoding: "utf8" }).filter((name) =>
-    statSync(join(directory, "uploads", name)).isFile()
+    // It may go while it is looked at.
+    statSync(join(directory, "uploads", name), { throwIfNoEntry: false })?.isFile()
   )
 
 const listing = [
