@@ -1,5 +1,5 @@
 import { ExecutionId, type ExecutionResult, type LimitValues, UserId } from "@bulkhead/domain"
-import { SandboxProvider, SandboxService } from "@bulkhead/sandbox"
+import { Sandbox, SandboxProvider, SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockSupervisor } from "@bulkhead/testing"
 import { Array as Arr, Duration, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import * as ClosedLoop from "./ClosedLoop.js"
@@ -83,7 +83,7 @@ const providerRow = Effect.map(SandboxProvider, ({ create }) =>
     "the mock provider: create a sandbox, run, destroy",
     Effect.acquireUseRelease(
       create({ metadata: {}, lifetime: command.lifetime }),
-      ({ run }) => Stream.runDrain(run(command)),
+      (sandbox) => Stream.runDrain(Sandbox.events(sandbox, command)),
       ({ destroy }) => Effect.orDie(destroy)
     ).pipe(Effect.mapError(({ message }) => new MeasurementFailure({ message: `the provider: ${message}` })))
   )

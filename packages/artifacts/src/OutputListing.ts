@@ -1,11 +1,11 @@
 import { Guest, GuestShell } from "@bulkhead/guest"
-import type {
-  CommandEvent,
-  CommandExit,
-  OwnFiles,
+import {
+  type CommandEvent,
+  type CommandExit,
+  type OwnFiles,
   Sandbox,
-  SandboxCommand,
-  SandboxFailure
+  type SandboxCommand,
+  type SandboxFailure
 } from "@bulkhead/sandbox"
 import { type Context, Data, Deferred, Duration, Effect, Option, Ref, type Scope, Stream } from "effect"
 import * as ListingScript from "./ListingScript.js"
@@ -140,7 +140,7 @@ const run = Effect.fnUntraced(function* (sandbox: SandboxService, command: Sandb
     if (event._tag !== "Ended") return Effect.void
     return Effect.flatMap(Ref.get(heard), ({ text }) => Deferred.succeed(said, { text, exit: event.exit }))
   }
-  yield* Stream.runForEach(sandbox.run(command), see).pipe(
+  yield* Stream.runForEach(Sandbox.events(sandbox, command), see).pipe(
     Effect.catchTag("SandboxFailure", ({ message }) => new NotListed({ reason: lowerCased(message) })),
     Effect.catchAll((failure) => Deferred.fail(said, failure)),
     Effect.forkScoped

@@ -28,6 +28,7 @@ import {
   FastCheck,
   Fiber,
   Layer,
+  Mailbox,
   Option,
   Ref,
   Stream,
@@ -66,7 +67,7 @@ const lister = (...said: ReadonlyArray<string>) =>
   Stream.concat(Stream.make(started, ...said.map(output)), Stream.never)
 
 const saying = (text: string, read: Inside["read"] = () => Stream.fail(gone)) =>
-  sandboxOf({ run: () => lister(text), read })
+  sandboxOf({ run: () => Mailbox.fromStream(lister(text)), read })
 
 const bytes = (text: string) => Stream.make(new TextEncoder().encode(text))
 const line = (name: string, size: number, fd = 3) =>
@@ -363,14 +364,17 @@ describe("a lister", () => {
   it.effect("that ends early is not believed", () =>
     Effect.map(
       collect(
-        sandboxOf({ run: () => Stream.make(started, CommandEvent.Ended({ exit: { signal: "SIGKILL" } })) })
+        sandboxOf({
+          run: () =>
+            Mailbox.fromStream(Stream.make(started, CommandEvent.Ended({ exit: { signal: "SIGKILL" } })))
+        })
       ),
       ({ rejected }) => assert.deepStrictEqual(rejected, [refused("output", unlisted)])
     ).pipe(Effect.provide(collecting()))
   )
 
   it.effect("that cannot be run is a reason", () =>
-    Effect.map(collect(sandboxOf({ run: () => Stream.fail(gone) })), ({ rejected }) =>
+    Effect.map(collect(sandboxOf({ run: () => gone })), ({ rejected }) =>
       assert.deepStrictEqual(rejected, [refused("output", "the connection was lost")])
     ).pipe(Effect.provide(collecting()))
   )
@@ -392,7 +396,7 @@ describe("a lister", () => {
       const text = listing(line("a.txt", 1), line("b.txt", 1))
       for (const piece of [1, 2, 7]) {
         const pieces = text.match(new RegExp(`[^]{1,${piece}}`, "g")) ?? []
-        const run = () => lister(...pieces)
+        const run = () => Mailbox.fromStream(lister(...pieces))
         const { artifacts } = yield* collect(sandboxOf({ run, read: () => bytes("a") }))
         assert.strictEqual(artifacts.length, 2)
       }
@@ -412,7 +416,9 @@ describe("a lister", () => {
     Effect.gen(function* () {
       const filler = "x".repeat(30)
       const run = () =>
-        Stream.concat(Stream.make(started, output("pid 7\n")), Stream.repeatValue(output(filler)))
+        Mailbox.fromStream(
+          Stream.concat(Stream.make(started, output("pid 7\n")), Stream.repeatValue(output(filler)))
+        )
       const { rejected } = yield* collect(sandboxOf({ run }))
       assert.deepStrictEqual(rejected, [refused("output", "the output directory could not be listed")])
     }).pipe(Effect.provide(collecting()))
@@ -425,7 +431,9 @@ describe("a lister", () => {
       Effect.gen(function* () {
         const sandbox = sandboxOf({
           run: () =>
-            Stream.make(started, output(words.join("")), CommandEvent.Ended({ exit: { exitCode: 0 } })),
+            Mailbox.fromStream(
+              Stream.make(started, output(words.join("")), CommandEvent.Ended({ exit: { exitCode: 0 } }))
+            ),
           read: () => bytes("a")
         })
         const { artifacts, rejected } = yield* collect(sandbox)

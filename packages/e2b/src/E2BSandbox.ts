@@ -130,39 +130,52 @@ const scopedSignal = Effect.acquireRelease(
   (request) => Effect.sync(() => request.abort())
 ).pipe(Effect.map(({ signal }) => signal))
 
-/** What happens to a command is told as the SDK hears of it, so into a queue. */
-type Events = Mailbox.Mailbox<CommandEvent, SandboxFailure>
+/**
+ * What happens to a command, told as the SDK hears of it, so into a queue. It may hear of output before its caller
+ * knows that the command has started, which has to come first.
+ */
+const makeEvents = Effect.map(Mailbox.make<CommandEvent, SandboxFailure>(), (mailbox) => {
+  let early: Array<CommandEvent> | undefined = []
+  const started = (pid: number) => {
+    mailbox.unsafeOfferAll([CommandEvent.Started({ pid }), ...(early ?? [])])
+    early = undefined
+  }
+  const output = (stream: "stdout" | "stderr") => (text: string) => {
+    const event = CommandEvent.Output({ stream, text })
+    if (early === undefined) mailbox.unsafeOffer(event)
+    else early.push(event)
+  }
+  return { mailbox, started, output }
+})
 
-const start = (sdk: SdkSandbox, command: SandboxCommand, events: Events) => {
-  const tell = (stream: "stdout" | "stderr") => (text: string) =>
-    void events.unsafeOffer(CommandEvent.Output({ stream, text }))
-  return Effect.flatMap(scopedSignal, (signal) =>
+type Events = Effect.Effect.Success<typeof makeEvents>
+
+const start = (sdk: SdkSandbox, command: SandboxCommand, { output, started }: Events) =>
+  Effect.flatMap(scopedSignal, (signal) =>
     attemptStart(sdk, () =>
       sdk.commands.run(command.line, {
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
         envs: { ...command.env },
         timeoutMs: Duration.toMillis(command.lifetime),
-        onStdout: tell("stdout"),
-        onStderr: tell("stderr"),
+        onStdout: output("stdout"),
+        onStderr: output("stderr"),
         signal
       })
     )
-  )
-}
+  ).pipe(Effect.tap(({ pid }) => started(pid)))
 
-const run = (sdk: SdkSandbox) => (command: SandboxCommand) =>
-  Effect.gen(function* () {
-    const events = yield* Mailbox.make<CommandEvent, SandboxFailure>()
+const run = (sdk: SdkSandbox) =>
+  Effect.fn("E2BSandbox.run")(function* (command: SandboxCommand) {
+    const events = yield* makeEvents
     const handle = yield* start(sdk, command, events)
     yield* waitFor(handle).pipe(
-      Effect.flatMap((exit) => events.offer(CommandEvent.Ended({ exit }))),
-      Mailbox.into(events),
+      Effect.flatMap((exit) => events.mailbox.offer(CommandEvent.Ended({ exit }))),
+      Mailbox.into(events.mailbox),
       Effect.forkScoped
     )
-    const started = Stream.make(CommandEvent.Started({ pid: handle.pid }))
-    return Stream.concat(started, Mailbox.toStream(events))
-  }).pipe(Effect.withSpan("E2BSandbox.run"), Stream.unwrapScoped)
+    return events.mailbox
+  })
 
 /** A supervisor clears up as soon as the program has ended, and takes the shell along before it could say so. */
 const shellWasKilled = ({ cause }: SandboxFailure) =>

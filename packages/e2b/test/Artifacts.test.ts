@@ -54,7 +54,7 @@ const nextExecution = Effect.sync(() => ExecutionId.make(`exec_${++executions}`)
 
 /** Runs a program in the sandbox to its end. */
 const run = Effect.fnUntraced(function* (inside: Context.Tag.Service<Sandbox>, line: string, env = {}) {
-  const command = inside.run({ line, env, lifetime: Duration.seconds(60) })
+  const command = Sandbox.events(inside, { line, env, lifetime: Duration.seconds(60) })
   const { exit, stderr, stdout } = yield* Transcript.of(command)
   assert.deepStrictEqual(exit, { exitCode: 0 }, stdout + stderr)
 })

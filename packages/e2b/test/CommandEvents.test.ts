@@ -65,24 +65,31 @@ const watched = Effect.fnUntraced(function* (answer: Misbehaving.Answer) {
 describe("a command's events", () => {
   it.scopedLive("come in the order in which they are told, its end as the last", () =>
     Effect.gen(function* () {
-      const { run } = yield* sandboxThat({ start: stream([...said, exited, finish()]) })
-      assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(run(command))), whole)
+      const sandbox = yield* sandboxThat({ start: stream([...said, exited, finish()]) })
+      assert.deepStrictEqual(
+        Chunk.toReadonlyArray(yield* Stream.runCollect(Sandbox.events(sandbox, command))),
+        whole
+      )
     })
   )
 
   it.scopedLive("wait for a follower who is slower than the command", () =>
     Effect.gen(function* () {
       const { answer, over } = yield* watched(stream([...said, exited, finish()]))
-      const { run } = yield* sandboxThat({ start: answer })
-      const events = run(command).pipe(Stream.tap(({ _tag }) => (_tag === "Started" ? over : Effect.void)))
+      const sandbox = yield* sandboxThat({ start: answer })
+      const events = Sandbox.events(sandbox, command).pipe(
+        Stream.tap(({ _tag }) => (_tag === "Started" ? over : Effect.void))
+      )
       assert.deepStrictEqual(Chunk.toReadonlyArray(yield* Stream.runCollect(events)), whole)
     })
   )
 
   it.scopedLive("come before the failure that cuts them off", () =>
     Effect.gen(function* () {
-      const { run } = yield* sandboxThat({ start: stream(said, "close") })
-      const events = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.either(run(command))))
+      const sandbox = yield* sandboxThat({ start: stream(said, "close") })
+      const events = Chunk.toReadonlyArray(
+        yield* Stream.runCollect(Stream.either(Sandbox.events(sandbox, command)))
+      )
       assert.deepStrictEqual(events.slice(0, -1), heard.map(Either.right))
       const failure = yield* Effect.flip(events.at(-1) ?? Effect.void)
       assert.include(failure, { phase: "run", code: "ECONNRESET" })
@@ -94,8 +101,8 @@ describe("a request that nobody waits for any more is ended at once", () => {
   it.scopedLive("whoever has seen enough of a command", () =>
     Effect.gen(function* () {
       const { answer, over } = yield* watched(stream(said, "hang"))
-      const { run } = yield* sandboxThat({ start: answer })
-      const events = yield* Stream.runCollect(Stream.take(run(command), 2))
+      const sandbox = yield* sandboxThat({ start: answer })
+      const events = yield* Stream.runCollect(Stream.take(Sandbox.events(sandbox, command), 2))
       assert.deepStrictEqual(Chunk.toReadonlyArray(events), heard.slice(0, 2))
       yield* over
     })
@@ -104,10 +111,10 @@ describe("a request that nobody waits for any more is ended at once", () => {
   it.scopedLive("whoever is interrupted while they follow a command", () =>
     Effect.gen(function* () {
       const { answer, over } = yield* watched(stream(said, "hang"))
-      const { run } = yield* sandboxThat({ start: answer })
+      const sandbox = yield* sandboxThat({ start: answer })
       const following = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(
-        Stream.runForEach(run(command), () => Deferred.succeed(following, undefined))
+        Stream.runForEach(Sandbox.events(sandbox, command), () => Deferred.succeed(following, undefined))
       )
       yield* Deferred.await(following)
       yield* Fiber.interrupt(fiber)
@@ -118,8 +125,8 @@ describe("a request that nobody waits for any more is ended at once", () => {
   it.scopedLive("whoever is interrupted before the command has started", () =>
     Effect.gen(function* () {
       const { answer, asked, over } = yield* watched(Misbehaving.hang)
-      const { run } = yield* sandboxThat({ start: answer })
-      const fiber = yield* Effect.fork(Stream.runDrain(run(command)))
+      const sandbox = yield* sandboxThat({ start: answer })
+      const fiber = yield* Effect.fork(Stream.runDrain(Sandbox.events(sandbox, command)))
       yield* asked
       yield* Fiber.interrupt(fiber)
       yield* over

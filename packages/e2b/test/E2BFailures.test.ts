@@ -60,7 +60,7 @@ const doing = (phase: Phase, lifetime: Duration.DurationInput = "60 seconds") =>
     if (phase === "renew") return yield* sandbox.renew(Duration.seconds(60))
     if (phase === "files") return yield* sandbox.write([{ path: "f", content: new Uint8Array(1) }])
     if (phase === "signal") return yield* sandbox.signal("SIGTERM")
-    return yield* Stream.runDrain(sandbox.run(command(lifetime)))
+    return yield* Stream.runDrain(Sandbox.events(sandbox, command(lifetime)))
   })
 
 const told = ({ code, phase, retryable }: SandboxFailure) => [
@@ -362,7 +362,9 @@ describe("a stream", () => {
     Effect.gen(function* () {
       const { url } = yield* Misbehaving.make({ start: stream([started, ended, finish()]) })
       const sandbox = yield* build(yield* providerAt(url))
-      assert.deepStrictEqual((yield* Transcript.of(sandbox.run(command("60 seconds")))).exit, { exitCode: 0 })
+      assert.deepStrictEqual((yield* Transcript.of(Sandbox.events(sandbox, command("60 seconds")))).exit, {
+        exitCode: 0
+      })
     }).pipe(Effect.scoped)
   )
 })

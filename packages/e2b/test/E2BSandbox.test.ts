@@ -2,7 +2,7 @@ import { E2BConfig, E2BSandbox } from "@bulkhead/e2b"
 import { Sandbox, type SandboxFailure } from "@bulkhead/sandbox"
 import { assert, describe, layer } from "@effect/vitest"
 import { Sandbox as SdkSandbox } from "e2b"
-import { Context, Deferred, Duration, Effect, Fiber, Layer, Mailbox, Redacted, Stream } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Redacted, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Unused from "./Unused.js"
 
@@ -22,9 +22,7 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     it.scoped("fails what ran in it as a connection that is lost", () =>
       Effect.gen(function* () {
         const { run, destroy } = yield* sandbox
-        const events = yield* Mailbox.fromStream(
-          run({ line: "sleep 60", env: {}, lifetime: Duration.seconds(30) })
-        )
+        const events = yield* run({ line: "sleep 60", env: {}, lifetime: Duration.seconds(30) })
         assert.strictEqual((yield* events.take)._tag, "Started")
         yield* destroy
         const failure = yield* Effect.flip(events.take)

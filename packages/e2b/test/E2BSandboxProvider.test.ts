@@ -2,7 +2,7 @@ import { E2BConfig, type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { Sandbox, type SandboxOptions, SandboxProvider } from "@bulkhead/sandbox"
 import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Redacted, Ref, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Mailbox, Redacted, Ref, Stream } from "effect"
 import * as EmbeddedE2B from "./EmbeddedE2B.js"
 import * as Misbehaving from "./Misbehaving.js"
 
@@ -63,13 +63,15 @@ const killingLeaders = Effect.map(SandboxProvider, (provider) => ({
       return Sandbox.of({
         ...sandbox,
         run: (command) =>
-          Stream.tap(sandbox.run(command), (event) =>
-            event._tag === "Started" ? Ref.update(leaders, (pids) => [...pids, event.pid]) : Effect.void
+          Mailbox.fromStream(
+            Stream.tap(Sandbox.events(sandbox, command), (event) =>
+              event._tag === "Started" ? Ref.update(leaders, (pids) => [...pids, event.pid]) : Effect.void
+            )
           ),
         signal: (signal) =>
           Effect.flatMap(Ref.get(leaders), (pids) => {
             const line = `kill -s ${signal.slice(3)} ${pids.join(" ")} || true`
-            return Stream.runDrain(sandbox.run({ line, env: {}, lifetime: Duration.seconds(10) }))
+            return Stream.runDrain(Sandbox.events(sandbox, { line, env: {}, lifetime: Duration.seconds(10) }))
           })
       })
     })

@@ -25,6 +25,7 @@ export { type ImagePlaces, Images } from "./Sandboxes/Images.js"
 export { InstanceName } from "./Sandboxes/InstanceName.js"
 export {
   CommandEvent,
+  type CommandEvents,
   type CommandExit,
   type CommandOutput,
   type ListedSandbox,

@@ -10,7 +10,6 @@ import {
   Option,
   Scheduler,
   Scope,
-  Stream,
   TestClock
 } from "effect"
 import type { OwnedSandbox } from "../src/Sandboxes/OwnedSandbox.js"
@@ -64,7 +63,7 @@ const makePool = Effect.fnUntraced(function* (
         size: Effect.die("not asked"),
         write: () => Effect.void,
         read: () => Effect.die("not read") as never,
-        run: () => Stream.never,
+        run: () => Effect.never,
         signal: () => Effect.void,
         destroy: Effect.die("not asked")
       } satisfies OwnedSandbox

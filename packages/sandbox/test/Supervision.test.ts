@@ -68,7 +68,8 @@ const begin = Effect.fnUntraced(function* (
     size: Effect.die("not asked"),
     write: () => Effect.void,
     read: () => Effect.die("not read") as never,
-    run: () => following(Stream.merge(Mailbox.toStream(events), Stream.fromEffect(ended))),
+    run: () =>
+      Mailbox.fromStream(following(Stream.merge(Mailbox.toStream(events), Stream.fromEffect(ended)))),
     signal: (signal) => Effect.sync(() => void signals.push(signal)),
     destroy: Effect.void
   })

@@ -1,12 +1,13 @@
 import {
   CommandEvent,
+  type CommandEvents,
   type CommandExit,
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream, type StreamEmit } from "effect"
+import { Duration, Effect, Exit, FiberRef, GlobalValue, Mailbox, type Scope, Stream } from "effect"
 import { type Call, type Fate, type Faults, failureOf } from "./Faults.js"
 import * as MockSupervisor from "./MockSupervisor.js"
 import { SimulatedProcess, type SimulationTime } from "./SimulationTime.js"
@@ -95,8 +96,6 @@ export interface CloudOptions {
 }
 
 type Answer<A> = Exit.Exit<A, SandboxFailure>
-
-type Emit = StreamEmit.EmitOpsPush<SandboxFailure, CommandEvent>
 
 /** What joins a command to whoever follows it. */
 interface Line {
@@ -261,23 +260,25 @@ export class Cloud {
     })
   }
 
-  /** A command that runs until it ends, or its sandbox does. Leaving the stream does not end it. */
+  /** A command that runs until it ends, or its sandbox does. The end of the scope does not end it. */
   private run(
     owner: SimulatedProcess,
     sandbox: CloudSandbox,
     command: SandboxCommand
-  ): Stream.Stream<CommandEvent, SandboxFailure> {
-    const follow = (subject: string, emit: Emit) => {
+  ): Effect.Effect<CommandEvents, never, Scope.Scope> {
+    const follow = (subject: string, events: Mailbox.Mailbox<CommandEvent, SandboxFailure>) => {
       const { faults, time } = this.options
       const fate = faults.next(subject, "start", time.now)
       let isFollowed = true
       const line: Line = {
         command,
         hears: () => isFollowed && owner.isAlive,
-        emit: (event) => void emit.single(event),
+        emit: (event) => void events.unsafeOffer(event),
         answer: (exit, delay) => {
           time.after(this.self, delay, () => {
-            if (line.hears()) emit.done(Exit.map(exit, (ended) => CommandEvent.Ended({ exit: ended })))
+            if (line.hears() && Exit.isSuccess(exit))
+              events.unsafeOffer(CommandEvent.Ended({ exit: exit.value }))
+            if (line.hears()) events.unsafeDone(Exit.asVoid(exit))
             isFollowed = false
           })
         }
@@ -289,9 +290,9 @@ export class Cloud {
         isFollowed = false
       }
     }
-    return Stream.asyncPush<CommandEvent, SandboxFailure>((emit) =>
+    return Effect.tap(Mailbox.make<CommandEvent, SandboxFailure>(), (events) =>
       Effect.acquireRelease(
-        Effect.map(FiberRef.get(currentSubject), (subject) => follow(subject, emit)),
+        Effect.map(FiberRef.get(currentSubject), (subject) => follow(subject, events)),
         (leave) => Effect.sync(leave)
       )
     )

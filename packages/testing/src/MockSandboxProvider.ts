@@ -198,8 +198,8 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
         Mailbox.into(events),
         Effect.forkDaemon
       )
-      return Mailbox.toStream(events)
-    }).pipe(Stream.unwrap)
+      return events
+    })
 
   const signal = (name: Signal) =>
     Effect.gen(function* () {

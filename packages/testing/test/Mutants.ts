@@ -4,7 +4,7 @@ import {
   type Entry,
   ExecutionStore,
   Outbox,
-  type Sandbox,
+  Sandbox,
   SandboxFailure,
   SandboxProvider,
   SandboxService,
@@ -12,7 +12,7 @@ import {
   type StoreFailure
 } from "@bulkhead/sandbox"
 import type { Simulation } from "@bulkhead/testing"
-import { Deferred, Effect, Fiber, Layer, Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Mailbox, Scope, Stream } from "effect"
 
 type Parts = Simulation.Parts
 
@@ -141,9 +141,12 @@ const changingSandboxes = (change: (real: Sandbox["Type"]) => Sandbox["Type"]): 
 export const runAgainWithoutLeave = changingSandboxes((real) => ({
   ...real,
   run: (command) =>
-    Stream.mapError(
-      real.run(command),
-      ({ message }) => new SandboxFailure({ code: "SANDBOX_BUSY", phase: "start", message, retryable: true })
+    Mailbox.fromStream(
+      Stream.mapError(
+        Sandbox.events(real, command),
+        ({ message }) =>
+          new SandboxFailure({ code: "SANDBOX_BUSY", phase: "start", message, retryable: true })
+      )
     )
 }))
 

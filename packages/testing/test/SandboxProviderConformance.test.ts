@@ -1,9 +1,9 @@
 import { imageManifestPath } from "@bulkhead/domain"
-import { CommandEvent, Sandbox, SandboxProvider } from "@bulkhead/sandbox"
+import { CommandEvent, Sandbox, type SandboxFailure, SandboxProvider } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { Case, SandboxProviderConformance } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Duration, Effect, Layer, Logger, LogLevel, Record, Stream } from "effect"
+import { type Context, Duration, Effect, Layer, Logger, LogLevel, Mailbox, Record, Stream } from "effect"
 import * as MockShell from "./MockShell.js"
 
 const { lines } = SandboxProviderConformance
@@ -39,6 +39,15 @@ const cut = (text: string) => {
 
 const isOutput = CommandEvent.$is("Output")
 
+type Events = Stream.Stream<CommandEvent, SandboxFailure>
+
+/** Runs commands, and tells something else of them. */
+const retelling =
+  (retell: (events: Events, sandbox: Inside) => Events) =>
+  (sandbox: Inside): Partial<Inside> => ({
+    run: (command) => Mailbox.fromStream(retell(Sandbox.events(sandbox, command), sandbox))
+  })
+
 describe("the suite finds a provider out", () => {
   const rows: ReadonlyArray<readonly [string, Layer.Layer<SandboxProvider>, RegExp]> = [
     [
@@ -72,7 +81,7 @@ describe("the suite finds a provider out", () => {
     [
       "whose signals reach leaders only",
       inside(({ run }) => ({
-        run: (command) => (command.line === lines.looks ? Stream.never : run(command))
+        run: (command) => (command.line === lines.looks ? Effect.never : run(command))
       })),
       /a session of its own/
     ],
@@ -103,80 +112,71 @@ describe("the suite finds a provider out", () => {
     ],
     [
       "that takes the end of a sandbox for the end of its commands",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.catchAll(run(command), () =>
-            Stream.make(CommandEvent.Ended({ exit: { signal: "SIGKILL" } }))
-          )
-      })),
+      inside(
+        retelling(Stream.catchAll(() => Stream.make(CommandEvent.Ended({ exit: { signal: "SIGKILL" } }))))
+      ),
       /ends what runs/
     ],
     [
       "that loses output",
-      inside(({ run }) => ({
-        run: (command) => Stream.filter(run(command), (event) => !isOutput(event) || event.text !== "err\n")
-      })),
+      inside(retelling(Stream.filter((event) => !isOutput(event) || event.text !== "err\n"))),
       /of the output, and of the end last/
     ],
     [
       "that loses the middle of a large output",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.filter(run(command), (event) => !isOutput(event) || !event.text.startsWith("100001\n"))
-      })),
+      inside(retelling(Stream.filter((event) => !isOutput(event) || !event.text.startsWith("100001\n")))),
       /every byte of a large output/
     ],
     [
       "that cuts characters",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.map(run(command), (event) =>
+      inside(
+        retelling(
+          Stream.map((event) =>
             isOutput(event) ? CommandEvent.Output({ ...event, text: cut(event.text) }) : event
           )
-      })),
+        )
+      ),
       /no character in two/
     ],
     [
       "whose user has another name",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.map(run(command), (event) =>
+      inside(
+        retelling(
+          Stream.map((event) =>
             isOutput(event)
               ? CommandEvent.Output({ ...event, text: event.text.replace("user\n", "nobody\n") })
               : event
           )
-      })),
+        )
+      ),
       /is named user/
     ],
     [
       "that tells all at the end",
-      inside(({ run }) => ({
-        run: (command) => Stream.unwrap(Effect.map(Stream.runCollect(run(command)), Stream.fromChunk))
-      })),
+      inside(retelling((events) => Stream.unwrap(Effect.map(Stream.runCollect(events), Stream.fromChunk)))),
       /output as it comes/
     ],
     [
       "that does not tell of the end",
-      inside(({ run }) => ({ run: (command) => Stream.filter(run(command), (it) => it._tag !== "Ended") })),
+      inside(retelling(Stream.filter(({ _tag }) => _tag !== "Ended"))),
       /exit code of 0/
     ],
     [
       "that ends a command when nobody follows it",
-      inside(({ run, signal }) => ({
-        run: (command) => Stream.ensuring(run(command), Effect.ignore(signal("SIGKILL")))
-      })),
+      inside(retelling((events, { signal }) => Stream.ensuring(events, Effect.ignore(signal("SIGKILL"))))),
       /goes on when nobody follows/
     ],
     [
       "that takes an exit for a signal",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.map(run(command), (event) =>
+      inside(
+        retelling(
+          Stream.map((event) =>
             event._tag === "Ended" && event.exit.signal !== undefined
               ? CommandEvent.Ended({ exit: { exitCode: 139 } })
               : event
           )
-      })),
+        )
+      ),
       /names the signal/
     ],
     [
@@ -207,10 +207,7 @@ describe("the suite finds a provider out", () => {
     ],
     [
       "that says of every failure that the program may have run",
-      inside(({ run }) => ({
-        run: (command) =>
-          Stream.mapError(run(command), ({ code }) => MockSandboxProvider.failure(code, "run"))
-      })),
+      inside(retelling(Stream.mapError(({ code }) => MockSandboxProvider.failure(code, "run")))),
       /says that nothing ran/
     ],
     [

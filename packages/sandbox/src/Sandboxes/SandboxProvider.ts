@@ -1,5 +1,5 @@
 import { ErrorCode } from "@bulkhead/domain"
-import { Context, Data, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
+import { Context, Data, Duration, Effect, Exit, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -85,6 +85,9 @@ export type CommandEvent = Data.TaggedEnum<{
 }>
 export const CommandEvent = Data.taggedEnum<CommandEvent>()
 
+/** What happens to a command, to be taken as it comes. */
+export type CommandEvents = Mailbox.ReadonlyMailbox<CommandEvent, SandboxFailure>
+
 /** A command that has ended, with all that it wrote. */
 export interface CommandOutput {
   readonly stdout: string
@@ -132,12 +135,12 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
      */
     readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
     /**
-     * Runs a command, beside others that run, and tells what happens to it: `Started` first, then each `Output` as it
-     * comes, whole and in order, and `Ended` as the last. When the sandbox ends under it, the stream fails in the phase
-     * `run`; in a sandbox that is gone, in the phase `start`. Leaving the stream early does not end the command: end it
-     * with `signal`, or with the sandbox.
+     * Runs a command, beside others that run, and tells what happens to it as long as the scope is open: `Started`
+     * first, then each `Output` as it comes, whole and in order, and `Ended` as the last. When the sandbox ends under
+     * it, the events fail in the phase `run`; in a sandbox that is gone, in the phase `start`. The end of the scope does
+     * not end the command: end it with `signal`, or with the sandbox.
      */
-    readonly run: (command: SandboxCommand) => Stream.Stream<CommandEvent, SandboxFailure>
+    readonly run: (command: SandboxCommand) => Effect.Effect<CommandEvents, SandboxFailure, Scope.Scope>
     /**
      * Sends a signal to every process of the sandbox's user, whatever its session or parent, and to none of root's:
      * the supervisor is to outlive its program. Succeeds once it is sent.
@@ -147,11 +150,19 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
     readonly destroy: Effect.Effect<void, SandboxFailure>
   }
 >() {
+  /** Runs a command, and gives what happens to it as a stream. */
+  static events(
+    { run }: Pick<Context.Tag.Service<Sandbox>, "run">,
+    command: SandboxCommand
+  ): Stream.Stream<CommandEvent, SandboxFailure> {
+    return Stream.unwrapScoped(Effect.map(run(command), Mailbox.toStream))
+  }
+
   /** Runs a command in the sandbox to its end, and gives all that it wrote: only for commands that write little. */
   static output(command: SandboxCommand): Effect.Effect<CommandOutput, SandboxFailure, Sandbox> {
     const nothing: CommandOutput = { stdout: "", stderr: "", exit: {} }
-    return Effect.flatMap(Sandbox, ({ run }) =>
-      Stream.runFold(run(command), nothing, (sofar, event) => {
+    return Effect.flatMap(Sandbox, (sandbox) =>
+      Stream.runFold(Sandbox.events(sandbox, command), nothing, (sofar, event) => {
         if (event._tag === "Output") return { ...sofar, [event.stream]: sofar[event.stream] + event.text }
         return event._tag === "Ended" ? { ...sofar, exit: event.exit } : sofar
       })

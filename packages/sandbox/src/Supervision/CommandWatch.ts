@@ -1,6 +1,11 @@
-import { Clock, Deferred, Effect, Ref, Stream } from "effect"
+import { Clock, Deferred, Effect, Ref, type Scope } from "effect"
 import type { LimitValues } from "../Limits.js"
-import { type CommandEvent, type CommandExit, SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import {
+  type CommandEvent,
+  type CommandEvents,
+  type CommandExit,
+  SandboxFailure
+} from "../Sandboxes/SandboxProvider.js"
 import { type GuestReport, GuestVoice, type Heard } from "./GuestReport.js"
 import { type CollectedOutput, Output } from "./Output.js"
 import type { Program } from "./Program.js"
@@ -19,9 +24,9 @@ export interface Said {
 /** Everything that is learned of one program from the command that runs it. */
 export interface CommandWatch {
   /** Follows the command to its end. */
-  readonly follow: <E, R>(
-    events: Stream.Stream<CommandEvent, E, R>
-  ) => Effect.Effect<CommandExit, E | SandboxFailure, R>
+  readonly follow: (
+    run: Effect.Effect<CommandEvents, SandboxFailure, Scope.Scope>
+  ) => Effect.Effect<CommandExit, SandboxFailure>
   /**
    * Waits until the program runs, under a supervisor when that says so, else when the command does; in milliseconds
    * since the epoch.
@@ -126,12 +131,17 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
+  const seeAll = Effect.fnUntraced(function* (events: CommandEvents) {
+    for (let isOver = false; !isOver; ) {
+      const [some, isLast] = yield* events.takeAll
+      for (const event of some) yield* see(event)
+      isOver = isLast
+    }
+    return (yield* Ref.get(exit)) ?? (yield* withoutEnd)
+  })
+
   return {
-    follow: (events) =>
-      Effect.zipRight(
-        Stream.runForEach(events, see),
-        Effect.flatMap(Ref.get(exit), (ended) => (ended === undefined ? withoutEnd : Effect.succeed(ended)))
-      ),
+    follow: (run) => Effect.scoped(Effect.flatMap(run, seeAll)),
     begun: Deferred.await(begun),
     startedAt: Ref.get(startedAt),
     hasReported: Effect.map(Ref.get(said), ({ report }) => report !== undefined),

@@ -74,7 +74,7 @@ const follow = Effect.fnUntraced(function* (
   line: string,
   more: Partial<SandboxCommand> = {}
 ) {
-  const events = yield* Mailbox.fromStream(run(command(line, more)))
+  const events = yield* run(command(line, more))
   assert.strictEqual((yield* events.take)._tag, "Started")
   assert.deepStrictEqual(yield* events.take, CommandEvent.Output({ stream: "stdout", text: "ready\n" }))
   return events
@@ -158,8 +158,8 @@ const commands: ReadonlyArray<Case.Case<SandboxProvider>> = [
   promises(
     "run tells of the start first, then of the output, and of the end last",
     Effect.gen(function* () {
-      const { run } = yield* make()
-      const events = [...(yield* Stream.runCollect(run(command(lines.prints))))]
+      const sandbox = yield* make()
+      const events = [...(yield* Stream.runCollect(Sandbox.events(sandbox, command(lines.prints))))]
       assert(events[0]?._tag === "Started")
       assert.isAbove(events[0].pid, 0)
       assert.deepStrictEqual(events.at(-1), CommandEvent.Ended({ exit: { exitCode: 3 } }))
