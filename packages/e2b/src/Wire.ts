@@ -77,27 +77,45 @@ const listener = <A>(listen: (message: A) => void) => {
   return (message: unknown) => void safely(message as A)
 }
 
-const start = (mark: Mark) => {
-  let seen: Seen = {}
-  const onAnswer = listener(({ request, response }: Answer) => {
-    if (!isMarked(mark, request)) return
+/** A call that is watched. */
+interface Watch {
+  readonly mark: Mark
+  seen: Seen
+}
+
+/** All that there are: to subscribe costs more than to look through them. */
+const watches = new Set<Watch>()
+
+const watchesOf = (request: Request) => [...watches].filter(({ mark }) => isMarked(mark, request))
+
+const onAnswer = listener(({ request, response }: Answer) => {
+  for (const watch of watchesOf(request)) {
     const retryAfter = retryAfterOf(response.headers)
-    seen = { status: response.statusCode, ...(retryAfter === undefined ? {} : { retryAfter }) }
-  })
-  const onFailure = listener(({ request, error }: Failure) => {
-    if (!isMarked(mark, request)) return
-    const network = codeOf(error)
-    if (network !== undefined) seen = { ...seen, network }
-  })
-  subscribe(ANSWERS, onAnswer)
-  subscribe(FAILURES, onFailure)
-  return {
-    seen: () => seen,
-    stop: () => {
-      unsubscribe(ANSWERS, onAnswer)
-      unsubscribe(FAILURES, onFailure)
-    }
+    watch.seen = { status: response.statusCode, ...(retryAfter === undefined ? {} : { retryAfter }) }
   }
+})
+
+const onFailure = listener(({ request, error }: Failure) => {
+  const network = codeOf(error)
+  if (network === undefined) return
+  for (const watch of watchesOf(request)) watch.seen = { ...watch.seen, network }
+})
+
+const start = (mark: Mark): Watch => {
+  if (watches.size === 0) {
+    subscribe(ANSWERS, onAnswer)
+    subscribe(FAILURES, onFailure)
+  }
+  const watch = { mark, seen: {} }
+  watches.add(watch)
+  return watch
+}
+
+const stop = (watch: Watch): void => {
+  watches.delete(watch)
+  if (watches.size > 0) return
+  unsubscribe(ANSWERS, onAnswer)
+  unsubscribe(FAILURES, onFailure)
 }
 
 /** Uses what is seen of the marked requests for as long as the effect runs. */
@@ -107,6 +125,6 @@ export const watching = <A, E>(
 ): Effect.Effect<A, E> =>
   Effect.acquireUseRelease(
     Effect.sync(() => start(mark)),
-    ({ seen }) => use(seen),
-    ({ stop }) => Effect.sync(stop)
+    (watch) => use(() => watch.seen),
+    (watch) => Effect.sync(() => stop(watch))
   )
