@@ -817,7 +817,6 @@ describe("spans", () => {
           [
             "caller in ",
             "SandboxService.execute in caller",
-            "Budget.check in SandboxService.execute",
             "Execution.attempt in SandboxService.execute",
             "Supervision.supervise in Execution.attempt",
             "program in Supervision.supervise"

@@ -63,7 +63,7 @@ const received = Effect.fnUntraced(function* (
 })
 
 /** The JSON value of a request's body, not validated. */
-export const json = Effect.fn("RequestBody.json")(function* (
+export const json = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   options: ReadOptions
 ): Effect.fn.Return<unknown, Refused> {

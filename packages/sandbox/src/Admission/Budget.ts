@@ -13,7 +13,7 @@ const retryAfter = 3600
 const dollars = (amount: number) => `$${amount.toFixed(2)}`
 
 /** Refuses a user who has used up what the limits allow. What still runs counts once it has ended. */
-export const check = Effect.fn("Budget.check")(function* (
+export const check = Effect.fnUntraced(function* (
   { executionId, userId }: Admittee,
   { userBudgetDays, userBudgetUsd }: LimitValues
 ) {
