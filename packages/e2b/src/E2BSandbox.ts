@@ -98,12 +98,12 @@ const size = (connection: Connection, sandboxId: string) =>
     Effect.withSpan("E2BSandbox.size")
   )
 
-const renew = (connection: Connection, sandboxId: string) =>
-  Effect.fn("E2BSandbox.renew")((lifetime: Duration.Duration) =>
+const renew = Effect.fn("E2BSandbox.renew")(
+  (connection: Connection, sandboxId: string, lifetime: Duration.Duration) =>
     attemptApi("renew", (options) =>
       SdkSandbox.setTimeout(sandboxId, Duration.toMillis(lifetime), { ...connection, ...options })
     )
-  )
+)
 
 const exitOf = ({
   exitCode,
@@ -165,17 +165,16 @@ const start = (sdk: SdkSandbox, command: SandboxCommand, { output, started }: Ev
     )
   ).pipe(Effect.tap(({ pid }) => started(pid)))
 
-const run = (sdk: SdkSandbox) =>
-  Effect.fn("E2BSandbox.run")(function* (command: SandboxCommand) {
-    const events = yield* makeEvents
-    const handle = yield* start(sdk, command, events)
-    yield* waitFor(handle).pipe(
-      Effect.flatMap((exit) => events.mailbox.offer(CommandEvent.Ended({ exit }))),
-      Mailbox.into(events.mailbox),
-      Effect.forkScoped
-    )
-    return events.mailbox
-  })
+const run = Effect.fn("E2BSandbox.run")(function* (sdk: SdkSandbox, command: SandboxCommand) {
+  const events = yield* makeEvents
+  const handle = yield* start(sdk, command, events)
+  yield* waitFor(handle).pipe(
+    Effect.flatMap((exit) => events.mailbox.offer(CommandEvent.Ended({ exit }))),
+    Mailbox.into(events.mailbox),
+    Effect.forkScoped
+  )
+  return events.mailbox
+})
 
 /** A supervisor clears up as soon as the program has ended, and takes the shell along before it could say so. */
 const shellWasKilled = ({ cause }: SandboxFailure) =>
@@ -185,16 +184,15 @@ const shellWasKilled = ({ cause }: SandboxFailure) =>
  * The SDK's own kill reaches one process; a shell in the sandbox reaches all that its user has, but itself and the
  * first.
  */
-const signal = (sdk: SdkSandbox) =>
-  Effect.fn("E2BSandbox.signal")((name: "SIGTERM" | "SIGKILL") =>
-    // Its login shell must not read what the program has put into the user's home.
-    attempt("signal", (signal) =>
-      sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" }, signal })
-    ).pipe(
-      Effect.retry({ while: shellWasKilled, schedule: Schedule.spaced("50 millis"), times: 3 }),
-      Effect.asVoid
-    )
+const signal = Effect.fn("E2BSandbox.signal")((sdk: SdkSandbox, name: "SIGTERM" | "SIGKILL") =>
+  // Its login shell must not read what the program has put into the user's home.
+  attempt("signal", (signal) =>
+    sdk.commands.run(`kill -s ${name.slice(3)} -- -1 || true`, { envs: { HOME: "/" }, signal })
+  ).pipe(
+    Effect.retry({ while: shellWasKilled, schedule: Schedule.spaced("50 millis"), times: 3 }),
+    Effect.asVoid
   )
+)
 
 /** Files that are in memory, some at a time, so that each request is answered in time. */
 const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
@@ -210,15 +208,15 @@ const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
     { discard: true }
   )
 
-const write = (sdk: SdkSandbox, config: Context.Tag.Service<E2BConfig>) =>
-  Effect.fn("E2BSandbox.write")((files: ReadonlyArray<SandboxFile>) =>
+const write = Effect.fn("E2BSandbox.write")(
+  (sdk: SdkSandbox, config: Context.Tag.Service<E2BConfig>, files: ReadonlyArray<SandboxFile>) =>
     files.some(({ content }) => content instanceof Blob)
       ? FileForm.send(sdk, files, config)
       : writeSmall(sdk, files)
-  )
+)
 
 /** Whatever ends the stream ends its request too, since all sandboxes share ten connections for files. */
-const read = (sdk: SdkSandbox) => (path: string) =>
+const read = (sdk: SdkSandbox, path: string) =>
   scopedSignal.pipe(
     Effect.flatMap((signal) =>
       attempt("files", () => sdk.files.read(path, { format: "stream", signal })).pipe(
@@ -261,11 +259,11 @@ export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
   return Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
-    renew: renew(connection, sdk.sandboxId),
-    write: write(sdk, config),
-    read: read(sdk),
-    run: run(sdk),
-    signal: signal(sdk),
+    renew: (lifetime) => renew(connection, sdk.sandboxId, lifetime),
+    write: (files) => write(sdk, config, files),
+    read: (path) => read(sdk, path),
+    run: (command) => run(sdk, command),
+    signal: (name) => signal(sdk, name),
     destroy: destroy(connection, sdk.sandboxId)
   })
 })

@@ -172,7 +172,10 @@ const make = (
   }
 
   const append: ExecutionStore["Type"]["append"] = (entries) =>
-    Effect.forEach(entries, (entry) => Effect.suspend(() => take(entry) ?? Effect.void), { discard: true })
+    Effect.suspend(() => {
+      const announcing = entries.flatMap((entry) => take(entry) ?? [])
+      return announcing.length === 0 ? Effect.void : Effect.all(announcing, { discard: true })
+    })
 
   const find: ExecutionStore["Type"]["find"] = (executionId) =>
     Effect.sync(() =>

@@ -131,17 +131,17 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
-  const seeAll = Effect.fnUntraced(function* (events: CommandEvents) {
-    for (let isOver = false; !isOver; ) {
-      const [some, isLast] = yield* events.takeAll
-      for (const event of some) yield* see(event)
-      isOver = isLast
-    }
-    return (yield* Ref.get(exit)) ?? (yield* withoutEnd)
-  })
-
   return {
-    follow: (run) => Effect.scoped(Effect.flatMap(run, seeAll)),
+    follow: (run) =>
+      Effect.gen(function* () {
+        const events = yield* run
+        for (let isOver = false; !isOver; ) {
+          const [some, isLast] = yield* events.takeAll
+          for (const event of some) yield* see(event)
+          isOver = isLast
+        }
+        return (yield* Ref.get(exit)) ?? (yield* withoutEnd)
+      }).pipe(Effect.scoped),
     begun: Deferred.await(begun),
     startedAt: Ref.get(startedAt),
     hasReported: Effect.map(Ref.get(said), ({ report }) => report !== undefined),

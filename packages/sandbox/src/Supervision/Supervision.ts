@@ -108,19 +108,20 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
   const first = yield* Effect.raceAll<Effect.Effect<Turn>>([ended, outOfTime, flooded, mustDie])
 
   const signals = yield* Ref.make(Chunk.empty<SentSignal>())
-  const send = Effect.fnUntraced(function* (signal: SentSignal["signal"]) {
-    const sent = { signal, atMs: (yield* sinceStart) ?? 0 }
-    const isSent = yield* sandbox.signal(signal).pipe(
-      Effect.disconnect,
-      Effect.timeout(signalBound),
-      Effect.tapErrorCause((cause) => Effect.logDebug("Signal not sent", cause)),
-      Effect.exit,
-      Effect.map(Exit.isSuccess)
-    )
-    if (!isSent) return
-    yield* Ref.update(signals, Chunk.append(sent))
-    yield* onSignal(sent)
-  })
+  const send = (signal: SentSignal["signal"]) =>
+    Effect.gen(function* () {
+      const sent = { signal, atMs: (yield* sinceStart) ?? 0 }
+      const isSent = yield* sandbox.signal(signal).pipe(
+        Effect.disconnect,
+        Effect.timeout(signalBound),
+        Effect.tapErrorCause((cause) => Effect.logDebug("Signal not sent", cause)),
+        Effect.exit,
+        Effect.map(Exit.isSuccess)
+      )
+      if (!isSent) return
+      yield* Ref.update(signals, Chunk.append(sent))
+      yield* onSignal(sent)
+    })
   const end: ProgramEnd =
     first._tag === "MustStop"
       ? {
