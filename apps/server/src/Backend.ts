@@ -1,8 +1,9 @@
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Images, InstanceName, Limits } from "@bulkhead/sandbox"
+import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
 import { Context, Effect, Layer } from "effect"
 import { Instance } from "./data/Instance.js"
+import { NetworkConfig } from "./settings/NetworkConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
@@ -47,11 +48,14 @@ const hostLayer = Layer.unwrapEffect(
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(EmbeddedHost, ({ apiKey, health, isolation, url }) =>
+  Effect.map(Effect.all([EmbeddedHost, NetworkConfig]), ([{ apiKey, health, isolation, url }, { bound }]) =>
     Layer.merge(
       E2BSandboxProvider.layer(
         // It is this very process that takes them in: more at once would take memory and save no time.
-        { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+        {
+          ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+          network: bound.mode === "off" ? "none" : "embedded"
+        },
         health
       ),
       Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
@@ -65,10 +69,11 @@ const templatesOf = ({ backend, images }: ServerSettings) =>
 
 /** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(Effect.all([ServerConfig, Instance]), ([config, instance]) =>
+  Effect.map(Effect.all([ServerConfig, Instance, NetworkConfig]), ([config, instance, { bound, ofUsers }]) =>
     Layer.mergeAll(
       config.backend._tag === "E2B" ? e2b(config.backend.options) : embedded,
       Layer.succeed(InstanceName, instance),
+      Layer.succeed(NetworkRules, { bound, ofUsers }),
       Layer.succeed(Images, templatesOf(config))
     )
   )
