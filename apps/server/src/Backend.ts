@@ -1,9 +1,10 @@
+import { parseTarget } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
-import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
+import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
-import { Context, Effect, Layer } from "effect"
+import { Array as Arr, Context, Effect, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
-import { NetworkConfig } from "./settings/NetworkConfig.js"
+import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
@@ -34,15 +35,29 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 
 const megabyte = 1_048_576
 
+/** Without one, the host's sandboxes have none, whatever they ask for. */
+const hostNetwork = ({ bound, host }: NetworkSettings) => {
+  if (bound.mode === "off") return {}
+  const { maxConnections, maxMB, mbPerSecond } = host
+  const network: HostOptions["network"] = {
+    private: Arr.getRights(host.private.map(parseTarget)),
+    ...(Option.isSome(maxConnections) && { maxConnections: maxConnections.value }),
+    ...(Option.isSome(maxMB) && { maxBytes: maxMB.value * megabyte }),
+    ...(Option.isSome(mbPerSecond) && { bytesPerSecond: mbPerSecond.value * megabyte })
+  }
+  return { network }
+}
+
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Effect.all([Limits, ServerConfig]), ([limits, { images }]) => {
+  Effect.map(Effect.all([Limits, ServerConfig, NetworkConfig]), ([limits, { images }, network]) => {
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
       images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
-      diskBytes: maxDiskMB * megabyte
+      diskBytes: maxDiskMB * megabyte,
+      ...hostNetwork(network)
     })
   })
 )
