@@ -83,7 +83,7 @@ export const variables = {
   }),
   network: optional({
     name: "SANDBOX_NETWORK",
-    meaning: "most that programs have of it: `off`, `filtered`, `open`",
+    meaning: "most that programs get: `off`, `filtered`, `open`",
     format: Formats.oneOf("off", "filtered", "open"),
     otherwise: "`open` on E2B, `off` on the embedded host"
   }),
