@@ -107,8 +107,7 @@ export const variables = {
   }),
   networkPrivate: optional({
     name: "SANDBOX_NETWORK_PRIVATE",
-    meaning:
-      "addresses inside that programs may connect to if allowed; embedded host only",
+    meaning: "addresses inside that programs may connect to if allowed; embedded host only",
     format: NetworkFormats.addresses,
     otherwise: "none"
   }),
