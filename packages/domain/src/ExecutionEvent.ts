@@ -15,6 +15,8 @@ export const EventName = Schema.Literal(
   "execution_started",
   "sandbox_created",
   "program_started",
+  "network_allowed",
+  "network_denied",
   "signal_sent",
   "sandbox_destroyed",
   "sandbox_leaked",

@@ -1,3 +1,4 @@
+import { noNetwork } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -23,6 +24,8 @@ import {
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
 import * as FileForm from "./FileForm.js"
+import * as NetworkReports from "./NetworkReports.js"
+import * as NetworkWire from "./NetworkWire.js"
 import * as Signals from "./Signals.js"
 import * as Wire from "./Wire.js"
 
@@ -85,7 +88,9 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...connectionOf(config),
       ...options,
       ...(template === undefined ? {} : { template }),
-      allowInternetAccess: config.internetAccess,
+      ...(asked.network === undefined
+        ? { allowInternetAccess: config.internetAccess }
+        : NetworkWire.optionsOf(asked.network)),
       metadata: { ...metadata },
       timeoutMs: Duration.toMillis(lifetime)
     })
@@ -256,6 +261,7 @@ export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
   const config = yield* E2BConfig
   const connection = connectionOf(config)
   const sdk = yield* createSdk(options)
+  const isWatched = config.network === "embedded" && (options.network ?? noNetwork).mode !== "off"
   return Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
@@ -264,6 +270,7 @@ export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
     read: (path) => read(sdk, path),
     run: (command) => run(sdk, command),
     signal: (name) => signal(sdk, name),
+    ...(isWatched && { network: NetworkReports.reporter(config, sdk.sandboxId) }),
     destroy: destroy(connection, sdk.sandboxId)
   })
 })

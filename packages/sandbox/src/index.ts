@@ -9,6 +9,7 @@ export {
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
+export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
 export {
   type EndedExecution,
   type Entry,
@@ -29,6 +30,7 @@ export {
   type CommandExit,
   type CommandOutput,
   type ListedSandbox,
+  type NetworkControl,
   type ProviderHealth,
   Sandbox,
   type SandboxCommand,

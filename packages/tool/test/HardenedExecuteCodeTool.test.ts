@@ -20,7 +20,8 @@ describe("hardenedExecuteCodeTool", () => {
       "args",
       "stdin",
       "stdinEncoding",
-      "outputDir"
+      "outputDir",
+      "network"
     ])
     assert.deepInclude(parameters.properties.code, { type: "string", minLength: 1 })
     assert.match(

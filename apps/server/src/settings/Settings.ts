@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
 import { McpConfig } from "./McpConfig.js"
+import { NetworkConfig } from "./NetworkConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
 import { StoreConfig } from "./StoreConfig.js"
@@ -42,7 +43,8 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       StoreConfig.layerFromEnv,
       WebhookConfig.layerFromEnv,
       AnalysisConfig.layerFromEnv,
-      McpConfig.layerFromEnv
+      McpConfig.layerFromEnv,
+      NetworkConfig.layerFromEnv
     )
   )
 )

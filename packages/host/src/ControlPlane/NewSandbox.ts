@@ -1,6 +1,8 @@
 import { Effect, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
+import type { HostNetwork } from "../HostOptions.js"
 import type { Template } from "../Isolation/Template.js"
+import { AskedNetwork, policyOf } from "./AskedNetwork.js"
 import type { SandboxRequest } from "./SandboxTable.js"
 import * as Timeout from "./Timeout.js"
 
@@ -17,7 +19,8 @@ export const NewSandbox = Schema.Struct({
   envVars: optional(Strings),
   autoPause: optional(Schema.Boolean),
   autoResume: optional(Schema.Struct({ enabled: optional(Schema.Boolean) })),
-  network: optional(Anything),
+  allow_internet_access: optional(Schema.Boolean),
+  network: optional(AskedNetwork),
   iam: optional(Anything),
   mcp: optional(Anything),
   volumeMounts: optional(Schema.Array(Schema.Unknown))
@@ -41,13 +44,16 @@ const missing: ReadonlyArray<readonly [isAsked: (asked: NewSandbox) => boolean, 
     ({ autoResume }) => autoResume?.enabled === true,
     "this host cannot resume sandboxes: autoResume must be off"
   ],
-  [
-    ({ network }) => !Object.entries(network ?? {}).every(isMet),
-    "this host's sandboxes have no network: it can only be denied"
-  ],
   [({ iam }) => !isEmpty(iam), "this host issues no identity tokens"],
   [({ mcp }) => Predicate.isNotNullable(mcp), "this host has no MCP gateway"]
 ]
+
+const withoutNetwork = "this host's sandboxes have no network: it can only be denied"
+
+const networkOf = ({ allow_internet_access, network }: NewSandbox, options: HostNetwork | undefined) => {
+  if (options !== undefined) return policyOf(allow_internet_access, network, options)
+  return Object.entries(network ?? {}).every(isMet) ? Effect.succeedNone : refuse(400, withoutNetwork)
+}
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 
@@ -56,7 +62,8 @@ export const toRequest = (
   asked: NewSandbox,
   templates: ReadonlyMap<string, Template>,
   defaultTimeout: number,
-  maxLifetime: number
+  maxLifetime: number,
+  networkOptions: HostNetwork | undefined
 ): Effect.Effect<SandboxRequest, RequestRefused> =>
   Effect.gen(function* () {
     const madeFrom = templates.get(asked.templateID)
@@ -72,6 +79,7 @@ export const toRequest = (
       madeFrom,
       lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
       metadata: asked.metadata ?? {},
-      envVars: asked.envVars ?? {}
+      envVars: asked.envVars ?? {},
+      network: yield* networkOf(asked, networkOptions)
     }
   })

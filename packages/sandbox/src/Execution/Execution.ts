@@ -46,8 +46,9 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
 })
 
 /** What every result says of its execution. */
-const known = ({ executionId, request: { image } }: AcceptedExecution) => ({
+const known = ({ executionId, network, request: { image } }: AcceptedExecution) => ({
   executionId,
+  ...(network && { network }),
   ...(image !== undefined && { image })
 })
 
@@ -139,7 +140,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
@@ -149,6 +150,7 @@ const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout
   maxCpuPercent: limits.maxCpuPercent,
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
+  ...(network && { network }),
   retryOnFailure: request.retryOnFailure,
   ...RequestFiles.describe(request, held)
 })
@@ -242,7 +244,13 @@ const end = Effect.fnUntraced(function* (
     onLeft: TerminalEvents.ofRefusal,
     onRight: TerminalEvents.ofResult
   })
-  const usage = Prices.usageOf(sandboxMs, size, terminal.result?.artifacts ?? [], yield* Prices.Prices)
+  const usage = Prices.usageOf(
+    sandboxMs,
+    size,
+    terminal.result?.artifacts ?? [],
+    yield* Prices.Prices,
+    yield* Ref.get(execution.networkUse)
+  )
   const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
     Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
     Effect.tapDefect(() => live.end(executionId)),

@@ -1,0 +1,8 @@
+export type { Attempt, NetworkUse, Reason } from "./Attempt.js"
+export type { Attempts } from "./Attempts.js"
+export * as Gate from "./Gate.js"
+export type { Intercept, Interception, Interceptor } from "./Interceptor.js"
+export type { NetworkLimits } from "./Meter.js"
+export { NameResolver, NameUnknown } from "./NameResolver.js"
+export type { NetworkPolicy, Surroundings } from "./NetworkPolicy.js"
+export { Refused } from "./Refused.js"
