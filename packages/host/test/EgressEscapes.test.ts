@@ -617,7 +617,7 @@ print(say("GET http://mixed.example/five HTTP/1.1\\r\\nHost: mixed.example\\r\\n
       assert.notProperty(first, "proxy-authorization")
       assert.strictEqual(heard.connections.inside, 0)
       // What the escapes below are looked for in.
-      for (const sent of ["GET /one ", "GET /two ", "\0good.example"])
+      for (const sent of ["GET /one ", "GET /two ", "\fgood.example"])
         assert.isTrue(
           heard.bytes.some((bytes) => bytes.includes(sent)),
           sent
