@@ -1,10 +1,12 @@
 import { EmbeddedHost, type HostOptions } from "@bulkhead/host"
-import { assert, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import { InvalidArgumentError, type Sandbox, type SandboxOpts } from "e2b"
 import { Context, Effect, Fiber, Layer } from "effect"
 import * as EgressTargets from "./EgressTargets.js"
 import { addresses, ports, target } from "./EgressTargets.js"
 import { connection, processesMarked, python, rejection, run, sandbox, until } from "./Fixtures.js"
+import { bundled } from "./HostBundle.js"
+import { connectionTo, startHost } from "./RunningHost.js"
 
 const { open } = addresses
 
@@ -282,3 +284,24 @@ print(answers.count("HTTP/1.1 200"), answers.count("HTTP/1.1 403"))`
     })
   )
 })
+
+const NOBODY = 65534
+
+it.scopedLive.runIf(process.getuid?.() === 0)(
+  "A sandbox of a host that is not root reaches its gate too",
+  () =>
+    Effect.gen(function* () {
+      const host = yield* startHost(yield* bundled, NOBODY, { network: {} })
+      const { Sandbox } = yield* Effect.promise(() => import("e2b"))
+      const here = yield* Effect.acquireRelease(
+        Effect.promise(() => Sandbox.create({ ...connectionTo(host), ...only("good.example") })),
+        (made) => Effect.promise(() => made.kill())
+      )
+      assert.include((yield* curl(here, "http://other.example/")).stdout, "other.example is not allowed")
+      const direct = yield* python(
+        here,
+        "import socket\ntry: socket.create_connection(('1.1.1.1', 443), 3)\nexcept OSError as error: print(error)"
+      )
+      assert.include(direct.stdout, "unreachable")
+    })
+)
