@@ -75,9 +75,9 @@ const refuseTunnel = (refused: Refused, client: Duplex) =>
 const established = (client: Duplex) =>
   Effect.sync(() => void client.write("HTTP/1.1 200 Connection established\r\n\r\n"))
 
-const closed = (connection: Duplex) =>
+const closed = (connection: Duplex | Http.ServerResponse) =>
   Effect.async<void>((resume) => {
-    if (connection.destroyed) resume(Effect.void)
+    if (connection.closed || connection.destroyed) resume(Effect.void)
     else connection.once("close", () => resume(Effect.void))
   })
 
@@ -114,7 +114,11 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
       )
     const tunnel: Tunnel.TunnelOptions = {
       ...{ dialing, intercept, policy },
-      serveHttp: (client, route) => Effect.suspend(() => serveHttp((tunnels.set(client, route), client)))
+      serveHttp: (client, route) =>
+        Effect.zipRight(
+          Effect.sync(() => void tunnels.set(client, route)),
+          serveHttp(client)
+        )
     }
 
     const onConnect = (message: Http.IncomingMessage, client: Duplex, head: Buffer) => {
@@ -128,8 +132,13 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
           Effect.catchAll((refused) => refuseTunnel(refused, client))
         )
     }
-    parser.on("request", (message, response) => run(forward(message, response)))
-    parser.on("connect", (message, client, head) => run(onConnect(message, client, head)))
+    // Nothing is done any more for a program that has gone away.
+    parser.on("request", (message, response) =>
+      run(Effect.raceFirst(forward(message, response), closed(response)))
+    )
+    parser.on("connect", (message, client, head) =>
+      run(Effect.raceFirst(onConnect(message, client, head), closed(client)))
+    )
 
     const serveSocks = Effect.fnUntraced(function* (client: Socket) {
       const request = yield* Effect.timeout(Socks.read(client), patience)
@@ -137,7 +146,8 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
       const { asked, endpoint } = request.value
       yield* dialing.judge("socks5", asked, endpoint).pipe(
         Effect.flatMap((route) => Tunnel.run(tunnel, client, route, Socks.accept(client))),
-        Effect.catchTag("Refused", ({ reason }) => Socks.refuse(client, reason))
+        Effect.catchTag("Refused", ({ reason }) => Socks.refuse(client, reason)),
+        Effect.raceFirst(closed(client))
       )
       yield* closed(client)
     })

@@ -114,18 +114,14 @@ const answerOf = (sent: Http.ClientRequest) =>
     sent.once("close", () => resume(failure))
   })
 
-const finished = (response: Http.ServerResponse) =>
-  Effect.async<void>((resume) => {
-    response.once("close", () => resume(Effect.void))
-  })
-
 const receive = (answer: Http.IncomingMessage, response: Http.ServerResponse) =>
   Effect.suspend(() => {
     answer.on("error", () => response.destroy())
     answer.once("aborted", () => response.destroy())
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage, onward(answer).flat())
     answer.pipe(response)
-    return finished(response)
+    // Who serves the connection knows when it is over.
+    return Effect.never
   })
 
 /** Passes a request on to what was judged for it, and the answer back. */

@@ -18,9 +18,15 @@ class MeteredConnection extends Duplex {
     this.socket = socket
     this.charge = charge
     socket.on("data", (bytes: Buffer) => this.receive(bytes))
-    socket.once("end", () => this.push(null))
+    // Told even while the last piece is held back.
+    socket.once("end", () => {
+      if (!this.isTaking) this.push(null)
+    })
     socket.on("error", (error) => this.destroy(error))
-    socket.once("close", () => this.destroy())
+    // After its end there may still be something to read here.
+    socket.once("close", () => {
+      if (!socket.readableEnded) this.destroy()
+    })
     socket.pause()
   }
 
@@ -30,8 +36,10 @@ class MeteredConnection extends Duplex {
     this.isWanted = false
     this.charge("received", bytes.length, (error) => {
       this.isTaking = false
-      if (error) this.destroy(error)
-      else if (this.push(bytes) || this.isWanted) this.socket.resume()
+      if (error) return this.destroy(error)
+      const takesMore = this.push(bytes)
+      if (this.socket.readableEnded) this.push(null)
+      else if (takesMore || this.isWanted) this.socket.resume()
     })
   }
 

@@ -89,6 +89,8 @@ const carry = Effect.fnUntraced(function* (
   if (!isEager) yield* copy(server, client)
   yield* copy(client, server)
   yield* over(client, server)
+  // The server's end was passed on; if it was cut, the program's side is too.
+  yield* Effect.sync(() => (client.writableEnded ? undefined : client.destroy()))
   return outcome
 }, Effect.scoped)
 
@@ -106,8 +108,9 @@ export const run = (
     const interceptor = route.kind === "name" ? options.intercept?.(route.host, route.port) : undefined
     if (interceptor !== undefined && Option.isSome(interceptor)) {
       yield* accept
-      return yield* Effect.scoped(interceptor.value({ client, dial: options.dialing.dial(route) }))
+      yield* Effect.scoped(interceptor.value({ client, dial: options.dialing.dial(route) }))
+      return yield* Effect.sync(() => (client.writableEnded ? undefined : client.destroy()))
     }
     const outcome = yield* carry(options, client, route, accept)
     if (outcome === "http") yield* options.serveHttp(client, route)
-  }).pipe(Effect.catchTag("ConnectionEnded", () => Effect.void))
+  }).pipe(Effect.catchTag("ConnectionEnded", () => Effect.sync(() => void client.destroy())))

@@ -30,7 +30,11 @@ export const environment: Readonly<Record<string, string>> = {
   ),
   no_proxy: "localhost,127.0.0.1,::1",
   NO_PROXY: "localhost,127.0.0.1,::1",
-  NODE_USE_ENV_PROXY: "1"
+  NODE_USE_ENV_PROXY: "1",
+  // What policy refuses stays refused: both would try it again for many seconds.
+  PIP_RETRIES: "2",
+  NPM_CONFIG_FETCH_RETRY_MINTIMEOUT: "500",
+  NPM_CONFIG_FETCH_RETRY_MAXTIMEOUT: "2000"
 }
 
 const failed = (reason: string) => new LaunchFailed({ reason: `the relay of the network: ${reason}` })

@@ -75,7 +75,7 @@ export const make = Effect.fn("Isolation.make")(
       ]),
       users: uids === "two" ? ["user", "root"] : ["user"],
       cgroups,
-      description: IsolationDescription.make(uids, toolchains, cgroups)
+      description: IsolationDescription.make(uids, toolchains, cgroups, options.network !== undefined)
     } satisfies Isolation
   },
   Effect.catchTags({

@@ -10,7 +10,8 @@ export interface IsolationDescription {
   /** "own uids": each sandbox has two kernel uids of its own. "shared uid": it has the host's, and no root. */
   readonly users: "own uids" | "shared uid"
   readonly seccomp: "stricter than Docker's default"
-  readonly network: "none"
+  /** "through a gate": a sandbox may have it whose request asks for it. */
+  readonly network: "none" | "through a gate"
   /** What holds a sandbox to its memory, CPU and processes. Rlimits hold single programs, and no CPU. */
   readonly caps: Cgroups["kind"] | "rlimits only"
   /** Directories beside /usr that sandboxes can read. */
@@ -20,13 +21,14 @@ export interface IsolationDescription {
 export const make = (
   uids: KernelUids,
   toolchains: ReadonlyArray<string>,
-  cgroups: Option.Option<Cgroups>
+  cgroups: Option.Option<Cgroups>,
+  hasNetwork: boolean
 ): IsolationDescription => ({
   mechanism: uids === "two" ? "namespaces" : "bubblewrap",
   namespaces: ["user", "pid", "mount", "net", "ipc", "uts", "cgroup"],
   users: uids === "two" ? "own uids" : "shared uid",
   seccomp: "stricter than Docker's default",
-  network: "none",
+  network: hasNetwork ? "through a gate" : "none",
   caps: Option.match(cgroups, { onNone: () => "rlimits only", onSome: ({ kind }) => kind }),
   toolchains
 })
