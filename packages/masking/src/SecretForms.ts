@@ -1,4 +1,4 @@
-/** A text that must not be seen, and what is shown in its place. */
+/** A text that must not be seen, and what is shown in its place: as much of it, or as often, as the text is long. */
 export interface HiddenText {
   readonly value: string
   readonly shown: string
@@ -90,6 +90,9 @@ const beginningAtEnd = (bytes: Buffer, form: Form) => {
   return matched
 }
 
+/** So that what says how long a text is stays true. */
+const shownAs = (shown: string, bytes: Buffer) => Buffer.alloc(bytes.length, shown)
+
 const nothing = Buffer.alloc(0)
 
 /** What a stream of bytes has that is hidden, found also where it lies across the border of two chunks. */
@@ -112,7 +115,9 @@ export class SecretForms {
   constructor(hidden: ReadonlyArray<HiddenText>) {
     this.forms = hidden
       .flatMap(({ shown, value }) =>
-        [...textsOf(value)].map((text) => ({ bytes: Buffer.from(text), shown: Buffer.from(shown) }))
+        [...textsOf(value)]
+          .map((text) => Buffer.from(text))
+          .map((bytes) => ({ bytes, shown: shownAs(shown, bytes) }))
       )
       // A longer text may hold a shorter one.
       .sort((one, other) => other.bytes.length - one.bytes.length)
@@ -149,7 +154,7 @@ export class SecretForms {
 
   /** For one stream. */
   stream(): StreamMask {
-    let held = nothing
+    let held: Buffer = nothing
     let hasMasked = false
     const masked = (bytes: Buffer) => {
       const found = this.inBytes(bytes)

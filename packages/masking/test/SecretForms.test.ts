@@ -56,7 +56,8 @@ describe("SecretForms", () => {
           const bytes = Buffer.from(before + spell(secret) + after)
           const out = streamed(formsOf(secret), bytes, pieces)
           expect(out.includes(spell(secret))).toBe(false)
-          expect(out.includes(shown)).toBe(true)
+          expect(out.length).toBe(bytes.length)
+          expect(out.includes(shown.slice(0, 8))).toBe(true)
           expect(shows(out, secret)).toBe(false)
         })
       )
@@ -81,9 +82,9 @@ describe("SecretForms", () => {
 
   it("masks the longer of two that begin alike", () => {
     const forms = new SecretForms([
-      { value: "abcdefgh", shown: "<short>" },
-      { value: "abcdefghijkl", shown: "<long>" }
+      { value: "abcdefgh", shown: "shown" },
+      { value: "abcdefghijkl", shown: "placeholder" }
     ])
-    expect(forms.inText("x abcdefghijkl y abcdefgh z")).toBe("x <long> y <short> z")
+    expect(forms.inText("x abcdefghijkl y abcdefgh z")).toBe("x placeholderp y shownsho z")
   })
 })
