@@ -131,8 +131,8 @@ export class SecretForms {
     return masked === bytes ? text : masked.toString()
   }
 
-  /** Whether there is anything to hide in a text. */
-  isIn(text: string): boolean {
+  /** Whether there is anything to hide in a text or in bytes. */
+  isIn(text: string | Uint8Array): boolean {
     const bytes = Buffer.from(text)
     return this.forms.some((form) => bytes.includes(form.bytes))
   }

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
 import { McpConfig } from "./McpConfig.js"
+import { SecretsConfig } from "./SecretsConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
 import { StoreConfig } from "./StoreConfig.js"
@@ -42,6 +43,7 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       StoreConfig.layerFromEnv,
       WebhookConfig.layerFromEnv,
       AnalysisConfig.layerFromEnv,
+      SecretsConfig.layerFromEnv,
       McpConfig.layerFromEnv
     )
   )

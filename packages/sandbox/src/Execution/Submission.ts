@@ -28,6 +28,7 @@ import * as RequestFiles from "./RequestFiles.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import * as Secrets from "./Secrets.js"
 
 /** A request that can be run, and what will run it. */
 type Accepted = Omit<AcceptedExecution, "killSwitch" | "updates" | "sandboxMs">
@@ -175,19 +176,20 @@ const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { executionId, limits, request } = read
   const images = yield* Images
   yield* Requests.checkImage(executionId, request, images)
+  const secrets = yield* Secrets.holdAll(read)
   const template = request.image === undefined ? undefined : images.get(request.image)
   const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }) }
+  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }), ...(secrets && { secrets }) }
   return accepted
 })
 
 /** Begins what the key stands for, unless that is there. */
 const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
   const { executionId, held, request, userId } = accepted
-  const fingerprint = Idempotency.fingerprint(request, held)
   const idempotency = yield* Idempotency.Idempotency
+  const fingerprint = Idempotency.fingerprint(request, held, idempotency.secretsKey)
   const started = Effect.map(start(accepted), ({ fiber }) => fiber)
   const context = yield* Effect.context<Effect.Effect.Context<typeof started>>()
   return yield* idempotency.once({ executionId, userId, key, fingerprint }, Effect.provide(started, context))
