@@ -148,7 +148,10 @@ const make = Effect.gen(function* () {
       if (typeof kind === "string") return yield* new Refused({ flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
-        store.stage({ executionId, userId, name, size: entry.size }, withoutSecrets(asListed(content, entry.size), hidden))
+        store.stage(
+          { executionId, userId, name, size: entry.size },
+          withoutSecrets(asListed(content, entry.size), hidden)
+        )
       )
       const inspected = yield* inspector.inspect(kind, staged.content)
       if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })

@@ -36,7 +36,8 @@ const mostPort = 65_535
 
 const isHost = (text: string) => {
   const [, name = "", port = "443"] = hostForm.exec(text.toLowerCase()) ?? []
-  const isName = name !== "" && name.length <= mostNameCharacters && /[a-z]/.test(name.split(".").at(-1) ?? "")
+  const isName =
+    name !== "" && name.length <= mostNameCharacters && /[a-z]/.test(name.split(".").at(-1) ?? "")
   return isName && Number(port) >= 1 && Number(port) <= mostPort
 }
 
@@ -68,7 +69,11 @@ const ownHeaders = new Set([
 
 const isHeader = (text: string) => {
   const [, name = "", form = ""] = headerForm.exec(text) ?? []
-  return text.length <= mostHeaderCharacters && form.split("{}").length === 2 && !ownHeaders.has(name.toLowerCase())
+  return (
+    text.length <= mostHeaderCharacters &&
+    form.split("{}").length === 2 &&
+    !ownHeaders.has(name.toLowerCase())
+  )
 }
 
 const SecretHeaderText = Schema.String.pipe(
@@ -138,7 +143,8 @@ const flawOfFields = ({ header, hosts, name, value }: typeof SecretFields.Type) 
     const [other] = Object.entries({ value, hosts, header }).filter(([, given]) => given !== undefined)
     return other && { path: [other[0]], message: unexpected }
   }
-  if (value === undefined) return { path: ["value"], message: "is missing: expected the value, or a name instead" }
+  if (value === undefined)
+    return { path: ["value"], message: "is missing: expected the value, or a name instead" }
   return hosts === undefined
     ? { path: ["hosts"], message: "is missing: expected the hosts that may have the value" }
     : undefined
@@ -150,13 +156,22 @@ export type RequestSecret = typeof RequestSecret.Type
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
+const VariableName = Schema.String.pipe(
+  Schema.filter((name) => variableName.test(name) && name !== "__proto__", {
+    message: () => "expected a name of letters, digits and _ that does not begin with a digit"
+  })
+)
+
 /** By the names of the variables in which programs find their placeholders. */
-export const RequestSecrets = Schema.Record({
-  key: Schema.String.pipe(
-    Schema.filter((name) => variableName.test(name) && name !== "__proto__", {
-      message: () => "expected a name of letters, digits and _ that does not begin with a digit"
-    })
-  ),
-  value: RequestSecret
-}).annotations({ description: "an object of secrets" })
+export const RequestSecrets = Schema.Record({ key: VariableName, value: RequestSecret }).annotations({
+  description: "an object of secrets"
+})
 export type RequestSecrets = typeof RequestSecrets.Type
+
+/** The same, of secrets that the operator keeps. */
+export const NamedSecrets = Schema.Record({
+  key: VariableName,
+  value: Schema.Struct({
+    name: SecretName.annotations({ description: "The name that the operator gave the secret." })
+  })
+})

@@ -20,12 +20,18 @@ describe("the secrets of a request", () => {
     ["a header", { ...good, header: "X-Api-Key: {}" }],
     ["null for what is left out", { ...good, header: null, name: null }]
   ]
-  for (const [what, secret] of accepted) it(`take ${what}`, () => expect(Either.isRight(read(secret))).toBe(true))
+  for (const [what, secret] of accepted)
+    it(`take ${what}`, () => expect(Either.isRight(read(secret))).toBe(true))
 
   const refused: ReadonlyArray<readonly [string, unknown, string, string]> = [
     ["short values", { ...good, value: "sk-live" }, "secrets.KEY.value", "8 to 8192 characters"],
     ["long values", { ...good, value: "x".repeat(8193) }, "secrets.KEY.value", "8 to 8192 characters"],
-    ["values of several lines", { ...good, value: "sk-secret\r\nX: y" }, "secrets.KEY.value", "printable ASCII"],
+    [
+      "values of several lines",
+      { ...good, value: "sk-secret\r\nX: y" },
+      "secrets.KEY.value",
+      "printable ASCII"
+    ],
     ["values that are no text", { ...good, value: 12345678901 }, "secrets.KEY.value", "a number"],
     ["no hosts", { value: good.value }, "secrets.KEY.hosts", "is missing"],
     ["an empty list of hosts", { ...good, hosts: [] }, "secrets.KEY.hosts", "1 to 16 hosts"],
@@ -48,10 +54,16 @@ describe("the secrets of a request", () => {
     })
 
   it("refuse names that are no variable's, and more than there may be, without looking at them", () => {
-    const fault = faultOf(Either.getOrThrow(Either.flip(decode({ code: "1", secrets: { "a-b": good } }))), "request")
+    const fault = faultOf(
+      Either.getOrThrow(Either.flip(decode({ code: "1", secrets: { "a-b": good } }))),
+      "request"
+    )
     expect(fault).toMatchObject({ field: "secrets.a-b" })
     const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`K${at}`, good]))
-    expect(excessIn({ secrets: many }, 10)).toEqual({ field: "secrets", message: "secrets: expected at most 64 secrets, got 65" })
+    expect(excessIn({ secrets: many }, 10)).toEqual({
+      field: "secrets",
+      message: "secrets: expected at most 64 secrets, got 65"
+    })
   })
 
   it("are told of in the contract", () => {

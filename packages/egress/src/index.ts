@@ -1,3 +1,3 @@
 export * as CertificateAuthority from "./Interception/CertificateAuthority.js"
 export type { HostSecret, SecretHeader } from "./Interception/HostSecret.js"
-export * as Interceptor from "./Interception/Interceptor.js"
+export * as SecretInterceptor from "./Interception/SecretInterceptor.js"

@@ -34,7 +34,8 @@ const tell: Readonly<Record<string, (key: string, response: ServerResponse) => v
     }
     next()
   },
-  "/header": (key, response) => void response.writeHead(200, { "X-Echo": key, "Set-Cookie": `k=${key}` }).end("ok"),
+  "/header": (key, response) =>
+    void response.writeHead(200, { "X-Echo": key, "Set-Cookie": `k=${key}` }).end("ok"),
   "/header-name": (key, response) =>
     void response.writeHead(200, { [key.replaceAll(/[^A-Za-z0-9-]/g, "-")]: "1" }).end("ok"),
   "/status": (key, response) => void response.writeHead(401, key).end(),
@@ -48,15 +49,17 @@ const tell: Readonly<Record<string, (key: string, response: ServerResponse) => v
   "/range": (key, response) => void response.end(key)
 }
 
-const answer = (received: Array<Received>, redirect: string) => async (request: IncomingMessage, response: ServerResponse) => {
-  const { rawHeaders, url = "/" } = request
-  received.push({ url, headers: rawHeaders, body: await text(request) })
-  if (url.startsWith("/redirect")) return void response.writeHead(302, { Location: redirect }).end()
-  const key = request.headers.authorization ?? String(request.headers["x-key"] ?? "none")
-  const path = url.replace(/\?.*/, "")
-  const how = tell[path] ?? tell["/plain"]
-  how?.(key, response)
-}
+const answer =
+  (received: Array<Received>, redirect: string) =>
+  async (request: IncomingMessage, response: ServerResponse) => {
+    const { rawHeaders, url = "/" } = request
+    received.push({ url, headers: rawHeaders, body: await text(request) })
+    if (url.startsWith("/redirect")) return void response.writeHead(302, { Location: redirect }).end()
+    const key = request.headers.authorization ?? String(request.headers["x-key"] ?? "none")
+    const path = url.replace(/\?.*/, "")
+    const how = tell[path] ?? tell["/plain"]
+    how?.(key, response)
+  }
 
 const listening = (server: Server) =>
   Effect.acquireRelease(

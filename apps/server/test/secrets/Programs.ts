@@ -78,18 +78,33 @@ const echoes = [
 ].map(echo)
 
 const tricks: ReadonlyArray<SecretProgram> = [
-  python("Basic credentials", true, `
+  python(
+    "Basic credentials",
+    true,
+    `
 credentials = base64.b64encode(("me:" + KEY).encode()).decode()
-ask("/plain", {"Authorization": "Basic " + credentials})`),
-  python("many requests on one connection", true, `
+ask("/plain", {"Authorization": "Basic " + credentials})`
+  ),
+  python(
+    "many requests on one connection",
+    true,
+    `
 connection = http.client.HTTPSConnection("127.0.0.1", 3128, timeout=20)
 connection.set_tunnel("localhost", PORT)
 for path in ("/plain", "/json", "/gzip", "/chunks", "/hex"):
     connection.request("GET", path, headers={"Authorization": KEY})
-    look(path, connection.getresponse().read())`),
-  python("parts of an answer", true, `
-for first in range(0, 60, 10): ask("/range", {"Authorization": KEY, "Range": f"bytes={first}-{first + 9}", "If-Range": "x"})`),
-  python("the processes", true, `
+    look(path, connection.getresponse().read())`
+  ),
+  python(
+    "parts of an answer",
+    true,
+    `
+for first in range(0, 60, 10): ask("/range", {"Authorization": KEY, "Range": f"bytes={first}-{first + 9}", "If-Range": "x"})`
+  ),
+  python(
+    "the processes",
+    true,
+    `
 ask("/plain")
 for pid in filter(str.isdigit, os.listdir("/proc")):
     for name in ("environ", "cmdline", "maps", "status"):
@@ -104,8 +119,12 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
                     memory.seek(start)
                     if mark.search(memory.read(end - start)): print("FOUND memory", pid)
                 except (OSError, ValueError, OverflowError): pass
-    except OSError: pass`),
-  python("the files", true, `
+    except OSError: pass`
+  ),
+  python(
+    "the files",
+    true,
+    `
 ask("/plain")
 for top in ("/etc", "/run", "/tmp", "/dev/shm", "/var", "/home", "/root", "/opt", "/sys/fs/cgroup"):
     for directory, _, names in os.walk(top):
@@ -113,8 +132,12 @@ for top in ("/etc", "/run", "/tmp", "/dev/shm", "/var", "/home", "/root", "/opt"
             try:
                 with open(os.path.join(directory, name), "rb") as file:
                     if mark.search(file.read(1 << 20)): print("FOUND", directory, name)
-            except OSError: pass`),
-  python("a core", true, `
+            except OSError: pass`
+  ),
+  python(
+    "a core",
+    true,
+    `
 import resource, subprocess
 try: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 except (ValueError, OSError): pass
@@ -122,12 +145,20 @@ ask("/plain")
 if os.fork() == 0: os.abort()
 os.wait()
 for name in os.listdir("."):
-    if name.startswith("core"): look(name, open(name, "rb").read())`),
-  python("an error that has the key", true, `
+    if name.startswith("core"): look(name, open(name, "rb").read())`
+  ),
+  python(
+    "an error that has the key",
+    true,
+    `
 ask("/error")
 try: raise RuntimeError("cannot use " + KEY)
-except RuntimeError as error: look("error", repr(error)); sys.stderr.write(repr(error))`),
-  python("packets", true, `
+except RuntimeError as error: look("error", repr(error)); sys.stderr.write(repr(error))`
+  ),
+  python(
+    "packets",
+    true,
+    `
 for family, kind, protocol in ((socket.AF_PACKET, socket.SOCK_RAW, 768), (socket.AF_INET, socket.SOCK_RAW, 6)):
     try:
         listener = socket.socket(family, kind, socket.htons(protocol) if family == socket.AF_PACKET else protocol)
@@ -137,40 +168,76 @@ for family, kind, protocol in ((socket.AF_PACKET, socket.SOCK_RAW, 768), (socket
     try:
         while True: look("packet", listener.recv(65536))
     except OSError: pass
-ask("/plain")`),
-  python("a redirect to another host", true, `
+ask("/plain")`
+  ),
+  python(
+    "a redirect to another host",
+    true,
+    `
 status, _ = ask("/redirect")
 assert status == 302
-ask("/plain", port=OTHER)`),
-  python("what a request leaves in the output directory", true, `
+ask("/plain", port=OTHER)`
+  ),
+  python(
+    "what a request leaves in the output directory",
+    true,
+    `
 _, data = ask("/json")
 os.makedirs("output", exist_ok=True)
-open("output/answer.txt", "wb").write(data + KEY.encode())`),
-  python("TRACE and methods that override", true, `
+open("output/answer.txt", "wb").write(data + KEY.encode())`
+  ),
+  python(
+    "TRACE and methods that override",
+    true,
+    `
 for method in ("TRACE", "OPTIONS", "PUT"):
     try: ask("/plain", {"Authorization": KEY, "X-Http-Method-Override": "TRACE"}, method=method)
-    except OSError: pass`),
-  python("another port of the host's", false, `
+    except OSError: pass`
+  ),
+  python(
+    "another port of the host's",
+    false,
+    `
 try: ask("/plain", port=OTHER)
-except OSError: pass`),
-  python("plain HTTP", false, `
+except OSError: pass`
+  ),
+  python(
+    "plain HTTP",
+    false,
+    `
 for url in (f"http://localhost:{PLAIN}/plain", f"http://localhost:{PORT}/plain"):
     try:
         connection = http.client.HTTPConnection("127.0.0.1", 3128, timeout=20)
         connection.request("GET", url, headers={"Authorization": KEY})
         look(url, connection.getresponse().read())
-    except OSError: pass`),
-  python("URL and body", false, `
+    except OSError: pass`
+  ),
+  python(
+    "URL and body",
+    false,
+    `
 _, data = ask("/plain?key=" + KEY, {}, method="POST", body=KEY)
-ask("/" + KEY, {})`),
-  python("another name in the ClientHello", false, `
+ask("/" + KEY, {})`
+  ),
+  python(
+    "another name in the ClientHello",
+    false,
+    `
 request = f"GET /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode()
-for sni in ("evil.test", "127.0.0.1", "LOCALHOST.evil.test", None): converse(request, sni, verify=False)`),
-  python("another Host", false, `
+for sni in ("evil.test", "127.0.0.1", "LOCALHOST.evil.test", None): converse(request, sni, verify=False)`
+  ),
+  python(
+    "another Host",
+    false,
+    `
 for host in ("evil.test", f"localhost:{OTHER}", "localhost", f"localhost:{PORT}.evil.test", f"evil.test\\r\\nHost: localhost:{PORT}"):
     converse(f"GET /plain HTTP/1.1\\r\\nHost: {host}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())
-converse(f"GET https://evil.test/ HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())`),
-  python("a request within another", false, `
+converse(f"GET https://evil.test/ HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())`
+  ),
+  python(
+    "a request within another",
+    false,
+    `
 inner = f"GET /plain HTTP/1.1\\r\\nHost: evil.test\\r\\nAuthorization: {KEY}\\r\\n\\r\\n"
 head = f"POST /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\n"
 for lengths in (f"Content-Length: {len(inner) + 5}\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n{inner}",
@@ -178,12 +245,21 @@ for lengths in (f"Content-Length: {len(inner) + 5}\\r\\nTransfer-Encoding: chunk
                 f"Content-Length: 0\\r\\nContent-Length: {len(inner)}\\r\\n\\r\\n{inner}",
                 f"Transfer-Encoding : chunked\\r\\n\\r\\n0\\r\\n\\r\\n{inner}",
                 f"X: y\\r\\n Transfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n{inner}"):
-    converse((head + lengths).encode())`),
-  python("an upgrade", false, `
-converse(f"GET /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: x\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n".encode())`),
-  python("somebody else's placeholder", false, `
+    converse((head + lengths).encode())`
+  ),
+  python(
+    "an upgrade",
+    false,
+    `
+converse(f"GET /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: x\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n".encode())`
+  ),
+  python(
+    "somebody else's placeholder",
+    false,
+    `
 for other in ("bulkhead_secret_" + "0" * 32, KEY[:-1], KEY.upper(), KEY.replace("_", "-")):
-    ask("/plain", {"Authorization": other})`),
+    ask("/plain", {"Authorization": other})`
+  ),
   {
     name: "curl",
     language: "bash",

@@ -29,7 +29,9 @@ interface Asker {
 }
 
 /** So long that nothing else is taken for one. */
-const makePlaceholder = Effect.sync(() => `bulkhead_secret_${globalThis.crypto.randomUUID().replaceAll("-", "")}`)
+const makePlaceholder = Effect.sync(
+  () => `bulkhead_secret_${globalThis.crypto.randomUUID().replaceAll("-", "")}`
+)
 
 const refused = ({ executionId }: Asker, field: string, message: string) =>
   new InvalidRequest({ executionId, field, message: `${field}: ${message}` })
@@ -41,7 +43,11 @@ const find = Effect.fnUntraced(function* (asker: Asker, variable: string, asked:
     const kept = (yield* KeptSecrets).find(asker.userId, name)
     return (
       kept ??
-      (yield* refused(asker, `secrets.${variable}.name`, "expected the name of a secret that is kept for this user"))
+      (yield* refused(
+        asker,
+        `secrets.${variable}.name`,
+        "expected the name of a secret that is kept for this user"
+      ))
     )
   }
   if (value === undefined || hosts === undefined)

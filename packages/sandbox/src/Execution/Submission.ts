@@ -181,7 +181,13 @@ const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }), ...(secrets && { secrets }) }
+  const accepted: Accepted = {
+    ...read,
+    ...facts,
+    runtime,
+    ...(template !== undefined && { template }),
+    ...(secrets && { secrets })
+  }
   return accepted
 })
 

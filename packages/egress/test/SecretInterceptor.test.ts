@@ -7,7 +7,7 @@ import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Ref, Runtime } from "effect"
 import * as CertificateAuthority from "../src/Interception/CertificateAuthority.js"
 import type { HostSecret } from "../src/Interception/HostSecret.js"
-import * as Interceptor from "../src/Interception/Interceptor.js"
+import * as SecretInterceptor from "../src/Interception/SecretInterceptor.js"
 
 const value = "sk-live/Tr0ub4dor+3=&\"x'"
 const placeholder = "bulkhead_secret_0123456789abcdef0123456789abcdef"
@@ -96,7 +96,7 @@ const world = Layer.scoped(
           )
           const port = yield* listening(host)
           const used = yield* Ref.make<ReadonlyArray<string>>([])
-          const intercept = Interceptor.make({
+          const intercept = SecretInterceptor.make({
             name,
             port: 443,
             secrets: options.secrets ?? [plainSecret],
@@ -145,7 +145,7 @@ const get = (headers: string, path = "/", host = name) =>
   `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${headers}Connection: close\r\n\r\n`
 const hide = (text: string) => text.includes(value)
 
-layer(world, { excludeTestServices: true })("Interceptor", (it) => {
+layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
   const asking = (...asked: Parameters<World["ask"]>) => Effect.flatMap(TheWorld, ({ ask }) => ask(...asked))
 
   describe("what goes to the host", () => {
