@@ -16,6 +16,8 @@ export const EventName = Schema.Literal(
   "sandbox_created",
   "program_started",
   "secret_used",
+  "network_allowed",
+  "network_denied",
   "signal_sent",
   "sandbox_destroyed",
   "sandbox_leaked",

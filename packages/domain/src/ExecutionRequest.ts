@@ -2,6 +2,7 @@ import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath, mostPathBytes } from "./FileName.js"
 import { ImageName } from "./Image.js"
+import { mostTargets, NetworkRequest } from "./Network.js"
 import { mostSecrets, RequestSecrets } from "./Secret.js"
 import { FileId } from "./Upload.js"
 import { UserId } from "./UserId.js"
@@ -125,9 +126,18 @@ const excess = (field: string, most: number, things: string, found: number): Fau
   message: `${field}: expected at most ${most} ${things}, got ${found}`
 })
 
+const excessTargets = (network: { readonly [name: string]: unknown }) => {
+  for (const list of ["allow", "deny"]) {
+    const targets = network[list]
+    if (Array.isArray(targets) && targets.length > mostTargets)
+      return excess(`network.${list}`, mostTargets, "targets", targets.length)
+  }
+  return undefined
+}
+
 /**
- * What a request has more of than it may have: files, of which the limits allow so many, arguments or variables. Looks at
- * none of them, however many there are.
+ * What a request has more of than it may have: files, of which the limits allow so many, arguments, variables or targets.
+ * Looks at none of them, however many there are.
  */
 export const excessIn = (request: unknown, mostFiles: number): Fault | undefined => {
   if (!Predicate.isReadonlyRecord(request)) return undefined
@@ -138,7 +148,8 @@ export const excessIn = (request: unknown, mostFiles: number): Fault | undefined
   const variables = Predicate.isReadonlyRecord(request.env) ? Object.keys(request.env).length : 0
   if (variables > mostVariables) return excess("env", mostVariables, "variables", variables)
   const secrets = Predicate.isReadonlyRecord(request.secrets) ? Object.keys(request.secrets).length : 0
-  return secrets > mostSecrets ? excess("secrets", mostSecrets, "secrets", secrets) : undefined
+  if (secrets > mostSecrets) return excess("secrets", mostSecrets, "secrets", secrets)
+  return Predicate.isReadonlyRecord(request.network) ? excessTargets(request.network) : undefined
 }
 
 /** The program's home itself. */
@@ -229,6 +240,11 @@ export const ExecutionRequest = Schema.Struct({
     description:
       'The directory, relative to the program\'s home, in which it leaves its artifacts: $SANDBOX_OUTPUT_DIR; output unless told. With "." they are all files that the program made or changed in its home.',
     examples: ["results"]
+  }),
+  network: optional(NetworkRequest).annotations({
+    description:
+      "What the program may connect to: never more than the operator allows, which is what counts unless told.",
+    examples: [{ allow: ["pypi.org", "*.pythonhosted.org:443"] }]
   }),
   idempotencyKey: optional(
     Schema.String.pipe(

@@ -3,6 +3,7 @@ import { Artifact, RejectedArtifact, RejectedCount } from "./Artifact.js"
 import { CodeFinding, mostFindings } from "./CodeFinding.js"
 import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
+import { NetworkPolicy, NetworkUse } from "./Network.js"
 import { Verdict } from "./Verdict.js"
 
 const number = (description: string) => Schema.Number.annotations({ description })
@@ -16,6 +17,11 @@ export const ExecutionMetrics = Schema.Struct({
   startupTimeMs: Schema.optional(number("Milliseconds until its sandbox was ready.")),
   cpuTimeMs: Schema.optional(number("Milliseconds of CPU time, of all its processes.")),
   peakMemoryMB: Schema.optional(number("MB of memory that it had at most.")),
+  network: Schema.optional(
+    NetworkUse.annotations({
+      description: "What it used of the network. Absent: nobody counts it there, or it had none."
+    })
+  ),
   retries: number("How often it was tried again after the infrastructure had failed.")
 })
 export type ExecutionMetrics = typeof ExecutionMetrics.Type
@@ -133,6 +139,11 @@ export const ExecutionResult = Schema.Struct({
     Schema.String.annotations({
       description: "Why not all of the code was looked at, where the operator has code looked at.",
       examples: ["the code took longer than 1500 ms to analyse"]
+    })
+  ),
+  network: Schema.optional(
+    NetworkPolicy.annotations({
+      description: "What it was allowed of the network. Absent: its sandboxes hold to no policy."
     })
   ),
   receipt: Schema.optional(

@@ -62,6 +62,12 @@ export class RecordUnavailable extends Schema.TaggedError<RecordUnavailable>()("
 /** The operator's rules of code refuse it, or it could not be analysed and the operator wants that refused. */
 export class MaliciousCode extends Schema.TaggedError<MaliciousCode>()("MaliciousCode", refused) {}
 
+/** The request asks for more than the operator allows, or for what the sandboxes cannot enforce. `field` names it. */
+export class PolicyRefused extends Schema.TaggedError<PolicyRefused>()("PolicyRefused", {
+  ...refused,
+  field: Schema.String
+}) {}
+
 /** The service is shutting down and takes no new work. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {
   ...refused,
@@ -75,6 +81,7 @@ export type Refusal =
   | UnsupportedMediaType
   | PermissionDenied
   | MaliciousCode
+  | PolicyRefused
   | SystemAtCapacity
   | QuotaExceeded
   | QueueTimeout
@@ -95,6 +102,7 @@ export const refusals = {
   UnsupportedMediaType: { code: "INVALID_REQUEST", status: 415 },
   PermissionDenied: { code: "PERMISSION_DENIED", status: 403 },
   MaliciousCode: { code: "MALICIOUS_CODE", status: 403 },
+  PolicyRefused: { code: "PERMISSION_DENIED", status: 422 },
   SystemAtCapacity: { code: "SYSTEM_AT_CAPACITY", status: 429 },
   QuotaExceeded: { code: "QUOTA_EXCEEDED", status: 429 },
   QueueTimeout: { code: "QUEUE_TIMEOUT", status: 429 },

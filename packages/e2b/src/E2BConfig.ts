@@ -1,4 +1,5 @@
 import { Context, Duration, Effect, Layer, type Redacted } from "effect"
+import type { NetworkKind } from "./NetworkWire.js"
 
 export interface E2BOptions {
   readonly apiKey: Redacted.Redacted
@@ -12,8 +13,13 @@ export interface E2BOptions {
   readonly domain?: string
   /** The template that sandboxes are made from; `base` unless told. */
   readonly template?: string
-  /** Whether programs reach the internet, where the provider can offer it; yes unless told. */
+  /** Whether programs of whom nothing else is said reach the internet, where the provider can offer it; yes unless told. */
   readonly internetAccess?: boolean
+  /**
+   * How sandboxes are held to a network policy: `e2b` unless told; `embedded` where the embedded host was given a
+   * network, `none` where sandboxes have none.
+   */
+  readonly network?: NetworkKind
   /** Longest wait for one answer of the provider; 30 s unless told. */
   readonly requestTimeout?: Duration.DurationInput
   /** Requests with files from disk that are on their way at once, of all sandboxes; 4 unless told. */
@@ -23,7 +29,7 @@ export interface E2BOptions {
 /** How to reach E2B, or a host that speaks its API. */
 export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
   E2BConfig,
-  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess" | "apiUrl" | "domain">> &
+  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess" | "network" | "apiUrl" | "domain">> &
     Pick<E2BOptions, "sandboxUrl" | "template"> & {
       readonly requestTimeout: Duration.Duration
       /** One permit for each form of files on its way, since each takes some megabytes of memory. */
@@ -37,6 +43,7 @@ export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
       Effect.map(Effect.makeSemaphore(formsAtOnce), (forms) => ({
         name: "E2B",
         internetAccess: true,
+        network: "e2b" as const,
         // The SDK would read these from the environment.
         domain,
         apiUrl: `https://api.${domain}`,

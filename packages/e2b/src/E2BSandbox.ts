@@ -1,3 +1,4 @@
+import { noNetwork } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -23,6 +24,9 @@ import {
 import { E2BConfig } from "./E2BConfig.js"
 import { classify } from "./E2BErrors.js"
 import * as FileForm from "./FileForm.js"
+import * as NetworkReports from "./NetworkReports.js"
+import * as NetworkWire from "./NetworkWire.js"
+import * as SecretRules from "./SecretRules.js"
 import * as Signals from "./Signals.js"
 import * as Wire from "./Wire.js"
 
@@ -73,6 +77,17 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
 
 type Connection = ReturnType<typeof connectionOf>
 
+/** The same, with the secrets that the sandbox's programs may use. */
+const withSecrets = (
+  config: Context.Tag.Service<E2BConfig>,
+  options: ReturnType<typeof NetworkWire.optionsOf>,
+  secrets: SandboxOptions["secrets"]
+) => {
+  if (secrets === undefined) return options
+  const network = "network" in options ? options.network : {}
+  return { ...options, network: { ...network, rules: SecretRules.rulesOf(config.network, secrets) } }
+}
+
 const createSdk = Effect.fn("E2BSandbox.create")(function* ({
   lifetime,
   metadata,
@@ -85,7 +100,9 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...connectionOf(config),
       ...options,
       ...(template === undefined ? {} : { template }),
-      allowInternetAccess: config.internetAccess,
+      ...(asked.network === undefined
+        ? { allowInternetAccess: config.internetAccess }
+        : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
       metadata: { ...metadata },
       timeoutMs: Duration.toMillis(lifetime)
     })
@@ -245,6 +262,7 @@ export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
   const config = yield* E2BConfig
   const connection = connectionOf(config)
   const sdk = yield* createSdk(options)
+  const isWatched = config.network === "embedded" && (options.network ?? noNetwork).mode !== "off"
   return Sandbox.of({
     id: sdk.sandboxId,
     size: size(connection, sdk.sandboxId),
@@ -253,6 +271,7 @@ export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
     read: read(sdk),
     run: run(sdk),
     signal: signal(sdk),
+    ...(isWatched && { network: NetworkReports.reporter(config, sdk.sandboxId) }),
     destroy: destroy(connection, sdk.sandboxId)
   })
 })

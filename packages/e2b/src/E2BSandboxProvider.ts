@@ -1,8 +1,15 @@
-import { type ProviderHealth, SandboxProvider } from "@bulkhead/sandbox"
+import { type NetworkControl, type ProviderHealth, SandboxProvider } from "@bulkhead/sandbox"
 import { Sandbox as SdkSandbox } from "e2b"
-import { Effect, Layer, Option, Stream } from "effect"
+import { type Context, Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
 import * as E2BSandbox from "./E2BSandbox.js"
+import * as NetworkWire from "./NetworkWire.js"
+import * as SecretRules from "./SecretRules.js"
+
+const controlOf = ({ internetAccess, network }: Context.Tag.Service<E2BConfig>): NetworkControl => {
+  const control = NetworkWire.controls[network]
+  return internetAccess ? control : { ...control, defaultMode: "off" }
+}
 
 type Connection = ReturnType<typeof E2BSandbox.connectionOf>
 
@@ -40,6 +47,8 @@ export const layer = (
         create: (options) => Effect.provideService(E2BSandbox.create(options), E2BConfig, config),
         list: list(connection),
         kill: kill(connection),
+        network: controlOf(config),
+        secrets: { flawOf: SecretRules.flawOf(config.network) },
         ...(health === undefined ? {} : { health })
       }
     })

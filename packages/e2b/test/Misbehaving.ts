@@ -12,6 +12,7 @@ export const routes = {
   kill: ["DELETE", /^\/sandboxes\/[^/]+$/],
   start: ["POST", /^\/process\.Process\/Start$/],
   files: ["POST", /^\/files(\?|$)/],
+  attempts: ["GET", /^\/sandboxes\/[^/]+\/network\/attempts\?/],
   health: ["GET", /^\/health$/]
 } as const
 
@@ -110,6 +111,7 @@ export const good: Record<Route, Answer> = {
   kill: (response) => void response.writeHead(204).end(),
   start: stream([started, ended, finish()]),
   files: json(200, [{ path: "/home/user/f", name: "f", type: "file" }]),
+  attempts: refuse(404),
   health: (response) => void response.writeHead(204).end()
 }
 
@@ -133,7 +135,7 @@ const routeOf = ({ method, url = "" }: IncomingMessage) =>
 export const make = (answers: Partial<Record<Route, Answer>> = {}) =>
   Effect.acquireRelease(
     Effect.async<Misbehaving & { readonly stop: () => void }>((resume) => {
-      const asked = { create: 0, list: 0, renew: 0, kill: 0, start: 0, files: 0, health: 0 }
+      const asked = { create: 0, list: 0, renew: 0, kill: 0, start: 0, files: 0, attempts: 0, health: 0 }
       const created: Array<string> = []
       let current = { ...good, ...answers }
       const server = createServer((request, response) => {

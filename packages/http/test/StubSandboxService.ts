@@ -28,6 +28,7 @@ export const layer = (service: Partial<Service> = {}) =>
     getUsage: () => unmeant("getUsage"),
     verifyAudit: unmeant("verifyAudit"),
     limits: Effect.succeed(defaultLimits),
+    network: undefined,
     changeLimits: () => unmeant("changeLimits"),
     readiness: unmeant("readiness"),
     images: unmeant("images"),

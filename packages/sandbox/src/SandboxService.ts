@@ -16,6 +16,7 @@ import {
   type LimitsRefused,
   type LimitValues,
   largestPage,
+  type NetworkPolicy,
   type Page,
   type PageRequest,
   type QuotaExceeded,
@@ -347,6 +348,7 @@ const make = Effect.gen(function* () {
     getUsage: (query = {}) => Effect.zipRight(upToDate, store.usage(query)),
     verifyAudit: Effect.zipRight(upToDate, store.verify),
     limits: Ref.get(inForce),
+    network: supply.network.usual,
     changeLimits,
     readiness: Effect.gen(function* () {
       if (yield* live.isClosed) return { ready: false, reason: "The service is shutting down" }
@@ -472,6 +474,8 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly verifyAudit: Effect.Effect<AuditVerification, StoreFailure>
     /** The limits in force. */
     readonly limits: Effect.Effect<LimitValues>
+    /** What programs may have of the network at most. Absent: the sandboxes hold to no policy. */
+    readonly network: NetworkPolicy | undefined
     /**
      * Puts other limits in force, for what comes from now on and for who waits. What is fixed when the service starts
      * cannot be changed.

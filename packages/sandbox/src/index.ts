@@ -10,6 +10,7 @@ export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyz
 export { KeptSecrets } from "./KeptSecrets.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
+export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
 export {
   type EndedExecution,
   type Entry,
@@ -29,6 +30,7 @@ export {
   type CommandExit,
   type CommandOutput,
   type ListedSandbox,
+  type NetworkControl,
   type ProviderHealth,
   Sandbox,
   type SandboxCommand,
@@ -36,6 +38,7 @@ export {
   type SandboxFile,
   type SandboxOptions,
   SandboxProvider,
+  type SecretControl,
   type SandboxSize
 } from "./Sandboxes/SandboxProvider.js"
 export type { SandboxSecret } from "./Sandboxes/SandboxSecret.js"

@@ -18,6 +18,7 @@ const hints = (verdict: Verdict, facts: Partial<GuestReport> = {}, more: Partial
     report: { ...report, ...facts },
     stderr: "",
     outputDir: "output",
+    denied: [],
     collected: { artifacts: [], rejected: [] },
     ...more
   })

@@ -1,6 +1,7 @@
-import { imageManifestPath } from "@bulkhead/domain"
+import { imageManifestPath, type NetworkReport } from "@bulkhead/domain"
 import {
   CommandEvent,
+  type NetworkControl,
   Sandbox,
   type SandboxCommand,
   SandboxFailure,
@@ -8,7 +9,7 @@ import {
   type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
-import { Context, Deferred, Effect, Layer, Mailbox, Stream } from "effect"
+import { Context, Deferred, type Duration, Effect, Layer, Mailbox, Stream } from "effect"
 import { hello, type MockExit, type MockProcess, type MockProgram, type WrittenFile } from "./MockProgram.js"
 import * as MockSupervisor from "./MockSupervisor.js"
 import * as MockToolchain from "./MockToolchain.js"
@@ -42,10 +43,18 @@ export interface MockBehaviour {
   readonly write: Effect.Effect<void, SandboxFailure>
   /** What reading a file of a sandbox gives, unless it was written there. */
   readonly read: (path: string) => Stream.Stream<Uint8Array, SandboxFailure>
+  /** What a sandbox of a provider that holds to network policies tells of attempts to connect. */
+  readonly network: (from: number) => Effect.Effect<NetworkReport, SandboxFailure>
   /** Runs before a signal is delivered. */
   readonly signal: Effect.Effect<void, SandboxFailure>
   /** Runs before a sandbox is destroyed. */
   readonly destroy: Effect.Effect<void, SandboxFailure>
+}
+
+const nothingTried: NetworkReport = {
+  attempts: [],
+  next: 0,
+  use: { connections: 0, denied: 0, sentBytes: 0, receivedBytes: 0, missed: 0 }
 }
 
 const defaultBehaviour: MockBehaviour = {
@@ -56,6 +65,7 @@ const defaultBehaviour: MockBehaviour = {
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
+  network: () => Effect.succeed(nothingTried),
   signal: Effect.void,
   destroy: Effect.void
 }
@@ -237,12 +247,28 @@ const makeSandbox = (record: MockSandbox, behaviour: () => MockBehaviour, onDest
 
   const size = Effect.succeed(MockToolchain.size)
 
-  return Sandbox.of({ id: record.id, size, renew, write, read, run, signal, destroy })
+  /** Who waits for something new is told of nothing once that time is over. */
+  const network = (from: number, wait?: Duration.Duration) =>
+    Effect.flatMap(
+      Effect.suspend(() => behaviour().network(from)),
+      (report) =>
+        wait === undefined || report.attempts.length > 0
+          ? Effect.succeed(report)
+          : Effect.delay(Effect.succeed(report), wait)
+    )
+
+  const isWatched = record.options.network !== undefined
+  return Sandbox.of({
+    ...{ id: record.id, size, renew, write, read, run, signal, destroy },
+    ...(isWatched && { network })
+  })
 }
 
 export interface MockOptions {
   /** Sandboxes that `created` tells of: the latest. All of them unless told. */
   readonly remembered?: number
+  /** What it can hold sandboxes to of the network. To no policy unless told. */
+  readonly network?: NetworkControl
 }
 
 /**
@@ -251,7 +277,7 @@ export interface MockOptions {
  */
 export const layer = (
   initial: Partial<MockBehaviour> = {},
-  { remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
+  { network, remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
 ): Layer.Layer<SandboxProvider | MockSandboxes> =>
   Layer.effectContext(
     Effect.sync(() => {
@@ -278,6 +304,7 @@ export const layer = (
 
       const provider = SandboxProvider.of({
         name: "mock",
+        ...(network && { network }),
         create: (options) =>
           Effect.suspend(() => {
             const { create, templates } = behaviour

@@ -50,7 +50,10 @@ const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
     diskBytes: maxDiskMB * megabyte
   })
   const provider = Effect.map(EmbeddedHost, ({ apiKey, health, url }) =>
-    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health)
+    E2BSandboxProvider.layer(
+      { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", network: "none" },
+      health
+    )
   )
   return Layer.provide(Layer.unwrapEffect(provider), host)
 }, Layer.unwrapEffect)

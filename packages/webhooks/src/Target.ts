@@ -1,4 +1,4 @@
-import { isAddress, isAllowed, type Network } from "./Networks.js"
+import { isAddress, isAllowed, type Network } from "@bulkhead/domain"
 
 /** The host of a URL, an IPv6 address without its brackets. */
 export const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, "$1")

@@ -1,8 +1,8 @@
 import { isIP } from "node:net"
 import { isAbsolute } from "node:path"
 import { AllowedArtifacts } from "@bulkhead/artifacts"
+import { parseNetwork } from "@bulkhead/domain"
 import { BearerToken } from "@bulkhead/http"
-import { parseNetwork } from "@bulkhead/webhooks"
 import { Option } from "effect"
 import { type Format, format, secret } from "./Setting.js"
 

@@ -1,4 +1,4 @@
-import type { Network } from "@bulkhead/webhooks"
+import type { Network } from "@bulkhead/domain"
 import { Config, type ConfigError, Context, Layer, Option } from "effect"
 import { variables } from "./Variables.js"
 

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import type { ExecutionId, ExecutionRequest, NetworkPolicy, NetworkUse, UserId } from "@bulkhead/domain"
 import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
@@ -17,6 +17,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly template?: string
   /** What its program may use without having it. Absent: nothing. */
   readonly secrets?: HeldSecrets
+  /** What its programs may connect to. Absent: the sandboxes hold to no policy. */
+  readonly network?: NetworkPolicy
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch
@@ -30,4 +32,6 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly releaseFiles: Effect.Effect<void>
   /** How long its sandboxes have lived, one after the other. */
   readonly sandboxMs: Ref.Ref<number>
+  /** What they used of the network, together. Absent: nobody counted. */
+  readonly networkUse: Ref.Ref<NetworkUse | undefined>
 }

@@ -1,4 +1,4 @@
-import { defaultOutputDir, wholeHome } from "@bulkhead/domain"
+import { defaultOutputDir, type NetworkUse, wholeHome } from "@bulkhead/domain"
 import { Clock, Data, Duration, Effect, Ref } from "effect"
 import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
@@ -9,6 +9,7 @@ import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as NetworkWatch from "./NetworkWatch.js"
 import * as RequestFiles from "./RequestFiles.js"
 import * as Secrets from "./Secrets.js"
 
@@ -21,6 +22,10 @@ interface Run {
   /** Where the program's artifacts were looked for. */
   readonly outputDir: string
   readonly collected: CollectedArtifacts
+  /** Connections that were refused, some of them, in words. */
+  readonly denied: ReadonlyArray<string>
+  /** Absent: nobody counted. */
+  readonly networkUse?: NetworkUse
 }
 
 /** What one attempt at an execution came to. */
@@ -52,7 +57,8 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, manifest, request, runtime, secrets, supervisor, template } = execution
+  const { executionId, held, limits, manifest, network, request, runtime, secrets, supervisor, template } =
+    execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
   const toolchain = yield* Toolchain
@@ -64,7 +70,13 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
-  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer, template)
+  const made = {
+    lifetime: lifetimeFor(timeout, limits),
+    ...(template !== undefined && { template }),
+    ...(network && { network }),
+    ...(secrets && { secrets: secrets.secrets })
+  }
+  const sandbox = supply.sandbox({ executionId }, made, observer)
 
   const ofRun = (run: Run) => Effect.map(Ref.get(isGone), (destroyed): Attempt => ({ ...run, destroyed }))
   return yield* runProgram(execution, program, timeout, askedAt).pipe(
@@ -128,6 +140,7 @@ const runProgram = Effect.fnUntraced(function* (
   const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
 
   const supervised = Effect.gen(function* () {
+    const watch = yield* NetworkWatch.begin(execution)
     const outcome = yield* supervise({
       program,
       limits,
@@ -148,11 +161,11 @@ const runProgram = Effect.fnUntraced(function* (
     })
     const outputDir = execution.request.outputDir ?? defaultOutputDir
     const collected = yield* collect(execution, outcome, outputDir)
-    const run: Run = { timeout, startupTimeMs, outcome, outputDir, collected }
+    const run: Run = { timeout, startupTimeMs, outcome, outputDir, collected, ...(yield* watch.end) }
     const { end } = outcome
     return end._tag === "Lost" ? yield* new ProgramLost({ failure: end.failure, run }) : run
   })
-  return yield* killSwitch.attended(supervised)
+  return yield* killSwitch.attended(Effect.scoped(supervised))
 })
 
 const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }

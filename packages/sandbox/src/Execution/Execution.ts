@@ -48,8 +48,9 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
 })
 
 /** What every result says of its execution. */
-const known = ({ executionId, request: { image } }: AcceptedExecution) => ({
+const known = ({ executionId, network, request: { image } }: AcceptedExecution) => ({
   executionId,
+  ...(network && { network }),
   ...(image !== undefined && { image })
 })
 
@@ -141,7 +142,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
@@ -151,6 +152,7 @@ const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout
   maxCpuPercent: limits.maxCpuPercent,
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
+  ...(network && { network }),
   retryOnFailure: request.retryOnFailure,
   ...RequestFiles.describe(request, held)
 })

@@ -1,6 +1,7 @@
-import { cut, shownPath, type Verdict } from "@bulkhead/domain"
+import { cut, type NetworkPolicy, shownPath, type Verdict } from "@bulkhead/domain"
 import type { CollectedArtifacts } from "../ArtifactCollector.js"
 import type { GuestReport } from "../Supervision/GuestReport.js"
+import * as NetworkHints from "./NetworkHints.js"
 
 /** What a result's remarks are made of. */
 export interface Remarkable {
@@ -8,6 +9,10 @@ export interface Remarkable {
   /** Absent: no supervisor saw the program's end. */
   readonly report?: GuestReport
   readonly stderr: string
+  /** Absent: the sandboxes hold to no policy. */
+  readonly network?: NetworkPolicy
+  /** Connections that were refused, some of them, in words. */
+  readonly denied: ReadonlyArray<string>
   /** Where the program's artifacts were looked for. */
   readonly outputDir: string
   readonly collected: CollectedArtifacts
@@ -92,6 +97,7 @@ export const of = (about: Remarkable): ReadonlyArray<string> =>
   [
     ...ofMemory(about),
     ...ofDisk(about),
+    ...NetworkHints.of(about),
     ...ofFilesOutside(about),
     ...ofRejected(about),
     ...(about.collected.hints ?? [])

@@ -48,9 +48,11 @@ interface Pending {
 }
 
 /** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
-const later = ({ args, image, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
+const later = ({ args, image, network, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
   const isBare = args.length === 0 && stdin === undefined && webhook === undefined
-  return image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
+  const first =
+    image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
+  return network === undefined ? first : [...first, { network }]
 }
 
 const secretsOf = ({ secrets }: ExecutionRequest, key: Uint8Array) =>

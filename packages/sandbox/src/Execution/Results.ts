@@ -3,6 +3,7 @@ import {
   type ExecutionId,
   type ExecutionResult,
   executionError,
+  type NetworkPolicy,
   type Receipt,
   type Verdict
 } from "@bulkhead/domain"
@@ -17,6 +18,7 @@ import * as Hints from "./Hints.js"
 export interface Circumstances {
   readonly executionId: ExecutionId
   readonly image?: string
+  readonly network?: NetworkPolicy
   readonly queueTimeMs?: number
   readonly retries: number
   readonly limits: LimitValues
@@ -94,12 +96,13 @@ const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attem
 
 /** A result without a program: nothing ran, or nothing is known of it. */
 export const withoutRun = (
-  { executionId, image, queueTimeMs, retries }: Bare,
+  { executionId, image, network, queueTimeMs, retries }: Bare,
   verdict: Verdict,
   error: ExecutionError
 ): ExecutionResult => ({
   executionId,
   ...(image !== undefined && { image }),
+  ...(network && { network }),
   success: false,
   verdict,
   stdout: "",
@@ -111,31 +114,42 @@ export const withoutRun = (
   error
 })
 
-const hintsOf = ({ collected, outcome, outputDir }: Attempt, verdict: Verdict) => {
+const hintsOf = ({ network }: Bare, attempt: Attempt, verdict: Verdict) => {
+  const { collected, denied, outcome, outputDir } = attempt
   const { report, stderr } = outcome
-  const hints = Hints.of({ verdict, stderr, outputDir, collected, ...(report && { report }) })
+  const hints = Hints.of({
+    ...{ verdict, stderr, outputDir, collected, denied },
+    ...(network && { network }),
+    ...(report && { report })
+  })
   return hints.length === 0 ? {} : { hints }
 }
 
 const withRun = (
-  { executionId, image, queueTimeMs, retries }: Bare,
+  circumstances: Bare,
   attempt: Attempt,
   verdict: Verdict,
   error: ExecutionError | undefined
 ): ExecutionResult => ({
-  executionId,
-  ...(image !== undefined && { image }),
+  executionId: circumstances.executionId,
+  ...(circumstances.image !== undefined && { image: circumstances.image }),
+  ...(circumstances.network && { network: circumstances.network }),
   success: error === undefined,
   verdict,
   stdout: attempt.outcome.stdout,
   stderr: attempt.outcome.stderr,
   ...exitOf(attempt.outcome),
-  metrics: { ...measured(attempt), queueTimeMs, retries },
+  metrics: {
+    ...measured(attempt),
+    queueTimeMs: circumstances.queueTimeMs,
+    ...(attempt.networkUse && { network: attempt.networkUse }),
+    retries: circumstances.retries
+  },
   output: attempt.outcome.output,
   artifacts: attempt.collected.artifacts,
   rejectedArtifacts: attempt.collected.rejected,
   ...(attempt.collected.rejectedCounts && { rejectedCounts: attempt.collected.rejectedCounts }),
-  ...hintsOf(attempt, verdict),
+  ...hintsOf(circumstances, attempt, verdict),
   receipt: receiptOf(attempt),
   ...(error === undefined ? {} : { error })
 })

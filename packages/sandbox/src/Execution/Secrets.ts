@@ -1,18 +1,24 @@
 import { createHmac } from "node:crypto"
 import {
+  coversTarget,
   type ExecutionId,
   type ExecutionRequest,
   InvalidRequest,
+  type NetworkPolicy,
+  type NetworkRequest,
+  type NetworkTarget,
   type OwnSecret,
+  PolicyRefused,
+  parseTarget,
   type RequestSecret,
   type RequestSecrets,
   secretHeaderOf,
   type UserId
 } from "@bulkhead/domain"
 import { SecretForms } from "@bulkhead/masking"
-import { Effect, Predicate, Record as Records, Redacted } from "effect"
+import { Array as Arr, Effect, Either, Predicate, Record as Records, Redacted } from "effect"
 import { KeptSecrets } from "../KeptSecrets.js"
-import { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import { SandboxFailure, type SecretControl } from "../Sandboxes/SandboxProvider.js"
 import type { SandboxSecret } from "../Sandboxes/SandboxSecret.js"
 
 /** What one execution has of secrets. */
@@ -82,6 +88,56 @@ export const holdAll = Effect.fnUntraced(function* (
   )
   return { secrets, forms }
 })
+
+/** What a request asks of the network: where it says what is allowed, the hosts of its secrets are too. */
+export const networkFor = (
+  asked: NetworkRequest | undefined,
+  held: HeldSecrets | undefined
+): NetworkRequest | undefined => {
+  if (held === undefined || asked?.allow === undefined) return asked
+  const hosts = held.secrets.flatMap((secret) => secret.hosts)
+  return { ...asked, allow: [...new Set([...asked.allow, ...hosts])] }
+}
+
+const targetsOf = (texts: ReadonlyArray<string>): ReadonlyArray<NetworkTarget> =>
+  Arr.getRights(texts.map(parseTarget))
+
+const isAllowed = ({ allow, deny, mode }: NetworkPolicy, host: string) => {
+  const isWithin = (wide: ReadonlyArray<string>) =>
+    targetsOf([host.includes(":") ? host : `${host}:443`]).every((target) =>
+      targetsOf(wide).some((each) => coversTarget(each, target))
+    )
+  return mode !== "off" && !isWithin(deny) && (mode === "open" || isWithin(allow))
+}
+
+/** Why a program could not use its secrets, or not without having them; undefined: it can. */
+const flawOf = (
+  { secrets }: HeldSecrets,
+  policy: NetworkPolicy | undefined,
+  control: SecretControl | undefined
+) => {
+  for (const { hosts, name } of secrets) {
+    const denied = policy && hosts.find((host) => !isAllowed(policy, host))
+    if (denied !== undefined)
+      return `secrets.${name}.hosts: expected hosts that the network policy allows, not ${denied}`
+  }
+  return control === undefined
+    ? "secrets: expected none, since the sandboxes here would give them away"
+    : control.flawOf(secrets)
+}
+
+/** Refuses secrets that could not be used. A flaw begins with the field's name. */
+export const check = (
+  executionId: ExecutionId,
+  held: HeldSecrets | undefined,
+  policy: NetworkPolicy | undefined,
+  control: SecretControl | undefined
+): Either.Either<void, PolicyRefused> => {
+  const message = held && flawOf(held, policy, control)
+  if (message === undefined) return Either.void
+  const [field = "secrets"] = message.split(":")
+  return Either.left(new PolicyRefused({ executionId, field, message }))
+}
 
 /** What the program finds in its environment. */
 export const variablesOf = (held: HeldSecrets | undefined): Record<string, string> =>

@@ -4,6 +4,7 @@ import {
   type ExecutionRequest,
   type ExecutionResult,
   type ImageName,
+  type NetworkUse,
   type Refusal,
   type UserId
 } from "@bulkhead/domain"
@@ -16,6 +17,7 @@ import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
 import { Images } from "../Sandboxes/Images.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import { SandboxSupply } from "../Sandboxes/SandboxSupply.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
 import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
@@ -31,7 +33,7 @@ import * as Retries from "./Retries.js"
 import * as Secrets from "./Secrets.js"
 
 /** A request that can be run, and what will run it. */
-type Accepted = Omit<AcceptedExecution, "killSwitch" | "updates" | "sandboxMs">
+type Accepted = Omit<AcceptedExecution, "killSwitch" | "updates" | "sandboxMs" | "networkUse">
 
 /** As many digits as a random number can fill. */
 const randomDigits = 10
@@ -49,12 +51,19 @@ const makeId = Effect.zipWith(
 interface ReadRequest
   extends Pick<
     AcceptedExecution,
-    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles"
+    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles" | "network" | "secrets"
   > {
   readonly request: ExecutionRequest
 }
 
 const imageOf = ({ image }: ExecutionRequest) => (image === undefined ? {} : { image })
+
+/** What every result says of its request. */
+const circumstancesOf = ({ executionId, network, request }: ReadRequest) => ({
+  executionId,
+  ...imageOf(request),
+  ...(network && { network })
+})
 
 /** An execution that is there, of this request or of an earlier one with its key. */
 export interface Begun {
@@ -76,6 +85,12 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const request = yield* Requests.read(executionId, input, limits)
   yield* Requests.checkWebhook(executionId, request, yield* Webhooks)
   const userId = caller ?? request.userId ?? anonymous
+  const supply = yield* SandboxSupply
+  const secrets = yield* Secrets.holdAll({ executionId, userId, request })
+  const asked = Secrets.networkFor(request.network, secrets)
+  const policy = yield* supply.network.of({ executionId, userId, network: asked })
+  yield* Secrets.check(executionId, secrets, policy, supply.secrets)
+  const allowed = { ...(policy && { network: policy }), ...(secrets && { secrets }) }
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
@@ -87,7 +102,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
       RequestFiles.hold(executionId, userId, request, limits).pipe(
         Scope.extend(files),
         Effect.flatMap((held) =>
-          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles })
+          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles, ...allowed })
         )
       ),
     // An execution that goes on without its caller gives back itself what it holds.
@@ -105,13 +120,7 @@ export const submit = (input: unknown, caller: UserId | undefined) =>
           : Effect.flatMap(once(accepted, accepted.request.idempotencyKey), ({ result }) => result)
       ),
       Effect.catchTag("SandboxFailure", (failure) =>
-        Effect.succeed(
-          Results.ofFailure(
-            { executionId: read.executionId, ...imageOf(read.request), retries: 0 },
-            undefined,
-            failure
-          )
-        )
+        Effect.succeed(Results.ofFailure({ ...circumstancesOf(read), retries: 0 }, undefined, failure))
       )
     )
   )
@@ -155,12 +164,10 @@ const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) 
 })
 
 /** Takes an execution into the log that has ended before it could begin. */
-const failAtOnce = Effect.fnUntraced(function* (
-  { executionId, request, userId }: ReadRequest,
-  failure: SandboxFailure
-) {
+const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: SandboxFailure) {
+  const { executionId, request, userId } = read
   const log = yield* ExecutionLog
-  const circumstances = { executionId, ...imageOf(request), retries: 0 }
+  const circumstances = { ...circumstancesOf(read), retries: 0 }
   const result = Results.ofFailure(circumstances, undefined, failure)
   const startedAt = yield* Clock.currentTimeMillis
   yield* log.began({ executionId, userId, state: "queued", startedAt, ...imageOf(request) })
@@ -176,18 +183,11 @@ const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { executionId, limits, request } = read
   const images = yield* Images
   yield* Requests.checkImage(executionId, request, images)
-  const secrets = yield* Secrets.holdAll(read)
   const template = request.image === undefined ? undefined : images.get(request.image)
   const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = {
-    ...read,
-    ...facts,
-    runtime,
-    ...(template !== undefined && { template }),
-    ...(secrets && { secrets })
-  }
+  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }) }
   return accepted
 })
 
@@ -226,8 +226,9 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
   yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)
+  const networkUse = yield* Ref.make<NetworkUse | undefined>(undefined)
   const updates = yield* (yield* ExecutionUpdates).open(executionId, userId)
-  const fiber = yield* Execution.run({ ...accepted, killSwitch, updates, sandboxMs }).pipe(
+  const fiber = yield* Execution.run({ ...accepted, killSwitch, updates, sandboxMs, networkUse }).pipe(
     // Nobody reads on for ever, whatever mistake it was.
     Effect.tapDefect(() => updates.end({ type: "ended" }, Effect.void)),
     Effect.interruptible,

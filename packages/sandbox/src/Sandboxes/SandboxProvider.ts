@@ -1,5 +1,6 @@
-import { ErrorCode } from "@bulkhead/domain"
+import { ErrorCode, type NetworkMode, type NetworkPolicy, type NetworkReport } from "@bulkhead/domain"
 import { Context, Data, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
+import type { SandboxSecret } from "./SandboxSecret.js"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -33,6 +34,30 @@ export interface SandboxOptions {
    * failure that is not retryable.
    */
   readonly template?: string
+  /** What its programs may connect to. Absent: whatever the provider's usual sandboxes may. */
+  readonly network?: NetworkPolicy
+  /**
+   * What its programs may use at their hosts without ever having it: values that must be in no log, error or tag.
+   * Absent: nothing.
+   */
+  readonly secrets?: ReadonlyArray<SandboxSecret>
+}
+
+/** What a provider can do with secrets. */
+export interface SecretControl {
+  /**
+   * Why it cannot let programs use these without giving them away, in words for the caller that begin with the field's
+   * name and a colon; undefined: it can.
+   */
+  readonly flawOf: (secrets: ReadonlyArray<SandboxSecret>) => string | undefined
+}
+
+/** What a provider can hold sandboxes to of the network. */
+export interface NetworkControl {
+  /** What its sandboxes have when nobody decides. */
+  readonly defaultMode: NetworkMode
+  /** Why it cannot hold a sandbox to a policy, in words for the caller; undefined: it can. */
+  readonly flawOf: (policy: NetworkPolicy) => string | undefined
 }
 
 /** A sandbox as its provider lists it. */
@@ -143,6 +168,15 @@ export class Sandbox extends Context.Tag("@bulkhead/sandbox/Sandbox")<
      * the supervisor is to outlive its program. Succeeds once it is sent.
      */
     readonly signal: (signal: "SIGTERM" | "SIGKILL") => Effect.Effect<void, SandboxFailure>
+    /**
+     * What its programs try to connect to, from the one on that `from` counts. With `wait` it answers when there is
+     * something newer, or after that long. Fails, in the phase `run`, when the sandbox no longer lives. Absent: nobody
+     * watches that.
+     */
+    readonly network?: (
+      from: number,
+      wait?: Duration.Duration
+    ) => Effect.Effect<NetworkReport, SandboxFailure>
     /** Ends the sandbox and all that is in it. Idempotent; succeeds only when the provider says that it is gone. */
     readonly destroy: Effect.Effect<void, SandboxFailure>
   }
@@ -232,6 +266,10 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
      * cheap.
      */
     readonly health?: Effect.Effect<ProviderHealth>
+    /** What it can hold sandboxes to of the network. Absent: to no policy, so that none is ever given to `create`. */
+    readonly network?: NetworkControl
+    /** How it lets programs use secrets. Absent: not at all, so that none is ever given to `create`. */
+    readonly secrets?: SecretControl
   }
 >() {
   /** How a provider is; up, as far as one tells that does not say. */

@@ -1,9 +1,11 @@
-import type { ExecutionId, ProviderMetrics } from "@bulkhead/domain"
+import { type ExecutionId, isSamePolicy, type ProviderMetrics } from "@bulkhead/domain"
 import { Context, Duration, Effect, HashSet, Layer, Option, RateLimiter, Ref } from "effect"
 import { Limits, type LimitValues } from "../Limits.js"
+import { NetworkRules } from "../NetworkRules.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import { Images } from "./Images.js"
 import { InstanceName } from "./InstanceName.js"
+import * as NetworkPolicies from "./NetworkPolicies.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
 import * as Reaper from "./Reaper.js"
 import * as SandboxPool from "./SandboxPool.js"
@@ -13,14 +15,15 @@ import {
   Sandbox,
   type SandboxFailure,
   type SandboxOptions,
-  SandboxProvider
+  SandboxProvider,
+  type SecretControl
 } from "./SandboxProvider.js"
 
 /** What a sandbox is for, as its provider's list tells it. */
 type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "toolchain" | "pool" }
 
 /** How a sandbox is made. */
-type Made = Omit<SandboxOptions, "metadata">
+export type Made = Omit<SandboxOptions, "metadata">
 
 /** Is told of a sandbox's life. */
 export interface SandboxObserver {
@@ -47,15 +50,18 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   {
     /**
      * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
-     * is closed, and only then does the scope's end return. One of a template is made when it is asked for, since only
-     * sandboxes without are kept ready.
+     * is closed, and only then does the scope's end return. One of a template, with secrets, or of another network policy than
+     * the usual one, is made when it is asked for, since only sandboxes without are kept ready.
      */
     readonly sandbox: (
       purpose: Purpose,
-      lifetime: Duration.Duration,
-      observer?: SandboxObserver,
-      template?: string
+      made: Made,
+      observer?: SandboxObserver
     ) => Layer.Layer<Sandbox, SandboxFailure>
+    /** What programs are allowed of the network. */
+    readonly network: NetworkPolicies.NetworkPolicies
+    /** How programs may use secrets. Absent: not at all. */
+    readonly secrets?: SecretControl
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
@@ -95,6 +101,9 @@ const make = Effect.gen(function* () {
   })
   const disown = (ownership: string, isGone: boolean) =>
     Effect.zipRight(Ref.update(ownerships, HashSet.remove(ownership)), isGone ? Effect.void : reaper.wake)
+
+  const network = NetworkPolicies.make(provider.network, yield* NetworkRules)
+  const usualNetwork = network.usual === undefined ? {} : { network: network.usual }
 
   const pace = yield* pacing(limits.maxCreatesPerSecond)
   const health = SandboxProvider.healthOf(provider)
@@ -141,14 +150,21 @@ const make = Effect.gen(function* () {
   const pool = yield* SandboxPool.make({
     limits,
     usualLifetime: lifetimeFor(limits.defaultTimeout, limits),
-    create: (lifetime) => createGuarded({ purpose: "pool" }, { lifetime }),
+    create: (lifetime) => createGuarded({ purpose: "pool" }, { lifetime, ...usualNetwork }),
     close,
     whenCalm: calm.await
   })
 
+  const isPooled = ({ network: wanted, secrets, template }: Made) =>
+    template === undefined &&
+    secrets === undefined &&
+    (wanted === undefined || network.usual === undefined
+      ? wanted === network.usual
+      : isSamePolicy(wanted, network.usual))
+
   const obtain = (purpose: Purpose, made: Made) =>
     // Whoever looks into a sandbox to know what it has is no sign of demand.
-    "executionId" in purpose && made.template === undefined
+    "executionId" in purpose && isPooled(made)
       ? Effect.flatMap(
           pool.take(made.lifetime),
           Option.match({ onNone: () => createNow(purpose, made), onSome: Effect.succeed })
@@ -156,11 +172,13 @@ const make = Effect.gen(function* () {
       : createNow(purpose, made)
 
   return SandboxSupply.of({
-    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody, template = undefined) =>
+    network,
+    ...(provider.secrets && { secrets: provider.secrets }),
+    sandbox: (purpose, made, { onClosed, onCreated } = nobody) =>
       Layer.scoped(
         Sandbox,
         Sandbox.scoped(
-          Effect.tap(obtain(purpose, { lifetime, ...(template && { template }) }), ({ id }) => onCreated(id)),
+          Effect.tap(obtain(purpose, made), ({ id }) => onCreated(id)),
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),

@@ -202,11 +202,15 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
     Effect.gen(function* () {
       const supply = yield* SandboxSupply
       const images = yield* Images
+      const closedNetwork = supply.network.closed && { network: supply.network.closed }
       const lookInto = (template?: string) =>
         remembered(
           Effect.provide(
             probeSandbox,
-            supply.sandbox({ purpose: "toolchain" }, Duration.minutes(2), undefined, template)
+            supply.sandbox(
+              { purpose: "toolchain" },
+              { lifetime: Duration.minutes(2), ...(template && { template }), ...closedNetwork }
+            )
           )
         )
       const facts = yield* lookInto()

@@ -1,7 +1,7 @@
 import { Option } from "effect"
 import ipaddr from "ipaddr.js"
 
-/** A network of IP addresses. */
+/** A network of IP addresses: one of them, and how many of its first bits all of them have. */
 export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 /** A network like `10.0.0.0/8` or `fd00::/8`, or one address. None: it is neither. */
@@ -18,6 +18,14 @@ export const isAddress = (text: string): boolean =>
 
 const isWithin = (address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network) =>
   address.kind() === network.kind() && address.match([network, bits] as [ipaddr.IPv4, number])
+
+/** Whether an address, in its usual form, is in a network. Of `::ffff:a.b.c.d` it is the IPv4 address that counts. */
+export const isInNetwork = (text: string, network: Network): boolean =>
+  isAddress(text) && isWithin(ipaddr.process(text), network)
+
+/** Whether all of the second network is in the first. */
+export const coversNetwork = (wide: Network, [address, bits]: Network): boolean =>
+  wide[1] <= bits && isWithin(address, wide)
 
 /** All that is routed of IPv6. What is not in it embeds addresses of IPv4, is local, or is nobody's yet. */
 const globalIpv6: Network = ipaddr.parseCIDR("2000::/3")
@@ -39,4 +47,4 @@ export const isPublic = (text: string): boolean => {
 
 /** Whether an address may be connected to: a public one, or one in these networks. */
 export const isAllowed = (text: string, networks: ReadonlyArray<Network>): boolean =>
-  isPublic(text) || (isAddress(text) && networks.some((network) => isWithin(ipaddr.process(text), network)))
+  isPublic(text) || networks.some((network) => isInNetwork(text, network))
