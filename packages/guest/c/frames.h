@@ -12,7 +12,7 @@ enum { FRAME_HEADER = 9 };
 /* The longest payload: what the kernel takes as a program's arguments and environment with its usual stack. */
 #define FRAME_MOST_PAYLOAD (2U << 20)
 
-enum launcher_frame { SPAWN = 1, KILL = 2, LAUNCHER_READY = 20, DIED = 21 };
+enum launcher_frame { SPAWN = 1, KILL = 2, RELAY = 3, LAUNCHER_READY = 20, DIED = 21 };
 
 enum agent_frame {
     START = 1, INPUT, CLOSE_INPUT, SIGNAL, CREDIT, FILE_OPERATION, MEASURE,

@@ -5,8 +5,8 @@
  * dies with it, and when the host dies, it ends them and itself. A small process with one thread, it makes a child
  * far more cheaply than the host could.
  *
- * Frames come on standard input and go out on standard output (frames.h): SPAWN(id, slot), KILL(id); READY once,
- * DIED(id, what was said). A sandbox's line to the host is a socket that the launcher connects and first writes the
+ * Frames come on standard input and go out on standard output (frames.h): SPAWN(id, slot), KILL(id), RELAY(id, most
+ * connections), for a sandbox whose agent is ready; READY once, DIED(id, what was said). A sandbox's line to the host is a socket that the launcher connects and first writes the
  * id on. What it is made from is in the plan.
  *
  * Below a sandbox's cgroup is one for its programs, so that no limit of theirs is ever its keepers' (group.h).
@@ -26,6 +26,7 @@
 #include "frames.h"
 #include "guest.h"
 #include "plan.h"
+#include "relay.h"
 #include "system.h"
 #include "walls.h"
 
@@ -72,6 +73,9 @@ struct sandbox {
     /* Where bubblewrap alone knows process 1: its id (0: not yet known), and the pipe that tells. */
     pid_t inner;
     bool inner_dead;
+    /* What carries its connections to the host's gate, or 0; and the slot that its users come from. */
+    pid_t relay;
+    unsigned slot;
     int info;
     char told[256];
     size_t told_length;
@@ -348,7 +352,15 @@ static void bury(struct sandbox *sandbox) {
     free(sandbox);
 }
 
+static void end_relay(struct sandbox *sandbox) {
+    if (sandbox->relay <= 0) return;
+    kill(sandbox->relay, SIGKILL);
+    while (waitpid(sandbox->relay, NULL, 0) < 0 && errno == EINTR) {}
+    sandbox->relay = 0;
+}
+
 static void end(struct sandbox *sandbox) {
+    end_relay(sandbox);
     close_one(&sandbox->pidfd), close_one(&sandbox->info);
     sandbox->dead = true;
     sandbox->remove_by = now_ms() + REMOVAL_LIMIT;
@@ -361,7 +373,9 @@ static void spawn(uint32_t id, unsigned slot) {
         free(sandbox);
         return;
     }
-    *sandbox = (struct sandbox){ .next = sandboxes, .id = id, .pidfd = -1, .info = -1, .errors = -1 };
+    *sandbox = (struct sandbox){
+        .next = sandboxes, .id = id, .slot = slot, .pidfd = -1, .info = -1, .errors = -1
+    };
     sandboxes = sandbox;
     int line = connect_host(id);
     const char *wrong = line < 0 ? "connecting to the host" : make_cgroups(id);
@@ -387,11 +401,28 @@ static void strike(struct sandbox *sandbox) {
     if (sandbox->pidfd >= 0) pidfd_send_signal(sandbox->pidfd, SIGKILL);
 }
 
+/* Beside the host's own socket; a host that hears of no relay takes the sandbox for one that did not start. */
+static void start_relay(struct sandbox *sandbox, unsigned most) {
+    char directory[sizeof host_address.sun_path + 32];
+    const char *end = strrchr(host_address.sun_path, '/');
+    int length = end == NULL ? 0 : (int)(end - host_address.sun_path);
+    snprintf(directory, sizeof directory, "%.*s/gate-%u", length, host_address.sun_path, sandbox->id);
+    if (sandbox->relay != 0 || sandbox->pidfd < 0) return;
+    sandbox->relay = fork();
+    if (sandbox->relay != 0) return;
+    const struct relay relay = {
+        &plan, users, sandbox->id, first_uid + SLOT_UIDS * sandbox->slot + SLOT_UIDS - 1, directory, most,
+        sandbox->pidfd, own_pidfd
+    };
+    relay_run(&relay);
+}
+
 static void take_frame(const struct frame *frame) {
-    if (frame->type == SPAWN) spawn(frame->id, frame_number(frame));
-    if (frame->type != KILL) return;
+    if (frame->type == SPAWN) return spawn(frame->id, frame_number(frame));
     for (struct sandbox *each = sandboxes; each != NULL; each = each->next) {
-        if (each->id == frame->id && !each->dead) strike(each);
+        if (each->id != frame->id || each->dead) continue;
+        if (frame->type == KILL) strike(each);
+        if (frame->type == RELAY) start_relay(each, frame_number(frame));
     }
 }
 
@@ -439,6 +470,9 @@ static void note_end_of(pid_t pid) {
             if (each->info >= 0 && each->inner == 0) read_info(each);
         } else if (each->inner == pid) {
             each->inner_dead = true;
+        } else if (each->relay == pid) {
+            each->relay = 0;
+            return;
         } else {
             continue;
         }

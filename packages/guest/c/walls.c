@@ -190,7 +190,7 @@ static bool write_map(pid_t pid, const char *name, uid_t uid) {
     return write_file(path, map);
 }
 
-static void die_with_launcher(int launcher) {
+void die_with_launcher(int launcher) {
     /* Whoever has become somebody else must ask for it again. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("parent's death", "");
     /*
@@ -240,6 +240,17 @@ void walls_join_cgroups(const struct plan *plan, uint32_t id) {
     }
     /* A machine without memory loses sandboxes before its own processes: where root wrote it, nobody goes below. */
     write_file("/proc/self/oom_score_adj", "100");
+}
+
+bool walls_join_keepers(const struct plan *plan, uint32_t id) {
+    char path[PATH_SIZE];
+    for (size_t i = 0; i < plan->cgroup_count; i++) {
+        const struct plan_cgroup *cgroup = &plan->cgroups[i];
+        const char *between = *cgroup->keepers == '\0' ? "" : "/";
+        snprintf(path, sizeof path, "%s/%u/%s%s%s", cgroup->parent, id, cgroup->keepers, between, cgroup->join);
+        if (!write_file(path, "0")) return false;
+    }
+    return true;
 }
 
 static void make_below(const char *directory, const char *name) {

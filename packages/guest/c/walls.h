@@ -8,6 +8,7 @@
 #include "group.h"
 #include "plan.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,6 +34,10 @@ void walls_make_root(const struct plan *plan, const char *run_directory);
 int walls_make_users(uid_t uid, int launcher);
 /* Into its cgroups. For a process that has not yet run anything of the sandbox's. */
 void walls_join_cgroups(const struct plan *plan, uint32_t id);
+/* To where a sandbox's keepers are, for one that comes later. */
+bool walls_join_keepers(const struct plan *plan, uint32_t id);
+/* From now on this process is killed with the launcher, whose descriptor is as in a birth. */
+void die_with_launcher(int launcher);
 /* From there to where the sandbox's keepers stay; makes the cgroup of its programs, and opens that one's files. */
 void walls_make_group(const struct plan *plan, uint32_t id, struct group *group);
 /* A new process 1, in walls_namespaces, becomes the sandbox's agent. */

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "eefa8c2c40cf3d6fa6c9273e491bf33fb53d4ea3717206b6b9394defdc220ae6",
-  arm64: "c619ebcce9f41d2e9a144f8aa2085607ac7093f64debf0cb49f1e7699711f256"
+  x64: "ce61c81eeed32608e84c5fcbf376db5b395e84f7168a54659554d3276ad47e5d",
+  arm64: "e704e267669587f2390f690c5819151c793c51cfa9321fac7e30b08de614a18b"
 } as const

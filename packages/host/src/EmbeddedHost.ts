@@ -5,6 +5,7 @@ import * as SandboxTable from "./ControlPlane/SandboxTable.js"
 import * as FilesystemService from "./Envd/FilesystemService.js"
 import * as FileTransfer from "./Envd/FileTransfer.js"
 import * as ProcessService from "./Envd/ProcessService.js"
+import * as GuestNetwork from "./Guest/GuestNetwork.js"
 import * as SelfCheck from "./Guest/SelfCheck.js"
 import type { ImageUnusable, IsolationUnavailable, ListenFailed } from "./HostErrors.js"
 import { defaults, type HostOptions } from "./HostOptions.js"
@@ -39,9 +40,10 @@ const make = (
     yield* SelfCheck.runImages(isolation)
     // Before the sandboxes, so that it closes after them: their clients hear of their end.
     const server = yield* HttpServer.listen(options.address, options.port)
-    const sandboxes = yield* SandboxTable.make(isolation)
+    const networks = yield* GuestNetwork.make(options, HttpServer.portOf(server))
+    const sandboxes = yield* SandboxTable.make(isolation, networks)
     const routes = [
-      ...ControlPlane.routes(sandboxes, isolation, apiKey),
+      ...ControlPlane.routes(sandboxes, isolation, networks.options, apiKey),
       ...ProcessService.routes(sandboxes, isolation.users),
       ...FilesystemService.routes(sandboxes, isolation.users),
       ...FileTransfer.routes(sandboxes, isolation.users)

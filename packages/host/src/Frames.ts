@@ -1,5 +1,5 @@
 /** The types of frames between the host and the launcher. Below 20 the host sends them. */
-export const LauncherFrame = { spawn: 1, kill: 2, ready: 20, died: 21 } as const
+export const LauncherFrame = { spawn: 1, kill: 2, relay: 3, ready: 20, died: 21 } as const
 
 /** The types of frames between the host and a sandbox's agent. Below 20 the host sends them. */
 export const AgentFrame = {

@@ -1,4 +1,18 @@
-import type { Redacted } from "effect"
+import type { NetworkTarget } from "@bulkhead/domain"
+import type { NameResolver, NetworkLimits } from "@bulkhead/egress"
+import type { Context, Redacted } from "effect"
+
+/** What sandboxes may have of the network. A request for a sandbox says what it gets. */
+export interface HostNetwork extends NetworkLimits {
+  /** What a sandbox has whose request says nothing. Default `off`. */
+  readonly default: "off" | "open"
+  /** Addresses inside that sandboxes may speak with, where their policy lets them. Default none. */
+  readonly private: ReadonlyArray<NetworkTarget>
+  /** Certificates, in PEM, that are trusted of hosts which get secrets, beside Mozilla's. Default none. */
+  readonly authorities: ReadonlyArray<string>
+  /** Who is asked for the addresses of names. Default: the DNS servers of this machine. */
+  readonly names?: Context.Tag.Service<NameResolver>
+}
 
 /** How an embedded host is set up. Every size is in bytes, every time in milliseconds. */
 export interface HostOptions {
@@ -35,6 +49,19 @@ export interface HostOptions {
   readonly stallLimit: number
   /** Longest time for a sandbox to come up. Default 15 s. */
   readonly startLimit: number
+  /** What sandboxes may have of the network. Default: nothing at all. */
+  readonly network?: Partial<HostNetwork>
+}
+
+/** What sandboxes have of the network where the operator says only that they may have it. */
+export const networkDefaults: HostNetwork = {
+  default: "off",
+  private: [],
+  authorities: [],
+  maxConnections: 64,
+  maxAttempts: 10_000,
+  maxBytes: 1024 * 1024 * 1024,
+  bytesPerSecond: 0
 }
 
 /** The defaults that are documented above. */
@@ -54,6 +81,12 @@ export const defaults: HostOptions = {
   stallLimit: 10_000,
   startLimit: 15_000
 }
+
+/** Connections of a sandbox's programs to the gate beyond those to the world, so that it can say why there is no more. */
+const SPARE_CONNECTIONS = 16
+
+/** Connections of a sandbox's programs that are carried to the gate at once; more wait. */
+export const mostConnections = ({ maxConnections }: HostNetwork) => maxConnections + SPARE_CONNECTIONS
 
 /** Bytes that a sandbox may write. The disk lies in memory, so a full one must leave enough to go on. */
 export const diskBudget = ({ diskBytes, memoryBytes }: HostOptions) =>

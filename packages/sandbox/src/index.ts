@@ -38,8 +38,8 @@ export {
   type SandboxFile,
   type SandboxOptions,
   SandboxProvider,
-  type SecretControl,
-  type SandboxSize
+  type SandboxSize,
+  type SecretControl
 } from "./Sandboxes/SandboxProvider.js"
 export type { SandboxSecret } from "./Sandboxes/SandboxSecret.js"
 export { type SandboxObserver, SandboxSupply } from "./Sandboxes/SandboxSupply.js"

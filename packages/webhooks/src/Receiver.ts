@@ -2,8 +2,8 @@ import http from "node:http"
 import https from "node:https"
 import { isIPv6, type LookupFunction } from "node:net"
 import { isAddress, isAllowed, type Network } from "@bulkhead/domain"
+import { NameResolver } from "@bulkhead/egress"
 import { Context, Duration, Effect, Layer, Predicate, Schema } from "effect"
-import { NameResolver } from "./NameResolver.js"
 import { flawOf, hostOf } from "./Target.js"
 
 /** A message did not reach its receiver, or the receiver did not take it. The message says why in a few words. */

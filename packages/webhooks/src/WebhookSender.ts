@@ -1,4 +1,5 @@
 import { WebhookMessageNotFound, WebhookRefused } from "@bulkhead/domain"
+import { NameResolver } from "@bulkhead/egress"
 import {
   ExecutionStore,
   mostPending,
@@ -10,7 +11,6 @@ import {
 } from "@bulkhead/sandbox"
 import { Clock, Effect, FiberSet, Layer, Schedule } from "effect"
 import * as Delivery from "./Delivery.js"
-import { NameResolver } from "./NameResolver.js"
 import * as Receiver from "./Receiver.js"
 import * as Signing from "./Signing.js"
 import { flawOf } from "./Target.js"

@@ -1,3 +1,2 @@
-export { NameResolver, NameUnknown } from "./NameResolver.js"
 export { DeliveryFailure, type Post, Receiver } from "./Receiver.js"
 export * as WebhookSender from "./WebhookSender.js"

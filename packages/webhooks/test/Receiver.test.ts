@@ -1,9 +1,10 @@
 import http from "node:http"
 import net, { type AddressInfo, type Socket } from "node:net"
 import { parseNetwork } from "@bulkhead/domain"
+import { NameResolver, NameUnknown } from "@bulkhead/egress"
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, Fiber, Layer, Option, type Scope } from "effect"
-import { NameResolver, NameUnknown, Receiver } from "../src/index.js"
+import { Receiver } from "../src/index.js"
 import { layer as receiverLayer } from "../src/Receiver.js"
 
 const loopback = [Option.getOrThrow(parseNetwork("127.0.0.0/8"))]

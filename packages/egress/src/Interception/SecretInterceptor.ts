@@ -4,23 +4,13 @@ import type { Duplex } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { connect, rootCertificates, type TLSSocket } from "node:tls"
 import { SecretForms } from "@bulkhead/masking"
-import { Data, Effect, Either, Redacted, Runtime, type Scope } from "effect"
+import { Data, Effect, Either, Redacted, Runtime } from "effect"
+import type { Interception, Interceptor } from "../Interceptor.js"
 import type { CertificateAuthority } from "./CertificateAuthority.js"
 import type { HostSecret } from "./HostSecret.js"
 import * as RequestHeaders from "./RequestHeaders.js"
 import * as RequestTarget from "./RequestTarget.js"
 import * as ResponseBody from "./ResponseBody.js"
-
-/** One connection of a program's, to a name and port that it may reach. */
-export interface InnerConnection {
-  /** The program's side; nothing of it was read. */
-  readonly client: Duplex
-  /** A connection to the address that was found good for the name. */
-  readonly dial: Effect.Effect<Duplex, unknown, Scope.Scope>
-}
-
-/** Serves a connection, and returns when it is over. */
-export type Interceptor = (connection: InnerConnection) => Effect.Effect<void, never, Scope.Scope>
 
 export interface InterceptorOptions {
   readonly name: string
@@ -169,7 +159,7 @@ const passOn = (
 /** One request of the program's: judged, filled in, sent on over a connection of its own, and answered. */
 const exchange = (
   options: InterceptorOptions,
-  { dial }: InnerConnection,
+  { dial }: Interception,
   forms: SecretForms,
   request: IncomingMessage,
   response: ServerResponse
@@ -177,7 +167,7 @@ const exchange = (
   Effect.gen(function* () {
     const wanted = outgoing(request, options)
     if (Either.isLeft(wanted)) return yield* refuse(response, wanted.left.status, wanted.left.reason)
-    const raw = yield* Effect.mapError(dial, () => new Unreachable({ reason: "the host cannot be reached" }))
+    const raw = yield* Effect.mapError(dial, ({ message }) => new Unreachable({ reason: message }))
     const socket = yield* secured(options, raw)
     yield* Effect.forEach(wanted.right.used, options.onUse, { discard: true })
     const answer = yield* send(request, wanted.right.headers, socket)
@@ -189,7 +179,7 @@ const exchange = (
   )
 
 /** A server for one connection, which ends its TLS in the name's stead. */
-const innerServer = (options: InterceptorOptions, connection: InnerConnection) =>
+const innerServer = (options: InterceptorOptions, connection: Interception) =>
   Effect.gen(function* () {
     const { authority, name, secrets } = options
     const context = yield* authority.contextFor(name)

@@ -1,12 +1,13 @@
 import { Clock, Effect, Either, Redacted, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
-import type { HostOptions } from "../HostOptions.js"
+import type { HostNetwork, HostOptions } from "../HostOptions.js"
 import * as Answer from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
 import * as JsonText from "../Http/JsonText.js"
 import type { Route } from "../Http/Routes.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as Secrets from "../Secrets.js"
+import * as NetworkAttempts from "./NetworkAttempts.js"
 import * as NewSandbox from "./NewSandbox.js"
 import * as SandboxInfo from "./SandboxInfo.js"
 import * as SandboxList from "./SandboxList.js"
@@ -66,11 +67,12 @@ const find = (sandboxes: SandboxTable, id: string) =>
 const create = (
   sandboxes: SandboxTable,
   { options, templates }: Pick<Isolation, "options" | "templates">,
+  network: HostNetwork | undefined,
   defaultTimeout: number
 ) =>
   Effect.fnUntraced(function* (request: HttpRequest) {
     const asked = yield* readNewSandbox(request)
-    const wanted = yield* NewSandbox.toRequest(asked, templates, defaultTimeout, options.maxLifetime)
+    const wanted = yield* NewSandbox.toRequest(asked, templates, defaultTimeout, options.maxLifetime, network)
     return Answer.json(201, SandboxInfo.connection(yield* sandboxes.create(wanted)))
   })
 
@@ -142,6 +144,7 @@ const metrics = (sandboxes: SandboxTable) =>
 export const routes = (
   sandboxes: SandboxTable,
   isolation: Pick<Isolation, "options" | "templates">,
+  network: HostNetwork | undefined,
   apiKey: Redacted.Redacted<string>
 ): ReadonlyArray<Route> => {
   const { options } = isolation
@@ -159,8 +162,8 @@ export const routes = (
       )
   })
   return [
-    route("POST", "/v2/sandboxes", create(sandboxes, isolation, V2_TIMEOUT)),
-    route("POST", "/sandboxes", create(sandboxes, isolation, V1_TIMEOUT)),
+    route("POST", "/v2/sandboxes", create(sandboxes, isolation, network, V2_TIMEOUT)),
+    route("POST", "/sandboxes", create(sandboxes, isolation, network, V1_TIMEOUT)),
     route("GET", "/v2/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes", list(sandboxes, options)),
     route("GET", "/sandboxes/:id", show(sandboxes, options)),
@@ -169,6 +172,7 @@ export const routes = (
     route("POST", "/v2/sandboxes/:id/connect", connect(sandboxes, options)),
     route("POST", "/sandboxes/:id/connect", connect(sandboxes, options)),
     route("GET", "/sandboxes/:id/metrics", metrics(sandboxes)),
+    route("GET", "/sandboxes/:id/network/attempts", NetworkAttempts.show(sandboxes)),
     route("POST", "/sandboxes/:id/pause", () => unsupported),
     route("POST", "/sandboxes/:id/fork", () => unsupported),
     route("POST", "/sandboxes/:id/snapshots", () => unsupported),

@@ -1,7 +1,10 @@
-import { Effect, Predicate, Schema } from "effect"
+import { Effect, Option, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
+import type { HostNetwork } from "../HostOptions.js"
 import type { Template } from "../Isolation/Template.js"
+import { AskedNetwork, policyOf } from "./AskedNetwork.js"
 import type { SandboxRequest } from "./SandboxTable.js"
+import * as SecretRules from "./SecretRules.js"
 import * as Timeout from "./Timeout.js"
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
@@ -17,7 +20,8 @@ export const NewSandbox = Schema.Struct({
   envVars: optional(Strings),
   autoPause: optional(Schema.Boolean),
   autoResume: optional(Schema.Struct({ enabled: optional(Schema.Boolean) })),
-  network: optional(Anything),
+  allow_internet_access: optional(Schema.Boolean),
+  network: optional(AskedNetwork),
   iam: optional(Anything),
   mcp: optional(Anything),
   volumeMounts: optional(Schema.Array(Schema.Unknown))
@@ -41,13 +45,23 @@ const missing: ReadonlyArray<readonly [isAsked: (asked: NewSandbox) => boolean, 
     ({ autoResume }) => autoResume?.enabled === true,
     "this host cannot resume sandboxes: autoResume must be off"
   ],
-  [
-    ({ network }) => !Object.entries(network ?? {}).every(isMet),
-    "this host's sandboxes have no network: it can only be denied"
-  ],
   [({ iam }) => !isEmpty(iam), "this host issues no identity tokens"],
   [({ mcp }) => Predicate.isNotNullable(mcp), "this host has no MCP gateway"]
 ]
+
+const withoutNetwork = "this host's sandboxes have no network: it can only be denied"
+
+const networkOf = ({ allow_internet_access, network }: NewSandbox, options: HostNetwork | undefined) => {
+  if (options !== undefined) return policyOf(allow_internet_access, network, options)
+  return Object.entries(network ?? {}).every(isMet) ? Effect.succeedNone : refuse(400, withoutNetwork)
+}
+
+/** The secrets that its programs may use. */
+const secretsOf = Effect.fnUntraced(function* ({ network }: NewSandbox, hasNetwork: boolean) {
+  const secrets = yield* SecretRules.read(network?.rules)
+  if (secrets.size > 0 && !hasNetwork) return yield* refuse(400, "network.rules need a network")
+  return secrets
+})
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 
@@ -56,7 +70,8 @@ export const toRequest = (
   asked: NewSandbox,
   templates: ReadonlyMap<string, Template>,
   defaultTimeout: number,
-  maxLifetime: number
+  maxLifetime: number,
+  networkOptions: HostNetwork | undefined
 ): Effect.Effect<SandboxRequest, RequestRefused> =>
   Effect.gen(function* () {
     const madeFrom = templates.get(asked.templateID)
@@ -67,11 +82,14 @@ export const toRequest = (
       )
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
+    const network = yield* networkOf(asked, networkOptions)
     return {
       template: asked.templateID,
       madeFrom,
       lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
       metadata: asked.metadata ?? {},
-      envVars: asked.envVars ?? {}
+      envVars: asked.envVars ?? {},
+      network,
+      secrets: yield* secretsOf(asked, Option.isSome(network))
     }
   })

@@ -1,5 +1,8 @@
-import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import type { NetworkPolicy } from "@bulkhead/egress"
+import { Clock, Deferred, Effect, Exit, Fiber, type Option, Scope } from "effect"
+import type { GuestNetworks } from "../Guest/GuestNetwork.js"
 import * as GuestSandbox from "../Guest/GuestSandbox.js"
+import * as TrustFiles from "../Guest/TrustFiles.js"
 import {
   type LauncherDied,
   type LaunchFailed,
@@ -13,6 +16,7 @@ import type { Isolation } from "../Isolation/Isolation.js"
 import type { Template } from "../Isolation/Template.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
+import type { SecretsByHost } from "./SecretRules.js"
 
 /** What a client asks a new sandbox to be. */
 export interface SandboxRequest {
@@ -22,6 +26,10 @@ export interface SandboxRequest {
   readonly lifetime: number
   readonly metadata: Readonly<Record<string, string>>
   readonly envVars: Readonly<Record<string, string>>
+  /** What it may speak with. None: it has no network. */
+  readonly network: Option.Option<NetworkPolicy>
+  /** What its programs may use at their hosts without having it. */
+  readonly secrets: SecretsByHost
 }
 
 /** A running sandbox, as the control plane knows it. */
@@ -80,7 +88,7 @@ const makeLost = () => {
 }
 
 /** An empty table. When the scope closes, every sandbox in it is killed. */
-export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolation) {
+export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolation, networks: GuestNetworks) {
   const { maxLifetime, memoryBytes } = isolation.options
   const running = new Map<string, Entry>()
   const dying = new Map<string, Deferred.Deferred<void>>()
@@ -139,8 +147,9 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
       Effect.gen(function* () {
         const sandboxScope = yield* Scope.make()
         const guest = yield* restore(
-          Scope.extend(GuestSandbox.make(isolation, request.madeFrom, request.envVars), sandboxScope)
+          Scope.extend(GuestSandbox.make(isolation, networks, request), sandboxScope)
         ).pipe(
+          Effect.tap((made) => TrustFiles.write(made, isolation.users)),
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )

@@ -1,5 +1,7 @@
+import type { Gate, NetworkPolicy } from "@bulkhead/egress"
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
+import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
@@ -7,7 +9,19 @@ import type { Template } from "../Isolation/Template.js"
 import type { Ending } from "../Launcher/LauncherProcess.js"
 import * as AgentSession from "./AgentSession.js"
 import { FileMetadata } from "./FileMetadata.js"
+import * as GuestNetwork from "./GuestNetwork.js"
 import * as GuestProcess from "./GuestProcess.js"
+import type { Trust } from "./SecretGate.js"
+
+/** What a sandbox is made from, and what its programs have. */
+export interface GuestRequest {
+  readonly madeFrom: Template
+  readonly envVars: Readonly<Record<string, string>>
+  /** What it may speak with. None: it has no network. */
+  readonly network: Option.Option<NetworkPolicy>
+  /** What its programs may use at their hosts without having it. */
+  readonly secrets: SecretsByHost
+}
 
 /** A program to run, as envd's `ProcessConfig` has it. */
 export interface ProgramConfig {
@@ -50,6 +64,10 @@ export interface GuestSandbox {
   readonly programs: Effect.Effect<ReadonlyArray<Program>>
   /** What it uses now; none when it is gone. */
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
+  /** Its way to the world. None: it has none. */
+  readonly network: Option.Option<Gate.Gate>
+  /** What its programs must trust so that they can use their secrets. Absent: they have none. */
+  readonly trust?: Trust
   /** What ended it, once it has ended. */
   readonly ending: Effect.Effect<Ending>
 }
@@ -68,21 +86,24 @@ const checkNoNul = (strings: ReadonlyArray<string>) =>
     ? new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" })
     : Effect.void
 
-/** There is no network, so that to try again only takes time. */
-const offline = {
-  NPM_CONFIG_FETCH_RETRIES: "0",
+/** A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason. */
+const always = {
   NPM_CONFIG_UPDATE_NOTIFIER: "false",
-  // It says that there is no network only when it tries again, at once.
-  PIP_RETRIES: "1",
-  // A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason.
   PIP_BREAK_SYSTEM_PACKAGES: "1",
   PIP_DISABLE_PIP_VERSION_CHECK: "1"
 }
 
+/** There is no network, so that to try again only takes time. */
+const offline = {
+  NPM_CONFIG_FETCH_RETRIES: "0",
+  // It says that there is no network only when it tries again, at once.
+  PIP_RETRIES: "1"
+}
+
 const environment = (
-  { env, path }: Template,
+  { envVars, madeFrom: { env, path }, network }: GuestRequest,
   { envs, user }: ProgramConfig,
-  envVars: Readonly<Record<string, string>>
+  trust: Trust | undefined
 ) =>
   Object.entries({
     PATH: path,
@@ -90,8 +111,10 @@ const environment = (
     USER: user,
     LOGNAME: user,
     E2B_SANDBOX: "true",
-    ...offline,
+    ...always,
+    ...(Option.isSome(network) ? GuestNetwork.environment : offline),
     ...env,
+    ...trust?.env,
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)
@@ -153,13 +176,17 @@ const measureUsage = (isolation: Isolation, id: number, session: AgentSession.Ag
 /** Starts a sandbox. Closing the scope kills it, and waits for the proof. */
 export const make = Effect.fnUntraced(function* (
   isolation: Isolation,
-  template: Template,
-  envVars: Readonly<Record<string, string>>
+  networks: Pick<GuestNetwork.GuestNetworks, "open">,
+  sandbox: GuestRequest
 ) {
   const { options } = isolation
-  const launched = yield* template.launcher.launch
+  const launched = yield* sandbox.madeFrom.launcher.launch
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
+  const network = yield* Effect.transposeMapOption(sandbox.network, (policy) =>
+    networks.open(launched, policy, sandbox.secrets)
+  )
+  const trust = Option.getOrUndefined(network)?.trust
   const programs = yield* makePrograms(options.keepEnded)
   const start = (config: ProgramConfig) =>
     Effect.gen(function* () {
@@ -169,7 +196,7 @@ export const make = Effect.fnUntraced(function* (
         cwd: absolute(config.cwd, homes[config.user]),
         input: config.stdin,
         argv: [config.cmd, ...config.args],
-        env: environment(template, config, envVars)
+        env: environment(sandbox, config, trust)
       }
       yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)
@@ -191,6 +218,8 @@ export const make = Effect.fnUntraced(function* (
     fileMetadata: yield* FileMetadata.make,
     programs: programs.all,
     usage: measureUsage(isolation, launched.id, session),
+    network: Option.map(network, ({ gate }) => gate),
+    ...(trust && { trust }),
     ending: launched.ending
   } satisfies GuestSandbox
 })

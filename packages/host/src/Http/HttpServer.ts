@@ -103,9 +103,14 @@ export const listen = (
       })
   )
 
+/** The port that a server listens on. */
+export const portOf = (server: Http.Server): number => {
+  const bound = server.address()
+  return typeof bound === "object" && bound !== null ? bound.port : 0
+}
+
 /** Where a server answers. */
 export const urlOf = (server: Http.Server, address: string): string => {
-  const bound = server.address()
-  const port = typeof bound === "object" && bound !== null ? bound.port : 0
+  const port = portOf(server)
   return `http://${address.includes(":") ? `[${address}]` : address}:${port}`
 }

@@ -1,6 +1,6 @@
 import { Option } from "effect"
 import type { Caps, Cgroups } from "../Cgroups/Cgroups.js"
-import type { HostOptions } from "../HostOptions.js"
+import { type HostOptions, mostConnections, networkDefaults } from "../HostOptions.js"
 import * as ThisProcess from "../ThisProcess.js"
 import type { KernelUids } from "./GuestUser.js"
 import type { ProgramLimits } from "./LaunchPlan.js"
@@ -14,6 +14,16 @@ const serving: Record<KernelUids, number> = { two: 3, one: 4 }
  */
 const KEEPERS_MEMORY = 24 * 1_048_576
 
+/** Bytes of a connection that is carried to the gate: two buffers in the relay, and what the kernel may hold. */
+const CARRIED_BYTES = 2 * 16_384 + 4 * 131_072
+
+/** Where sandboxes may have a network, one more process serves each (relay.c). */
+const relayOf = ({ network }: HostOptions) => {
+  if (network === undefined) return { memoryBytes: 0, processes: 0 }
+  const connections = mostConnections({ ...networkDefaults, ...network })
+  return { memoryBytes: connections * CARRIED_BYTES, processes: 1 }
+}
+
 /** Before this kernel an unprivileged user's limit of processes counts all that it runs on this machine. */
 const KERNEL_WITH_LIMITS_PER_NAMESPACE = 5.14
 
@@ -22,7 +32,10 @@ export const caps = (options: HostOptions, uids: KernelUids): Caps => ({
   memoryBytes: options.memoryBytes,
   processors: (ThisProcess.processors * options.cpuPercent) / 100,
   processes: options.processes,
-  keepers: { memoryBytes: KEEPERS_MEMORY, processes: serving[uids] }
+  keepers: {
+    memoryBytes: KEEPERS_MEMORY + relayOf(options).memoryBytes,
+    processes: serving[uids] + relayOf(options).processes
+  }
 })
 
 /** Of a sandbox's memory: the share that descriptors may hold beside it, and that connections nobody accepted may. */

@@ -23,6 +23,11 @@ export interface Launched {
   readonly id: number
   /** The connection to the agent. */
   readonly socket: Net.Socket
+  /** A directory of its own, which must hold the socket `gate`, and what starts its relay, once its agent is ready. */
+  readonly relay: {
+    readonly directory: string
+    readonly start: (mostConnections: number) => Effect.Effect<void>
+  }
   /** Known once it has ended: from the launcher, which has waited for it, or from the launcher's own death. */
   readonly ending: Effect.Effect<Ending>
 }
@@ -249,7 +254,8 @@ export const make = Effect.fn("LauncherProcess.make")(
   function* (setup: LauncherSetup, number: number) {
     const launches: Launches = new Map()
     const directory = yield* makeDirectory(setup, number)
-    const socketPath = `${setup.runDirectory}/control/agents-${number}.sock`
+    const control = `${setup.runDirectory}/control`
+    const socketPath = `${control}/agents-${number}.sock`
     yield* listen(socketPath, launches)
     const running = yield* Effect.acquireRelease(spawn(setup, socketPath, directory, launches), end)
     const { child, closed, isAlive, ready } = running
@@ -296,7 +302,14 @@ export const make = Effect.fn("LauncherProcess.make")(
         killSandbox(id, asked)
       )
       const socket = yield* Deferred.await(connected)
-      return { id, socket, ending: Deferred.await(ending) } satisfies Launched
+      return {
+        ...{ id, socket, ending: Deferred.await(ending) },
+        relay: {
+          directory: `${control}/gate-${id}`,
+          start: (most) =>
+            Effect.sync(() => void child.stdin.write(Frames.encodeNumber(LauncherFrame.relay, id, most)))
+        }
+      } satisfies Launched
     })
     return { launch, ended: Deferred.await(ended), isAlive } satisfies LauncherProcess
   },

@@ -14,7 +14,7 @@ const lookUp = (name: string, family: "resolve4" | "resolve6") =>
   })
 
 /** Asks DNS which addresses a name has. */
-export class NameResolver extends Context.Tag("@bulkhead/webhooks/NameResolver")<
+export class NameResolver extends Context.Tag("@bulkhead/egress/NameResolver")<
   NameResolver,
   { readonly addressesOf: (name: string) => Effect.Effect<ReadonlyArray<string>, NameUnknown> }
 >() {

@@ -1,16 +1,21 @@
 import { rootCertificates } from "node:tls"
-import { CertificateAuthority, type HostSecret, SecretInterceptor } from "@bulkhead/egress"
+import { CertificateAuthority, type HostSecret, type Intercept, SecretInterceptor } from "@bulkhead/egress"
 import { Effect, Option, Ref } from "effect"
 import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
 
-/** What a sandbox needs so that its programs use secrets without having them. */
-export interface SecretGate {
+/** What programs need so that they trust the gate. */
+export interface Trust {
   /** Files to write, by their absolute paths, before any program runs. */
   readonly files: Readonly<Record<string, string>>
-  /** What every program finds in its environment, so that it trusts the gate. */
+  /** What every program finds in its environment. */
   readonly env: Readonly<Record<string, string>>
+}
+
+/** Puts the values of a sandbox's secrets where they belong. */
+export interface SecretGate {
+  readonly trust: Trust
   /** Who serves connections to a name and port. */
-  readonly intercept: (name: string, port: number) => Option.Option<SecretInterceptor.Interceptor>
+  readonly intercept: Intercept
 }
 
 const directory = "/tmp/.bulkhead"
@@ -63,10 +68,12 @@ export const make = Effect.fn("SecretGate.make")(function* (
       onUse: (secret) => onUse(secret, `${name}:${port}`)
     })
   return {
-    env,
-    files: {
-      [wholeFile]: pem([...rootCertificates, ...trusted, authority.certificate]),
-      [ownFile]: pem([...trusted, authority.certificate])
+    trust: {
+      env,
+      files: {
+        [wholeFile]: pem([...rootCertificates, ...trusted, authority.certificate]),
+        [ownFile]: pem([...trusted, authority.certificate])
+      }
     },
     intercept: (name, port) =>
       Option.map(Option.fromNullable(secrets.get(`${name.toLowerCase()}:${port}`)), (own) =>
