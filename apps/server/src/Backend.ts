@@ -1,8 +1,11 @@
+import { parseTarget } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
-import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
-import { Images, InstanceName, Limits } from "@bulkhead/sandbox"
-import { Context, Effect, Layer } from "effect"
+import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
+import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
+import { Array as Arr, Context, Effect, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
+import * as NetworkAuthorities from "./NetworkAuthorities.js"
+import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
@@ -33,25 +36,47 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 
 const megabyte = 1_048_576
 
+/** Without one, the host's sandboxes have none, whatever they ask for. */
+const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArray<string>) => {
+  if (bound.mode === "off") return {}
+  const { maxConnections, maxMB, mbPerSecond } = host
+  const network: HostOptions["network"] = {
+    authorities,
+    private: Arr.getRights(host.private.map(parseTarget)),
+    ...(Option.isSome(maxConnections) && { maxConnections: maxConnections.value }),
+    ...(Option.isSome(maxMB) && { maxBytes: maxMB.value * megabyte }),
+    ...(Option.isSome(mbPerSecond) && { bytesPerSecond: mbPerSecond.value * megabyte })
+  }
+  return { network }
+}
+
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Effect.all([Limits, ServerConfig]), ([limits, { images }]) => {
+  Effect.gen(function* () {
+    const limits = yield* Limits
+    const { images } = yield* ServerConfig
+    const network = yield* NetworkConfig
+    const authorities = yield* NetworkAuthorities.read
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
       images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
-      diskBytes: maxDiskMB * megabyte
+      diskBytes: maxDiskMB * megabyte,
+      ...hostNetwork(network, authorities)
     })
   })
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(EmbeddedHost, ({ apiKey, health, isolation, url }) =>
+  Effect.map(Effect.all([EmbeddedHost, NetworkConfig]), ([{ apiKey, health, isolation, url }, { bound }]) =>
     Layer.merge(
       E2BSandboxProvider.layer(
         // It is this very process that takes them in: more at once would take memory and save no time.
-        { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+        {
+          ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+          network: bound.mode === "off" ? "none" : "embedded"
+        },
         health
       ),
       Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
@@ -65,10 +90,11 @@ const templatesOf = ({ backend, images }: ServerSettings) =>
 
 /** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(Effect.all([ServerConfig, Instance]), ([config, instance]) =>
+  Effect.map(Effect.all([ServerConfig, Instance, NetworkConfig]), ([config, instance, { bound, ofUsers }]) =>
     Layer.mergeAll(
       config.backend._tag === "E2B" ? e2b(config.backend.options) : embedded,
       Layer.succeed(InstanceName, instance),
+      Layer.succeed(NetworkRules, { bound, ofUsers }),
       Layer.succeed(Images, templatesOf(config))
     )
   )

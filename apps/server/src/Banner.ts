@@ -1,5 +1,5 @@
 import type { ImageDescription, ImageList } from "@bulkhead/domain"
-import { SandboxService } from "@bulkhead/sandbox"
+import { describePolicy, SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
 import { Backend } from "./Backend.js"
@@ -61,6 +61,8 @@ export const layer = Layer.scopedDiscard(
     yield* line("instance", yield* Instance)
     yield* line("data", DataPlace.describe(yield* StoreConfig))
     yield* line("isolation", isolation)
+    const { network } = yield* SandboxService
+    if (network !== undefined) yield* line("network", describePolicy(network))
     yield* line("docs", `${url}/docs`)
     yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.

@@ -37,13 +37,13 @@ const read = Effect.fnUntraced(function* (path: string) {
   const files = yield* FileSystem.FileSystem
   const unreadable = () => wrong(`expected a file that can be read: ${path}`)
   const { mode, size, type } = yield* Effect.mapError(files.stat(path), unreadable)
-  if (type !== "File") return yield* wrong(`expected a file: ${path}`)
+  if (type !== "File") return yield* Effect.fail(wrong(`expected a file: ${path}`))
   if ((mode & OF_OTHERS) !== 0)
-    return yield* wrong(`expected a file that only its owner may read (chmod 600): ${path}`)
-  if (size > MOST_BYTES) return yield* wrong(`expected a file of at most 16 MB: ${path}`)
+    return yield* Effect.fail(wrong(`expected a file that only its owner may read (chmod 600): ${path}`))
+  if (size > MOST_BYTES) return yield* Effect.fail(wrong(`expected a file of at most 16 MB: ${path}`))
   const text = yield* Effect.mapError(files.readFileString(path), unreadable)
-  return yield* Either.mapLeft(parse(text), (flaw) =>
-    wrong(`expected secrets as docs/secrets.md has them, in ${path}: ${flaw}`)
+  return yield* Effect.mapError(parse(text), (flaw) =>
+    wrong(`expected secrets as secrets.md has them, in ${path}: ${flaw}`)
   )
 })
 

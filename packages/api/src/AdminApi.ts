@@ -29,7 +29,7 @@ import {
   KillReason,
   nextCursor
 } from "./Executions.js"
-import { LimitChangesBody, LimitsBody } from "./LimitBodies.js"
+import { LimitChangesBody, LimitsBody, LimitsInForceBody } from "./LimitBodies.js"
 import * as Operations from "./Operations.js"
 import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
@@ -138,7 +138,7 @@ const verifyAudit = HttpApiEndpoint.get("verifyAudit", "/audit/verify")
   .annotate(OpenApi.Description, "Walks along all of it, which takes a while where it is long.")
 
 const limits = HttpApiEndpoint.get("limits", "/limits")
-  .addSuccess(LimitsBody)
+  .addSuccess(LimitsInForceBody)
   .annotate(OpenApi.Summary, "The limits in force")
   .annotate(OpenApi.Description, "Those of the settings, with what was changed since the start.")
 

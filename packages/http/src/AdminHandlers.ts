@@ -57,7 +57,12 @@ const build = (api: typeof BulkheadApi) =>
             })
           )
         )
-        .handle("limits", () => Effect.zipRight(Query.none, service.limits))
+        .handle("limits", () =>
+          Effect.map(Effect.zipRight(Query.none, service.limits), (limits) => ({
+            ...limits,
+            ...(service.network && { network: service.network })
+          }))
+        )
         .handleRaw("changeLimits", ({ request }) =>
           Effect.flatMap(Effect.zipRight(Query.none, SmallBody.json(request, service.receive)), (changes) =>
             // The service validates them.

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
 import { McpConfig } from "./McpConfig.js"
+import { NetworkConfig } from "./NetworkConfig.js"
 import { SecretsConfig } from "./SecretsConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
@@ -43,8 +44,9 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       StoreConfig.layerFromEnv,
       WebhookConfig.layerFromEnv,
       AnalysisConfig.layerFromEnv,
-      SecretsConfig.layerFromEnv,
-      McpConfig.layerFromEnv
+      McpConfig.layerFromEnv,
+      NetworkConfig.layerFromEnv,
+      SecretsConfig.layerFromEnv
     )
   )
 )

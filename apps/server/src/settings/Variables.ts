@@ -4,6 +4,7 @@ import { Either } from "effect"
 import * as CallerKeys from "./CallerKeys.js"
 import * as Formats from "./Formats.js"
 import * as ImageList from "./ImageList.js"
+import * as NetworkFormats from "./NetworkFormats.js"
 import { format, optional, secret, withDefault } from "./Setting.js"
 
 /** Every variable that the server reads beside the limits, in the order of docs/settings.md. */
@@ -79,6 +80,55 @@ export const variables = {
     meaning: "where E2B's sandboxes are reached, for a cluster of your own",
     format: Formats.httpUrl,
     otherwise: "by the domain"
+  }),
+  network: optional({
+    name: "SANDBOX_NETWORK",
+    meaning: "what programs have of it at most: `off`, `filtered`, `open`; see network.md",
+    format: Formats.oneOf("off", "filtered", "open"),
+    otherwise: "`open` on E2B, `off` on the embedded host"
+  }),
+  networkAllow: optional({
+    name: "SANDBOX_NETWORK_ALLOW",
+    meaning: "names, addresses and networks that programs may connect to, where it is `filtered`",
+    format: NetworkFormats.targets,
+    otherwise: "none"
+  }),
+  networkDeny: optional({
+    name: "SANDBOX_NETWORK_DENY",
+    meaning: "those that they may not connect to, whatever allows it",
+    format: NetworkFormats.targets,
+    otherwise: "none"
+  }),
+  userNetwork: optional({
+    name: "SANDBOX_USER_NETWORK",
+    meaning: "less of it for single users: `ann pypi.org -b.pypi.org; bob off`",
+    format: NetworkFormats.userPolicies,
+    otherwise: "none"
+  }),
+  networkPrivate: optional({
+    name: "SANDBOX_NETWORK_PRIVATE",
+    meaning:
+      "addresses inside that programs may connect to, where their policy lets them; embedded host only",
+    format: NetworkFormats.addresses,
+    otherwise: "none"
+  }),
+  networkMaxConnections: optional({
+    name: "SANDBOX_NETWORK_MAX_CONNECTIONS",
+    meaning: "connections at once of one sandbox; embedded host only",
+    format: Formats.positiveNumber("connections"),
+    otherwise: "64"
+  }),
+  networkMaxMB: optional({
+    name: "SANDBOX_NETWORK_MAX_MB",
+    meaning: "MB that one sandbox may send and receive; embedded host only",
+    format: Formats.positiveNumber("MB"),
+    otherwise: "1024"
+  }),
+  networkMBPerSecond: optional({
+    name: "SANDBOX_NETWORK_MB_PER_SECOND",
+    meaning: "MB in a second likewise; 0: no limit; embedded host only",
+    format: Formats.wholeNumber("MB"),
+    otherwise: "0"
   }),
   images: optional({
     name: "SANDBOX_IMAGES",

@@ -50,23 +50,22 @@ const secretEventOf = (attempt: NetworkAttempt, secret: string) => ({
   data: { at: attempt.at, secret, name: cut(shownName(attempt.name), nameCharacters), port: attempt.port }
 })
 
+/** That the policy lets a program connect does not mean that there was something. */
+const messageOf = (attempt: NetworkAttempt) => {
+  const { decision, reason } = attempt
+  const why = reason === undefined ? "" : `: ${reason}`
+  return `Connection to ${placeOf(attempt)} ${decision === "allowed" ? "allowed" : "refused"}${why}`
+}
+
 const eventOf = (attempt: NetworkAttempt) => {
   if (attempt.secret !== undefined) return secretEventOf(attempt, attempt.secret)
-  const { at, decision, port, protocol, reason } = attempt
+  const { at, decision, name, port, protocol, reason } = attempt
   const isAllowed = decision === "allowed"
   return {
     level: isAllowed ? ("info" as const) : ("warn" as const),
     event: isAllowed ? ("network_allowed" as const) : ("network_denied" as const),
-    message: isAllowed
-      ? `Connection to ${placeOf(attempt)}`
-      : `Connection to ${placeOf(attempt)} refused: ${reason ?? "denied"}`,
-    data: {
-      at,
-      protocol,
-      name: cut(shownName(attempt.name), nameCharacters),
-      port,
-      ...(reason && { reason })
-    }
+    message: messageOf(attempt),
+    data: { at, protocol, name: cut(shownName(name), nameCharacters), port, ...(reason && { reason }) }
   }
 }
 
