@@ -25,6 +25,7 @@ export const read = Effect.gen(function* () {
     wrong(`expected a file that can be read: ${path}`)
   )
   const certificates = text.match(certificateForm) ?? []
-  if (certificates.length === 0) return yield* Effect.fail(wrong(`expected certificates in PEM: ${path} has none`))
+  if (certificates.length === 0)
+    return yield* Effect.fail(wrong(`expected certificates in PEM: ${path} has none`))
   return yield* Effect.forEach(certificates, check(path))
 }).pipe(Effect.provide(NodeFileSystem.layer))

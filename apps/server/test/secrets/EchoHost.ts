@@ -69,16 +69,29 @@ const listening = (server: Server) =>
     () => Effect.sync(() => server.close())
   )
 
+/** What the hosts are called. */
+export const ownName = "api.test"
+export const otherName = "evil.test"
+
+/** Has a process of Node find those names on this machine: what it loads before anything else. */
+export const preload = `import { Resolver } from "node:dns"
+const { resolve4 } = Resolver.prototype
+Resolver.prototype.resolve4 = function (name, done) {
+  return name.endsWith(".test") ? void setImmediate(done, null, ["127.0.0.1"]) : resolve4.call(this, name, done)
+}
+`
+
 /** The host of the secrets, another one over TLS, and one without; and what each has received. */
 export const make = Effect.gen(function* () {
   const roots = yield* CertificateAuthority.make
-  const context = yield* roots.contextFor("localhost")
-  const secured = (received: Array<Received>, redirect: string) =>
-    listening(createServer({ SNICallback: (_, done) => done(null, context) }, answer(received, redirect)))
+  const secured = (name: string, received: Array<Received>, redirect: string) =>
+    Effect.flatMap(roots.contextFor(name), (context) =>
+      listening(createServer({ SNICallback: (_, done) => done(null, context) }, answer(received, redirect)))
+    )
   const own: Array<Received> = []
   const others: Array<Received> = []
   const plainPort = yield* listening(createPlain(answer(others, "/")))
-  const otherPort = yield* secured(others, "/")
-  const port = yield* secured(own, `https://localhost:${otherPort}/plain`)
+  const otherPort = yield* secured(otherName, others, "/")
+  const port = yield* secured(ownName, own, `https://${otherName}:${otherPort}/plain`)
   return { certificate: roots.certificate, port, otherPort, plainPort, own, others }
 })

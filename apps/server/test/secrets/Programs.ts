@@ -30,16 +30,16 @@ def spellings(data):
 def look(where, data):
     if isinstance(data, str): data = data.encode("utf-8", "surrogateescape")
     if any(mark.search(each) for each in spellings(data)): print("FOUND", where)
-def ask(path, headers=None, host="localhost", port=None, method="GET", body=None, name=None):
+def ask(path, headers=None, name="api.test", port=None, method="GET", body=None):
     connection = http.client.HTTPSConnection("127.0.0.1", 3128, timeout=20)
-    connection.set_tunnel(name or "localhost", port or PORT)
+    connection.set_tunnel(name, port or PORT)
     connection.request(method, path, body, headers if headers is not None else {"Authorization": "Bearer " + KEY})
     response = connection.getresponse()
     data = response.read()
     look(path, data)
     look(path + " head", repr(response.getheaders()) + str(response.reason))
     return response.status, data
-def tunnel(name="localhost", port=None):
+def tunnel(name="api.test", port=None):
     raw = socket.create_connection(("127.0.0.1", 3128), 10)
     raw.settimeout(10)
     raw.sendall(f"CONNECT {name}:{port or PORT} HTTP/1.1\\r\\nHost: {name}:{port or PORT}\\r\\n\\r\\n".encode())
@@ -49,7 +49,7 @@ def tunnel(name="localhost", port=None):
         if not some: break
         head += some
     return raw
-def converse(bytes_, sni="localhost", verify=True):
+def converse(bytes_, sni="api.test", verify=True):
     context = ssl.create_default_context()
     if not verify: context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
@@ -90,10 +90,18 @@ ask("/plain", {"Authorization": "Basic " + credentials})`
     true,
     `
 connection = http.client.HTTPSConnection("127.0.0.1", 3128, timeout=20)
-connection.set_tunnel("localhost", PORT)
+connection.set_tunnel("api.test", PORT)
 for path in ("/plain", "/json", "/gzip", "/chunks", "/hex"):
     connection.request("GET", path, headers={"Authorization": KEY})
     look(path, connection.getresponse().read())`
+  ),
+  python(
+    "urllib, as everybody uses it",
+    true,
+    `
+import urllib.request
+request = urllib.request.Request(f"https://api.test:{PORT}/json", headers={"Authorization": "Bearer " + KEY})
+look("urllib", urllib.request.urlopen(request).read())`
   ),
   python(
     "parts of an answer",
@@ -176,7 +184,7 @@ ask("/plain")`
     `
 status, _ = ask("/redirect")
 assert status == 302
-ask("/plain", port=OTHER)`
+ask("/plain", name="evil.test", port=OTHER)`
   ),
   python(
     "what a request leaves in the output directory",
@@ -195,17 +203,18 @@ for method in ("TRACE", "OPTIONS", "PUT"):
     except OSError: pass`
   ),
   python(
-    "another port of the host's",
+    "another port, and another host",
     false,
     `
-try: ask("/plain", port=OTHER)
-except OSError: pass`
+for name in ("api.test", "evil.test"):
+    try: ask("/plain", name=name, port=OTHER)
+    except OSError: pass`
   ),
   python(
     "plain HTTP",
     false,
     `
-for url in (f"http://localhost:{PLAIN}/plain", f"http://localhost:{PORT}/plain"):
+for url in (f"http://api.test:{PLAIN}/plain", f"http://api.test:{PORT}/plain"):
     try:
         connection = http.client.HTTPConnection("127.0.0.1", 3128, timeout=20)
         connection.request("GET", url, headers={"Authorization": KEY})
@@ -223,23 +232,23 @@ ask("/" + KEY, {})`
     "another name in the ClientHello",
     false,
     `
-request = f"GET /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode()
-for sni in ("evil.test", "127.0.0.1", "LOCALHOST.evil.test", None): converse(request, sni, verify=False)`
+request = f"GET /plain HTTP/1.1\\r\\nHost: api.test:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode()
+for sni in ("evil.test", "127.0.0.1", "API.TEST.evil.test", None): converse(request, sni, verify=False)`
   ),
   python(
     "another Host",
     false,
     `
-for host in ("evil.test", f"localhost:{OTHER}", "localhost", f"localhost:{PORT}.evil.test", f"evil.test\\r\\nHost: localhost:{PORT}"):
+for host in ("evil.test", f"api.test:{OTHER}", "api.test", f"api.test:{PORT}.evil.test", f"evil.test\\r\\nHost: api.test:{PORT}"):
     converse(f"GET /plain HTTP/1.1\\r\\nHost: {host}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())
-converse(f"GET https://evil.test/ HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())`
+converse(f"GET https://evil.test/ HTTP/1.1\\r\\nHost: api.test:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: close\\r\\n\\r\\n".encode())`
   ),
   python(
     "a request within another",
     false,
     `
 inner = f"GET /plain HTTP/1.1\\r\\nHost: evil.test\\r\\nAuthorization: {KEY}\\r\\n\\r\\n"
-head = f"POST /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\n"
+head = f"POST /plain HTTP/1.1\\r\\nHost: api.test:{PORT}\\r\\n"
 for lengths in (f"Content-Length: {len(inner) + 5}\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n{inner}",
                 f"Transfer-Encoding: chunked\\r\\nTransfer-Encoding: identity\\r\\n\\r\\n0\\r\\n\\r\\n{inner}",
                 f"Content-Length: 0\\r\\nContent-Length: {len(inner)}\\r\\n\\r\\n{inner}",
@@ -251,7 +260,7 @@ for lengths in (f"Content-Length: {len(inner) + 5}\\r\\nTransfer-Encoding: chunk
     "an upgrade",
     false,
     `
-converse(f"GET /plain HTTP/1.1\\r\\nHost: localhost:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: x\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n".encode())`
+converse(f"GET /plain HTTP/1.1\\r\\nHost: api.test:{PORT}\\r\\nAuthorization: {KEY}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Key: x\\r\\nSec-WebSocket-Version: 13\\r\\n\\r\\n".encode())`
   ),
   python(
     "somebody else's placeholder",
@@ -263,7 +272,7 @@ for other in ("bulkhead_secret_" + "0" * 32, KEY[:-1], KEY.upper(), KEY.replace(
   {
     name: "curl",
     language: "bash",
-    code: `curl -sS -m 20 -H "Authorization: Bearer $KEY" "https://localhost:$PORT/plain" > answer
+    code: `curl -sS -m 20 -H "Authorization: Bearer $KEY" "https://api.test:$PORT/plain" > answer
 grep -qE 'canary-[0-9a-f]{32}' answer && echo FOUND
 cat answer; env; cat /proc/self/environ /proc/$PPID/environ 2>/dev/null | tr '\\0' '\\n' | grep -E 'canary-[0-9a-f]{32}' && echo FOUND
 echo; echo DONE`,
@@ -274,9 +283,9 @@ echo; echo DONE`,
     language: "javascript",
     code: `const http = require("node:http"), https = require("node:https")
 const { KEY, PORT } = process.env
-http.request({ port: 3128, method: "CONNECT", path: "localhost:" + PORT, headers: { host: "localhost:" + PORT } })
+http.request({ port: 3128, method: "CONNECT", path: "api.test:" + PORT, headers: { host: "api.test:" + PORT } })
   .on("connect", (_, socket) => {
-    https.get({ socket, agent: false, host: "localhost", port: PORT, path: "/json", headers: { authorization: KEY } }, (answer) => {
+    https.get({ socket, agent: false, host: "api.test", port: PORT, path: "/json", headers: { authorization: KEY } }, (answer) => {
       let all = JSON.stringify(answer.rawHeaders)
       answer.on("data", (some) => { all += some })
       answer.on("end", () => { if (/canary-[0-9a-f]{32}/.test(all)) console.log("FOUND"); console.log(all, "DONE"); process.exit() })
