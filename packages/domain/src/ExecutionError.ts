@@ -93,8 +93,9 @@ export const errorCodes = {
     ...ofCaller,
     category: "policy",
     responsible: ["caller", "operator"],
-    statuses: [200, 401, 403, 502],
-    meaning: "not allowed: the caller's key is not right, or with 502 the one that the provider wants of us"
+    statuses: [200, 401, 403, 422, 502],
+    meaning:
+      "not allowed: the caller's key is not right, with 422 the request asks for more than it may, or with 502 the key is wrong that the provider wants of us"
   },
   MALICIOUS_CODE: {
     ...ofCaller,

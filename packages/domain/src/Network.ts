@@ -29,7 +29,7 @@ const forms =
 const NetworkFields = Schema.Struct({
   mode: optional(NetworkMode).annotations({
     description:
-      "`off`: no network. `filtered`: only what `allow` names. `open`: all public addresses but what `deny` names. `filtered` where there is `allow`, else what the operator allows."
+      "How much of it: `off` is no network, `filtered` only what `allow` names, `open` all public addresses but what `deny` names. `filtered` where there is `allow`, else what the operator allows."
   }),
   allow: optional(Targets).annotations({
     description: `What the program may connect to, each ${forms}; ${mostTargets} at most.`,
@@ -53,7 +53,8 @@ export type NetworkRequest = typeof NetworkRequest.Type
 /** What a program may connect to, in the end. What is denied is denied whatever allows it. */
 export const NetworkPolicy = Schema.Struct({
   mode: NetworkMode.annotations({
-    description: "`off`: no network. `filtered`: only what `allow` names. `open`: all but what `deny` names."
+    description:
+      "How much of it: `off` is no network, `filtered` only what `allow` names, `open` all public addresses but what `deny` names."
   }),
   allow: Schema.Array(Schema.String).annotations({
     description: "What may be connected to, where the mode is `filtered`.",

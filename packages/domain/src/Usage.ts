@@ -12,6 +12,12 @@ export const Usage = Schema.Struct({
   vcpuSeconds: number("What they had of processors: vCPUs, times the seconds that they lived.", 62),
   gibSeconds: number("What they had of memory: GiB, times the seconds that they lived.", 15.5),
   artifactBytes: number("Bytes of the artifacts that were kept.", 1024),
+  networkConnections: Schema.optional(
+    number("Connections that were allowed. Absent: nobody counts them there.", 12)
+  ),
+  networkDenied: Schema.optional(number("Connections that were refused, likewise.", 1)),
+  sentBytes: Schema.optional(number("Bytes that were sent into the network, likewise.", 2048)),
+  receivedBytes: Schema.optional(number("Bytes that came from it, likewise.", 1_048_576)),
   costUsd: number("What that costs by the prices of the settings, in US dollars.", 0.0012)
 })
 export type Usage = typeof Usage.Type

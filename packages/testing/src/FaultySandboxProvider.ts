@@ -1,3 +1,4 @@
+import { type NetworkPolicy, noNetwork } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -9,6 +10,7 @@ import {
 import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream, type StreamEmit } from "effect"
 import { type Call, type Fate, type Faults, failureOf } from "./Faults.js"
 import * as MockSupervisor from "./MockSupervisor.js"
+import * as SimulatedNetwork from "./SimulatedNetwork.js"
 import { SimulatedProcess, type SimulationTime } from "./SimulationTime.js"
 
 /** What a program does once it runs. Times in milliseconds. */
@@ -46,6 +48,8 @@ export interface CloudSandbox {
   /** Whose it is. */
   readonly owner: SimulatedProcess
   readonly bornAt: number
+  /** What its programs may connect to. */
+  readonly network: NetworkPolicy | undefined
   readonly programs: Set<LiveProgram>
   lifetime: () => boolean
   /** Why it may be there although nobody wants it: a fault, an abandoned call, or a crash. */
@@ -130,9 +134,10 @@ export class Cloud {
   connect(owner: SimulatedProcess): SandboxProvider["Type"] {
     return SandboxProvider.of({
       name: "faulty",
-      create: ({ lifetime, metadata }) => {
+      network: { defaultMode: "open", flawOf: () => undefined },
+      create: ({ lifetime, metadata, network }) => {
         const call = this.call<CloudSandbox>(owner, "create", {
-          happen: (fate) => this.create(owner, metadata, lifetime, fate),
+          happen: (fate) => this.create(owner, { metadata, network }, lifetime, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
@@ -185,6 +190,15 @@ export class Cloud {
           happen: () => (sandbox.isGone ? Exit.fail(goneFailure("files")) : Exit.void),
           isBounded: true
         }),
+      ...((sandbox.network ?? noNetwork).mode !== "off" && {
+        network: (from: number, wait?: Duration.Duration) =>
+          Effect.suspend(() => {
+            if (sandbox.isGone) return Effect.fail(goneFailure("run"))
+            const report = SimulatedNetwork.reportFrom(from)
+            const isNew = wait === undefined || report.attempts.length > 0
+            return isNew ? Effect.succeed(report) : Effect.delay(Effect.succeed(report), wait)
+          })
+      }),
       read: () => Stream.fail(failureOf("files", "INTERNAL_ERROR")),
       run: (command) => this.run(owner, sandbox, command),
       signal: (signal) =>
@@ -203,14 +217,14 @@ export class Cloud {
 
   private create(
     owner: SimulatedProcess,
-    metadata: Readonly<Record<string, string>>,
+    asked: Pick<CloudSandbox, "metadata" | "network">,
     lifetime: Duration.Duration,
     { key }: Fate
   ): Answer<CloudSandbox> {
     const { faults, time } = this.options
     const sandbox: CloudSandbox = {
       id: `sandbox-${++this.born}`,
-      metadata,
+      ...asked,
       owner,
       bornAt: time.now,
       programs: new Set(),

@@ -50,6 +50,7 @@ import {
 import { describeFault, Faults, type MetFault } from "./Faults.js"
 import { type Behaviour, Cloud, type CloudSandbox, currentSubject } from "./FaultySandboxProvider.js"
 import * as SimulatedAnalyzer from "./SimulatedAnalyzer.js"
+import * as SimulatedNetwork from "./SimulatedNetwork.js"
 import { SimulatedReceivers } from "./SimulatedReceivers.js"
 import {
   describeSetting,
@@ -304,6 +305,7 @@ class Simulation {
       IdempotencyKeys.layerMemory(),
       ValidatingArtifactCollector.layerMemory,
       SimulatedAnalyzer.layer,
+      SimulatedNetwork.rules,
       Toolchain.layerTest({
         supervisor: programs[supervisor],
         size: { vcpus: 2, memoryMB: 512 },
@@ -437,7 +439,11 @@ class Simulation {
     })
     const files = hasFiles ? [{ path: "in.txt", content: "in" }] : []
     const webhook = step.webhook && { url: `https://receiver.example.com/${id}`, events: step.webhook }
-    const request = { code, userId: user, timeout, retryOnFailure, files, ...(webhook && { webhook }) }
+    const network = SimulatedNetwork.requestOf(id)
+    const request = {
+      ...{ code, userId: user, timeout, retryOnFailure, files, network },
+      ...(webhook && { webhook })
+    }
     this.answer(one, this.asking(step.way, one, request))
   }
 

@@ -12,6 +12,7 @@ import type { LimitValues } from "@bulkhead/sandbox"
 import type { Post } from "@bulkhead/webhooks"
 import { Cause, Exit, Option } from "effect"
 import { type Cloud, type ProgramRun, requestTimeout } from "./FaultySandboxProvider.js"
+import * as SimulatedNetwork from "./SimulatedNetwork.js"
 import type { SlowReader } from "./SimulationHistory.js"
 import type { SimulationTime } from "./SimulationTime.js"
 
@@ -39,6 +40,8 @@ export type Invariant =
   | "nothing left"
   /** Every message to a webhook comes at least once, each copy with one id, or the log says once that it does not. */
   | "messages"
+  /** No program runs with another network policy than its request comes to. */
+  | "network"
   /** What the service says is so. */
   | "truth"
 
@@ -182,7 +185,12 @@ const eventOf = ({ verdict }: Pick<ExecutionResult, "verdict">) => {
 }
 
 /** Refusals that come before there is an execution to write about. */
-const withoutEvents: ReadonlySet<string> = new Set(["ShuttingDown", "InvalidRequest", "RequestTooLarge"])
+const withoutEvents: ReadonlySet<string> = new Set([
+  "ShuttingDown",
+  "InvalidRequest",
+  "RequestTooLarge",
+  "PolicyRefused"
+])
 
 const isGoing = ({ endedAt, isLost, startedAt }: Case) =>
   startedAt !== undefined && endedAt === undefined && !isLost
@@ -322,6 +330,8 @@ export class SimulationWatch {
     const one = this.cases.get(Number(run.code))
     if (one === undefined) return this.fail("runs once", `a program that nobody submitted: ${run.code}`)
     one.programs++
+    if (!SimulatedNetwork.isRight(one.id, run.sandbox.network))
+      this.fail("network", `${one.id} runs with ${JSON.stringify(run.sandbox.network)}`)
     if (one.programs > 1 && !one.mayRunAgain)
       this.fail("runs once", `${one.id} was started ${one.programs} times without leave`)
     if (one.startedAt === undefined) this.fail("runs once", `${one.id} ran without having been admitted`)

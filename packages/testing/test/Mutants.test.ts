@@ -18,6 +18,7 @@ const findSeed = Effect.fnUntraced(function* (parts: Simulation.Parts, invariant
 const mutants: ReadonlyArray<readonly [string, Simulation.Parts, Simulation.Invariant]> = [
   ["a permit is released twice", Mutants.permitReleasedTwice, "caps"],
   ["a finalizer is skipped", Mutants.finalizerSkipped, "nothing left"],
+  ["a sandbox has more of the network than its request", Mutants.networkWidened, "network"],
   ["the reaper is dropped", Mutants.reaperDropped, "nothing left"],
   ["the last in is the first out", Mutants.lastComeFirstServed, "first come, first served"],
   ["one user goes before all others", Mutants.noisyUserFirst, "turns"],

@@ -38,6 +38,20 @@ export const finalizerSkipped: Parts = {
     })
 }
 
+/** Whatever a request asks for of the network, its sandbox has what is usual. */
+export const networkWidened: Parts = {
+  supply: (real) =>
+    SandboxSupply.of({
+      ...real,
+      sandbox: (purpose, made, observer) =>
+        real.sandbox(
+          purpose,
+          { ...made, ...(real.network.usual && { network: real.network.usual }) },
+          observer
+        )
+    })
+}
+
 /** What was left behind is never found. */
 export const reaperDropped: Parts = {
   provider: (real) => SandboxProvider.of({ ...real, list: () => Effect.succeed([]) })

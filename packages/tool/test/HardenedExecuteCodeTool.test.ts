@@ -21,7 +21,8 @@ describe("hardenedExecuteCodeTool", () => {
       "args",
       "stdin",
       "stdinEncoding",
-      "outputDir"
+      "outputDir",
+      "network"
     ])
     assert.deepInclude(parameters.properties.code, { type: "string", minLength: 1 })
     assert.match(

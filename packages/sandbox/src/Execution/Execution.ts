@@ -246,7 +246,13 @@ const end = Effect.fnUntraced(function* (
     onLeft: TerminalEvents.ofRefusal,
     onRight: TerminalEvents.ofResult
   })
-  const usage = Prices.usageOf(sandboxMs, size, terminal.result?.artifacts ?? [], yield* Prices.Prices)
+  const usage = Prices.usageOf(
+    sandboxMs,
+    size,
+    terminal.result?.artifacts ?? [],
+    yield* Prices.Prices,
+    yield* Ref.get(execution.networkUse)
+  )
   const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
     Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
     Effect.tapDefect(() => live.end(executionId)),

@@ -71,6 +71,18 @@ const within = (time: number, { from, to }: { readonly from?: number; readonly t
 
 const sizeOf = ({ stderr, stdout }: ExecutionResult) => stdout.length + stderr.length + 1024
 
+const networkCounts = ["networkConnections", "networkDenied", "sentBytes", "receivedBytes"] as const
+
+/** Absent where nobody has counted. */
+const addedNetwork = (sum: Usage, usage: Usage): Partial<Usage> =>
+  Object.fromEntries(
+    networkCounts.flatMap((count) =>
+      sum[count] === undefined && usage[count] === undefined
+        ? []
+        : [[count, (sum[count] ?? 0) + (usage[count] ?? 0)]]
+    )
+  )
+
 const added = (sum: UserUsage, usage: Usage): UserUsage => ({
   userId: sum.userId,
   executions: sum.executions + 1,
@@ -78,6 +90,7 @@ const added = (sum: UserUsage, usage: Usage): UserUsage => ({
   vcpuSeconds: sum.vcpuSeconds + usage.vcpuSeconds,
   gibSeconds: sum.gibSeconds + usage.gibSeconds,
   artifactBytes: sum.artifactBytes + usage.artifactBytes,
+  ...addedNetwork(sum, usage),
   costUsd: sum.costUsd + usage.costUsd
 })
 

@@ -1,4 +1,4 @@
-import type { Usage } from "@bulkhead/domain"
+import type { NetworkUse, Usage } from "@bulkhead/domain"
 import { Context } from "effect"
 import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
 
@@ -13,17 +13,28 @@ export class Prices extends Context.Reference<Prices>()("@bulkhead/sandbox/Price
   defaultValue: (): PriceValues => ({ vcpuSecond: 0.000014, gibSecond: 0.0000045 })
 }) {}
 
+const networkOf = ({ connections, denied, receivedBytes, sentBytes }: NetworkUse) => ({
+  networkConnections: connections,
+  networkDenied: denied,
+  sentBytes,
+  receivedBytes
+})
+
 /** What sandboxes of this size used in so many milliseconds of life; absent when none lived. */
 export const usageOf = (
   sandboxMs: number,
   { memoryMB, vcpus }: SandboxSize,
   artifacts: ReadonlyArray<{ readonly size: number }>,
-  prices: PriceValues
+  prices: PriceValues,
+  network?: NetworkUse
 ): Usage | undefined => {
   if (sandboxMs === 0) return undefined
   const vcpuSeconds = (vcpus * sandboxMs) / 1000
   const gibSeconds = ((memoryMB / 1024) * sandboxMs) / 1000
   const costUsd = vcpuSeconds * prices.vcpuSecond + gibSeconds * prices.gibSecond
   const artifactBytes = artifacts.reduce((sum, { size }) => sum + size, 0)
-  return { sandboxMs, vcpuSeconds, gibSeconds, artifactBytes, costUsd }
+  return {
+    ...{ sandboxMs, vcpuSeconds, gibSeconds, artifactBytes, costUsd },
+    ...(network && networkOf(network))
+  }
 }

@@ -155,6 +155,15 @@ const images = Effect.gen(function* () {
   yield* sql`ALTER TABLE executions ADD COLUMN image TEXT`
 })
 
+/** What executions used of the network, where somebody counts that. */
+const network = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE usage ADD COLUMN network_connections DOUBLE PRECISION`
+  yield* sql`ALTER TABLE usage ADD COLUMN network_denied DOUBLE PRECISION`
+  yield* sql`ALTER TABLE usage ADD COLUMN sent_bytes DOUBLE PRECISION`
+  yield* sql`ALTER TABLE usage ADD COLUMN received_bytes DOUBLE PRECISION`
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
@@ -162,7 +171,8 @@ const migrations = {
   "0003_leases": leases,
   "0004_artifact_bytes": artifactBytes,
   "0005_webhooks": webhooks,
-  "0006_images": images
+  "0006_images": images,
+  "0007_network": network
 }
 
 const table = "bulkhead_migrations"

@@ -9,7 +9,7 @@ import {
 } from "@bulkhead/domain"
 import type { ExecutionStore } from "@bulkhead/sandbox"
 import type { SqlClient, Statement } from "@effect/sql"
-import { Effect, Option, Order, Schema } from "effect"
+import { Effect, Option, Order, Predicate, Record, Schema } from "effect"
 import * as Chain from "../Audit/Chain.js"
 import { asReadFailure, asStoreFailure } from "../Database/Failures.js"
 import * as Cursor from "./Cursor.js"
@@ -194,13 +194,20 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
     const rows = yield* sql<Record<keyof UserUsage, string | number>>`
       SELECT user_id AS "userId", COUNT(*) AS executions, SUM(sandbox_ms) AS "sandboxMs",
         SUM(vcpu_seconds) AS "vcpuSeconds", SUM(gib_seconds) AS "gibSeconds",
-        SUM(artifact_bytes) AS "artifactBytes", SUM(cost_usd) AS "costUsd"
+        SUM(artifact_bytes) AS "artifactBytes", SUM(network_connections) AS "networkConnections",
+        SUM(network_denied) AS "networkDenied", SUM(sent_bytes) AS "sentBytes",
+        SUM(received_bytes) AS "receivedBytes", SUM(cost_usd) AS "costUsd"
       FROM usage WHERE ${sql.and(conditions)} GROUP BY user_id ORDER BY user_id LIMIT ${limit + 1}`
     return yield* pageOf(
       rows,
       limit,
       (row) => [String(row.userId)],
-      (rows) => decodeUsage(rows.map((row) => ({ ...row, executions: Number(row.executions) })))
+      (rows) =>
+        decodeUsage(
+          rows.map((row) =>
+            Record.filter({ ...row, executions: Number(row.executions) }, Predicate.isNotNull)
+          )
+        )
     )
   }, asReadFailure("The usage could not be read"))
 

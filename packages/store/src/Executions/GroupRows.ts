@@ -96,7 +96,11 @@ const usageRows = ({ endedAt, executionId, usage }: EndedExecution): ReadonlyArr
           usage.vcpuSeconds,
           usage.gibSeconds,
           usage.artifactBytes,
-          usage.costUsd
+          usage.costUsd,
+          usage.networkConnections ?? null,
+          usage.networkDenied ?? null,
+          usage.sentBytes ?? null,
+          usage.receivedBytes ?? null
         ]
       ]
 
@@ -175,12 +179,15 @@ const statements = (sql: SqlClient.SqlClient) => {
   )
   const usage = rows(
     `INSERT INTO usage
-      (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd)
+      (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd,
+        network_connections, network_denied, sent_bytes, received_bytes)
       SELECT x.execution_id, x.user_id, CAST(v.column2 AS BIGINT), CAST(v.column3 AS DOUBLE PRECISION),
         CAST(v.column4 AS DOUBLE PRECISION), CAST(v.column5 AS DOUBLE PRECISION),
-        CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION)
+        CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION),
+        CAST(v.column8 AS DOUBLE PRECISION), CAST(v.column9 AS DOUBLE PRECISION),
+        CAST(v.column10 AS DOUBLE PRECISION), CAST(v.column11 AS DOUBLE PRECISION)
       FROM (VALUES`,
-    7,
+    11,
     ") AS v JOIN executions x ON x.execution_id = v.column1 WHERE true ON CONFLICT DO NOTHING"
   )
   const artifacts = rows(

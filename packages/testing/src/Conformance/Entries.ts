@@ -81,6 +81,12 @@ export const usageOf = (sandboxMs: number): Usage => ({
   costUsd: sandboxMs / 1_000_000
 })
 
+/** The same with a network that somebody counts. */
+export const networkUsageOf = (sandboxMs: number): Usage => ({
+  ...usageOf(sandboxMs),
+  ...{ networkConnections: 2, networkDenied: 1, sentBytes: 10, receivedBytes: 1_000_000_000_000 }
+})
+
 /** The entry that it ended, at 2000 unless told. */
 export const ended = (
   name: string,

@@ -18,6 +18,7 @@ import {
   eventOf,
   happened,
   id,
+  networkUsageOf,
   put,
   result,
   summary,
@@ -266,6 +267,25 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
         late.items.map(({ userId }) => userId as string),
         ["Zoe", "cid"]
       )
+    })
+  ),
+  promises(
+    "adds up what was used of the network, and says nothing of it where nobody counted",
+    Effect.gen(function* () {
+      const store = yield* ExecutionStore
+      const names = ["ann1", "ann2", "ann3", "bob1"]
+      yield* put(
+        ...names.flatMap((name) => [began(name, { userId: user(name.slice(0, 3)) }), happened(name)]),
+        ended("ann1", { usage: networkUsageOf(1) }),
+        ended("ann2", { usage: usageOf(1) }),
+        ended("ann3", { usage: networkUsageOf(1) }),
+        ended("bob1", { usage: usageOf(1) })
+      )
+      const [ann, bob] = (yield* store.usage({})).items
+      assert.deepInclude(ann, {
+        ...{ networkConnections: 4, networkDenied: 2, sentBytes: 20, receivedBytes: 2_000_000_000_000 }
+      })
+      assert.doesNotHaveAnyKeys(bob, ["networkConnections", "networkDenied", "sentBytes", "receivedBytes"])
     })
   ),
   promises(
