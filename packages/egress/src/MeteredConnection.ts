@@ -20,7 +20,10 @@ class MeteredConnection extends Duplex {
     socket.on("data", (bytes: Buffer) => this.receive(bytes))
     socket.once("end", () => this.push(null))
     socket.on("error", (error) => this.destroy(error))
-    socket.once("close", () => this.destroy())
+    // After its end there may still be something to read here.
+    socket.once("close", () => {
+      if (!socket.readableEnded) this.destroy()
+    })
     socket.pause()
   }
 
