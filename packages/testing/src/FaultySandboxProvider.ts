@@ -5,8 +5,8 @@ import {
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
-  SandboxProvider,
-  type SandboxOptions
+  type SandboxOptions,
+  SandboxProvider
 } from "@bulkhead/sandbox"
 import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream, type StreamEmit } from "effect"
 import { type Call, type Fate, type Faults, failureOf } from "./Faults.js"
