@@ -1,5 +1,5 @@
-import { createServer as createHttps, type Server } from "node:https"
-import { type AddressInfo, connect, createServer, type Socket } from "node:net"
+import { createServer as createHttps } from "node:https"
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
 import { text } from "node:stream/consumers"
 import { connect as connectTls } from "node:tls"
 import { brotliCompressSync, gzipSync } from "node:zlib"
@@ -48,11 +48,7 @@ interface World {
 }
 class TheWorld extends Context.Tag("TheWorld")<TheWorld, World>() {}
 
-const listening = (server: {
-  listen: Server["listen"]
-  address: Server["address"]
-  close: Server["close"]
-}) =>
+const listening = (server: Server) =>
   Effect.acquireRelease(
     Effect.async<number>((resume) => {
       server.listen(0, "127.0.0.1", () => resume(Effect.succeed((server.address() as AddressInfo).port)))

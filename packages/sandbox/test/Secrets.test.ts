@@ -10,6 +10,7 @@ import {
   KeptSecrets,
   Limits,
   NetworkRules,
+  SandboxFailure,
   type SandboxSecret,
   SandboxService,
   type SecretControl
@@ -120,6 +121,7 @@ describe("an execution's secrets", () => {
       yield* TestClock.adjust("60 seconds")
       const result = yield* Fiber.join(running)
       assert.strictEqual(result.error?.code, "MAX_RETRIES_EXCEEDED")
+      assert.include(result.error?.message, "bad header bulkhead_secret")
       assert.notInclude(JSON.stringify([result, yield* getLogs(result.executionId)]), value)
     }).pipe(
       having({
@@ -127,7 +129,10 @@ describe("an execution's secrets", () => {
           create: (earlier) =>
             earlier === 0
               ? Effect.void
-              : MockSandboxProvider.failure("ECONNRESET", "create", true, `bad header ${value}`)
+              : new SandboxFailure({
+                  ...{ code: "ECONNRESET", phase: "create", retryable: true },
+                  message: `bad header ${value}`
+                })
         }
       })
     )
