@@ -308,7 +308,7 @@ export const variables = {
   }),
   secretsFile: optional({
     name: "SANDBOX_SECRETS_FILE",
-    meaning: "file of secrets that requests may name, in JSON, for its owner's eyes alone: see secrets.md",
+    meaning: "file of secrets that requests may name, its owner's alone: see secrets.md",
     format: Formats.absoluteFile,
     otherwise: "none"
   }),
