@@ -197,6 +197,7 @@ def _request(
     retry_on_failure: Optional[bool] = None,
     idempotency_key: Optional[str] = None,
     image: Optional[str] = None,
+    secrets: Optional[Mapping[str, Mapping[str, Any]]] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
@@ -206,6 +207,7 @@ def _request(
         "timeout": timeout,
         "files": None if files is None else [_file(path, content) for path, content in files.items()],
         "env": None if env is None else dict(env),
+        "secrets": None if secrets is None else {name: dict(secret) for name, secret in secrets.items()},
         "args": None if args is None else list(args),
         "stdin": text,
         "stdinEncoding": encoding,

@@ -4,6 +4,7 @@ import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulk
 import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
 import { Array as Arr, Context, Effect, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
+import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
@@ -36,10 +37,11 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 const megabyte = 1_048_576
 
 /** Without one, the host's sandboxes have none, whatever they ask for. */
-const hostNetwork = ({ bound, host }: NetworkSettings) => {
+const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArray<string>) => {
   if (bound.mode === "off") return {}
   const { maxConnections, maxMB, mbPerSecond } = host
   const network: HostOptions["network"] = {
+    authorities,
     private: Arr.getRights(host.private.map(parseTarget)),
     ...(Option.isSome(maxConnections) && { maxConnections: maxConnections.value }),
     ...(Option.isSome(maxMB) && { maxBytes: maxMB.value * megabyte }),
@@ -49,7 +51,11 @@ const hostNetwork = ({ bound, host }: NetworkSettings) => {
 }
 
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Effect.all([Limits, ServerConfig, NetworkConfig]), ([limits, { images }, network]) => {
+  Effect.gen(function* () {
+    const limits = yield* Limits
+    const { images } = yield* ServerConfig
+    const network = yield* NetworkConfig
+    const authorities = yield* NetworkAuthorities.read
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
       images: Object.fromEntries(images),
@@ -57,7 +63,7 @@ const hostLayer = Layer.unwrapEffect(
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
       diskBytes: maxDiskMB * megabyte,
-      ...hostNetwork(network)
+      ...hostNetwork(network, authorities)
     })
   })
 )

@@ -8,6 +8,7 @@ import * as Banner from "./Banner.js"
 import * as CodeAnalysis from "./CodeAnalysis.js"
 import { DataDirectory } from "./data/DataDirectory.js"
 import { Instance } from "./data/Instance.js"
+import * as KeptSecretsFile from "./KeptSecretsFile.js"
 import * as Logs from "./Logs.js"
 import * as Mcp from "./mcp/Mcp.js"
 import * as Shutdown from "./Shutdown.js"
@@ -23,6 +24,7 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
   Layer.provide(CodeAnalysis.layer),
+  Layer.provide(KeptSecretsFile.layer),
   Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),

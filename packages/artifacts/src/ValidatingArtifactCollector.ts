@@ -101,6 +101,28 @@ const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
 /** Whether it was to be expected. */
 const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
+const holdsSecret = new Refused({ flaw: "contains_secret: it holds the value of a secret" })
+
+/** The same bytes, as long as nothing hidden is among them. */
+const withoutSecrets = <E, R>(
+  content: Stream.Stream<Uint8Array, E, R>,
+  hidden: CollectOptions["hidden"]
+): Stream.Stream<Uint8Array, E | Refused, R> => {
+  if (hidden === undefined) return content
+  return Stream.suspend(() => {
+    const mask = hidden.stream()
+    const look = (more: () => Uint8Array) =>
+      Effect.suspend(() => {
+        more()
+        return mask.hasMasked() ? holdsSecret : Effect.void
+      })
+    return content.pipe(
+      Stream.tap((bytes) => look(() => mask.next(bytes))),
+      Stream.concat(Stream.drain(Stream.fromEffect(look(mask.end))))
+    )
+  })
+}
+
 /** What a file is served as: its charset is said where it is sure. */
 const mediaTypeOf = (kind: ArtifactKind, { charset }: Extract<Inspected, { readonly _tag: "Passed" }>) =>
   charset === undefined ? kind.mediaType : `${kind.mediaType}; charset=${charset}`
@@ -113,7 +135,7 @@ const make = Effect.gen(function* () {
   const reads = yield* Effect.makeSemaphore(readsAtOnce)
 
   const take = (
-    { executionId, userId }: Pick<CollectOptions, "executionId" | "userId">,
+    { executionId, hidden, userId }: Pick<CollectOptions, "executionId" | "hidden" | "userId">,
     { entry, name }: NamedEntry,
     largest: number,
     whitelist: Whitelist
@@ -121,11 +143,15 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
       if (flaw !== undefined) return yield* new Refused({ flaw })
+      if (hidden?.isIn(name)) return yield* holdsSecret
       const kind = ArtifactPolicy.judgeName(name, whitelist)
       if (typeof kind === "string") return yield* new Refused({ flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
-        store.stage({ executionId, userId, name, size: entry.size }, asListed(content, entry.size))
+        store.stage(
+          { executionId, userId, name, size: entry.size },
+          withoutSecrets(asListed(content, entry.size), hidden)
+        )
       )
       const inspected = yield* inspector.inspect(kind, staged.content)
       if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })
@@ -271,7 +297,7 @@ const tell = ({ onFound }: CollectOptions, found: FoundArtifact) => onFound?.(fo
 
 const refuse = (options: CollectOptions, { rejections }: Found, name: string, flaw: string, count = 1) =>
   Effect.suspend(() => {
-    const refused = rejections.add(name, flaw, count)
+    const refused = rejections.add(options.hidden?.inText(name) ?? name, flaw, count)
     return refused === undefined ? Effect.void : tell(options, { refused })
   })
 

@@ -4,6 +4,7 @@ import { type Context, Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
 import * as E2BSandbox from "./E2BSandbox.js"
 import * as NetworkWire from "./NetworkWire.js"
+import * as SecretRules from "./SecretRules.js"
 
 const controlOf = ({ internetAccess, network }: Context.Tag.Service<E2BConfig>): NetworkControl => {
   const control = NetworkWire.controls[network]
@@ -47,6 +48,7 @@ export const layer = (
         list: list(connection),
         kill: kill(connection),
         network: controlOf(config),
+        secrets: { flawOf: SecretRules.flawOf(config.network) },
         ...(health === undefined ? {} : { health })
       }
     })

@@ -8,6 +8,8 @@ export interface HostNetwork extends NetworkLimits {
   readonly default: "off" | "open"
   /** Addresses inside that sandboxes may speak with, where their policy lets them. Default none. */
   readonly private: ReadonlyArray<NetworkTarget>
+  /** Certificates, in PEM, that are trusted of hosts which get secrets, beside Mozilla's. Default none. */
+  readonly authorities: ReadonlyArray<string>
   /** Who is asked for the addresses of names. Default: the DNS servers of this machine. */
   readonly names?: Context.Tag.Service<NameResolver>
 }
@@ -55,6 +57,7 @@ export interface HostOptions {
 export const networkDefaults: HostNetwork = {
   default: "off",
   private: [],
+  authorities: [],
   maxConnections: 64,
   maxAttempts: 10_000,
   maxBytes: 1024 * 1024 * 1024,

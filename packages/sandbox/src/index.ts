@@ -7,6 +7,7 @@ export {
   type OwnFiles
 } from "./ArtifactCollector.js"
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
+export { KeptSecrets } from "./KeptSecrets.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
@@ -38,8 +39,10 @@ export {
   type SandboxFile,
   type SandboxOptions,
   SandboxProvider,
-  type SandboxSize
+  type SandboxSize,
+  type SecretControl
 } from "./Sandboxes/SandboxProvider.js"
+export type { SandboxSecret } from "./Sandboxes/SandboxSecret.js"
 export { type SandboxObserver, SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 export { type Runtime, Toolchain, type ToolchainFacts } from "./Sandboxes/Toolchain.js"
 export {

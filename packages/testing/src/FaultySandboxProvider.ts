@@ -6,6 +6,7 @@ import {
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
+  type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
 import { Duration, Effect, Exit, FiberRef, GlobalValue, Mailbox, type Scope, Stream } from "effect"
@@ -51,6 +52,8 @@ export interface CloudSandbox {
   readonly bornAt: number
   /** What its programs may connect to. */
   readonly network: NetworkPolicy | undefined
+  /** What they may use without having it. */
+  readonly secrets: SandboxOptions["secrets"]
   readonly programs: Set<LiveProgram>
   lifetime: () => boolean
   /** Why it may be there although nobody wants it: a fault, an abandoned call, or a crash. */
@@ -134,9 +137,10 @@ export class Cloud {
     return SandboxProvider.of({
       name: "faulty",
       network: { defaultMode: "open", flawOf: () => undefined },
-      create: ({ lifetime, metadata, network }) => {
+      secrets: { flawOf: () => undefined },
+      create: ({ lifetime, metadata, network, secrets }) => {
         const call = this.call<CloudSandbox>(owner, "create", {
-          happen: (fate) => this.create(owner, { metadata, network }, lifetime, fate),
+          happen: (fate) => this.create(owner, { metadata, network, secrets }, lifetime, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
@@ -193,7 +197,7 @@ export class Cloud {
         network: (from: number, wait?: Duration.Duration) =>
           Effect.suspend(() => {
             if (sandbox.isGone) return Effect.fail(goneFailure("run"))
-            const report = SimulatedNetwork.reportFrom(from)
+            const report = SimulatedNetwork.reportFrom(from, sandbox.secrets)
             const isNew = wait === undefined || report.attempts.length > 0
             return isNew ? Effect.succeed(report) : Effect.delay(Effect.succeed(report), wait)
           })
@@ -216,7 +220,7 @@ export class Cloud {
 
   private create(
     owner: SimulatedProcess,
-    asked: Pick<CloudSandbox, "metadata" | "network">,
+    asked: Pick<CloudSandbox, "metadata" | "network" | "secrets">,
     lifetime: Duration.Duration,
     { key }: Fate
   ): Answer<CloudSandbox> {

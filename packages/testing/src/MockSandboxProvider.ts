@@ -7,7 +7,8 @@ import {
   SandboxFailure,
   type SandboxFile,
   type SandboxOptions,
-  SandboxProvider
+  SandboxProvider,
+  type SecretControl
 } from "@bulkhead/sandbox"
 import { Context, Deferred, type Duration, Effect, Layer, Mailbox, Stream } from "effect"
 import { hello, type MockExit, type MockProcess, type MockProgram, type WrittenFile } from "./MockProgram.js"
@@ -269,6 +270,8 @@ export interface MockOptions {
   readonly remembered?: number
   /** What it can hold sandboxes to of the network. To no policy unless told. */
   readonly network?: NetworkControl
+  /** How it lets programs use secrets. Not at all unless told. */
+  readonly secrets?: SecretControl
 }
 
 /**
@@ -277,7 +280,7 @@ export interface MockOptions {
  */
 export const layer = (
   initial: Partial<MockBehaviour> = {},
-  { network, remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
+  { network, remembered = Number.POSITIVE_INFINITY, secrets }: MockOptions = {}
 ): Layer.Layer<SandboxProvider | MockSandboxes> =>
   Layer.effectContext(
     Effect.sync(() => {
@@ -305,6 +308,7 @@ export const layer = (
       const provider = SandboxProvider.of({
         name: "mock",
         ...(network && { network }),
+        ...(secrets && { secrets }),
         create: (options) =>
           Effect.suspend(() => {
             const { create, templates } = behaviour

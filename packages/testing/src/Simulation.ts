@@ -442,6 +442,7 @@ class Simulation {
     const network = SimulatedNetwork.requestOf(id)
     const request = {
       ...{ code, userId: user, timeout, retryOnFailure, files, network },
+      secrets: SimulatedNetwork.secretsOf(id),
       ...(webhook && { webhook })
     }
     this.answer(one, this.asking(step.way, one, request))

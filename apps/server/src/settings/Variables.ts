@@ -305,6 +305,18 @@ export const variables = {
     format: Formats.absoluteFile,
     otherwise: "none"
   }),
+  secretsFile: optional({
+    name: "SANDBOX_SECRETS_FILE",
+    meaning: "file of secrets that requests may name, its owner's alone: see secrets.md",
+    format: Formats.absoluteFile,
+    otherwise: "none"
+  }),
+  networkAuthorities: optional({
+    name: "SANDBOX_NETWORK_CA",
+    meaning: "file of certificates (PEM) to trust of hosts that get secrets, beside the usual ones",
+    format: Formats.absoluteFile,
+    otherwise: "none"
+  }),
   mcpUrl: optional({
     name: "SANDBOX_MCP_URL",
     meaning: "the running server that `npm run mcp` speaks to",

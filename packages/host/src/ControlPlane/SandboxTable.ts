@@ -2,6 +2,7 @@ import type { NetworkPolicy } from "@bulkhead/egress"
 import { Clock, Deferred, Effect, Exit, Fiber, type Option, Scope } from "effect"
 import type { GuestNetworks } from "../Guest/GuestNetwork.js"
 import * as GuestSandbox from "../Guest/GuestSandbox.js"
+import * as TrustFiles from "../Guest/TrustFiles.js"
 import {
   type LauncherDied,
   type LaunchFailed,
@@ -15,6 +16,7 @@ import type { Isolation } from "../Isolation/Isolation.js"
 import type { Template } from "../Isolation/Template.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
+import type { SecretsByHost } from "./SecretRules.js"
 
 /** What a client asks a new sandbox to be. */
 export interface SandboxRequest {
@@ -26,6 +28,8 @@ export interface SandboxRequest {
   readonly envVars: Readonly<Record<string, string>>
   /** What it may speak with. None: it has no network. */
   readonly network: Option.Option<NetworkPolicy>
+  /** What its programs may use at their hosts without having it. */
+  readonly secrets: SecretsByHost
 }
 
 /** A running sandbox, as the control plane knows it. */
@@ -145,6 +149,7 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
         const guest = yield* restore(
           Scope.extend(GuestSandbox.make(isolation, networks, request), sandboxScope)
         ).pipe(
+          Effect.tap((made) => TrustFiles.write(made, isolation.users)),
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )

@@ -1,6 +1,7 @@
 import type { Gate, NetworkPolicy } from "@bulkhead/egress"
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
+import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
@@ -10,6 +11,7 @@ import * as AgentSession from "./AgentSession.js"
 import { FileMetadata } from "./FileMetadata.js"
 import * as GuestNetwork from "./GuestNetwork.js"
 import * as GuestProcess from "./GuestProcess.js"
+import type { Trust } from "./SecretGate.js"
 
 /** What a sandbox is made from, and what its programs have. */
 export interface GuestRequest {
@@ -17,6 +19,8 @@ export interface GuestRequest {
   readonly envVars: Readonly<Record<string, string>>
   /** What it may speak with. None: it has no network. */
   readonly network: Option.Option<NetworkPolicy>
+  /** What its programs may use at their hosts without having it. */
+  readonly secrets: SecretsByHost
 }
 
 /** A program to run, as envd's `ProcessConfig` has it. */
@@ -62,6 +66,8 @@ export interface GuestSandbox {
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
   /** Its way to the world. None: it has none. */
   readonly network: Option.Option<Gate.Gate>
+  /** What its programs must trust so that they can use their secrets. Absent: they have none. */
+  readonly trust?: Trust
   /** What ended it, once it has ended. */
   readonly ending: Effect.Effect<Ending>
 }
@@ -96,7 +102,8 @@ const offline = {
 
 const environment = (
   { envVars, madeFrom: { env, path }, network }: GuestRequest,
-  { envs, user }: ProgramConfig
+  { envs, user }: ProgramConfig,
+  trust: Trust | undefined
 ) =>
   Object.entries({
     PATH: path,
@@ -107,6 +114,7 @@ const environment = (
     ...always,
     ...(Option.isSome(network) ? GuestNetwork.environment : offline),
     ...env,
+    ...trust?.env,
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)
@@ -176,8 +184,9 @@ export const make = Effect.fnUntraced(function* (
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
   const network = yield* Effect.transposeMapOption(sandbox.network, (policy) =>
-    networks.open(launched, policy)
+    networks.open(launched, policy, sandbox.secrets)
   )
+  const trust = Option.getOrUndefined(network)?.trust
   const programs = yield* makePrograms(options.keepEnded)
   const start = (config: ProgramConfig) =>
     Effect.gen(function* () {
@@ -187,7 +196,7 @@ export const make = Effect.fnUntraced(function* (
         cwd: absolute(config.cwd, homes[config.user]),
         input: config.stdin,
         argv: [config.cmd, ...config.args],
-        env: environment(sandbox, config)
+        env: environment(sandbox, config, trust)
       }
       yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)
@@ -209,7 +218,8 @@ export const make = Effect.fnUntraced(function* (
     fileMetadata: yield* FileMetadata.make,
     programs: programs.all,
     usage: measureUsage(isolation, launched.id, session),
-    network,
+    network: Option.map(network, ({ gate }) => gate),
+    ...(trust && { trust }),
     ending: launched.ending
   } satisfies GuestSandbox
 })

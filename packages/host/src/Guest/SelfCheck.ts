@@ -35,7 +35,7 @@ const showsLimit = (said: string, memoryBytes: number) => {
 }
 
 const offline = (madeFrom: Template): GuestSandbox.GuestRequest => ({
-  ...{ madeFrom, envVars: {}, network: Option.none() }
+  ...{ madeFrom, envVars: {}, network: Option.none(), secrets: new Map() }
 })
 const noNetworks = { open: () => Effect.dieMessage("a check has no network") }
 

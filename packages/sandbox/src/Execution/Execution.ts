@@ -19,6 +19,7 @@ import { LiveExecutions } from "./LiveExecutions.js"
 import * as RequestFiles from "./RequestFiles.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import * as Secrets from "./Secrets.js"
 
 /** How far an execution has come. */
 interface Progress {
@@ -33,6 +34,7 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const analysis = yield* Ref.make<CodeAnalysis | undefined>(undefined)
   const settled = yield* analyzeAndRun(execution, progress, analysis).pipe(
     Effect.flatMap((result) => Effect.map(Ref.get(analysis), withAnalysis(result))),
+    Effect.map((result) => Secrets.masked(execution.secrets, result)),
     Effect.either,
     Effect.catchAllCause((cause) =>
       Effect.as(
