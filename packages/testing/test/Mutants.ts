@@ -22,7 +22,7 @@ export const permitReleasedTwice: Parts = {
     Admission.of({
       ...real,
       withPermit: (who, onWait, effect) =>
-        real.withPermit(who, onWait, Effect.ensuring(effect, real.leave(who.userId)))
+        real.withPermit(who, onWait, Effect.ensuring(effect, real.leave(who)))
     })
 }
 
@@ -76,7 +76,7 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
         return Effect.acquireUseRelease(
           Effect.catchAll(real.enterNow(who), () => wait),
           () => effect,
-          () => Effect.zipRight(real.leave(who.userId), admitNext)
+          () => Effect.zipRight(real.leave(who), admitNext)
         )
       }
     })

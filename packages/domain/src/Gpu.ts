@@ -1,0 +1,38 @@
+import { Schema } from "effect"
+
+/** More than any machine has. */
+const mostGpus = 1024
+
+const whole = Schema.Number.pipe(
+  Schema.filter((count) => Number.isInteger(count) && count >= 1 && count <= mostGpus, {
+    message: () => `expected a whole number of GPUs, 1 to ${mostGpus}`,
+    jsonSchema: { type: "integer", minimum: 1, maximum: mostGpus }
+  })
+)
+
+const Kind = Schema.String.pipe(
+  Schema.filter((kind) => /^[\x20-\x7e]{1,100}$/.test(kind) && kind.trim() === kind, {
+    message: () => "expected a kind of GPU as GET /api/sandbox/limits lists them, 1 to 100 characters",
+    jsonSchema: { minLength: 1, maxLength: 100 }
+  })
+)
+
+/** GPUs that a request asks for. */
+export const GpuRequest = Schema.Struct({
+  count: whole.annotations({ description: "How many whole GPUs the program gets.", examples: [1] }),
+  kind: Schema.optionalWith(Kind, { nullable: true }).annotations({
+    description: "Of which kind, by the name that its driver gives it; of the most frequent unless told.",
+    examples: ["NVIDIA L4"]
+  })
+})
+export type GpuRequest = typeof GpuRequest.Type
+
+/** So many GPUs of one kind. */
+export const Gpus = Schema.Struct({
+  kind: Schema.String.annotations({
+    description: "The name that the driver gives this kind of GPU.",
+    examples: ["NVIDIA L4"]
+  }),
+  count: Schema.Number.annotations({ description: "How many there are of it.", examples: [2] })
+})
+export type Gpus = typeof Gpus.Type
