@@ -36,3 +36,27 @@ export const Gpus = Schema.Struct({
   count: Schema.Number.annotations({ description: "How many there are of it.", examples: [2] })
 })
 export type Gpus = typeof Gpus.Type
+
+/**
+ * The metadata by which the embedded host is asked for GPUs, like `2 NVIDIA L4`: the SDK has no word for them, and
+ * passes metadata on.
+ */
+export const gpuTag = "bulkhead_gpus"
+
+export const toGpuTag = ({ count, kind }: Gpus): string => `${count} ${kind}`
+
+/** What a tag says. Absent: it says nothing that can be understood. */
+export const fromGpuTag = (text: string): Gpus | undefined => {
+  const [, count, kind] = /^([1-9]\d{0,3}) (.+)$/.exec(text) ?? []
+  return count === undefined || kind === undefined ? undefined : { count: Number(count), kind }
+}
+
+/** How many there are of each kind, the most frequent first. */
+export const gpusByKind = (kinds: ReadonlyArray<string>): ReadonlyArray<Gpus> =>
+  [...new Set(kinds)]
+    .map((kind) => ({ kind, count: kinds.filter((each) => each === kind).length }))
+    .sort((a, b) => b.count - a.count)
+
+/** In words for people, like `2 NVIDIA L4 and 1 NVIDIA H100`. */
+export const describeGpus = (gpus: ReadonlyArray<Gpus>): string =>
+  gpus.length === 0 ? "none" : gpus.map(toGpuTag).join(" and ")

@@ -74,7 +74,8 @@ const makeHouse = Effect.fnUntraced(function* (limits: LimitValues) {
 type House = Effect.Effect.Success<ReturnType<typeof makeHouse>>
 
 const sum = (guests: ReadonlyArray<Guest>) => guests.reduce((all, { gpus }) => all + (gpus?.count ?? 0), 0)
-const ofKind = (guests: ReadonlyArray<Guest>, kind: string) => guests.filter(({ gpus }) => gpus?.kind === kind)
+const ofKind = (guests: ReadonlyArray<Guest>, kind: string) =>
+  guests.filter(({ gpus }) => gpus?.kind === kind)
 const ofUser = (guests: ReadonlyArray<Guest>, userId: string) =>
   guests.filter((guest) => guest.userId === userId)
 
@@ -125,7 +126,10 @@ const action = FastCheck.oneof(
   },
   {
     weight: 3,
-    arbitrary: FastCheck.record({ do: FastCheck.constantFrom("letGo", "interrupt"), which: FastCheck.nat(30) })
+    arbitrary: FastCheck.record({
+      do: FastCheck.constantFrom("letGo", "interrupt"),
+      which: FastCheck.nat(30)
+    })
   }
 )
 type Action = typeof action extends FastCheck.Arbitrary<infer A> ? A : never

@@ -1,3 +1,4 @@
+import { fromGpuTag, gpuTag } from "@bulkhead/domain"
 import { Effect, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 import type { Template } from "../Isolation/Template.js"
@@ -67,11 +68,16 @@ export const toRequest = (
       )
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
+    const tag = asked.metadata?.[gpuTag]
+    const gpus = tag === undefined ? undefined : fromGpuTag(tag)
+    if (tag !== undefined && gpus === undefined)
+      return yield* refuse(400, `metadata.${gpuTag}: expected a count and a kind, like "2 NVIDIA L4"`)
     return {
       template: asked.templateID,
       madeFrom,
       lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
       metadata: asked.metadata ?? {},
-      envVars: asked.envVars ?? {}
+      envVars: asked.envVars ?? {},
+      ...(gpus && { gpus })
     }
   })

@@ -1,8 +1,10 @@
+import type { Gpus } from "@bulkhead/domain"
 import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import * as GuestSandbox from "../Guest/GuestSandbox.js"
 import {
   type LauncherDied,
   type LaunchFailed,
+  type NoFreeGpus,
   type NoFreeSlot,
   type NoLauncher,
   RequestRefused,
@@ -10,18 +12,17 @@ import {
 } from "../HostErrors.js"
 import { MOST_SANDBOXES } from "../HostOptions.js"
 import type { Isolation } from "../Isolation/Isolation.js"
-import type { Template } from "../Isolation/Template.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
 
 /** What a client asks a new sandbox to be. */
-export interface SandboxRequest {
+export interface SandboxRequest extends Omit<GuestSandbox.GuestRequest, "gpus"> {
   readonly template: string
-  readonly madeFrom: Template
   /** How long it lives, in milliseconds. */
   readonly lifetime: number
   readonly metadata: Readonly<Record<string, string>>
-  readonly envVars: Readonly<Record<string, string>>
+  /** Absent: none. */
+  readonly gpus?: Gpus
 }
 
 /** A running sandbox, as the control plane knows it. */
@@ -39,7 +40,13 @@ export interface SandboxRecord {
 }
 
 /** Why a sandbox did not start. */
-export type LaunchRefused = LauncherDied | LaunchFailed | NoFreeSlot | NoLauncher | RequestRefused
+export type LaunchRefused =
+  | LauncherDied
+  | LaunchFailed
+  | NoFreeGpus
+  | NoFreeSlot
+  | NoLauncher
+  | RequestRefused
 
 /** The running sandboxes of a host. */
 export interface SandboxTable {
@@ -134,13 +141,17 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
     metrics: SandboxMetrics.make(guest.usage, now, memoryBytes)
   })
 
+  /** Its GPUs are taken first, so that they are free again when nothing of it is left. */
+  const makeGuest = Effect.fnUntraced(function* (request: SandboxRequest) {
+    const gpus = request.gpus === undefined ? [] : yield* isolation.gpus.take(request.gpus)
+    return yield* GuestSandbox.make(isolation, { ...request, gpus })
+  })
+
   const createOnce = (request: SandboxRequest) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const sandboxScope = yield* Scope.make()
-        const guest = yield* restore(
-          Scope.extend(GuestSandbox.make(isolation, request.madeFrom, request.envVars), sandboxScope)
-        ).pipe(
+        const guest = yield* restore(Scope.extend(makeGuest(request), sandboxScope)).pipe(
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )

@@ -1,5 +1,7 @@
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
+import * as GpuRoot from "../Gpus/GpuRoot.js"
+import type { Gpu } from "../Gpus/NvidiaDriver.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
@@ -26,6 +28,15 @@ export interface ProgramConfig {
 export interface Program {
   readonly config: ProgramConfig
   readonly process: GuestProcess.GuestProcess
+}
+
+/** What a sandbox is to be. */
+export interface GuestRequest {
+  readonly madeFrom: Template
+  /** The environment of its programs. */
+  readonly envVars: Readonly<Record<string, string>>
+  /** Those that it sees. */
+  readonly gpus: ReadonlyArray<Gpu>
 }
 
 /** What a sandbox uses. */
@@ -79,19 +90,22 @@ const offline = {
   PIP_DISABLE_PIP_VERSION_CHECK: "1"
 }
 
-const environment = (
-  { env, path }: Template,
-  { envs, user }: ProgramConfig,
-  envVars: Readonly<Record<string, string>>
-) =>
+/** By what programs find the driver of their GPUs. */
+const gpuEnvironment = ({ env, path }: Template) => ({
+  PATH: `${path}:${GpuRoot.PROGRAMS}`,
+  LD_LIBRARY_PATH: [GpuRoot.LIBRARIES, env.LD_LIBRARY_PATH].filter(Boolean).join(":")
+})
+
+const environment = ({ envVars, gpus, madeFrom: template }: GuestRequest, { envs, user }: ProgramConfig) =>
   Object.entries({
-    PATH: path,
+    PATH: template.path,
     HOME: homes[user],
     USER: user,
     LOGNAME: user,
     E2B_SANDBOX: "true",
     ...offline,
-    ...env,
+    ...template.env,
+    ...(gpus.length > 0 && gpuEnvironment(template)),
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)
@@ -151,13 +165,10 @@ const measureUsage = (isolation: Isolation, id: number, session: AgentSession.Ag
   })
 
 /** Starts a sandbox. Closing the scope kills it, and waits for the proof. */
-export const make = Effect.fnUntraced(function* (
-  isolation: Isolation,
-  template: Template,
-  envVars: Readonly<Record<string, string>>
-) {
+export const make = Effect.fnUntraced(function* (isolation: Isolation, given: GuestRequest) {
   const { options } = isolation
-  const launched = yield* template.launcher.launch
+  const { gpus, madeFrom: template } = given
+  const launched = yield* gpus.length === 0 ? template.launcher.launch : template.launchWithGpus(gpus)
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
   const programs = yield* makePrograms(options.keepEnded)
@@ -169,7 +180,7 @@ export const make = Effect.fnUntraced(function* (
         cwd: absolute(config.cwd, homes[config.user]),
         input: config.stdin,
         argv: [config.cmd, ...config.args],
-        env: environment(template, config, envVars)
+        env: environment(given, config)
       }
       yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)

@@ -2,6 +2,7 @@ import { Effect, Option, Stream } from "effect"
 import { IsolationUnavailable } from "../HostErrors.js"
 import * as ImageDirectory from "../Isolation/ImageDirectory.js"
 import type { Isolation } from "../Isolation/Isolation.js"
+import type { Template } from "../Isolation/Template.js"
 import * as GuestSandbox from "./GuestSandbox.js"
 
 const remedies: ReadonlyArray<readonly [RegExp, string]> = [
@@ -33,10 +34,12 @@ const showsLimit = (said: string, memoryBytes: number) => {
   return isInside && limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
 }
 
+const bare = (madeFrom: Template): GuestSandbox.GuestRequest => ({ madeFrom, envVars: {}, gpus: [] })
+
 /** Makes a sandbox like every other, and checks what a program in it says about its confinement. */
 export const run = Effect.fn("SelfCheck.run")(
   function* (isolation: Isolation) {
-    const sandbox = yield* GuestSandbox.make(isolation, isolation.plain, {})
+    const sandbox = yield* GuestSandbox.make(isolation, bare(isolation.plain))
     const { subscriber } = yield* sandbox.start({
       ...{ user: "user", cmd: "/bin/sh", args: ["-c", FACTS], envs: {}, stdin: false }
     })
@@ -63,7 +66,7 @@ const SHELL = "/bin/bash"
 
 const checkImage = (isolation: Isolation, { image, template }: Isolation["images"][number]) =>
   Effect.gen(function* () {
-    const sandbox = yield* GuestSandbox.make(isolation, template, {})
+    const sandbox = yield* GuestSandbox.make(isolation, bare(template))
     const { process, subscriber } = yield* sandbox.start({
       ...{ user: "user", cmd: SHELL, args: ["-c", ":"], envs: {}, stdin: false }
     })

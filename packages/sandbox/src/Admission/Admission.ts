@@ -223,7 +223,6 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     }
   })
 
-
   /** Hands permits to those who wait, as long as there are any. */
   const admitNext = Effect.gen(function* () {
     while (!(yield* isFull)) {
@@ -310,7 +309,11 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       const message = yield* obstacle(who)
       if (message === undefined) return yield* take(who)
       const limits = yield* Ref.get(inForce)
-      return yield* new SystemAtCapacity({ executionId: who.executionId, message, retryAfter: retryAfter(limits) })
+      return yield* new SystemAtCapacity({
+        executionId: who.executionId,
+        message,
+        retryAfter: retryAfter(limits)
+      })
     }).pipe(decide, Effect.uninterruptible)
 
   const fitUser = ([userId, own]: readonly [UserId, Effect.Semaphore]) =>
