@@ -1,3 +1,4 @@
+import type { Gpus } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, Limits } from "@bulkhead/sandbox"
@@ -8,7 +9,7 @@ import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 /** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
   Backend,
-  { readonly isolation: string }
+  { readonly isolation: string; readonly gpus: ReadonlyArray<Gpus> }
 >() {}
 
 /** E2B's own promise, or for a cluster of somebody else's none: it does not say what isolates there. */
@@ -20,7 +21,10 @@ export const isolationOf = ({ apiUrl, domain, sandboxUrl }: Omit<E2BOptions, "ap
 }
 
 const e2b = (options: E2BOptions) =>
-  Layer.merge(E2BSandboxProvider.layer(options), Layer.succeed(Backend, { isolation: isolationOf(options) }))
+  Layer.merge(
+    E2BSandboxProvider.layer(options),
+    Layer.succeed(Backend, { isolation: isolationOf(options), gpus: [] })
+  )
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
   [
@@ -34,9 +38,10 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 const megabyte = 1_048_576
 
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Effect.all([Limits, ServerConfig]), ([limits, { images }]) => {
+  Effect.map(Effect.all([Limits, ServerConfig]), ([limits, { images, nvidiaRoot }]) => {
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
+      nvidiaRoot,
       images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
@@ -47,14 +52,14 @@ const hostLayer = Layer.unwrapEffect(
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(EmbeddedHost, ({ apiKey, health, isolation, url }) =>
+  Effect.map(EmbeddedHost, ({ apiKey, gpus, health, isolation, url }) =>
     Layer.merge(
       E2BSandboxProvider.layer(
         // It is this very process that takes them in: more at once would take memory and save no time.
         { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
-        health
+        { gpus, health }
       ),
-      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
+      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
     )
   )
 ).pipe(Layer.provide(hostLayer))

@@ -12,7 +12,7 @@ const whole = Schema.Number.pipe(
 
 const Kind = Schema.String.pipe(
   Schema.filter((kind) => /^[\x20-\x7e]{1,100}$/.test(kind) && kind.trim() === kind, {
-    message: () => "expected a kind of GPU as GET /api/sandbox/limits lists them, 1 to 100 characters",
+    message: () => "expected the name of a kind of GPU, 1 to 100 characters of ASCII",
     jsonSchema: { minLength: 1, maxLength: 100 }
   })
 )

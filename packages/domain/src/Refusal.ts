@@ -62,6 +62,12 @@ export class RecordUnavailable extends Schema.TaggedError<RecordUnavailable>()("
 /** The operator's rules of code refuse it, or it could not be analysed and the operator wants that refused. */
 export class MaliciousCode extends Schema.TaggedError<MaliciousCode>()("MaliciousCode", refused) {}
 
+/** The request asks for what sandboxes cannot have here, such as GPUs. `field` is its path. */
+export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
+  ...refused,
+  field: Schema.String
+}) {}
+
 /** The service is shutting down and takes no new work. */
 export class ShuttingDown extends Schema.TaggedError<ShuttingDown>()("ShuttingDown", {
   ...refused,
@@ -74,6 +80,7 @@ export type Refusal =
   | RequestTooLarge
   | UnsupportedMediaType
   | PermissionDenied
+  | Unsupported
   | MaliciousCode
   | SystemAtCapacity
   | QuotaExceeded
@@ -94,6 +101,7 @@ export const refusals = {
   RequestTooLarge: { code: "INVALID_REQUEST", status: 413 },
   UnsupportedMediaType: { code: "INVALID_REQUEST", status: 415 },
   PermissionDenied: { code: "PERMISSION_DENIED", status: 403 },
+  Unsupported: { code: "PERMISSION_DENIED", status: 422 },
   MaliciousCode: { code: "MALICIOUS_CODE", status: 403 },
   SystemAtCapacity: { code: "SYSTEM_AT_CAPACITY", status: 429 },
   QuotaExceeded: { code: "QUOTA_EXCEEDED", status: 429 },

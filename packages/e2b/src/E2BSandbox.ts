@@ -1,3 +1,4 @@
+import { gpuTag, toGpuTag } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -74,6 +75,7 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
 type Connection = ReturnType<typeof connectionOf>
 
 const createSdk = Effect.fn("E2BSandbox.create")(function* ({
+  gpus,
   lifetime,
   metadata,
   ...asked
@@ -86,7 +88,7 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...options,
       ...(template === undefined ? {} : { template }),
       allowInternetAccess: config.internetAccess,
-      metadata: { ...metadata },
+      metadata: { ...metadata, ...(gpus && { [gpuTag]: toGpuTag(gpus) }) },
       timeoutMs: Duration.toMillis(lifetime)
     })
   )

@@ -1,4 +1,4 @@
-import { imageManifestPath } from "@bulkhead/domain"
+import { type Gpus, imageManifestPath } from "@bulkhead/domain"
 import {
   CommandEvent,
   Sandbox,
@@ -36,6 +36,8 @@ export interface MockBehaviour {
   readonly toolchain: MockProgram
   /** The templates that there are beside the usual one, each with the text of its image's manifest, if it has one. */
   readonly templates: Readonly<Record<string, string | undefined>>
+  /** The GPUs that there are. Laid down when the layer is built. */
+  readonly gpus: ReadonlyArray<Gpus>
   /** Runs before a sandbox is created: takes time, or fails. May depend on how many were asked for before. */
   readonly create: MockCreate | ((earlier: number) => MockCreate)
   /** Runs before files are written. */
@@ -53,6 +55,7 @@ const defaultBehaviour: MockBehaviour = {
   supervisor: MockSupervisor.watching,
   toolchain: MockToolchain.look,
   templates: {},
+  gpus: [],
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
@@ -278,6 +281,7 @@ export const layer = (
 
       const provider = SandboxProvider.of({
         name: "mock",
+        gpus: behaviour.gpus,
         create: (options) =>
           Effect.suspend(() => {
             const { create, templates } = behaviour

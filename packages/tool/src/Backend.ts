@@ -49,8 +49,11 @@ const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
     processes: maxProcesses,
     diskBytes: maxDiskMB * megabyte
   })
-  const provider = Effect.map(EmbeddedHost, ({ apiKey, health, url }) =>
-    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" }, health)
+  const provider = Effect.map(EmbeddedHost, ({ apiKey, gpus, health, url }) =>
+    E2BSandboxProvider.layer(
+      { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" },
+      { gpus, health }
+    )
   )
   return Layer.provide(Layer.unwrapEffect(provider), host)
 }, Layer.unwrapEffect)

@@ -54,6 +54,8 @@ interface Waiter extends Admittee {
 export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
   Admission,
   {
+    /** The GPUs that executions can be given, by their kinds. */
+    readonly gpus: ReadonlyArray<Gpus>
     /**
      * Runs the effect with a permit, waiting for one if need be. `onWait` is told how many of those who wait may go
      * before, at most. An interrupt or the longest wait take the execution out of the queue at once.
@@ -114,7 +116,8 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
   /** Of every user who has a permit out. */
   const users = new Map<UserId, Effect.Semaphore>()
   const queue = new FairQueue<UserId, Waiter>()
-  const ledger = new GpuLedger(yield* GpuSupply)
+  const gpus = yield* GpuSupply
+  const ledger = new GpuLedger(gpus)
   const gpuLine = new GpuLine<Waiter>(ledger)
   /** Permits are taken by one at a time, so that what was seen to be free still is. */
   const decide = (yield* Effect.makeSemaphore(1)).withPermits(1)
@@ -332,6 +335,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
     }).pipe(decide, Effect.uninterruptible)
 
   return Admission.of({
+    gpus,
     withPermit: (who, onWait, effect) =>
       Effect.acquireUseRelease(
         enter(who, onWait),

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
+import type { ExecutionId, ExecutionRequest, Gpus, UserId } from "@bulkhead/domain"
 import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
@@ -14,6 +14,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly runtime: Runtime
   /** By which the provider knows the request's image. Absent: the plain sandbox. */
   readonly template?: string
+  /** Absent: none. */
+  readonly gpus?: Gpus
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch

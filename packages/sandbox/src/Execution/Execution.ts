@@ -139,7 +139,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ gpus, held, limits, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
@@ -149,6 +149,7 @@ const policyOf = ({ held, limits, request, runtime }: AcceptedExecution, timeout
   maxCpuPercent: limits.maxCpuPercent,
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
+  ...(gpus && { gpus }),
   retryOnFailure: request.retryOnFailure,
   ...RequestFiles.describe(request, held)
 })
@@ -234,7 +235,7 @@ const end = Effect.fnUntraced(function* (
   execution: AcceptedExecution,
   settled: Either.Either<ExecutionResult, Refusal>
 ) {
-  const { executionId, size } = execution
+  const { executionId } = execution
   const log = yield* ExecutionLog
   const live = yield* LiveExecutions
   const sandboxMs = yield* Ref.get(execution.sandboxMs)
@@ -242,7 +243,7 @@ const end = Effect.fnUntraced(function* (
     onLeft: TerminalEvents.ofRefusal,
     onRight: TerminalEvents.ofResult
   })
-  const usage = Prices.usageOf(sandboxMs, size, terminal.result?.artifacts ?? [], yield* Prices.Prices)
+  const usage = Prices.usageOf(sandboxMs, execution, terminal.result?.artifacts ?? [], yield* Prices.Prices)
   const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
     Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
     Effect.tapDefect(() => live.end(executionId)),

@@ -45,9 +45,10 @@ interface Pending {
 }
 
 /** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
-const later = ({ args, image, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
+const later = ({ args, gpu, image, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
   const isBare = args.length === 0 && stdin === undefined && webhook === undefined
-  return image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
+  if (isBare && gpu === undefined && image === undefined) return []
+  return [args, stdin, stdinEncoding, webhook, ...(image ? [image] : []), ...(gpu ? [gpu] : [])]
 }
 
 /** The same for requests that ask for the same. */

@@ -1,4 +1,4 @@
-import { ErrorCode } from "@bulkhead/domain"
+import { ErrorCode, type Gpus } from "@bulkhead/domain"
 import { Context, Data, Duration, Effect, Exit, Layer, Schema, type Scope, Stream } from "effect"
 
 /** A failure of the infrastructure, never of the program. */
@@ -33,6 +33,8 @@ export interface SandboxOptions {
    * failure that is not retryable.
    */
   readonly template?: string
+  /** GPUs of this sandbox alone. Absent: none. Only of what the provider says it has. */
+  readonly gpus?: Gpus
 }
 
 /** A sandbox as its provider lists it. */
@@ -232,6 +234,11 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
      * cheap.
      */
     readonly health?: Effect.Effect<ProviderHealth>
+    /**
+     * The GPUs that sandboxes can be given, by their kinds. Absent: none. One sandbox has them to itself, until it is
+     * gone.
+     */
+    readonly gpus?: ReadonlyArray<Gpus>
   }
 >() {
   /** How a provider is; up, as far as one tells that does not say. */

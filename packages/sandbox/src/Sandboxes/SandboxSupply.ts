@@ -22,6 +22,9 @@ type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "tool
 /** How a sandbox is made. */
 type Made = Omit<SandboxOptions, "metadata">
 
+/** What a sandbox has that a plain one has not. */
+export type SpecialSandbox = Pick<SandboxOptions, "gpus" | "template">
+
 /** Is told of a sandbox's life. */
 export interface SandboxObserver {
   readonly onCreated: (sandboxId: string) => Effect.Effect<void>
@@ -47,14 +50,14 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   {
     /**
      * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
-     * is closed, and only then does the scope's end return. One of a template is made when it is asked for, since only
-     * sandboxes without are kept ready.
+     * is closed, and only then does the scope's end return. One of a template or with GPUs is made when it is asked
+     * for, since only plain sandboxes are kept ready.
      */
     readonly sandbox: (
       purpose: Purpose,
       lifetime: Duration.Duration,
       observer?: SandboxObserver,
-      template?: string
+      special?: SpecialSandbox
     ) => Layer.Layer<Sandbox, SandboxFailure>
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
@@ -148,7 +151,7 @@ const make = Effect.gen(function* () {
 
   const obtain = (purpose: Purpose, made: Made) =>
     // Whoever looks into a sandbox to know what it has is no sign of demand.
-    "executionId" in purpose && made.template === undefined
+    "executionId" in purpose && made.template === undefined && made.gpus === undefined
       ? Effect.flatMap(
           pool.take(made.lifetime),
           Option.match({ onNone: () => createNow(purpose, made), onSome: Effect.succeed })
@@ -156,11 +159,11 @@ const make = Effect.gen(function* () {
       : createNow(purpose, made)
 
   return SandboxSupply.of({
-    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody, template = undefined) =>
+    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody, special = {}) =>
       Layer.scoped(
         Sandbox,
         Sandbox.scoped(
-          Effect.tap(obtain(purpose, { lifetime, ...(template && { template }) }), ({ id }) => onCreated(id)),
+          Effect.tap(obtain(purpose, { lifetime, ...special }), ({ id }) => onCreated(id)),
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),

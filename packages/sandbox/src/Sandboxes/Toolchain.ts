@@ -206,7 +206,12 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
         remembered(
           Effect.provide(
             probeSandbox,
-            supply.sandbox({ purpose: "toolchain" }, Duration.minutes(2), undefined, template)
+            supply.sandbox(
+              { purpose: "toolchain" },
+              Duration.minutes(2),
+              undefined,
+              template === undefined ? {} : { template }
+            )
           )
         )
       const facts = yield* lookInto()

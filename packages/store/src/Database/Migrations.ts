@@ -155,6 +155,12 @@ const images = Effect.gen(function* () {
   yield* sql`ALTER TABLE executions ADD COLUMN image TEXT`
 })
 
+/** Seconds that an execution had GPUs, each counted. */
+const gpus = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE usage ADD COLUMN gpu_seconds DOUBLE PRECISION NOT NULL DEFAULT 0`
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
@@ -162,7 +168,8 @@ const migrations = {
   "0003_leases": leases,
   "0004_artifact_bytes": artifactBytes,
   "0005_webhooks": webhooks,
-  "0006_images": images
+  "0006_images": images,
+  "0007_gpus": gpus
 }
 
 const table = "bulkhead_migrations"

@@ -96,7 +96,8 @@ const usageRows = ({ endedAt, executionId, usage }: EndedExecution): ReadonlyArr
           usage.vcpuSeconds,
           usage.gibSeconds,
           usage.artifactBytes,
-          usage.costUsd
+          usage.costUsd,
+          usage.gpuSeconds
         ]
       ]
 
@@ -175,12 +176,14 @@ const statements = (sql: SqlClient.SqlClient) => {
   )
   const usage = rows(
     `INSERT INTO usage
-      (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd)
+      (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd,
+        gpu_seconds)
       SELECT x.execution_id, x.user_id, CAST(v.column2 AS BIGINT), CAST(v.column3 AS DOUBLE PRECISION),
         CAST(v.column4 AS DOUBLE PRECISION), CAST(v.column5 AS DOUBLE PRECISION),
-        CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION)
+        CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION),
+        CAST(v.column8 AS DOUBLE PRECISION)
       FROM (VALUES`,
-    7,
+    8,
     ") AS v JOIN executions x ON x.execution_id = v.column1 WHERE true ON CONFLICT DO NOTHING"
   )
   const artifacts = rows(
