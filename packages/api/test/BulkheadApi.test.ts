@@ -288,7 +288,7 @@ describe("the status of an execution's answer", () => {
       [new Domain.InvalidRequest(fields), 400],
       [new Domain.PermissionDenied(fields), 403],
       [new Domain.MaliciousCode(fields), 403],
-      [new Domain.Unsupported(fields), 422],
+      [new Domain.PolicyRefused(fields), 422],
       [new Domain.RequestTooLarge(fields), 413],
       [new Domain.UnsupportedMediaType(fields), 415],
       [new Domain.SystemAtCapacity(fields), 429],

@@ -62,8 +62,8 @@ export class RecordUnavailable extends Schema.TaggedError<RecordUnavailable>()("
 /** The operator's rules of code refuse it, or it could not be analysed and the operator wants that refused. */
 export class MaliciousCode extends Schema.TaggedError<MaliciousCode>()("MaliciousCode", refused) {}
 
-/** The request asks for what sandboxes cannot have here, such as GPUs. `field` is its path. */
-export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported", {
+/** The request asks for more than the operator allows, or for what the sandboxes cannot enforce. `field` names it. */
+export class PolicyRefused extends Schema.TaggedError<PolicyRefused>()("PolicyRefused", {
   ...refused,
   field: Schema.String
 }) {}
@@ -80,8 +80,8 @@ export type Refusal =
   | RequestTooLarge
   | UnsupportedMediaType
   | PermissionDenied
-  | Unsupported
   | MaliciousCode
+  | PolicyRefused
   | SystemAtCapacity
   | QuotaExceeded
   | QueueTimeout
@@ -101,8 +101,8 @@ export const refusals = {
   RequestTooLarge: { code: "INVALID_REQUEST", status: 413 },
   UnsupportedMediaType: { code: "INVALID_REQUEST", status: 415 },
   PermissionDenied: { code: "PERMISSION_DENIED", status: 403 },
-  Unsupported: { code: "PERMISSION_DENIED", status: 422 },
   MaliciousCode: { code: "MALICIOUS_CODE", status: 403 },
+  PolicyRefused: { code: "PERMISSION_DENIED", status: 422 },
   SystemAtCapacity: { code: "SYSTEM_AT_CAPACITY", status: 429 },
   QuotaExceeded: { code: "QUOTA_EXCEEDED", status: 429 },
   QueueTimeout: { code: "QUEUE_TIMEOUT", status: 429 },

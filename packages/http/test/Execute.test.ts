@@ -6,14 +6,14 @@ import {
   InvalidRequest,
   MaliciousCode,
   PermissionDenied,
+  PolicyRefused,
   QueueTimeout,
   QuotaExceeded,
   RecordUnavailable,
   type Refusal,
   RequestTooLarge,
   ShuttingDown,
-  SystemAtCapacity,
-  Unsupported
+  SystemAtCapacity
 } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
@@ -82,7 +82,7 @@ describe("POST /api/execute", () => {
     [new InvalidRequest({ executionId, field: "code", message }), 400, "INVALID_REQUEST"],
     [new PermissionDenied({ executionId, message }), 403, "PERMISSION_DENIED"],
     [new MaliciousCode({ executionId, message }), 403, "MALICIOUS_CODE"],
-    [new Unsupported({ executionId, field: "gpu", message }), 422, "PERMISSION_DENIED"],
+    [new PolicyRefused({ executionId, field: "gpu", message }), 422, "PERMISSION_DENIED"],
     [new RequestTooLarge({ executionId, field: "code", message }), 413, "INVALID_REQUEST"],
     [new SystemAtCapacity({ executionId, message, retryAfter: 7 }), 429, "SYSTEM_AT_CAPACITY"],
     [new QuotaExceeded({ executionId, message, retryAfter: 7 }), 429, "QUOTA_EXCEEDED"],

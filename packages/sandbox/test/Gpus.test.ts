@@ -53,15 +53,15 @@ describe("a request for GPUs", () => {
   it.effect("is refused before anything is asked for, where it could never be met", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refusalOf({ count: 1, kind: "NVIDIA T4" }), [
-        "Unsupported",
+        "PolicyRefused",
         "gpu.kind: expected one of NVIDIA L4, NVIDIA H100"
       ])
       assert.deepStrictEqual(yield* refusalOf({ count: 2, kind: "NVIDIA H100" }), [
-        "Unsupported",
+        "PolicyRefused",
         "gpu.count: expected no more than there are: 1 NVIDIA H100"
       ])
       assert.deepStrictEqual(yield* refusalOf({ count: 4 }), [
-        "Unsupported",
+        "PolicyRefused",
         "gpu.count: expected no more than there are: 3 NVIDIA L4 and 1 NVIDIA H100"
       ])
       assert.deepStrictEqual(yield* refusalOf({ count: 9 }), [
@@ -79,7 +79,7 @@ describe("a request for GPUs", () => {
   it.effect("is refused where the sandboxes have none, as E2B's", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* refusalOf({ count: 1 }), [
-        "Unsupported",
+        "PolicyRefused",
         "gpu: expected none, since the sandboxes here have no GPUs"
       ])
     }).pipe(Effect.provide(service()))

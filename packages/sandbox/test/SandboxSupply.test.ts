@@ -25,7 +25,7 @@ const live = (limits: Partial<LimitValues> = {}, instance?: string) =>
       const supply = Context.get(context, SandboxSupply)
       return {
         ...supply,
-        acquire: Effect.map(Layer.build(supply.sandbox(purpose, minute)), Context.get(Sandbox))
+        acquire: Effect.map(Layer.build(supply.sandbox(purpose, { lifetime: minute })), Context.get(Sandbox))
       }
     }
   )
@@ -132,10 +132,14 @@ it.scoped("whoever watches is told of a sandbox's creation, and whether it is go
     const told: Array<unknown> = []
     const { sandbox } = yield* live()
     const mock = yield* MockSandboxes
-    const watched = sandbox(purpose, minute, {
-      onCreated: (sandboxId) => Effect.sync(() => told.push(["created", sandboxId])),
-      onClosed: (sandboxId, isGone) => Effect.sync(() => told.push(["closed", sandboxId, isGone]))
-    })
+    const watched = sandbox(
+      purpose,
+      { lifetime: minute },
+      {
+        onCreated: (sandboxId) => Effect.sync(() => told.push(["created", sandboxId])),
+        onClosed: (sandboxId, isGone) => Effect.sync(() => told.push(["closed", sandboxId, isGone]))
+      }
+    )
     const use = Effect.provide(
       Effect.flatMap(Sandbox, ({ id }) => Effect.sync(() => told.push(["used", id]))),
       watched

@@ -1,9 +1,11 @@
+import type { Gpus } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
+  type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
 import { Duration, Effect, Exit, FiberRef, GlobalValue, Stream, type StreamEmit } from "effect"
@@ -43,6 +45,8 @@ interface LiveProgram {
 export interface CloudSandbox {
   readonly id: string
   readonly metadata: Readonly<Record<string, string>>
+  /** GPUs that were asked for with it. */
+  readonly gpus: number
   /** Whose it is. */
   readonly owner: SimulatedProcess
   readonly bornAt: number
@@ -59,6 +63,9 @@ export const currentSubject: FiberRef.FiberRef<string> = GlobalValue.globalValue
   "@bulkhead/testing/currentSubject",
   () => FiberRef.unsafeMake("service")
 )
+
+/** The GPUs of the cloud, which all executions share. */
+export const simulatedGpus: ReadonlyArray<Gpus> = [{ kind: "simulated", count: 3 }]
 
 /** How long the provider's client waits for an answer, where it bounds its calls. */
 export const requestTimeout = 30_000
@@ -130,9 +137,10 @@ export class Cloud {
   connect(owner: SimulatedProcess): SandboxProvider["Type"] {
     return SandboxProvider.of({
       name: "faulty",
-      create: ({ lifetime, metadata }) => {
+      gpus: simulatedGpus,
+      create: (asked) => {
         const call = this.call<CloudSandbox>(owner, "create", {
-          happen: (fate) => this.create(owner, metadata, lifetime, fate),
+          happen: (fate) => this.create(owner, asked, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
@@ -203,14 +211,14 @@ export class Cloud {
 
   private create(
     owner: SimulatedProcess,
-    metadata: Readonly<Record<string, string>>,
-    lifetime: Duration.Duration,
+    { gpus, lifetime, metadata }: SandboxOptions,
     { key }: Fate
   ): Answer<CloudSandbox> {
     const { faults, time } = this.options
     const sandbox: CloudSandbox = {
       id: `sandbox-${++this.born}`,
       metadata,
+      gpus: gpus?.count ?? 0,
       owner,
       bornAt: time.now,
       programs: new Set(),

@@ -12,6 +12,7 @@ import {
 import {
   Admission,
   ExecutionStore,
+  GpuSupply,
   GuestProgram,
   IdempotencyKeys,
   InstanceName,
@@ -317,7 +318,7 @@ class Simulation {
       SandboxService,
       service
     )(SandboxService.layerBare).pipe(
-      Layer.provideMerge(changed(Admission, admission)(Admission.layer)),
+      Layer.provideMerge(changed(Admission, admission)(Layer.provide(Admission.layer, GpuSupply.layer))),
       Layer.provide(changed(SandboxSupply, supply)(SandboxSupply.layer)),
       Layer.provide(outside)
     )
@@ -423,7 +424,7 @@ class Simulation {
   }
 
   private submit(step: Extract<Step, { readonly _tag: "Submit" }>): void {
-    const { behaviour, hasFiles, id, retryOnFailure, timeout, user } = step
+    const { behaviour, gpus = 0, hasFiles, id, retryOnFailure, timeout, user } = step
     const code = String(id)
     this.behaviours.set(code, behaviour)
     const one = this.watch.asked({
@@ -432,12 +433,17 @@ class Simulation {
       isWork: false,
       timeoutMs: timeout * 1000,
       mayRunAgain: retryOnFailure,
+      gpus,
       ...(step.webhook ? { webhook: step.webhook } : {}),
       ...(step.reader ? { reader: step.reader } : {})
     })
     const files = hasFiles ? [{ path: "in.txt", content: "in" }] : []
     const webhook = step.webhook && { url: `https://receiver.example.com/${id}`, events: step.webhook }
-    const request = { code, userId: user, timeout, retryOnFailure, files, ...(webhook && { webhook }) }
+    const request = {
+      ...{ code, userId: user, timeout, retryOnFailure, files },
+      ...(webhook && { webhook }),
+      ...(gpus > 0 && { gpu: { count: gpus } })
+    }
     this.answer(one, this.asking(step.way, one, request))
   }
 
@@ -590,7 +596,8 @@ class Simulation {
   private checkBooks() {
     const metrics = this.now(Effect.flatMap(SandboxService, (service) => service.getSystemMetrics))
     if (Option.isNone(metrics)) return this.watch.fail("books", "the service does not say how it is")
-    this.watch.checkBooks(metrics.value.activeExecutions, metrics.value.queuedExecutions)
+    const { activeExecutions, gpusInUse, queuedExecutions } = metrics.value
+    this.watch.checkBooks(activeExecutions, queuedExecutions, gpusInUse)
   }
 
   /** No more faults: everything ends, what was left behind is found, and the service shuts down. */

@@ -3,12 +3,7 @@ import { Clock, Data, Duration, Effect, Ref } from "effect"
 import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
-import {
-  lifetimeFor,
-  type SandboxObserver,
-  SandboxSupply,
-  type SpecialSandbox
-} from "../Sandboxes/SandboxSupply.js"
+import { lifetimeFor, type SandboxObserver, SandboxSupply } from "../Sandboxes/SandboxSupply.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
 import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
@@ -56,7 +51,7 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, manifest, request, runtime, supervisor } = execution
+  const { executionId, gpus, held, limits, manifest, request, runtime, supervisor, template } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
   const toolchain = yield* Toolchain
@@ -68,7 +63,12 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
-  const sandbox = supply.sandbox({ executionId }, lifetimeFor(timeout, limits), observer, special(execution))
+  const made = {
+    lifetime: lifetimeFor(timeout, limits),
+    ...(template !== undefined && { template }),
+    ...(gpus && { gpus })
+  }
+  const sandbox = supply.sandbox({ executionId }, made, observer)
 
   const ofRun = (run: Run) => Effect.map(Ref.get(isGone), (destroyed): Attempt => ({ ...run, destroyed }))
   return yield* runProgram(execution, program, timeout, askedAt).pipe(
@@ -80,11 +80,6 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
         Effect.flatMap(ofRun(run), (attempt) => new AttemptFailed({ failure, attempt }))
     })
   )
-})
-
-const special = ({ gpus, template }: AcceptedExecution): SpecialSandbox => ({
-  ...(template !== undefined && { template }),
-  ...(gpus !== undefined && { gpus })
 })
 
 /** Logs the sandbox's life, counts how long it lasts, and tells whether its end was confirmed. */

@@ -59,6 +59,8 @@ const withAnalysis =
     ...(analysis?.notAnalysed !== undefined && { notAnalysed: analysis.notAnalysed })
   })
 
+const rulesIn = (count: number) => (count === 1 ? "a rule" : `${count} rules`)
+
 /** Looks at the code, and turns away what the operator's rules refuse. */
 const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const { executionId, request, runtime, userId } = execution
@@ -71,7 +73,7 @@ const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
       level: "warn",
       event: "code_flagged",
       message:
-        findings.length > 0 ? `Code matches ${findings.length} rules` : `Code not analysed: ${notAnalysed}`,
+        findings.length > 0 ? `Code matches ${rulesIn(findings.length)}` : `Code not analysed: ${notAnalysed}`,
       data: { findings: findings.slice(0, mostFindings), ...(notAnalysed !== undefined && { notAnalysed }) }
     })
   if (refusal !== undefined) return yield* new MaliciousCode({ executionId, message: refusal })

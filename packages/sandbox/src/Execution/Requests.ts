@@ -8,8 +8,8 @@ import {
   type ImageName,
   InvalidRequest,
   isBase64,
-  RequestTooLarge,
-  Unsupported
+  PolicyRefused,
+  RequestTooLarge
 } from "@bulkhead/domain"
 import { type Context, Either, Schema } from "effect"
 import type { LimitValues } from "../Limits.js"
@@ -77,7 +77,7 @@ export const checkImage = (
 }
 
 const unsupported = (executionId: ExecutionId, field: string, message: string) =>
-  Either.left(new Unsupported({ executionId, field, message: `${field}: ${message}` }))
+  Either.left(new PolicyRefused({ executionId, field, message: `${field}: ${message}` }))
 
 /** Which GPUs the execution will wait for: none where it asks for none. Refuses what it could never be given. */
 export const chooseGpus = (
@@ -85,7 +85,7 @@ export const chooseGpus = (
   { gpu }: ExecutionRequest,
   { maxGpus, maxGpusPerExecution, maxGpusPerUser }: LimitValues,
   present: ReadonlyArray<Gpus>
-): Either.Either<Gpus | undefined, InvalidRequest | Unsupported> => {
+): Either.Either<Gpus | undefined, InvalidRequest | PolicyRefused> => {
   if (gpu === undefined) return Either.right(undefined)
   const { count, kind } = gpu
   if (present.length === 0)

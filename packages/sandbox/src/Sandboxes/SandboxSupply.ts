@@ -20,10 +20,7 @@ import {
 type Purpose = { readonly executionId: ExecutionId } | { readonly purpose: "toolchain" | "pool" }
 
 /** How a sandbox is made. */
-type Made = Omit<SandboxOptions, "metadata">
-
-/** What a sandbox has that a plain one has not. */
-export type SpecialSandbox = Pick<SandboxOptions, "gpus" | "template">
+export type Made = Omit<SandboxOptions, "metadata">
 
 /** Is told of a sandbox's life. */
 export interface SandboxObserver {
@@ -55,9 +52,8 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
      */
     readonly sandbox: (
       purpose: Purpose,
-      lifetime: Duration.Duration,
-      observer?: SandboxObserver,
-      special?: SpecialSandbox
+      made: Made,
+      observer?: SandboxObserver
     ) => Layer.Layer<Sandbox, SandboxFailure>
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
@@ -159,11 +155,11 @@ const make = Effect.gen(function* () {
       : createNow(purpose, made)
 
   return SandboxSupply.of({
-    sandbox: (purpose, lifetime, { onClosed, onCreated } = nobody, special = {}) =>
+    sandbox: (purpose, made, { onClosed, onCreated } = nobody) =>
       Layer.scoped(
         Sandbox,
         Sandbox.scoped(
-          Effect.tap(obtain(purpose, { lifetime, ...special }), ({ id }) => onCreated(id)),
+          Effect.tap(obtain(purpose, made), ({ id }) => onCreated(id)),
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),

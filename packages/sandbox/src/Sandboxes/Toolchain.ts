@@ -208,9 +208,7 @@ export class Toolchain extends Context.Tag("@bulkhead/sandbox/Toolchain")<
             probeSandbox,
             supply.sandbox(
               { purpose: "toolchain" },
-              Duration.minutes(2),
-              undefined,
-              template === undefined ? {} : { template }
+              { lifetime: Duration.minutes(2), ...(template && { template }) }
             )
           )
         )
