@@ -6,7 +6,7 @@ const mostGpus = 1024
 const whole = Schema.Number.pipe(
   Schema.filter((count) => Number.isInteger(count) && count >= 1 && count <= mostGpus, {
     message: () => `expected a whole number of GPUs, 1 to ${mostGpus}`,
-    jsonSchema: { type: "integer", minimum: 1, maximum: mostGpus }
+    jsonSchema: { multipleOf: 1, minimum: 1, maximum: mostGpus }
   })
 )
 

@@ -73,7 +73,9 @@ const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
       level: "warn",
       event: "code_flagged",
       message:
-        findings.length > 0 ? `Code matches ${rulesIn(findings.length)}` : `Code not analysed: ${notAnalysed}`,
+        findings.length > 0
+          ? `Code matches ${rulesIn(findings.length)}`
+          : `Code not analysed: ${notAnalysed}`,
       data: { findings: findings.slice(0, mostFindings), ...(notAnalysed !== undefined && { notAnalysed }) }
     })
   if (refusal !== undefined) return yield* new MaliciousCode({ executionId, message: refusal })
