@@ -198,6 +198,8 @@ def _request(
     idempotency_key: Optional[str] = None,
     image: Optional[str] = None,
     secrets: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    gpus: Optional[int] = None,
+    gpu_kind: Optional[str] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
@@ -211,6 +213,7 @@ def _request(
         "args": None if args is None else list(args),
         "stdin": text,
         "stdinEncoding": encoding,
+        "gpu": None if gpus is None else {"count": gpus, "kind": gpu_kind},
         "outputDir": output_dir,
         "userId": user_id,
         "retryOnFailure": retry_on_failure,
@@ -305,7 +308,7 @@ class Client:
 
         Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
         ({name: value}), `args`, `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`,
-        `idempotency_key`.
+        `idempotency_key`, `gpus` (how many), `gpu_kind` (their kind's name).
         """
         request = _request(code, **options)
         patience = (request.get("timeout") or _longest_execution) + _longest_queue

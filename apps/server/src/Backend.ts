@@ -1,4 +1,4 @@
-import { parseTarget } from "@bulkhead/domain"
+import { type Gpus, parseTarget } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
@@ -11,7 +11,7 @@ import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 /** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
   Backend,
-  { readonly isolation: string }
+  { readonly isolation: string; readonly gpus: ReadonlyArray<Gpus> }
 >() {}
 
 /** E2B's own promise, or for a cluster of somebody else's none: it does not say what isolates there. */
@@ -23,7 +23,10 @@ export const isolationOf = ({ apiUrl, domain, sandboxUrl }: Omit<E2BOptions, "ap
 }
 
 const e2b = (options: E2BOptions) =>
-  Layer.merge(E2BSandboxProvider.layer(options), Layer.succeed(Backend, { isolation: isolationOf(options) }))
+  Layer.merge(
+    E2BSandboxProvider.layer(options),
+    Layer.succeed(Backend, { isolation: isolationOf(options), gpus: [] })
+  )
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
   [
@@ -53,11 +56,12 @@ const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArra
 const hostLayer = Layer.unwrapEffect(
   Effect.gen(function* () {
     const limits = yield* Limits
-    const { images } = yield* ServerConfig
+    const { images, nvidiaRoot } = yield* ServerConfig
     const network = yield* NetworkConfig
     const authorities = yield* NetworkAuthorities.read
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
+      nvidiaRoot,
       images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
@@ -69,7 +73,9 @@ const hostLayer = Layer.unwrapEffect(
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(Effect.all([EmbeddedHost, NetworkConfig]), ([{ apiKey, health, isolation, url }, { bound }]) =>
+  Effect.map(
+    Effect.all([EmbeddedHost, NetworkConfig]),
+    ([{ apiKey, gpus, health, isolation, url }, { bound }]) =>
     Layer.merge(
       E2BSandboxProvider.layer(
         // It is this very process that takes them in: more at once would take memory and save no time.
@@ -77,9 +83,9 @@ const embedded = Layer.unwrapEffect(
           ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
           network: bound.mode === "off" ? "none" : "embedded"
         },
-        health
+        { gpus, health }
       ),
-      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
+      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
     )
   )
 ).pipe(Layer.provide(hostLayer))

@@ -1,6 +1,7 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath, mostPathBytes } from "./FileName.js"
+import { GpuRequest } from "./Gpu.js"
 import { ImageName } from "./Image.js"
 import { mostTargets, NetworkRequest } from "./Network.js"
 import { mostSecrets, RequestSecrets } from "./Secret.js"
@@ -235,6 +236,11 @@ export const ExecutionRequest = Schema.Struct({
   stdinEncoding: Encoding.annotations({
     description: "How `stdin` is written down: as text, or as base64 for any bytes; utf8 unless told.",
     default: "utf8"
+  }),
+  gpu: optional(GpuRequest).annotations({
+    description:
+      "Whole GPUs for this program alone, where the server has any: how many, and of which kind; none unless told.",
+    examples: [{ count: 1 }]
   }),
   outputDir: optional(OutputDirectory).annotations({
     description:

@@ -1,4 +1,4 @@
-import { noNetwork } from "@bulkhead/domain"
+import { gpuTag, noNetwork, toGpuTag } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -89,6 +89,7 @@ const withSecrets = (
 }
 
 const createSdk = Effect.fn("E2BSandbox.create")(function* ({
+  gpus,
   lifetime,
   metadata,
   ...asked
@@ -100,10 +101,10 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...connectionOf(config),
       ...options,
       ...(template === undefined ? {} : { template }),
-      ...(asked.network === undefined
-        ? { allowInternetAccess: config.internetAccess }
-        : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
-      metadata: { ...metadata },
+        ...(asked.network === undefined
+          ? { allowInternetAccess: config.internetAccess }
+          : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
+        metadata: { ...metadata, ...(gpus && { [gpuTag]: toGpuTag(gpus) }) },
       timeoutMs: Duration.toMillis(lifetime)
     })
   )

@@ -1,4 +1,4 @@
-import { type NetworkControl, type ProviderHealth, SandboxProvider } from "@bulkhead/sandbox"
+import { type NetworkControl, SandboxProvider } from "@bulkhead/sandbox"
 import { Sandbox as SdkSandbox } from "e2b"
 import { type Context, Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
@@ -33,10 +33,13 @@ const list = (connection: Connection) =>
 const kill = (connection: Connection) =>
   Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(connection, sandboxId))
 
-/** Sandboxes from E2B's cloud, or from any host that speaks its API; `health` is how such a host says that it is. */
+/**
+ * Sandboxes from E2B's cloud, or from any host that speaks its API. What such a host can say of itself is `health`, and
+ * `gpus` that it gives to whom the metadata `bulkhead_gpus` asks for; E2B has none.
+ */
 export const layer = (
   options: E2BOptions,
-  health?: Effect.Effect<ProviderHealth>
+  { gpus, health }: Pick<SandboxProvider["Type"], "gpus" | "health"> = {}
 ): Layer.Layer<SandboxProvider> =>
   Layer.effect(
     SandboxProvider,
@@ -49,7 +52,8 @@ export const layer = (
         kill: kill(connection),
         network: controlOf(config),
         secrets: { flawOf: SecretRules.flawOf(config.network) },
-        ...(health === undefined ? {} : { health })
+        ...(gpus && { gpus }),
+        ...(health && { health })
       }
     })
   ).pipe(Layer.provide(E2BConfig.layer(options)))

@@ -29,6 +29,10 @@ export interface HostOptions {
    * which is the plain sandbox.
    */
   readonly images: Readonly<Record<string, string>>
+  /**
+   * Where NVIDIA's driver is installed; the GPUs that it has there can be asked for. Default "/": this machine's own.
+   */
+  readonly nvidiaRoot: string
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number
   /** Longest that a sandbox may live. Default 24 hours. */
@@ -70,6 +74,7 @@ export const defaults: HostOptions = {
   port: 0,
   toolchains: [],
   images: {},
+  nvidiaRoot: "/",
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
   memoryBytes: 2048 * 1024 * 1024,

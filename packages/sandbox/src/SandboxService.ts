@@ -32,6 +32,7 @@ import {
 } from "@bulkhead/domain"
 import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, type Scope, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission/Admission.js"
+import { GpuSupply } from "./Admission/GpuSupply.js"
 import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
 import { CodeAnalyzer } from "./CodeAnalyzer.js"
@@ -312,13 +313,15 @@ const make = Effect.gen(function* () {
     endExecution: tracked.end,
     killExecution,
     getSystemMetrics: Effect.gen(function* () {
-      const { active, queued, users } = yield* admission.occupancy
+      const { active, gpus, queued, users } = yield* admission.occupancy
       const { maxConcurrentSandboxes } = yield* Ref.get(inForce)
       return {
         activeExecutions: active,
         queuedExecutions: queued,
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
+        gpusInUse: gpus,
+        gpus: admission.gpus,
         artifactBytes: yield* artifacts.taken(),
         openStreams: yield* executionUpdates.readers,
         ...(yield* Effect.match(webhooks.metrics, {
@@ -330,12 +333,13 @@ const make = Effect.gen(function* () {
       }
     }),
     getUserMetrics: Effect.fnUntraced(function* (userId) {
-      const { active, queued } = yield* admission.occupancyOf(userId)
+      const { active, gpus, queued } = yield* admission.occupancyOf(userId)
       const { maxSandboxesPerUser } = yield* Ref.get(inForce)
       return {
         activeExecutions: active,
         queuedExecutions: queued,
         utilizationPercent: percent(active, maxSandboxesPerUser),
+        gpusInUse: gpus,
         artifactBytes: yield* artifacts.taken(userId),
         openStreams: yield* executionUpdates.readersOf(userId),
         uploadBytes: yield* uploads.taken(userId)
@@ -521,7 +525,7 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     Limits | ExecutionStore | IdempotencyKeys | SandboxProvider
   > = Layer.suspend(() =>
     SandboxService.layerBare.pipe(
-      Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
+      Layer.provide(Layer.merge(Toolchain.layer, Layer.provide(Admission.layer, GpuSupply.layer))),
       Layer.provide(SandboxSupply.layer)
     )
   )

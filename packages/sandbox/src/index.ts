@@ -1,4 +1,5 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
+export { GpuSupply } from "./Admission/GpuSupply.js"
 export {
   ArtifactCollector,
   type CollectedArtifacts,

@@ -1,4 +1,4 @@
-import { type NetworkPolicy, noNetwork } from "@bulkhead/domain"
+import { type Gpus, type NetworkPolicy, noNetwork } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandEvents,
@@ -47,6 +47,8 @@ interface LiveProgram {
 export interface CloudSandbox {
   readonly id: string
   readonly metadata: Readonly<Record<string, string>>
+  /** GPUs that were asked for with it. */
+  readonly gpus: number
   /** Whose it is. */
   readonly owner: SimulatedProcess
   readonly bornAt: number
@@ -67,6 +69,9 @@ export const currentSubject: FiberRef.FiberRef<string> = GlobalValue.globalValue
   "@bulkhead/testing/currentSubject",
   () => FiberRef.unsafeMake("service")
 )
+
+/** The GPUs of the cloud, which all executions share. */
+export const simulatedGpus: ReadonlyArray<Gpus> = [{ kind: "simulated", count: 3 }]
 
 /** How long the provider's client waits for an answer, where it bounds its calls. */
 export const requestTimeout = 30_000
@@ -138,9 +143,10 @@ export class Cloud {
       name: "faulty",
       network: { defaultMode: "open", flawOf: () => undefined },
       secrets: { flawOf: () => undefined },
-      create: ({ lifetime, metadata, network, secrets }) => {
+      gpus: simulatedGpus,
+      create: (asked) => {
         const call = this.call<CloudSandbox>(owner, "create", {
-          happen: (fate) => this.create(owner, { metadata, network, secrets }, lifetime, fate),
+          happen: (fate) => this.create(owner, asked, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
@@ -220,14 +226,14 @@ export class Cloud {
 
   private create(
     owner: SimulatedProcess,
-    asked: Pick<CloudSandbox, "metadata" | "network" | "secrets">,
-    lifetime: Duration.Duration,
+    { gpus, lifetime, metadata, network, secrets }: SandboxOptions,
     { key }: Fate
   ): Answer<CloudSandbox> {
     const { faults, time } = this.options
     const sandbox: CloudSandbox = {
       id: `sandbox-${++this.born}`,
-      ...asked,
+      ...{ metadata, network, secrets },
+      gpus: gpus?.count ?? 0,
       owner,
       bornAt: time.now,
       programs: new Set(),

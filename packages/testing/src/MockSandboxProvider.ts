@@ -1,4 +1,4 @@
-import { imageManifestPath, type NetworkReport } from "@bulkhead/domain"
+import { type Gpus, imageManifestPath, type NetworkReport } from "@bulkhead/domain"
 import {
   CommandEvent,
   type NetworkControl,
@@ -38,6 +38,8 @@ export interface MockBehaviour {
   readonly toolchain: MockProgram
   /** The templates that there are beside the usual one, each with the text of its image's manifest, if it has one. */
   readonly templates: Readonly<Record<string, string | undefined>>
+  /** The GPUs that there are. Laid down when the layer is built. */
+  readonly gpus: ReadonlyArray<Gpus>
   /** Runs before a sandbox is created: takes time, or fails. May depend on how many were asked for before. */
   readonly create: MockCreate | ((earlier: number) => MockCreate)
   /** Runs before files are written. */
@@ -63,6 +65,7 @@ const defaultBehaviour: MockBehaviour = {
   supervisor: MockSupervisor.watching,
   toolchain: MockToolchain.look,
   templates: {},
+  gpus: [],
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
@@ -309,6 +312,7 @@ export const layer = (
         name: "mock",
         ...(network && { network }),
         ...(secrets && { secrets }),
+        gpus: behaviour.gpus,
         create: (options) =>
           Effect.suspend(() => {
             const { create, templates } = behaviour

@@ -135,6 +135,12 @@ export const variables = {
     format: ImageList.format,
     otherwise: "none"
   }),
+  nvidiaRoot: withDefault({
+    name: "SANDBOX_NVIDIA_ROOT",
+    meaning: "where NVIDIA's driver is installed, whose GPUs the embedded host gives to programs",
+    format: Formats.absoluteDirectory,
+    otherwise: "/"
+  }),
   instance: optional({
     name: "SANDBOX_INSTANCE",
     meaning: "this server's name among those of one E2B account or database",
@@ -256,6 +262,12 @@ export const variables = {
     meaning: "US dollars for one GiB of memory and one second",
     format: Formats.dollars,
     otherwise: 0.0000045
+  }),
+  priceGpuSecond: withDefault({
+    name: "SANDBOX_PRICE_GPU_SECOND",
+    meaning: "US dollars for one GPU and one second",
+    format: Formats.dollars,
+    otherwise: 0
   }),
   inspectionSeconds: withDefault({
     name: "SANDBOX_INSPECTION_SECONDS",

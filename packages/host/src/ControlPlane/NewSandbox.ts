@@ -1,3 +1,4 @@
+import { fromGpuTag, gpuTag } from "@bulkhead/domain"
 import { Effect, Option, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 import type { HostNetwork } from "../HostOptions.js"
@@ -83,6 +84,10 @@ export const toRequest = (
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
     const network = yield* networkOf(asked, networkOptions)
+    const tag = asked.metadata?.[gpuTag]
+    const gpus = tag === undefined ? undefined : fromGpuTag(tag)
+    if (tag !== undefined && gpus === undefined)
+      return yield* refuse(400, `metadata.${gpuTag}: expected a count and a kind, like "2 NVIDIA L4"`)
     return {
       template: asked.templateID,
       madeFrom,
@@ -90,6 +95,7 @@ export const toRequest = (
       metadata: asked.metadata ?? {},
       envVars: asked.envVars ?? {},
       network,
-      secrets: yield* secretsOf(asked, Option.isSome(network))
+      secrets: yield* secretsOf(asked, Option.isSome(network)),
+      ...(gpus && { gpus })
     }
   })

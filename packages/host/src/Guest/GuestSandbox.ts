@@ -2,6 +2,8 @@ import type { Gate, NetworkPolicy } from "@bulkhead/egress"
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
 import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
+import * as GpuRoot from "../Gpus/GpuRoot.js"
+import type { Gpu } from "../Gpus/NvidiaDriver.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
@@ -21,6 +23,8 @@ export interface GuestRequest {
   readonly network: Option.Option<NetworkPolicy>
   /** What its programs may use at their hosts without having it. */
   readonly secrets: SecretsByHost
+  /** Those that it sees. */
+  readonly gpus: ReadonlyArray<Gpu>
 }
 
 /** A program to run, as envd's `ProcessConfig` has it. */
@@ -100,20 +104,27 @@ const offline = {
   PIP_RETRIES: "1"
 }
 
+/** By what programs find the driver of their GPUs. */
+const gpuEnvironment = ({ env, path }: Template) => ({
+  PATH: `${path}:${GpuRoot.PROGRAMS}`,
+  LD_LIBRARY_PATH: [GpuRoot.LIBRARIES, env.LD_LIBRARY_PATH].filter(Boolean).join(":")
+})
+
 const environment = (
-  { envVars, madeFrom: { env, path }, network }: GuestRequest,
+  { envVars, gpus, madeFrom: template, network }: GuestRequest,
   { envs, user }: ProgramConfig,
   trust: Trust | undefined
 ) =>
   Object.entries({
-    PATH: path,
+    PATH: template.path,
     HOME: homes[user],
     USER: user,
     LOGNAME: user,
     E2B_SANDBOX: "true",
     ...always,
     ...(Option.isSome(network) ? GuestNetwork.environment : offline),
-    ...env,
+    ...template.env,
+    ...(gpus.length > 0 && gpuEnvironment(template)),
     ...trust?.env,
     ...envVars,
     ...envs
@@ -180,7 +191,8 @@ export const make = Effect.fnUntraced(function* (
   sandbox: GuestRequest
 ) {
   const { options } = isolation
-  const launched = yield* sandbox.madeFrom.launcher.launch
+  const { gpus, madeFrom: template } = sandbox
+  const launched = yield* gpus.length === 0 ? template.launcher.launch : template.launchWithGpus(gpus)
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
   const network = yield* Effect.transposeMapOption(sandbox.network, (policy) =>

@@ -1,4 +1,4 @@
-import type { ExecutionId, ExecutionRequest, NetworkPolicy, NetworkUse, UserId } from "@bulkhead/domain"
+import type { ExecutionId, ExecutionRequest, Gpus, NetworkPolicy, NetworkUse, UserId } from "@bulkhead/domain"
 import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
@@ -19,6 +19,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly secrets?: HeldSecrets
   /** What its programs may connect to. Absent: the sandboxes hold to no policy. */
   readonly network?: NetworkPolicy
+  /** Absent: none. */
+  readonly gpus?: Gpus
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch

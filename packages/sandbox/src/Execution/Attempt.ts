@@ -57,7 +57,7 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, manifest, network, request, runtime, secrets, supervisor, template } =
+  const { executionId, gpus, held, limits, manifest, network, request, runtime, secrets, supervisor, template } =
     execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
@@ -73,6 +73,7 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   const made = {
     lifetime: lifetimeFor(timeout, limits),
     ...(template !== undefined && { template }),
+    ...(gpus && { gpus }),
     ...(network && { network }),
     ...(secrets && { secrets: secrets.secrets })
   }

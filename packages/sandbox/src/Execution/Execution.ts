@@ -62,6 +62,8 @@ const withAnalysis =
     ...(analysis?.notAnalysed !== undefined && { notAnalysed: analysis.notAnalysed })
   })
 
+const rulesIn = (count: number) => (count === 1 ? "a rule" : `${count} rules`)
+
 /** Looks at the code, and turns away what the operator's rules refuse. */
 const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const { executionId, request, runtime, userId } = execution
@@ -74,7 +76,9 @@ const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
       level: "warn",
       event: "code_flagged",
       message:
-        findings.length > 0 ? `Code matches ${findings.length} rules` : `Code not analysed: ${notAnalysed}`,
+        findings.length > 0
+          ? `Code matches ${rulesIn(findings.length)}`
+          : `Code not analysed: ${notAnalysed}`,
       data: { findings: findings.slice(0, mostFindings), ...(notAnalysed !== undefined && { notAnalysed }) }
     })
   if (refusal !== undefined) return yield* new MaliciousCode({ executionId, message: refusal })
@@ -142,7 +146,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ gpus, held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
@@ -153,6 +157,7 @@ const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
   ...(network && { network }),
+  ...(gpus && { gpus }),
   retryOnFailure: request.retryOnFailure,
   ...RequestFiles.describe(request, held)
 })
@@ -238,7 +243,7 @@ const end = Effect.fnUntraced(function* (
   execution: AcceptedExecution,
   settled: Either.Either<ExecutionResult, Refusal>
 ) {
-  const { executionId, size } = execution
+  const { executionId } = execution
   const log = yield* ExecutionLog
   const live = yield* LiveExecutions
   const sandboxMs = yield* Ref.get(execution.sandboxMs)
@@ -248,7 +253,7 @@ const end = Effect.fnUntraced(function* (
   })
   const usage = Prices.usageOf(
     sandboxMs,
-    size,
+    execution,
     terminal.result?.artifacts ?? [],
     yield* Prices.Prices,
     yield* Ref.get(execution.networkUse)

@@ -48,11 +48,11 @@ interface Pending {
 }
 
 /** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
-const later = ({ args, image, network, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
+const later = ({ args, gpu, image, network, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
   const isBare = args.length === 0 && stdin === undefined && webhook === undefined
-  const first =
-    image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
-  return network === undefined ? first : [...first, { network }]
+  const rest = [...(gpu ? [{ gpu }] : []), ...(network ? [{ network }] : [])]
+  if (isBare && image === undefined) return rest
+  return [args, stdin, stdinEncoding, webhook, ...(image ? [image] : []), ...rest]
 }
 
 const secretsOf = ({ secrets }: ExecutionRequest, key: Uint8Array) =>

@@ -9,6 +9,7 @@ import {
   type UserId
 } from "@bulkhead/domain"
 import { Clock, type Context, Effect, Exit, Fiber, Random, Ref, Scope } from "effect"
+import { Admission } from "../Admission/Admission.js"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import type { LimitValues } from "../Limits.js"
@@ -181,13 +182,19 @@ const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: Sand
 /** Finds out what will run a request. */
 const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { executionId, limits, request } = read
+  const present = (yield* Admission).gpus
+  const gpus = yield* Requests.chooseGpus(executionId, request, limits, present)
   const images = yield* Images
   yield* Requests.checkImage(executionId, request, images)
   const template = request.image === undefined ? undefined : images.get(request.image)
   const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }) }
+  const accepted: Accepted = {
+    ...{ ...read, ...facts, runtime },
+    ...(template !== undefined && { template }),
+    ...(gpus !== undefined && { gpus })
+  }
   return accepted
 })
 

@@ -1,4 +1,4 @@
-import { ErrorCode, type NetworkMode, type NetworkPolicy, type NetworkReport } from "@bulkhead/domain"
+import { ErrorCode, type Gpus, type NetworkMode, type NetworkPolicy, type NetworkReport } from "@bulkhead/domain"
 import { Context, Data, Duration, Effect, Exit, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
 import type { SandboxSecret } from "./SandboxSecret.js"
 
@@ -41,6 +41,8 @@ export interface SandboxOptions {
    * Absent: nothing.
    */
   readonly secrets?: ReadonlyArray<SandboxSecret>
+  /** GPUs of this sandbox alone. Absent: none. Only of what the provider says it has. */
+  readonly gpus?: Gpus
 }
 
 /** What a provider can do with secrets. */
@@ -281,6 +283,11 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     readonly network?: NetworkControl
     /** How it lets programs use secrets. Absent: not at all, so that none is ever given to `create`. */
     readonly secrets?: SecretControl
+    /**
+     * The GPUs that sandboxes can be given, by their kinds. Absent: none. One sandbox has them to itself, until it is
+     * gone.
+     */
+    readonly gpus?: ReadonlyArray<Gpus>
   }
 >() {
   /** How a provider is; up, as far as one tells that does not say. */
