@@ -78,6 +78,8 @@ layer(filtered, { excludeTestServices: true, timeout: "90 seconds" })(
           ["network_denied", "evil.example", "not_allowed"],
           ["network_denied", "10.1.2.3", "private_address"]
         ])
+        const { usage } = yield* Caller.get("/api/sandbox/usage?userId=ann")
+        assert.deepInclude(usage[0], { networkConnections: 1, networkDenied: 2 })
         assert.match(
           result.hints?.[0] ?? "",
           /^The network policy refused evil\.example:80 \(not_allowed\), 10\.1/

@@ -199,10 +199,7 @@ describe("the network policy", () => {
       assert.deepStrictEqual(result.hints, [
         "The network policy refused evil\\u{a}.example:443 (not_allowed). In force: filtered; allowed: pypi.org, *.a.com; denied: b.a.com."
       ])
-      const { getLogs, getUsage } = yield* SandboxService
-      assert.deepInclude((yield* getUsage()).items[0], {
-        ...{ networkConnections: 2, networkDenied: 1, sentBytes: 10, receivedBytes: 20 }
-      })
+      const { getLogs } = yield* SandboxService
       const events = (yield* getLogs(result.executionId)).filter(({ event }) => event.startsWith("network_"))
       assert.deepStrictEqual(
         events.map(({ data, event }) => [event, data?.name, data?.port, data?.reason]),

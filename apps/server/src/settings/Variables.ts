@@ -83,13 +83,13 @@ export const variables = {
   }),
   network: optional({
     name: "SANDBOX_NETWORK",
-    meaning: "what programs have of it at most: `off`, `filtered`, `open`; see network.md",
+    meaning: "most that programs get: `off`, `filtered`, `open`",
     format: Formats.oneOf("off", "filtered", "open"),
     otherwise: "`open` on E2B, `off` on the embedded host"
   }),
   networkAllow: optional({
     name: "SANDBOX_NETWORK_ALLOW",
-    meaning: "names, addresses and networks that programs may connect to, where it is `filtered`",
+    meaning: "what programs may connect to where it is `filtered`: see network.md",
     format: NetworkFormats.targets,
     otherwise: "none"
   }),
@@ -107,8 +107,7 @@ export const variables = {
   }),
   networkPrivate: optional({
     name: "SANDBOX_NETWORK_PRIVATE",
-    meaning:
-      "addresses inside that programs may connect to, where their policy lets them; embedded host only",
+    meaning: "addresses inside that programs may connect to if allowed; embedded host only",
     format: NetworkFormats.addresses,
     otherwise: "none"
   }),
