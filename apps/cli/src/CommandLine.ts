@@ -10,6 +10,14 @@ const flatten = (words: ReadonlyArray<string>) =>
     return takesText.has(option) && !takesText.has(words[at - 1] ?? "") ? [option, value] : [word]
   })
 
+/** The parser takes no option after a word that is - alone. */
+const stdinLast = (words: ReadonlyArray<string>) => {
+  const isStdin = words.map((word, at) => word === "-" && !takesText.has(words[at - 1] ?? ""))
+  return [...words.filter((_, at) => !isStdin[at]), ...words.filter((_, at) => isStdin[at])]
+}
+
+const ownOf = (words: ReadonlyArray<string>) => stdinLast(flatten(words))
+
 const isHelp = (words: ReadonlyArray<string>) =>
   words.length === 1 && /^(-h|--help|help)$/.test(words[0] ?? "")
 
@@ -18,8 +26,8 @@ export const split = (words: ReadonlyArray<string>) => {
   const at = words.indexOf("--")
   if (isHelp(words)) return { own: [], programs: [] }
   return at < 0
-    ? { own: flatten(words), programs: [] }
-    : { own: flatten(words.slice(0, at)), programs: words.slice(at + 1) }
+    ? { own: ownOf(words), programs: [] }
+    : { own: ownOf(words.slice(0, at)), programs: words.slice(at + 1) }
 }
 
 const optionsOf = <Name extends string, R, E, A>(command: Command.Command<Name, R, E, A>) =>

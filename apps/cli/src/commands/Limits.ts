@@ -1,6 +1,6 @@
 import { defaultLimits, fixedLimits, LimitChanges, type LimitValues, limitMeanings } from "@bulkhead/domain"
 import { Args, Command } from "@effect/cli"
-import { Effect, Schema } from "effect"
+import { Effect, ParseResult, Schema } from "effect"
 import { Failure } from "../Failure.js"
 import * as Connection from "../server/Connection.js"
 import * as Harmless from "../terminal/Harmless.js"
@@ -17,31 +17,23 @@ const show = (limits: LimitValues, asJson: boolean) => {
 
 const changeable = Object.keys(defaultLimits).filter((name) => !fixedLimits.some((fixed) => fixed === name))
 
-const change = (given: string) => {
+const decodeChange = Schema.decodeUnknown(LimitChanges)
+
+const change = Effect.fnUntraced(function* (given: string) {
   const [, name = "", value = ""] = /^([^=]*)=(.+)$/s.exec(given) ?? []
-  if (!changeable.includes(name) || Number.isNaN(Number(value)))
-    return new Failure({
+  if (!changeable.includes(name))
+    return yield* new Failure({
       message: `${Harmless.line(given)}: expected LIMIT=NUMBER, and as LIMIT one of ${changeable.join(", ")}`
     })
-  return Effect.succeed([name, Number(value)] as const)
-}
+  return yield* Effect.mapError(decodeChange({ [name]: Number(value) }), (error) => {
+    const [issue] = ParseResult.ArrayFormatter.formatErrorSync(error)
+    return new Failure({ message: `${name}: ${issue?.message ?? "expected a number"}` })
+  })
+})
 
+/** Of one limit that is given twice, the last counts. */
 const changes = (given: ReadonlyArray<string>) =>
-  Effect.forEach(given, change).pipe(
-    Effect.flatMap((changes) =>
-      Effect.mapError(
-        Schema.decodeUnknown(LimitChanges)(Object.fromEntries(changes)),
-        ({ message }) =>
-          new Failure({
-            message:
-              message
-                .split("\n")
-                .at(-1)
-                ?.replace(/^[\s└├─│]+/, "") ?? message
-          })
-      )
-    )
-  )
+  Effect.map(Effect.forEach(given, change), (changes): LimitChanges => Object.assign({}, ...changes))
 
 const set = Command.make(
   "set",

@@ -83,23 +83,17 @@ const execute = Effect.fnUntraced(function* (
     )
   )
   const killWith = (reason: string) =>
-    Effect.flatMap(
-      Effect.option(Fiber.join(submitted)),
-      Option.match({
-        onNone: () => Effect.void,
-        onSome: ({ executionId }) => kill(connection, executionId, reason)
-      })
+    Effect.flatMap(Effect.option(Fiber.join(submitted)), (submitted) =>
+      Option.isSome(submitted) ? kill(connection, submitted.value.executionId, reason) : Effect.void
     )
-  const interrupted = Effect.all(
-    [
-      tell("it is being killed; Ctrl-C again leaves without waiting for its end"),
-      killWith("Ctrl-C at the command line"),
-      Effect.timeoutOption(running.await, killPatience)
-    ],
-    { discard: true }
-  )
+  const interrupted = Effect.gen(function* () {
+    yield* tell("it is being killed; Ctrl-C again leaves without waiting for its end")
+    yield* killWith("Ctrl-C at the command line")
+    const result = yield* Effect.timeout(Fiber.join(running), killPatience)
+    if (result !== undefined) yield* Report.tellOf(result, false)
+  })
   return yield* Fiber.join(running).pipe(
-    Effect.onInterrupt(() => interrupted),
+    Effect.onInterrupt(() => Effect.ignore(interrupted)),
     Effect.tapErrorTag("OutputClosed", () => killWith("nobody reads its output"))
   )
 })
