@@ -1,7 +1,5 @@
-import { chmodSync, writeFileSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as CuttingProxy from "../../server/test/CuttingProxy.js"
@@ -9,7 +7,7 @@ import * as ServerProcess from "../../server/test/ServerProcess.js"
 import * as Cli from "./Cli.js"
 import * as Programs from "./Programs.js"
 
-const slow = { timeout: 60_000 }
+const slow = { timeout: 120_000 }
 
 const key = "the-key-of-alice-in-this-test"
 
@@ -37,7 +35,9 @@ describe("where no answer comes from a server, a command says what to do", () =>
     () =>
       Effect.gen(function* () {
         const web = yield* listening(createServer((_, response) => response.end("<h1>hello</h1>")))
-        const mute = yield* listening(createTcpServer((socket) => socket.destroy()))
+        const mute = yield* listening(
+          createTcpServer((socket) => socket.once("data", () => socket.destroy()))
+        )
         const closed = yield* Effect.scoped(listening(createServer()))
         const ps = (url: string) => refusal(["ps", "--server", url])
         const said = yield* Effect.all(
@@ -46,9 +46,7 @@ describe("where no answer comes from a server, a command says what to do", () =>
             web: ps(`http://127.0.0.1:${web}`),
             mute: ps(`http://127.0.0.1:${mute}`),
             tls: ps(`https://127.0.0.1:${web}`),
-            unknown: ps("http://bulkhead.invalid"),
-            form: ps("ftp://127.0.0.1"),
-            secret: ps("http://ann:secret@127.0.0.1")
+            unknown: ps("http://bulkhead.invalid")
           },
           { concurrency: 2 }
         )
@@ -57,52 +55,28 @@ describe("where no answer comes from a server, a command says what to do", () =>
         assert.include(said.mute, "closed the connection")
         assert.include(said.tls, "does not speak TLS: is it http://")
         assert.include(said.unknown, "no address is known")
-        assert.include(said.form, "--server: expected")
-        assert.include(said.secret, "without a user or a password")
-        assert.notInclude(said.secret, "secret@")
       }),
     slow
   )
 
   it.scopedLive(
-    "about tokens, which come from the environment or a file and are never repeated",
+    "about tokens",
     () =>
       Effect.gen(function* () {
         const server = yield* ServerProcess.start({ SANDBOX_API_KEYS: `alice:${key}` })
-        const directory = yield* ServerProcess.temporaryDirectory
-        const file = (name: string, text: string) => {
-          writeFileSync(join(directory, name), text)
-          chmodSync(join(directory, name), 0o600)
-          return join(directory, name)
-        }
         const env = { BULKHEAD_URL: server.url }
-        const usage = ["usage"]
-        const said = yield* Effect.all(
-          {
-            none: refusal(["run", "-"], { env, input: "1" }),
-            wrong: refusal(usage, { env: { ...env, BULKHEAD_TOKEN: "wrong-token" } }),
-            callers: refusal(usage, { env: { ...env, BULKHEAD_TOKEN: key } }),
-            spaces: refusal(usage, { env: { ...env, BULKHEAD_TOKEN: "two words" } }),
-            missing: refusal([...usage, "--token-file", join(directory, "nowhere")], { env }),
-            long: refusal([...usage, "--token-file", file("long", "x".repeat(5000))], { env }),
-            noFile: refusal([...usage, "--token-file", "/dev/zero"], { env })
-          },
+        const [none, callers, ran] = yield* Effect.all(
+          [
+            refusal(["run", "-"], { env, input: "1" }),
+            refusal(["usage"], { env: { ...env, BULKHEAD_TOKEN: key } }),
+            Cli.run(["run", "-"], { env: { ...env, BULKHEAD_TOKEN: key }, input: "print('hi')" })
+          ],
           { concurrency: 2 }
         )
-        assert.include(said.none, "set BULKHEAD_TOKEN")
-        assert.include(said.wrong, "set BULKHEAD_TOKEN")
-        assert.include(said.callers, "the admin token")
-        assert.include(said.spaces, "BULKHEAD_TOKEN: expected a token")
-        assert.include(said.missing, "--token-file: ")
-        assert.include(said.long, "at most 4096 bytes")
-        assert.include(said.noFile, "expected a file")
-        for (const text of Object.values(said)) assert.notMatch(text, /wrong-token|two words|the-key-of/)
-
-        const right = file("right", `${key}\n`)
-        const ran = yield* Cli.run(["run", "-", "--token-file", right], { env, input: "print('hi')" })
+        assert.include(none, "set BULKHEAD_TOKEN")
+        assert.include(callers, "the admin token")
+        assert.notInclude(callers, key)
         assert.strictEqual(ran.stdout.toString(), "hi\n")
-        const byVariable = yield* Cli.run(["ps", "-a"], { env: { ...env, BULKHEAD_TOKEN_FILE: right } })
-        assert.match(byVariable.stdout.toString(), /alice .*Completed/)
       }),
     slow
   )

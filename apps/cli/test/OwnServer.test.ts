@@ -6,7 +6,7 @@ import * as ServerProcess from "../../server/test/ServerProcess.js"
 import * as Cli from "./Cli.js"
 import * as Programs from "./Programs.js"
 
-const slow = { timeout: 90_000 }
+const slow = { timeout: 120_000 }
 
 const ownDirectories = Effect.sync(() =>
   readdirSync(tmpdir())

@@ -3,7 +3,6 @@ import { Duration, Effect, Ref, Schedule, Stream } from "effect"
 import { Failure, of } from "../Failure.js"
 import type { Connection } from "../server/Connection.js"
 import { Output, OutputClosed, tell } from "../terminal/Output.js"
-import * as StatusLine from "../terminal/StatusLine.js"
 import * as Progress from "./Progress.js"
 import * as Reading from "./Reading.js"
 
@@ -44,12 +43,11 @@ export const follow = Effect.fn("Following.follow")(function* (
   executionId: string,
   { json, patience, raw }: FollowingOptions
 ) {
-  const status = yield* StatusLine.make
   const stage = yield* Ref.make<Reading.Stage>("beginning")
   const updates = connection.client.updates(executionId, { retries: yield* retries(patience) })
-  yield* Effect.forkScoped(Progress.show(connection, executionId, { stage, status }))
+  yield* Effect.forkScoped(Progress.show(connection, executionId, stage))
   const read = json
     ? Stream.runFold(updates, undefined as ExecutionResult | undefined, (_, update) => resultOf(update))
-    : Reading.read(updates, { raw, stage, status })
+    : Reading.read(updates, { raw, stage })
   return yield* Effect.mapError(read, lost(connection, executionId))
 }, Effect.scoped)

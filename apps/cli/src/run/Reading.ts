@@ -8,14 +8,13 @@ import type { StatusLine } from "../terminal/StatusLine.js"
 export type Stage = "beginning" | "queued" | "running"
 
 export interface ReadingOptions {
-  readonly status: StatusLine
   /** Whether also a terminal gets the bytes as they are. */
   readonly raw: boolean
   readonly stage: Ref.Ref<Stage>
 }
 
 /** One of the program's streams, on its way to one of ours. */
-const streamTo = (sink: Sink, { raw, status }: ReadingOptions) =>
+const streamTo = (sink: Sink, status: StatusLine, raw: boolean) =>
   Effect.map(Effect.all({ written: Ref.make(0), hasGap: Ref.make(false) }), ({ hasGap, written }) => {
     const write = (text: string) => {
       const shown = raw || !sink.isTerminal ? text : Harmless.text(text)
@@ -51,14 +50,13 @@ const streamTo = (sink: Sink, { raw, status }: ReadingOptions) =>
 export const read = <E, R>(updates: Stream.Stream<ExecutionUpdate, E, R>, options: ReadingOptions) =>
   Effect.gen(function* () {
     const output = yield* Output
-    const stdout = yield* streamTo(output.stdout, options)
-    const stderr = yield* streamTo(output.stderr, options)
+    const stdout = yield* streamTo(output.stdout, output.status, options.raw)
+    const stderr = yield* streamTo(output.stderr, output.status, options.raw)
     const result = yield* Ref.make<ExecutionResult | undefined>(undefined)
-    const say = (words: string) => Effect.zipRight(options.status.hide, tell(words))
 
     const end = Effect.fnUntraced(function* (ended: ExecutionResult) {
       const whole = yield* Effect.all([stdout.rest(ended.stdout), stderr.rest(ended.stderr)])
-      if (!whole.every(Boolean)) yield* say("some output was missed, and is no longer there")
+      if (!whole.every(Boolean)) yield* tell("some output was missed, and is no longer there")
       yield* Ref.set(result, ended)
     })
 
@@ -75,7 +73,7 @@ export const read = <E, R>(updates: Stream.Stream<ExecutionUpdate, E, R>, option
         case "retrying":
           return Effect.all(
             [
-              say(`the sandbox failed, and the program is run anew: ${Harmless.line(update.reason)}`),
+              tell(`the sandbox failed, and the program is run anew: ${Harmless.line(update.reason)}`),
               stdout.restart,
               stderr.restart
             ],

@@ -3,6 +3,7 @@ import { Options } from "@effect/cli"
 import type { HttpClient } from "@effect/platform"
 import { Effect, Option, type Redacted } from "effect"
 import { Failure, of } from "../Failure.js"
+import { tell } from "../terminal/Output.js"
 import * as ServerUrl from "./ServerUrl.js"
 import * as Token from "./Token.js"
 
@@ -60,8 +61,15 @@ export const open = (
     })
   )
 
+const isThisMachine = (host: string) => /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(host)
+
+const goesInTheClear = (url: string) => url.startsWith("http:") && !isThisMachine(new URL(url).hostname)
+
 /** The server that the command or the environment names, or else the usual one. */
 export const make = Effect.fn("Connection.make")(function* ({ server, tokenFile }: Given) {
   const url = Option.getOrElse(yield* ServerUrl.find(server), () => ServerUrl.usual)
-  return yield* open(url, yield* Token.find(tokenFile))
+  const token = yield* Token.find(tokenFile)
+  if (Option.isSome(token) && goesInTheClear(url))
+    yield* tell("whoever is on the way can read the token, since the server is not asked by https://")
+  return yield* open(url, token)
 })

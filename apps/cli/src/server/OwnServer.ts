@@ -4,7 +4,7 @@ import { Deferred, Effect, Option, Redacted, Ref, Stream } from "effect"
 import { Failure } from "../Failure.js"
 import * as Project from "../Project.js"
 import * as Harmless from "../terminal/Harmless.js"
-import { tell } from "../terminal/Output.js"
+import { showStatus, tell } from "../terminal/Output.js"
 import * as Connection from "./Connection.js"
 
 const secret = Effect.sync(() => randomBytes(24).toString("base64url"))
@@ -60,6 +60,9 @@ export const start = Effect.fn("OwnServer.start")(function* (user: string) {
     Effect.zipRight(Ref.get(said)),
     Effect.flatMap((said) => Effect.fail(endedEarly(said)))
   )
-  const address = yield* Effect.raceFirst(Deferred.await(url), ended)
+  const address = yield* showStatus("a server starts for this run").pipe(
+    Effect.zipRight(Effect.raceFirst(Deferred.await(url), ended)),
+    Effect.scoped
+  )
   return { ...(yield* Connection.open(address, Option.some(Redacted.make(key)))), ended }
 })

@@ -1,4 +1,5 @@
 import { Context, Data, Effect, Layer } from "effect"
+import * as StatusLine from "./StatusLine.js"
 
 /** Whoever read the output has gone. */
 export class OutputClosed extends Data.TaggedError("OutputClosed")<{ readonly message: string }> {}
@@ -31,15 +32,21 @@ const sinkOf = (stream: NodeJS.WriteStream): Sink => {
   }
 }
 
-/** This process's stdout and stderr. */
+/** This process's stdout and stderr, and the line below them. */
 export class Output extends Context.Tag("@bulkhead/cli/Output")<
   Output,
-  { readonly stdout: Sink; readonly stderr: Sink }
+  { readonly stdout: Sink; readonly stderr: Sink; readonly status: StatusLine.StatusLine }
 >() {
-  static readonly layer = Layer.sync(Output, () => ({
-    stdout: sinkOf(process.stdout),
-    stderr: sinkOf(process.stderr)
-  }))
+  static readonly layer = Layer.effect(
+    Output,
+    Effect.gen(function* () {
+      const { stderr, stdout } = yield* Effect.sync(() => ({
+        stdout: sinkOf(process.stdout),
+        stderr: sinkOf(process.stderr)
+      }))
+      return { stdout, stderr, status: yield* StatusLine.make(stderr) }
+    })
+  )
 }
 
 /** Writes a line to stdout. */
@@ -47,4 +54,8 @@ export const print = (line: string) => Effect.flatMap(Output, ({ stdout }) => st
 
 /** Writes a line about what goes on to stderr. Nobody need read it. */
 export const tell = (line: string) =>
-  Effect.flatMap(Output, ({ stderr }) => Effect.ignore(stderr.write(`bulkhead: ${line}\n`)))
+  Effect.flatMap(Output, ({ status }) => status.above(`bulkhead: ${line}`))
+
+/** Says how far something is, on a terminal, until the scope closes. */
+export const showStatus = (words: string) =>
+  Effect.flatMap(Output, ({ status }) => Effect.acquireRelease(status.set(words), () => status.hide))
