@@ -8,15 +8,17 @@ import { setupDependencies } from "./setup.mjs"
 const commandLine = join(root, "apps/cli/dist/bulkhead-cli.js")
 
 /** Bundles the command line if what it is made of changed since the last time. */
-export const ensureCommandLine = () =>
+const ensureCommandLine = () =>
   whenChanged("cli", {
     from: stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)]),
     make: () => bundleModule("apps/cli/src/main.ts", commandLine),
     product: commandLine
   })
 
-// stdout is a program's.
+// stdout is the command's.
+const { log } = console
 console.log = console.error
 setupDependencies()
 await ensureCommandLine()
+console.log = log
 await import(pathToFileURL(commandLine).href)

@@ -34,6 +34,23 @@ const serversOf = (pid: number) =>
 
 const isAlive = (pid: string) => commandLineOf(pid).includes("attached")
 
+describe("bulkhead serve", () => {
+  it.scopedLive(
+    "is the server itself, which shuts down at a signal",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* ServerProcess.temporaryDirectory
+        const server = yield* Cli.start(["serve"], { env: { PORT: "0", SANDBOX_DATA_DIR: directory } })
+        yield* server.printed("Bulkhead is listening on http://127.0.0.1:")
+        yield* server.kill("SIGTERM")
+        const { code, stdout } = yield* server.ended
+        assert.strictEqual(code, 0)
+        assert.include(stdout.toString(), "Shutting down")
+      }),
+    slow
+  )
+})
+
 describe("bulkhead run without a server", () => {
   it.scopedLive(
     "starts one for the run, which nobody else can use, and ends it",
