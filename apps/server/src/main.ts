@@ -65,4 +65,7 @@ const modeOf = (name: string | undefined): Effect.Effect<void, unknown> => {
 }
 
 /** `mcp`: speaks MCP over stdio instead of listening. `attached`: ends with its stdin. */
-Effect.suspend(() => modeOf(process.argv[2])).pipe(Turns.take, NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true }))
+Effect.suspend(() => modeOf(process.argv[2])).pipe(
+  Turns.take,
+  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+)
