@@ -7,11 +7,11 @@ import * as CodeAnalysis from "../CodeAnalysis.js"
 import { DataDirectory } from "../data/DataDirectory.js"
 import { Instance } from "../data/Instance.js"
 import * as KeptSecretsFile from "../KeptSecretsFile.js"
+import * as OwnData from "../data/OwnData.js"
 import * as Store from "../Store.js"
 import { McpConfig } from "../settings/McpConfig.js"
 import * as Settings from "../settings/Settings.js"
 import * as Warnings from "../settings/Warnings.js"
-import * as OwnData from "./OwnData.js"
 import { processIo } from "./ProcessIo.js"
 
 /** What runs programs in this process, as a server has it. */
