@@ -35,7 +35,7 @@ const leftRunning = ({ leftRunning }: Receipt) => {
   if (leftRunning === undefined) return "Nobody counted what it left behind at its end."
   return leftRunning === 0
     ? "It left no process behind at its end."
-    : `It left ${counted(leftRunning, "process", "processes")} behind at its end, which were killed.`
+    : `It left ${counted(leftRunning, "process", "processes")} behind at its end: killed.`
 }
 
 const survivors = ({ deadAtMs, survivors }: Receipt) => {
