@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals"
+import { segment } from "./api/Requests.js"
 
 /** Where the operator is: `#/executions/exec_1?x=y`. What is sensitive is never in it. */
 export interface Route {
@@ -33,7 +34,7 @@ addEventListener("hashchange", () => {
 
 export const to = (page: string, id?: string, query: Readonly<Record<string, string | undefined>> = {}) => {
   const given = Object.entries(query).filter((pair): pair is [string, string] => !!pair[1])
-  const path = id === undefined ? page : `${page}/${encodeURIComponent(id)}`
+  const path = id === undefined ? page : `${page}/${segment(id)}`
   return `#/${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`
 }
 

@@ -62,6 +62,7 @@ export const layer = Layer.scopedDiscard(
     yield* line("data", DataPlace.describe(yield* StoreConfig))
     yield* line("isolation", isolation)
     yield* line("docs", `${url}/docs`)
+    yield* line("dashboard", `${url}/dashboard`)
     yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.
     yield* Effect.forkScoped(

@@ -1,6 +1,6 @@
 import { request as httpRequest } from "node:http"
-import { assert, describe, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Deferred, Effect } from "effect"
 import * as Caller from "./Caller.js"
 import * as ServerProcess from "./ServerProcess.js"
 
@@ -45,23 +45,55 @@ const signIn = Effect.map(send("/dashboard/session", { ...own, ...bearer }, "POS
 
 const metrics = "/dashboard/api/sandbox/metrics"
 
+/** Reads a stream as far as its first event, and tells then whether it came to its end or was cut. */
+const reading = (path: string, cookie: string) =>
+  Effect.gen(function* () {
+    const { url } = yield* ServerProcess.ServerProcess
+    const begun = yield* Deferred.make<string>()
+    const ended = yield* Deferred.make<boolean>()
+    const sent = httpRequest(`${url}${path}`, { headers: { ...own, cookie } }, (response) => {
+      response.once("data", (chunk) => Deferred.unsafeDone(begun, Effect.succeed(String(chunk))))
+      response.on("error", () => undefined)
+      response.on("close", () => Deferred.unsafeDone(ended, Effect.succeed(response.complete)))
+    })
+    sent.on("error", () => undefined)
+    sent.end()
+    yield* Deferred.await(begun)
+    return { isWhole: Deferred.await(ended) }
+  })
+
+it.scopedLive("an open dashboard does not hold up the end of the server", () =>
+  Effect.gen(function* () {
+    const server = yield* ServerProcess.start()
+    yield* Effect.gen(function* () {
+      const { cookie } = yield* signIn
+      const { isWhole } = yield* reading("/dashboard/live", cookie)
+      yield* server.kill("SIGTERM")
+      assert.isTrue(yield* isWhole)
+      assert.strictEqual((yield* server.ended).code, 0)
+    }).pipe(Effect.provideService(ServerProcess.ServerProcess, server))
+  })
+)
+
 layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })("the dashboard", (it) => {
   describe("signing in", () => {
-    it.effect("gives a cookie that no script reads and no other site's page sends, for the dashboard alone", () =>
-      Effect.gen(function* () {
-        const { answer, cookie } = yield* signIn
-        const [, ...attributes] = cookieOf(answer).split("; ")
-        assert.sameMembers(attributes, ["Max-Age=28800", "Path=/dashboard", "HttpOnly", "SameSite=Strict"])
-        assert.isAbove(cookie.length, 50)
-        assert.strictEqual(answer.headers["cache-control"], "no-store")
+    it.effect(
+      "gives a cookie that no script reads and no other site's page sends, for the dashboard alone",
+      () =>
+        Effect.gen(function* () {
+          const { answer, cookie } = yield* signIn
+          const [, ...attributes] = cookieOf(answer).split("; ")
+          assert.sameMembers(attributes, ["Max-Age=28800", "Path=/dashboard", "HttpOnly", "SameSite=Strict"])
+          assert.isAbove(cookie.length, 50)
+          assert.strictEqual(answer.headers["cache-control"], "no-store")
 
-        const behindTls = yield* send(
-          "/dashboard/session",
-          { ...own, ...bearer, "x-forwarded-proto": "https" },
-          "POST"
-        )
-        assert.include(cookieOf(behindTls), "; Secure")
-      })
+          const behindTls = yield* send(
+            "/dashboard/session",
+            { ...own, ...bearer, "x-forwarded-proto": "https" },
+            "POST"
+          )
+          assert.include(cookieOf(behindTls), "; Secure")
+        })
     )
 
     it.effect("opens what operators may do beneath /dashboard, and nothing of the API itself", () =>
@@ -80,6 +112,15 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })("th
           assert.strictEqual((yield* send(`/dashboard${path}`, signedIn, "POST")).status, 404, path)
         assert.strictEqual((yield* send("/dashboard/api/webhooks/secret", signedIn)).status, 404)
         assert.strictEqual((yield* send("/dashboard/api/sandbox/../execute", signedIn, "POST")).status, 404)
+      })
+    )
+
+    it.effect("is over with signing out, also for what is read at that moment", () =>
+      Effect.gen(function* () {
+        const { cookie } = yield* signIn
+        const { isWhole } = yield* reading("/dashboard/live", cookie)
+        yield* send("/dashboard/session", { ...own, cookie }, "DELETE")
+        assert.isTrue(yield* isWhole)
       })
     )
 

@@ -86,39 +86,41 @@ describe("the load", () => {
     }).pipe(Effect.provide(TestSandboxService.layer({ program: MockSandboxProvider.sleeper })))
   )
 
-  it.scoped("is told twice a second, by one look for however many read, and says when executions changed", () =>
-    Effect.gen(function* () {
-      const service = yield* SandboxService
-      let looks = 0
-      const counting = SandboxService.of({
-        ...service,
-        readiness: Effect.suspend(() => {
-          looks++
-          return service.readiness
+  it.scoped(
+    "is told twice a second, by one look for however many read, and says when executions changed",
+    () =>
+      Effect.gen(function* () {
+        const service = yield* SandboxService
+        let looks = 0
+        const counting = SandboxService.of({
+          ...service,
+          readiness: Effect.suspend(() => {
+            looks++
+            return service.readiness
+          })
         })
-      })
-      const load = yield* Effect.provideService(Load.make, SandboxService, counting)
-      const readers = yield* Effect.forEach([1, 2, 3], () =>
-        Effect.fork(Stream.runCollect(Stream.take(load.ticks, 5)))
-      )
-      yield* TestClock.adjust("900 millis")
-      const running = yield* Effect.fork(service.execute({ code: "print(1)", timeout: 30 }))
-      yield* TestClock.adjust("600 millis")
-      yield* TestClock.adjust("1 second")
-      yield* Fiber.join(running)
-      const seen = yield* Effect.map(Fiber.join(readers[0] ?? Fiber.never), (ticks) => [...ticks])
-      const changes = seen.map(({ revision }, index) => revision !== seen[index - 1]?.revision)
-      assert.deepStrictEqual(changes, [true, false, true, false, false])
-      assert.deepStrictEqual(
-        seen.map(({ at }) => at),
-        [0, 500, 1000, 1500, 2000]
-      )
-      for (const reader of readers) yield* Fiber.join(reader)
-      assert.isAtMost(looks, 6)
-      yield* TestClock.adjust("1 minute")
-      const before = looks
-      yield* TestClock.adjust("1 minute")
-      assert.strictEqual(looks, before)
-    }).pipe(Effect.provide(TestSandboxService.layer()))
+        const load = yield* Effect.provideService(Load.make, SandboxService, counting)
+        const readers = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.fork(Stream.runCollect(Stream.take(load.ticks, 5)))
+        )
+        yield* TestClock.adjust("900 millis")
+        const running = yield* Effect.fork(service.execute({ code: "print(1)", timeout: 30 }))
+        yield* TestClock.adjust("600 millis")
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(running)
+        const seen = yield* Effect.map(Fiber.join(readers[0] ?? Fiber.never), (ticks) => [...ticks])
+        const changes = seen.map(({ revision }, index) => revision !== seen[index - 1]?.revision)
+        assert.deepStrictEqual(changes, [true, false, true, false, false])
+        assert.deepStrictEqual(
+          seen.map(({ at }) => at),
+          [0, 500, 1000, 1500, 2000]
+        )
+        for (const reader of readers) yield* Fiber.join(reader)
+        assert.isAtMost(looks, 6)
+        yield* TestClock.adjust("1 minute")
+        const before = looks
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(looks, before)
+      }).pipe(Effect.provide(TestSandboxService.layer()))
   )
 })

@@ -52,6 +52,9 @@ export const post = async <A>(path: string, body: unknown = {}): Promise<A> =>
 export const put = async <A>(path: string, body: unknown): Promise<A> =>
   (await send(path, { method: "PUT", ...json(body) })).json()
 
+/** A part of a path. Of a name that is no whole text, halves of characters are replaced. */
+export const segment = (text: string) => encodeURIComponent(text.toWellFormed())
+
 /** A query without what is empty. */
 export const query = (parameters: Readonly<Record<string, string | undefined>>) => {
   const given = Object.entries(parameters).filter((pair): pair is [string, string] => !!pair[1])

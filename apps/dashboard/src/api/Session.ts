@@ -37,7 +37,11 @@ export const signIn = async (token: string): Promise<void> => {
   await look()
 }
 
-export const signOut = async (): Promise<void> => {
-  await Requests.send("/session", { method: "DELETE" })
-  known.value = undefined
-}
+/** A server that cannot be reached goes on with the session, and so does the page. */
+export const signOut = (): Promise<void> =>
+  Requests.send("/session", { method: "DELETE" }).then(
+    () => {
+      known.value = undefined
+    },
+    () => undefined
+  )

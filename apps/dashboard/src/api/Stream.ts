@@ -1,10 +1,12 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser"
-import { Refused, send } from "./Requests.js"
+import { Refused, send, wordsOf } from "./Requests.js"
 
 export interface Listener {
   readonly onEvent: (event: EventSourceMessage) => void
   /** Whether events can come at present. */
   readonly onConnected?: (isConnected: boolean) => void
+  /** The server refuses, and would do so again: there will be no events. */
+  readonly onRefused?: (message: string) => void
 }
 
 const soonest = 250
@@ -59,7 +61,8 @@ export const listen = async (path: string, listener: Listener, abort: AbortSigna
     try {
       if (!(await connection(path, last, remembering, abort))) return
     } catch (failure) {
-      if (abort.aborted || isFinal(failure)) return
+      if (abort.aborted) return
+      if (isFinal(failure)) return listener.onRefused?.(wordsOf(failure))
     } finally {
       if (!abort.aborted) listener.onConnected?.(false)
     }

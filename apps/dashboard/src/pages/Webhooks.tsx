@@ -1,7 +1,7 @@
 import type { Webhook, WebhookDelivery, WebhookEvent } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
 import { revision, tick } from "../api/Live.js"
-import { get, post, put, query, wordsOf } from "../api/Requests.js"
+import { get, post, put, query, segment, wordsOf } from "../api/Requests.js"
 import { session } from "../api/Session.js"
 import { useLoaded } from "../api/useLoaded.js"
 import { Mark } from "../parts/Marks.js"
@@ -84,7 +84,7 @@ const Messages = ({
 
   const resend = async ({ messageId }: WebhookDelivery) => {
     setRefusal(undefined)
-    await post(`/api/sandbox/webhook-messages/${encodeURIComponent(messageId)}/resend`).then(
+    await post(`/api/sandbox/webhook-messages/${segment(messageId)}/resend`).then(
       () => setStatus("It is sent again."),
       (failed) => setRefusal(wordsOf(failed))
     )
@@ -149,7 +149,7 @@ const events: ReadonlyArray<WebhookEvent> = ["execution.queued", "execution.star
 
 /** The webhooks that are told of every execution of a user. */
 const Standing = ({ userId }: { readonly userId: string }) => {
-  const path = `/api/sandbox/webhooks/${encodeURIComponent(userId)}`
+  const path = `/api/sandbox/webhooks/${segment(userId)}`
   const [saves, setSaves] = useState(0)
   const [url, setUrl] = useState("")
   const [event, setEvent] = useState<WebhookEvent>("execution.completed")

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks"
-import { post, wordsOf } from "../api/Requests.js"
+import { post, segment, wordsOf } from "../api/Requests.js"
 import { Failure } from "./Notice.js"
 
 interface KillProps {
@@ -21,7 +21,7 @@ export const KillDialog = ({ executionId, onClose }: KillProps) => {
     event.preventDefault()
     setBusy(true)
     const body = reason === "" ? {} : { reason }
-    await post(`/api/sandbox/kill/${encodeURIComponent(executionId)}`, body).then(
+    await post(`/api/sandbox/kill/${segment(executionId)}`, body).then(
       () => onClose(true),
       (failed) => {
         setBusy(false)

@@ -42,7 +42,7 @@ const optionsOf = (series: ReadonlyArray<Series>, width: number): uPlot.Options 
       y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] }
     },
     axes: [
-      { ...axis, values: "{HH}:{mm}" },
+      { ...axis, size: 26, values: "{HH}:{mm}" },
       { ...axis, size: 34, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }
     ],
     series: [

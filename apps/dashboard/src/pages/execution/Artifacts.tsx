@@ -1,5 +1,6 @@
 import type { Artifact, ExecutionResult } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
+import { segment } from "../../api/Requests.js"
 import { Text } from "../../parts/Text.js"
 import { bytes } from "../../text/Format.js"
 import { visible } from "../../text/Visible.js"
@@ -24,7 +25,7 @@ const Kept = ({ executionId, artifact }: { readonly executionId: string; readonl
             aria-label={`Preview of ${visible(artifact.name)}`}
             onClick={() => setOpen(!isOpen)}
           >
-            {isOpen ? "Hide" : "Preview"}
+            Preview
           </button>
         )}
       </div>
@@ -42,7 +43,7 @@ export const Artifacts = ({ result }: { readonly result: ExecutionResult }) => {
       <header>
         <h2>Artifacts</h2>
         {artifacts.length > 1 && (
-          <a href={`/dashboard/api/executions/${encodeURIComponent(executionId)}/artifacts.zip`} download>
+          <a href={`/dashboard/api/executions/${segment(executionId)}/artifacts.zip`} download>
             All as one zip
           </a>
         )}

@@ -1,7 +1,7 @@
 import type { ExecutionEvent, ExecutionRecord } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
 import { revision, tick } from "../../api/Live.js"
-import { get } from "../../api/Requests.js"
+import { get, segment } from "../../api/Requests.js"
 import { useLoaded } from "../../api/useLoaded.js"
 import { KillDialog } from "../../parts/KillDialog.js"
 import { ExecutionMark } from "../../parts/Marks.js"
@@ -70,7 +70,7 @@ const Killing = ({ executionId }: { readonly executionId: string }) => {
 /** One execution: what happens to it, what it writes, and what came of it. */
 export const Execution = ({ id }: { readonly id: string }) => {
   const [ends, setEnds] = useState(0)
-  const path = encodeURIComponent(id)
+  const path = segment(id)
   const [isOver, setOver] = useState(false)
   // What has ended changes no more.
   const version = isOver ? `over ${ends}` : `${revision.value} ${ends}`

@@ -1,5 +1,6 @@
 import type { ExecutionUpdate } from "@bulkhead/domain"
 import { type Signal, signal } from "@preact/signals"
+import { segment } from "../../api/Requests.js"
 import { listen } from "../../api/Stream.js"
 
 /** Characters of a stream that stay on the page while it comes. */
@@ -77,10 +78,13 @@ export const follow = (executionId: string, onEnd: () => void, abort: AbortSigna
     output.words.value = wordsOf(update) ?? output.words.value
   }
   listen(
-    `/api/executions/${encodeURIComponent(executionId)}/events`,
+    `/api/executions/${segment(executionId)}/events`,
     {
       onConnected: (now) => {
         output.isConnected.value = now
+      },
+      onRefused: (message) => {
+        output.words.value = message
       },
       onEvent: ({ data }) => take(JSON.parse(data))
     },

@@ -2,13 +2,13 @@ import type { Artifact } from "@bulkhead/domain"
 import { dsvFormat } from "d3-dsv"
 import { imageSize } from "image-size"
 import { useMemo } from "preact/hooks"
-import { send } from "../../api/Requests.js"
+import { segment, send } from "../../api/Requests.js"
 import { useLoaded } from "../../api/useLoaded.js"
 import { Failure } from "../../parts/Notice.js"
 import { Scroll } from "../../parts/Scroll.js"
 import { Text } from "../../parts/Text.js"
 import { bytes } from "../../text/Format.js"
-import { visibleLines } from "../../text/Visible.js"
+import { visible, visibleLines } from "../../text/Visible.js"
 
 /** Bytes of a file that are read for a look at it. */
 const mostRead = 128 * 1024
@@ -35,7 +35,7 @@ export const kindOf = ({ mediaType, name }: Artifact): PreviewKind | undefined =
 
 /** Where a file is: the server gives it out as a download in which nothing runs. */
 export const pathOf = (executionId: string, { name }: Artifact) =>
-  `/api/executions/${encodeURIComponent(executionId)}/artifacts/${name.split("/").map(encodeURIComponent).join("/")}`
+  `/api/executions/${segment(executionId)}/artifacts/${name.split("/").map(segment).join("/")}`
 
 export const addressOf = (executionId: string, artifact: Artifact) =>
   `/dashboard${pathOf(executionId, artifact)}`
@@ -75,7 +75,7 @@ const Image = ({ executionId, artifact }: PreviewProps) => {
     <img
       class="preview"
       src={addressOf(executionId, artifact)}
-      alt={`What the program left as ${artifact.name}`}
+      alt={`What the program left as ${visible(artifact.name)}`}
       decoding="async"
     />
   )
@@ -106,7 +106,7 @@ const Table = ({ executionId, artifact }: PreviewProps) => {
   const [head = [], ...others] = rows
   const isPart = artifact.size > mostRead || others.length > mostRows || head.length > mostColumns
   return (
-    <Scroll name={`Table ${artifact.name}`}>
+    <Scroll name={`Table ${visible(artifact.name)}`}>
       <table class="preview">
         <thead>
           <tr>
@@ -138,7 +138,7 @@ const Words = ({ executionId, artifact }: PreviewProps) => {
   const { failure, value } = useStart(pathOf(executionId, artifact))
   if (value === undefined) return <Failure message={failure} />
   return (
-    <Scroll name={`Text ${artifact.name}`}>
+    <Scroll name={`Text ${visible(artifact.name)}`}>
       <pre class="output">{visibleLines(decode(value).slice(0, mostText))}</pre>
       {artifact.size > mostText && <p class="quiet">This is its beginning.</p>}
     </Scroll>

@@ -23,7 +23,9 @@ export const Verdict = ({ result }: { readonly result: ExecutionResult }) => {
   return (
     <section class="card">
       <h2>Verdict</h2>
-      <p>{Explanation.ofVerdict(result)}</p>
+      <p>
+        <Text value={Explanation.ofVerdict(result)} most={500} />
+      </p>
       {error && (
         <p>
           <Mark tone="quiet">{error.code}</Mark> <Text value={error.message} most={1000} />
