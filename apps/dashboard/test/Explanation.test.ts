@@ -1,4 +1,4 @@
-import { type ExecutionResult, ExecutionId, type Receipt, Verdict } from "@bulkhead/domain"
+import { ExecutionId, type ExecutionResult, type Receipt, Verdict } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import * as Explanation from "../src/pages/execution/Explanation.js"
 

@@ -1,7 +1,10 @@
 import { useState } from "preact/hooks"
-import { wordsOf } from "../api/Requests.js"
+import { Refused, wordsOf } from "../api/Requests.js"
 import { signIn } from "../api/Session.js"
 import { Failure } from "../parts/Notice.js"
+
+/** Printable ASCII characters, as the server has it. */
+const isToken = /^[\x21-\x7e]+$/
 
 /** The token is in the field until it is sent, and then in nothing that the page can read. */
 export const SignIn = () => {
@@ -15,12 +18,9 @@ export const SignIn = () => {
     setFailure(undefined)
     const given = token.trim()
     setToken("")
-    await (/^[\x21-\x7e]+$/.test(given)
-      ? signIn(given)
-      : Promise.reject(new Error("This is not the admin token"))
-    ).catch((failed) =>
-      setFailure(failed instanceof Error && failed.name === "Error" ? failed.message : wordsOf(failed))
-    )
+    // What is no token cannot be put in a header.
+    const sent = isToken.test(given) ? signIn(given) : Promise.reject(new Refused(401, "This is no token"))
+    await sent.catch((failed) => setFailure(wordsOf(failed)))
     setBusy(false)
   }
 

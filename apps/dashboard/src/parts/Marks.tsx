@@ -1,4 +1,5 @@
 import type { ExecutionState, Verdict } from "@bulkhead/domain"
+import { visible } from "../text/Visible.js"
 
 /** How much a verdict calls for a look. */
 const toneOfVerdict = (verdict: Verdict) => {
@@ -19,7 +20,7 @@ const toneOfState = (state: ExecutionState) =>
   state === "ended" ? "quiet" : state === "queued" ? "wait" : "live"
 
 export const Mark = ({ tone, children }: { readonly tone: string; readonly children: string }) => (
-  <span class={`mark ${tone}`}>{children}</span>
+  <span class={`mark ${tone}`}>{visible(children, 40)}</span>
 )
 
 /** The verdict of an execution that has one, otherwise how far it is. */

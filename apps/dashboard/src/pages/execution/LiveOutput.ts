@@ -33,9 +33,9 @@ const wordsOf = (update: ExecutionUpdate): string | undefined => {
     case "queued":
       return `It waits, with ${update.ahead} ahead of it.`
     case "started":
-      return "It has its turn."
+      return ""
     case "retrying":
-      return `The infrastructure failed, and it is run again: what it wrote before counts no more.`
+      return "The infrastructure failed, and it is run again: what it wrote before counts no more."
     case "missed":
       return "Some of its output came faster than it was read: the result has what is kept."
     default:
