@@ -529,7 +529,7 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
 
       for (const theme of ["light", "dark"] as const)
         it.scoped(
-          `can be used by everybody, in the ${theme}`,
+          `has the names, contrasts and order that everybody needs, in the ${theme}`,
           () =>
             Dashboard.using("overview", async (page) => {
               await page.getByLabel("Theme").selectOption(theme)

@@ -97,7 +97,7 @@ export const Plot = ({ title, words, series, data }: PlotProps) => {
     <figure class="plot">
       <figcaption>
         <h2>{title}</h2>
-        <span class="quiet">the last hour</span>
+        <span class="quiet">up to an hour</span>
       </figcaption>
       <div ref={place} role="img" aria-label={`${title}: ${words}`} />
     </figure>
