@@ -2,17 +2,28 @@ import { BulkheadHttp, McpUse } from "@bulkhead/http"
 import { McpHttp } from "@bulkhead/mcp"
 import { HttpServer, HttpServerRequest } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import * as Dashboard from "./dashboard/Dashboard.js"
 import * as Listener from "./Listener.js"
 
-const app = Effect.gen(function* () {
+const make = Effect.gen(function* () {
   const contract = yield* BulkheadHttp.make()
   const mcp = yield* McpHttp.make()
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    McpHttp.isFor(request) ? mcp : contract
-  )
+  const dashboard = yield* Dashboard.make(contract)
+  const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    if (McpHttp.isFor(request)) return mcp
+    return Dashboard.isFor(request) ? dashboard.app : contract
+  })
+  return { app, close: dashboard.close }
 })
 
-/** Serves the HTTP contract and MCP. Listens only once every route is there, so that no early request finds none. */
+/**
+ * Serves the HTTP contract, MCP and the dashboard. Listens only once every route is there, so that no early request
+ * finds none.
+ */
 export const layer = Layer.unwrapScoped(
-  Effect.map(app, (app) => HttpServer.serve(app).pipe(Layer.provideMerge(Listener.layer)))
+  Effect.map(make, ({ app, close }) =>
+    Layer.merge(HttpServer.serve(app), Layer.scopedDiscard(Effect.addFinalizer(() => close))).pipe(
+      Layer.provideMerge(Listener.layer)
+    )
+  )
 ).pipe(Layer.provide(McpUse.layer))

@@ -65,6 +65,7 @@ export const layer = Layer.scopedDiscard(
     if (network !== undefined) yield* line("network", describePolicy(network))
     yield* line("GPUs", describeGpus(gpus))
     yield* line("docs", `${url}/docs`)
+    yield* line("dashboard", `${url}/dashboard`)
     yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.
     yield* Effect.forkScoped(
