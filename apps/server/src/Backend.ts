@@ -76,17 +76,17 @@ const embedded = Layer.unwrapEffect(
   Effect.map(
     Effect.all([EmbeddedHost, NetworkConfig]),
     ([{ apiKey, gpus, health, isolation, url }, { bound }]) =>
-    Layer.merge(
-      E2BSandboxProvider.layer(
-        // It is this very process that takes them in: more at once would take memory and save no time.
-        {
-          ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
-          network: bound.mode === "off" ? "none" : "embedded"
-        },
-        { gpus, health }
-      ),
-      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
-    )
+      Layer.merge(
+        E2BSandboxProvider.layer(
+          // It is this very process that takes them in: more at once would take memory and save no time.
+          {
+            ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+            network: bound.mode === "off" ? "none" : "embedded"
+          },
+          { gpus, health }
+        ),
+        Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
+      )
   )
 ).pipe(Layer.provide(hostLayer))
 

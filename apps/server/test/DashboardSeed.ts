@@ -118,6 +118,7 @@ const entriesOf = ({
           sandboxMs: 100 + (index % 900),
           vcpuSeconds: 0.2,
           gibSeconds: 0.1,
+          gpuSeconds: 0,
           artifactBytes: 0,
           costUsd: (index % 40) / 10_000
         }

@@ -60,7 +60,9 @@ export const SystemMetrics = Schema.Struct({
   totalUsers: count("Users with an execution that runs or waits.", 2),
   utilizationPercent: count("Active executions as a whole percentage of the global limit.", 6),
   gpusInUse: count("GPUs that executions have, of all users.", 2),
-  gpus: Schema.Array(Gpus).annotations({ description: "The GPUs that executions can be given, by their kinds." }),
+  gpus: Schema.Array(Gpus).annotations({
+    description: "The GPUs that executions can be given, by their kinds."
+  }),
   artifactBytes: count("Bytes of all artifacts that are kept, or about to be.", 1_048_576),
   openStreams: count(
     "Streams of updates that are being read: server-sent events, and what MCP clients are told.",

@@ -101,10 +101,10 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...connectionOf(config),
       ...options,
       ...(template === undefined ? {} : { template }),
-        ...(asked.network === undefined
-          ? { allowInternetAccess: config.internetAccess }
-          : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
-        metadata: { ...metadata, ...(gpus && { [gpuTag]: toGpuTag(gpus) }) },
+      ...(asked.network === undefined
+        ? { allowInternetAccess: config.internetAccess }
+        : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
+      metadata: { ...metadata, ...(gpus && { [gpuTag]: toGpuTag(gpus) }) },
       timeoutMs: Duration.toMillis(lifetime)
     })
   )

@@ -57,8 +57,19 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, gpus, held, limits, manifest, network, request, runtime, secrets, supervisor, template } =
-    execution
+  const {
+    executionId,
+    gpus,
+    held,
+    limits,
+    manifest,
+    network,
+    request,
+    runtime,
+    secrets,
+    supervisor,
+    template
+  } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
   const toolchain = yield* Toolchain

@@ -1,4 +1,10 @@
-import { ErrorCode, type Gpus, type NetworkMode, type NetworkPolicy, type NetworkReport } from "@bulkhead/domain"
+import {
+  ErrorCode,
+  type Gpus,
+  type NetworkMode,
+  type NetworkPolicy,
+  type NetworkReport
+} from "@bulkhead/domain"
 import { Context, Data, Duration, Effect, Exit, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
 import type { SandboxSecret } from "./SandboxSecret.js"
 
