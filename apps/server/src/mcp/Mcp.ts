@@ -5,6 +5,7 @@ import { Effect, Layer, Logger, Option } from "effect"
 import * as Backend from "../Backend.js"
 import * as CodeAnalysis from "../CodeAnalysis.js"
 import { DataDirectory } from "../data/DataDirectory.js"
+import { Holder } from "../data/Holder.js"
 import { Instance } from "../data/Instance.js"
 import * as Store from "../Store.js"
 import { McpConfig } from "../settings/McpConfig.js"
@@ -19,6 +20,7 @@ const services = SandboxService.layerOver.pipe(
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
+  Layer.provide(Holder.layer),
   Layer.provide(DataDirectory.layer),
   Layer.provide(Warnings.layer),
   Layer.provide(OwnData.layer),

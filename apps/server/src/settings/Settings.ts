@@ -2,6 +2,7 @@ import { defaultLimits, Limits } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
 import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
+import { ClusterConfig } from "./ClusterConfig.js"
 import { McpConfig } from "./McpConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
@@ -42,7 +43,8 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       StoreConfig.layerFromEnv,
       WebhookConfig.layerFromEnv,
       AnalysisConfig.layerFromEnv,
-      McpConfig.layerFromEnv
+      McpConfig.layerFromEnv,
+      ClusterConfig.layerFromEnv
     )
   )
 )
