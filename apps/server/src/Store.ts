@@ -23,7 +23,7 @@ import { NodeContext } from "@effect/platform-node"
 import { ConfigError, Effect, Layer, Option } from "effect"
 import * as ArtifactDirectory from "./data/ArtifactDirectory.js"
 import { DataDirectory, failure } from "./data/DataDirectory.js"
-import * as Holder from "./data/Holder.js"
+import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as EventLog from "./EventLog.js"
 import { reasonOf } from "./Reason.js"
@@ -77,11 +77,11 @@ const isDead = ({ databaseUrl }: StoreSettings, isFormer: (holder: string) => bo
   Option.isSome(databaseUrl) ? isFormer : () => true
 
 const executions = Layer.unwrapEffect(
-  Effect.map(Effect.all([StoreConfig, Instance, Holder.make]), ([settings, instance, holder]) => {
+  Effect.map(Effect.all([StoreConfig, Instance, Holder]), ([settings, instance, holder]) => {
     const store = SqlExecutionStore.layer({
       instance,
       holder: holder.name,
-      isDead: isDead(settings, holder.isFormer)
+      isDead: isDead(settings, (other) => Option.contains(holder.former, other))
     })
     return Layer.mergeAll(
       EventLog.layer,

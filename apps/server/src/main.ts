@@ -1,4 +1,3 @@
-import { SandboxService } from "@bulkhead/sandbox"
 import { Lease } from "@bulkhead/store"
 import { NodeRuntime, NodeStream } from "@effect/platform-node"
 import { Context, Effect, Layer, Stream } from "effect"
@@ -7,11 +6,13 @@ import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
 import * as CodeAnalysis from "./CodeAnalysis.js"
 import { DataDirectory } from "./data/DataDirectory.js"
+import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as OwnData from "./data/OwnData.js"
 import * as KeptSecretsFile from "./KeptSecretsFile.js"
 import * as Logs from "./Logs.js"
 import * as Mcp from "./mcp/Mcp.js"
+import * as Replicas from "./Replicas.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
@@ -23,13 +24,14 @@ import * as WebhookDelivery from "./WebhookDelivery.js"
 
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
-  Layer.provide(SandboxService.layerOver),
+  Layer.provide(Replicas.layer),
   Layer.provide(CodeAnalysis.layer),
   Layer.provide(KeptSecretsFile.layer),
   Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
+  Layer.provide(Holder.layer),
   Layer.provide(DataDirectory.layer),
   Layer.provide(Warnings.layer)
 )

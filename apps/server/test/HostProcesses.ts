@@ -18,6 +18,15 @@ export const marked = (mark: string) =>
       )
   )
 
+/** How many of this machine's processes are called so. */
+export const named = (name: string) =>
+  Effect.suspend(() =>
+    Effect.filter(
+      readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)),
+      (pid) => Effect.map(read(`/proc/${pid}/cmdline`), (line) => line.startsWith(`${name}\0`))
+    )
+  ).pipe(Effect.map(({ length }) => length))
+
 /** Waits until so many processes carry the mark; dies if that takes longer than 15 s. */
 export const awaitMarked = (mark: string, isEnough: (count: number) => boolean) =>
   Effect.suspend(() => marked(mark)).pipe(

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
 import { DataDirectory } from "../src/data/DataDirectory.js"
+import { Holder } from "../src/data/Holder.js"
 import { Instance } from "../src/data/Instance.js"
 import * as StartFailure from "../src/StartFailure.js"
 import * as Store from "../src/Store.js"
@@ -14,7 +15,7 @@ import { temporaryDirectory } from "./ServerProcess.js"
 
 const open = (environment: Readonly<Record<string, string>>) =>
   Store.layer.pipe(
-    Layer.provide(Instance.layer),
+    Layer.provide(Layer.merge(Instance.layer, Holder.layer)),
     Layer.provide(DataDirectory.layer),
     Layer.provide([StoreConfig.layerFromEnv, ServerConfig.layerFromEnv]),
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))),

@@ -38,6 +38,7 @@ import { ArtifactCollector } from "./ArtifactCollector.js"
 import { CodeAnalyzer } from "./CodeAnalyzer.js"
 import { forgotten, Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
+import { Peers } from "./Execution/OwnExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
 import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
@@ -49,7 +50,7 @@ import {
   type EventQuery,
   type ExecutionQuery,
   ExecutionStore,
-  type StoreFailure,
+  StoreFailure,
   type UsageQuery
 } from "./Record/ExecutionStore.js"
 import { IdempotencyKeys } from "./Record/IdempotencyKeys.js"
@@ -89,6 +90,9 @@ const shutdownBound = Duration.seconds(15)
 const withReason = (what: string, reason: string | undefined) =>
   reason === undefined ? what : `${what}: ${reason}`
 
+const newestFirst = (executions: ReadonlyArray<ExecutionSummary>) =>
+  executions.toSorted((a, b) => b.startedAt - a.startedAt)
+
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
 /** What the way of an execution uses. */
@@ -115,16 +119,18 @@ const ownContext = Effect.map(
     CodeAnalyzer,
     Images,
     KeptSecrets,
+    Peers,
     Prices,
     Uploads,
     Webhooks
   ]),
-  ([context, artifacts, analyzer, images, secrets, prices, uploads, webhooks]) =>
+  ([context, artifacts, analyzer, images, secrets, peers, prices, uploads, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
       Context.add(CodeAnalyzer, analyzer),
       Context.add(Images, images),
       Context.add(KeptSecrets, secrets),
+      Context.add(Peers, peers),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
       Context.add(Webhooks, webhooks)
@@ -138,6 +144,7 @@ const make = Effect.gen(function* () {
   const inForce = yield* LimitsInForce
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
+  const peers = yield* Peers
   const store = yield* ExecutionStore
   const supply = yield* SandboxSupply
   const toolchain = yield* Toolchain
@@ -166,12 +173,25 @@ const make = Effect.gen(function* () {
       running === undefined ? Effect.succeed(undefined) : placed(running)
     )
 
-  const find = Effect.fnUntraced(function* (executionId: ExecutionId) {
+  const findElsewhere = (executionId: ExecutionId) =>
+    Effect.flatMap(
+      peers.find(executionId),
+      Option.match({ onNone: () => Effect.succeedNone, onSome: (running) => Effect.asSome(placed(running)) })
+    )
+
+  const find = Effect.fnUntraced(function* (
+    executionId: ExecutionId
+  ): Effect.fn.Return<ExecutionRecord, ExecutionNotFound | StoreFailure> {
     const running = yield* findLive(executionId)
     if (running !== undefined) return running
     yield* upToDate
     const kept = yield* store.find(executionId)
-    return Option.isSome(kept) ? kept.value : yield* new ExecutionNotFound({ executionId })
+    if (Option.isSome(kept) && kept.value.state === "ended") return kept.value
+    const elsewhere = yield* findElsewhere(executionId)
+    if (Option.isSome(elsewhere)) return elsewhere.value
+    // It may have ended while the others were asked.
+    const again = yield* store.find(executionId)
+    return Option.isSome(again) ? again.value : yield* new ExecutionNotFound({ executionId })
   })
 
   const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, query: EventQuery = {}) {
@@ -203,7 +223,9 @@ const make = Effect.gen(function* () {
 
   /** What waits or runs has no verdict yet. */
   const listLive = Effect.fnUntraced(function* ({ from, state, to, userId, verdict }: ExecutionQuery) {
-    const wanted = (yield* live.list).filter(
+    const own = yield* live.list
+    const others = yield* peers.list
+    const wanted = newestFirst([...own, ...others]).filter(
       (execution) =>
         verdict === undefined &&
         execution.state === state &&
@@ -214,14 +236,23 @@ const make = Effect.gen(function* () {
     return { items: yield* Effect.forEach(wanted, placed) }
   })
 
+  /** What waits or runs: here, and where some of it may be of other servers, there too. */
+  const allLive = Effect.fnUntraced(function* (asksOthers: boolean) {
+    const own = yield* live.list
+    const others = asksOthers ? yield* peers.list : []
+    return new Map([...others, ...own].map((execution) => [execution.executionId, execution]))
+  })
+
   const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
     if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
     yield* upToDate
     const page = yield* store.list(query)
-    // The store knows when an execution began and ended; what it does between is known here.
-    const items = yield* Effect.forEach(page.items, (kept) =>
-      Effect.map(findLive(kept.executionId), (running) => running ?? kept)
-    )
+    // The store knows when an execution began and ended; what it does between is known where it runs.
+    const running = yield* allLive(page.items.some(({ state }) => state !== "ended"))
+    const items = yield* Effect.forEach(page.items, (kept) => {
+      const known = running.get(kept.executionId)
+      return known === undefined ? Effect.succeed(kept) : placed(known)
+    })
     return { ...page, items }
   })
 
@@ -229,9 +260,15 @@ const make = Effect.gen(function* () {
     executionId: ExecutionId,
     reason = "user_request"
   ) {
-    if (yield* live.kill(executionId, { reason, graceful: true })) return
-    yield* find(executionId)
-    return yield* new ExecutionEnded({ executionId })
+    const request = { reason, graceful: true }
+    if (yield* live.kill(executionId, request)) return
+    if (yield* peers.kill(executionId, request)) return
+    const { state } = yield* find(executionId)
+    if (state === "ended") return yield* new ExecutionEnded({ executionId })
+    return yield* new StoreFailure({
+      message: "The execution could not be killed",
+      reason: "the server that runs the execution gives no sign of life; without one, others soon end it"
+    })
   })
 
   const updates = (executionId: ExecutionId, { after }: UpdatesOptions = {}) =>
@@ -501,22 +538,36 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly shutdown: Effect.Effect<void>
   }
 >() {
+  /** What a service knows while it runs: the limits in force, and what waits and runs. */
+  static readonly layerPresent: Layer.Layer<
+    LimitsInForce | LiveExecutions | ExecutionUpdates,
+    never,
+    Limits
+  > = Layer.mergeAll(LimitsInForce.layer, LiveExecutions.layer, ExecutionUpdates.layer)
+
+  /** Every part to be provided, and what it knows, which other parts may know too. */
+  static readonly layerParts: Layer.Layer<
+    SandboxService,
+    never,
+    | ExecutionStore
+    | ExecutionUpdates
+    | IdempotencyKeys
+    | Limits
+    | LimitsInForce
+    | LiveExecutions
+    | Toolchain
+    | Admission
+    | SandboxSupply
+  > = Layer.scoped(SandboxService, make).pipe(
+    Layer.provide(Layer.mergeAll(RequestBudget.layer, ExecutionLog.layer, Idempotency.layer))
+  )
+
   /** Every part to be provided. */
   static readonly layerBare: Layer.Layer<
     SandboxService,
     never,
     Limits | ExecutionStore | IdempotencyKeys | Toolchain | Admission | SandboxSupply
-  > = Layer.scoped(SandboxService, make).pipe(
-    Layer.provide(
-      Layer.mergeAll(
-        Layer.provideMerge(RequestBudget.layer, LimitsInForce.layer),
-        LiveExecutions.layer,
-        ExecutionLog.layer,
-        ExecutionUpdates.layer,
-        Idempotency.layer
-      )
-    )
-  )
+  > = Layer.suspend(() => Layer.provide(SandboxService.layerParts, SandboxService.layerPresent))
 
   /** With whatever limits and record are provided. */
   static readonly layerOver: Layer.Layer<

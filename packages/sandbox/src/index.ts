@@ -8,8 +8,11 @@ export {
   type OwnFiles
 } from "./ArtifactCollector.js"
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
+export { LiveExecutions } from "./Execution/LiveExecutions.js"
+export { type ExecutionsElsewhere, OwnExecutions, Peers } from "./Execution/OwnExecutions.js"
 export { KeptSecrets } from "./KeptSecrets.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
+export { LimitsInForce } from "./LimitsInForce.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
 export {
@@ -54,6 +57,8 @@ export {
 } from "./SandboxService.js"
 export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { GuestReport } from "./Supervision/GuestReport.js"
+export type { KillRequest } from "./Supervision/KillSwitch.js"
+export { ExecutionUpdates } from "./Updates/ExecutionUpdates.js"
 export { type HeldUpload, type StagedUpload, UploadFailure, Uploads } from "./Uploads.js"
 export * as Announcement from "./Webhooks/Announcement.js"
 export {

@@ -86,7 +86,7 @@ export class SimulatedProcess {
   readonly scheduler: Scheduler.Scheduler
   readonly clock: Clock.Clock
 
-  constructor(time: SimulationTime) {
+  constructor(time: Pick<SimulationTime, "now" | "soon" | "after">) {
     this.scheduler = {
       shouldYield: (fiber) => (fiber.currentOpCount > 2048 ? 0 : false),
       scheduleTask: (run) => time.soon({ process: this, run })

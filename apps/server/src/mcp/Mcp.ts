@@ -5,6 +5,7 @@ import { Effect, Layer, Logger, Option } from "effect"
 import * as Backend from "../Backend.js"
 import * as CodeAnalysis from "../CodeAnalysis.js"
 import { DataDirectory } from "../data/DataDirectory.js"
+import { Holder } from "../data/Holder.js"
 import { Instance } from "../data/Instance.js"
 import * as OwnData from "../data/OwnData.js"
 import * as KeptSecretsFile from "../KeptSecretsFile.js"
@@ -21,6 +22,7 @@ const services = SandboxService.layerOver.pipe(
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
+  Layer.provide(Holder.layer),
   Layer.provide(DataDirectory.layer),
   Layer.provide(Warnings.layer),
   Layer.provide(OwnData.layer),

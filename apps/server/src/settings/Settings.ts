@@ -2,6 +2,7 @@ import { defaultLimits, Limits } from "@bulkhead/sandbox"
 import { Effect, Layer } from "effect"
 import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
+import { ClusterConfig } from "./ClusterConfig.js"
 import { McpConfig } from "./McpConfig.js"
 import { NetworkConfig } from "./NetworkConfig.js"
 import { SecretsConfig } from "./SecretsConfig.js"
@@ -46,7 +47,8 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       AnalysisConfig.layerFromEnv,
       McpConfig.layerFromEnv,
       NetworkConfig.layerFromEnv,
-      SecretsConfig.layerFromEnv
+      SecretsConfig.layerFromEnv,
+      ClusterConfig.layerFromEnv
     )
   )
 )

@@ -171,6 +171,24 @@ export const variables = {
     format: Formats.databaseUrl,
     otherwise: "none"
   }),
+  cluster: withDefault({
+    name: "SANDBOX_CLUSTER",
+    meaning: "`on`: servers on one PostgreSQL are one, with one set of limits: see scaling.md",
+    format: Formats.oneOf("on", "off"),
+    otherwise: "off"
+  }),
+  clusterHost: withDefault({
+    name: "SANDBOX_CLUSTER_HOST",
+    meaning: "address of this server that its other replicas reach; never an open one",
+    format: Formats.host,
+    otherwise: "127.0.0.1"
+  }),
+  clusterPort: withDefault({
+    name: "SANDBOX_CLUSTER_PORT",
+    meaning: "port for them; 0 takes a free one",
+    format: Formats.port,
+    otherwise: 0
+  }),
   durability: withDefault({
     name: "SANDBOX_DURABILITY",
     meaning: "`full`: what is committed to SQLite survives a power loss too",

@@ -5,11 +5,12 @@ import {
   type ExecutionUpdate,
   type UpdateId
 } from "@bulkhead/domain"
-import { Effect, Option, Stream } from "effect"
+import { Effect, Option, Ref, Stream } from "effect"
+import { Peers } from "../Execution/OwnExecutions.js"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { closing, ExecutionUpdates } from "./ExecutionUpdates.js"
 import * as KeptUpdates from "./KeptUpdates.js"
-import { beginning, ofId, type UpdatePosition } from "./UpdatePosition.js"
+import { beginning, idOf, ofId, type UpdatePosition } from "./UpdatePosition.js"
 
 /** Between two looks at what runs on another server, or elsewhere. */
 const betweenLooks = "1 second"
@@ -27,6 +28,31 @@ const untilEnded = (
 ): Effect.Effect<ExecutionRecord, ExecutionNotFound | StoreFailure, ExecutionStore> =>
   Effect.flatMap(find(executionId), (known) =>
     known.state === "ended" ? Effect.succeed(known) : Effect.delay(untilEnded(executionId), betweenLooks)
+  )
+
+const lastUpdates: ReadonlySet<ExecutionUpdate["type"]> = new Set(["result", "ended", "closing"])
+
+/** Of an execution that another server runs. When that one cannot be reached any more, what is kept says the rest. */
+const carriedOver = (
+  executionId: ExecutionId,
+  updates: Stream.Stream<ExecutionUpdate>,
+  after: UpdateId | undefined
+): ReturnType<typeof of> =>
+  Stream.unwrap(
+    Effect.map(
+      Ref.make<Pick<ExecutionUpdate, "id"> & { readonly type?: ExecutionUpdate["type"] }>({
+        id: after ?? idOf(beginning)
+      }),
+      (last) =>
+        Stream.concat(
+          Stream.tap(updates, (update) => Ref.set(last, update)),
+          Stream.unwrap(
+            Effect.map(Ref.get(last), ({ id, type }) =>
+              type !== undefined && lastUpdates.has(type) ? Stream.empty : of(executionId, id)
+            )
+          )
+        )
+    )
   )
 
 /** What is kept of an execution that does not run here, once it has ended. */
@@ -49,6 +75,10 @@ export const of = (
     const from = after === undefined ? beginning : ofId(after)
     const live = yield* updates.find(executionId)
     if (live !== undefined && from !== "end") return live.from(from)
+    if (from !== "end") {
+      const elsewhere = yield* (yield* Peers).updates(executionId, after)
+      if (Option.isSome(elsewhere)) return carriedOver(executionId, elsewhere.value, after)
+    }
     const known = yield* find(executionId)
     if (from === "end") return Stream.empty
     const kept = Stream.fromIterableEffect(fromStore(known, from))

@@ -1,0 +1,45 @@
+import { Cluster, SessionId } from "@bulkhead/cluster"
+import { OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
+import { PostgresStore } from "@bulkhead/store"
+import { ConfigError, Effect, Layer, Option } from "effect"
+import { Holder } from "./data/Holder.js"
+import { Instance } from "./data/Instance.js"
+import { reasonOf } from "./Reason.js"
+import { ClusterConfig, type ClusterSettings } from "./settings/ClusterConfig.js"
+import { ServerConfig } from "./settings/ServerConfig.js"
+
+/** One for the locks of shards, the others for permits and what replicas look up. */
+const connections = 5
+
+const database = ({ databaseUrl }: ClusterSettings) =>
+  PostgresStore.layer({ url: databaseUrl, maxConnections: connections })
+
+const failure = (error: unknown) =>
+  ConfigError.InvalidData(["SANDBOX_CLUSTER"], `this server cannot be one of several: ${reasonOf(error)}`)
+
+const replicas = (settings: ClusterSettings) =>
+  Layer.unwrapEffect(
+    Effect.map(Effect.all([Holder, Instance, ServerConfig]), ([holder, instance, { backend }]) =>
+      Cluster.layer({
+        host: settings.host,
+        port: settings.port,
+        session: { id: SessionId.make(holder.name), instance },
+        // The embedded host's sandboxes die with its process.
+        dead:
+          backend._tag === "Embedded" ? Option.toArray(holder.former).map((name) => SessionId.make(name)) : []
+      }).pipe(Layer.provide(database(settings)), Layer.mapError(failure))
+    )
+  )
+
+const oneOfSeveral = (settings: ClusterSettings) =>
+  SandboxService.layerParts.pipe(
+    Layer.provide(replicas(settings)),
+    Layer.provide(OwnExecutions.layer),
+    Layer.provide(Layer.merge(Toolchain.layer, SandboxService.layerPresent)),
+    Layer.provide(SandboxSupply.layer)
+  )
+
+/** The service: by itself, or one with the others on its database. */
+export const layer = Layer.unwrapEffect(
+  Effect.map(ClusterConfig, Option.match({ onNone: () => SandboxService.layerOver, onSome: oneOfSeveral }))
+)

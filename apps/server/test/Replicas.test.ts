@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto"
+import type { ExecutionSummary } from "@bulkhead/domain"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Ref, Schedule } from "effect"
+import { kinds } from "../../../packages/store/test/Databases.js"
+import * as Caller from "./Caller.js"
+import * as HostProcesses from "./HostProcesses.js"
+import * as ServerProcess from "./ServerProcess.js"
+
+type Server = ServerProcess.ServerProcess["Type"]
+
+const postgres = kinds.find(({ name }) => name === "PostgreSQL")
+const on = postgres === undefined ? describe.skip : describe
+
+/** The URL of an empty database. */
+const database = Effect.suspend(() =>
+  Effect.map(Effect.orDie(postgres?.make ?? Effect.fail("no PostgreSQL")), ({ place }) => place)
+)
+
+const at =
+  (server: Server) =>
+  <A, E>(effect: Effect.Effect<A, E, ServerProcess.ServerProcess>) =>
+    Effect.provideService(effect, ServerProcess.ServerProcess, server)
+
+const limits = {
+  SANDBOX_CLUSTER: "on",
+  SANDBOX_MAX_CONCURRENT_SANDBOXES: "3",
+  SANDBOX_MAX_SANDBOXES_PER_USER: "2",
+  SANDBOX_KILL_GRACE_PERIOD: "1"
+}
+
+const threeReplicas = Effect.gen(function* () {
+  const DATABASE_URL = yield* database
+  yield* ServerProcess.bundled
+  const launch = Effect.flatMap(
+    ServerProcess.launch({ DATABASE_URL, ...limits }),
+    ({ listening, ...server }) =>
+      Effect.map(listening, (url) => ServerProcess.ServerProcess.of({ ...server, url }))
+  )
+  return yield* Effect.all([launch, launch, launch], { concurrency: 3 })
+})
+
+const soon = { times: 300, schedule: Schedule.spaced("50 millis") }
+
+/** What a server says of what is in a state, once it says so of this many. */
+const listed = (server: Server, state: ExecutionSummary["state"], count: number) =>
+  Caller.get(`/api/sandbox/executions?state=${state}`).pipe(
+    at(server),
+    Effect.map(({ executions }): ReadonlyArray<ExecutionSummary> => executions),
+    Effect.filterOrFail(
+      (found) => found.length === count,
+      (found) => `${found.length} are ${state}, not ${count}`
+    ),
+    Effect.retry(soon),
+    Effect.orDie
+  )
+
+const start = (server: Server, userId: string, code: string) =>
+  Caller.fetchJson("/api/executions", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ code, language: "bash", userId })
+  }).pipe(
+    at(server),
+    Effect.map(({ body }) => body.executionId as string)
+  )
+
+/** The whole text of a stream of events, once it has ended. */
+const eventsOf = (server: Server, executionId: string) =>
+  Effect.promise(async (signal) => {
+    const response = await fetch(`${server.url}/api/executions/${executionId}/events`, {
+      signal,
+      ...Caller.asAdmin
+    })
+    return await response.text()
+  })
+
+on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
+  it.scopedLive("are one: they have one cap, one list, and kill and follow each other's executions", () =>
+    Effect.gen(function* () {
+      const [a, b, c] = yield* threeReplicas
+      const servers = [a, b, c]
+      // Each knows of all before anything is counted.
+      yield* Effect.forEach(servers, (server) => listed(server, "running", 0))
+      for (const server of servers) {
+        yield* start(server, "ann", "echo hello; sleep 100")
+        yield* start(server, "bob", "echo hello; sleep 100")
+      }
+      for (const server of servers) {
+        assert.strictEqual((yield* listed(server, "running", 3)).length, 3)
+        assert.strictEqual((yield* listed(server, "queued", 3)).length, 3)
+        const metrics = yield* at(server)(Caller.get("/api/sandbox/metrics"))
+        assert.deepInclude(metrics, { activeExecutions: 3, queuedExecutions: 3, totalUsers: 2 })
+      }
+      const running = yield* listed(a, "running", 3)
+      for (const { executionId } of running) {
+        for (const server of servers) {
+          const found = yield* at(server)(Caller.get(`/api/sandbox/executions/${executionId}`))
+          assert.strictEqual(found.state, "running")
+          const logs = yield* at(server)(Caller.logs(executionId))
+          assert.include(
+            logs.map(({ event }) => event),
+            "execution_started"
+          )
+        }
+      }
+      for (const server of servers) {
+        const [one] = yield* listed(server, "running", 3)
+        assert(one !== undefined)
+        const others = servers.filter((other) => other !== server)
+        const streams = yield* Effect.forkAll(others.map((other) => eventsOf(other, one.executionId)))
+        yield* Effect.sleep("300 millis")
+        assert.strictEqual(yield* at(server)(Caller.kill(one.executionId)), 200)
+        for (const text of yield* streams) {
+          assert.include(text, "hello")
+          assert.match(text, /event: result\n.*"verdict":"Killed"/)
+        }
+        for (const other of servers) assert.strictEqual(yield* at(other)(Caller.kill(one.executionId)), 409)
+      }
+    })
+  )
+
+  it.scopedLive("keep to one cap while their owner dies under load, and end what the dead one left", () =>
+    Effect.gen(function* () {
+      const servers = yield* threeReplicas
+      yield* Effect.forEach(servers, (server) => listed(server, "running", 0))
+      const mark = `replicas-${randomUUID()}`
+      // It sees the programs themselves, and knows nothing of what the servers know.
+      const most = yield* Ref.make(0)
+      const observer = HostProcesses.named(mark).pipe(
+        Effect.flatMap((count) => Ref.update(most, (before) => Math.max(before, count))),
+        Effect.repeat(Schedule.spaced("30 millis"))
+      )
+      yield* Effect.forkScoped(observer)
+      const program = (index: number) => ({
+        code: `exec -a ${mark} sleep 0.6`,
+        language: "bash",
+        userId: `user-${index % 4}`
+      })
+      const load = (server: Server, index: number) =>
+        Effect.option(Caller.tryPost(program(index)).pipe(at(server))).pipe(Effect.repeat({ times: 5 }))
+      const fibers = yield* Effect.forEach(servers, (server) =>
+        Effect.forEach([0, 1, 2, 3], (index) => Effect.fork(load(server, index)))
+      )
+      yield* HostProcesses.awaitMarked(mark, (count) => count > 0)
+      // Which one the owner is nobody says: so each of two dies in its turn, and one of them may have been it.
+      for (const victim of servers.slice(0, 2)) {
+        yield* Effect.sleep("1 second")
+        yield* victim.kill("SIGKILL")
+        yield* victim.ended
+      }
+      const [, , survivor] = servers
+      yield* Fiber.joinAll(fibers.flat())
+      const one = yield* at(survivor)(Caller.execute({ code: "print(1)", userId: "last" }))
+      assert.strictEqual(one.stdout, "1\n")
+      assert.isAtMost(yield* Ref.get(most), 3)
+      assert.isAtLeast(yield* Ref.get(most), 2)
+    })
+  )
+})

@@ -1,0 +1,121 @@
+import { Effect } from "effect"
+import type { Permit } from "./PermitLedger.js"
+import { Answer, type Denial, type Place, type Session, type Sync, type VersionedLimits } from "./Protocol.js"
+
+/** A place as the owner of admission has it. */
+export interface OwnedPlace {
+  readonly place: Place
+  /** `turn`: it has its turn, and gets a permit with the next answer to its replica. */
+  state: "arriving" | "queued" | "turn" | "held" | "denied"
+  ticket: number | undefined
+  /** How many could go before it when it came. */
+  ahead: number
+  denial: Denial | undefined
+  /** Whether the ledger may have its permit. */
+  isWritten: boolean
+  isTicketKnown: boolean
+  isGrantKnown: boolean
+  /** Gives up its place in the queue, or its permit. */
+  leave: Effect.Effect<void>
+}
+
+/** One life of a replica as the owner of admission knows it. */
+export interface Member {
+  readonly session: Session
+  readonly places: Map<number, OwnedPlace>
+  readonly revoked: Set<number>
+  /** Opened when there is something to tell, or somebody else waits for it. */
+  readonly news: Effect.Latch
+  /** Of its places. */
+  version: number
+  /** Whether changes to the version mean anything. */
+  isKnown: boolean
+  limits: number
+  /** When it last asked, on this process's own clock, in milliseconds. */
+  heardAt: number
+  /** How many have asked. The last one waits for news. */
+  asked: number
+}
+
+export const make = (session: Session, heardAt: number) =>
+  Effect.map(
+    Effect.makeLatch(),
+    (news): Member => ({
+      session,
+      places: new Map(),
+      revoked: new Set(),
+      news,
+      version: -1,
+      isKnown: false,
+      limits: 0,
+      heardAt,
+      asked: 0
+    })
+  )
+
+/** A place that comes. */
+export const arriving = (place: Place): OwnedPlace => ({
+  place,
+  state: "arriving",
+  ticket: place.ticket,
+  ahead: 0,
+  denial: undefined,
+  isWritten: false,
+  isTicketKnown: false,
+  isGrantKnown: false,
+  leave: Effect.void
+})
+
+/** A place whose permit is in the ledger. */
+export const held = ({ executionId, number, userId }: Permit, leave: Effect.Effect<void>): OwnedPlace => ({
+  ...arriving({ number, executionId, userId, state: "holds", isHasty: false }),
+  state: "held",
+  isWritten: true,
+  leave
+})
+
+export const permitOf = ({ session }: Member, { place }: OwnedPlace): Permit => ({
+  session: session.id,
+  number: place.number,
+  executionId: place.executionId,
+  userId: place.userId
+})
+
+const placesIn = ({ places }: Member, ...states: ReadonlyArray<OwnedPlace["state"]>) =>
+  [...places.values()].filter(({ state }) => states.includes(state))
+
+export const turns = (member: Member) => placesIn(member, "turn")
+
+/** What goes when the replica is silent: it may come back with it. */
+export const unheld = (member: Member) => placesIn(member, "arriving", "queued", "turn", "denied")
+
+/** What an answer to the member says now. */
+export const answer = (member: Member, epoch: number, limits: VersionedLimits | undefined) =>
+  new Answer({
+    epoch,
+    version: member.version,
+    granted: placesIn(member, "held")
+      .filter(({ isGrantKnown }) => !isGrantKnown)
+      .map(({ place }) => place.number),
+    denied: placesIn(member, "denied").flatMap(({ denial, place: { number } }) =>
+      denial === undefined ? [] : [{ number, denial }]
+    ),
+    queued: placesIn(member, "queued").flatMap(({ ahead, isTicketKnown, place: { number }, ticket }) =>
+      isTicketKnown || ticket === undefined ? [] : [{ number, ticket, ahead }]
+    ),
+    revoked: [...member.revoked],
+    ...(limits !== undefined && limits.version > member.limits ? { limits } : {})
+  })
+
+/** Whether an answer would say anything. */
+export const hasNews = (member: Member, limits: VersionedLimits | undefined) => {
+  const { denied, granted, queued, revoked, ...rest } = answer(member, 0, limits)
+  const some = [denied, granted, queued, revoked].some((told) => told.length > 0)
+  return some || rest.limits !== undefined || turns(member).length > 0
+}
+
+/** Whether a version that a replica tells of follows from what is known. */
+export const follows = (member: Member, { base, version }: Sync) =>
+  base === undefined
+    ? version >= member.version
+    : member.isKnown && base <= member.version && member.version <= version

@@ -1,0 +1,168 @@
+import { ExecutionId, UserId } from "@bulkhead/domain"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import * as Mutants from "./Mutants.js"
+import { type Mutation, World } from "./World.js"
+
+/** A world with an owner and two replicas. */
+const twoReplicas = (...options: ConstructorParameters<typeof World>) => {
+  const world = new World(...options)
+  world.addOwner()
+  const [a, b] = [world.addReplica("a"), world.addReplica("b")]
+  world.pass(1500)
+  return { world, a, b }
+}
+
+describe("admission for all replicas", () => {
+  it("holds one cap over all, and lets in by turns", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 2, maxSandboxesPerUser: 2 })
+    for (const [index, user] of ["ann", "ann", "ann", "ann", "bob"].entries()) {
+      world.arrive(index % 2 === 0 ? a : b, user, 5000)
+      world.pass(20)
+    }
+    assert.strictEqual(world.running.length, 2)
+    assert.deepStrictEqual(
+      world.ask(a, a.admission.occupancy),
+      Exit.succeed({ active: 2, queued: 3, users: 2 })
+    )
+    world.pass(20_000)
+    assert.deepStrictEqual(world.begun, [0, 1, 4, 2, 3])
+    assert.deepStrictEqual(world.violations, [])
+    assert.strictEqual(world.permits, 0)
+  })
+
+  it("keeps the order of all replicas when the owner dies, and what runs", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    for (let index = 0; index < 6; index++) {
+      world.arrive(index % 2 === 0 ? b : a, "ann", 3000)
+      world.pass(20)
+    }
+    world.killOwners()
+    world.pass(1000)
+    world.addOwner()
+    world.pass(30_000)
+    assert.deepStrictEqual(world.begun, [0, 1, 2, 3, 4, 5])
+    assert.deepStrictEqual(world.violations, [])
+    assert.strictEqual(world.permits, 0)
+  })
+
+  it("has no turns for a replica that stands still, which keeps its places", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    world.arrive(b, "ann", 1000)
+    world.pass(20)
+    world.arrive(a, "bob", 1000)
+    world.arrive(b, "cid", 1000)
+    world.pass(20)
+    world.freeze(a.machine, 8000)
+    world.pass(6000)
+    assert.deepStrictEqual(world.begun, [0, 2])
+    world.pass(10_000)
+    assert.deepStrictEqual(world.begun, [0, 2, 1])
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  const afterDeath = (mutation: Mutation) => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 }, { mutation })
+    world.arrive(a, "ann", 60_000)
+    world.pass(20)
+    world.kill(a)
+    world.arrive(b, "bob", 1000)
+    world.pass(15_000)
+    assert.deepStrictEqual(world.begun, [0])
+    world.pass(15_000)
+    return world
+  }
+
+  it("gives a dead replica's permits to others once its sandboxes are gone", () => {
+    const world = afterDeath({})
+    assert.deepStrictEqual(world.begun, [0, 1])
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  it("would exceed the cap if those were only said to be gone", () => {
+    assert.isNotEmpty(afterDeath(Mutants.deathTakenForEnd).violations)
+  })
+
+  const withTwoOwners = (mutation: Mutation) => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 }, { mutation })
+    a.asksFormer = true
+    world.addOwner()
+    world.pass(2000)
+    for (const replica of [a, b]) world.arrive(replica, "ann", 5000)
+    world.pass(1000)
+    return world
+  }
+
+  it("holds its cap while an owner that was replaced is asked too", () => {
+    const world = withTwoOwners({})
+    assert.deepStrictEqual(world.violations, [])
+    assert.deepStrictEqual(world.begun, [1])
+  })
+
+  it("would exceed it if that one could still give permits", () => {
+    assert.isNotEmpty(withTwoOwners(Mutants.fenceMissing).violations)
+  })
+
+  const afterChange = (mutation: Mutation) => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 }, { mutation })
+    world.arrive(a, "ann", 20_000)
+    world.pass(20)
+    world.killOwners()
+    world.addOwner()
+    world.arrive(b, "bob", 100)
+    world.pass(5000)
+    return world
+  }
+
+  it("holds its cap over a change of owner", () => {
+    const world = afterChange({})
+    assert.deepStrictEqual(world.begun, [0])
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  it("would exceed it if the new one did not know which permits are out", () => {
+    assert.isNotEmpty(afterChange(Mutants.permitsForgotten).violations)
+  })
+
+  it("puts limits in force for all replicas, and for the next owner", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    world.arrive(a, "ann", 60_000)
+    world.arrive(b, "bob", 60_000)
+    world.pass(100)
+    assert.strictEqual(world.running.length, 1)
+    world.limits.maxConcurrentSandboxes = 2
+    assert.deepStrictEqual(world.ask(b, a.admission.adjust({ ...world.limits })), Exit.void)
+    assert.strictEqual(world.running.length, 2)
+    world.limits.maxConcurrentSandboxes = 3
+    world.ask(b, b.admission.adjust({ ...world.limits }))
+    world.killOwners()
+    world.limits.maxConcurrentSandboxes = 1
+    world.addOwner()
+    world.limits.maxConcurrentSandboxes = 3
+    world.pass(1500)
+    world.arrive(a, "cid", 1000)
+    world.arrive(a, "dan", 1000)
+    world.pass(500)
+    assert.strictEqual(world.running.length, 3)
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  it("refuses what cannot wait, tells who waits, and sends who waits here away", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    const who = { executionId: ExecutionId.make("exec_x"), userId: UserId.make("eve") }
+    assert.deepStrictEqual(world.ask(a, a.admission.enterNow(who)), Exit.void)
+    const refused = world.ask(b, Effect.flip(b.admission.enterNow(who)))
+    assert(refused !== undefined && Exit.isSuccess(refused))
+    assert.strictEqual(refused.value._tag, "SystemAtCapacity")
+    const guest = world.arrive(b, "ann", 1000)
+    world.pass(100)
+    const admissibility = world.ask(a, a.admission.canStart(UserId.make("bob")))
+    assert(admissibility !== undefined && Exit.isSuccess(admissibility))
+    assert.deepInclude(admissibility.value, { allowed: false, ahead: 1 })
+    world.stop(b)
+    world.pass(100)
+    assert.match(guest.refused ?? "", /shutting down/)
+    world.ask(a, a.admission.leave(who.userId))
+    assert.strictEqual(world.permits, 0)
+  })
+})

@@ -1,0 +1,9 @@
+import { defineConfig, mergeConfig } from "vitest/config"
+import shared from "../../vitest.shared.js"
+
+export default mergeConfig(
+  shared,
+  defineConfig({
+    test: { name: "cluster", globalSetup: ["../store/test/PostgresCluster.ts"], testTimeout: 60_000 }
+  })
+)
