@@ -27,4 +27,4 @@ const answerTo = ({ code, language }: Question): Answer =>
   )
 
 parentPort?.on("message", (question: Question) => parentPort?.postMessage(answerTo(question)))
-parentPort?.postMessage({ _tag: "Ready" } satisfies Answer)
+parentPort?.postMessage("ready")
