@@ -81,6 +81,8 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
     memoryMB,
     youngMemoryMB: 32,
     threads,
+    // The first program would wait for it longer than it takes to analyse.
+    minThreads: 1,
     timeToLive: "5 minutes"
   })
   const turns = yield* PartitionedSemaphore.make<string>({ permits: threads })
@@ -117,8 +119,8 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
 })
 
 /**
- * Analyses programs by rules over their syntax trees, in threads of their own, which are started when there is
- * something to do, and end when they are idle. Users take turns. A program that takes too much ends its thread, and
+ * Analyses programs by rules over their syntax trees, in threads of their own. One is there always, others are
+ * started when there is something to do, and end when they are idle. Users take turns. A program that takes too much ends its thread, and
  * concerns no other program.
  */
 export const layer = (options: AnalyzerOptions): Layer.Layer<CodeAnalyzer> =>

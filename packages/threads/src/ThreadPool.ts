@@ -4,6 +4,8 @@ import * as WorkerThread from "./WorkerThread.js"
 export interface ThreadPoolOptions extends WorkerThread.WorkerThreadOptions {
   /** Threads, and so questions that are answered at once. */
   readonly threads: number
+  /** Threads that are there from the beginning, idle or not. Default 0. */
+  readonly minThreads?: number
   /** How long a thread may be idle before it ends. */
   readonly timeToLive: Duration.DurationInput
 }
@@ -26,8 +28,9 @@ export interface ThreadPool<Question, Answer> {
   readonly get: Effect.Effect<PooledThread<Question, Answer>, WorkerThread.ThreadLost, Scope.Scope>
 }
 
-/** Threads that are started when there is something to do, end when they are idle, and with the scope. */
+/** Threads that are started when there is something to do, and end when they are idle, and with the scope. */
 export const make = Effect.fnUntraced(function* <Question, Answer>({
+  minThreads = 0,
   threads,
   timeToLive,
   ...options
@@ -35,7 +38,7 @@ export const make = Effect.fnUntraced(function* <Question, Answer>({
   const scope = yield* Effect.scope
   const pool = yield* Pool.makeWithTTL({
     acquire: WorkerThread.start<Question, Answer>(options),
-    min: 0,
+    min: minThreads,
     max: threads,
     timeToLive
   })

@@ -84,11 +84,23 @@ describe("a pool of threads", () => {
       })
     )
 
+  it.scopedLive("goes on after a thread that it had from the beginning was lost", () =>
+    Effect.gen(function* () {
+      const threads = yield* pool({ minThreads: 1 })
+      const { thread } = yield* answerIn(threads)
+      assert.strictEqual((yield* Effect.flip(askIn(threads, "fail"))).reason, "Failed")
+      assert.notStrictEqual((yield* answerIn(threads)).thread, thread)
+    })
+  )
+
   it.scopedLive("says that its program is not there", () =>
     Effect.gen(function* () {
-      const lost = yield* Effect.flip(askIn(yield* pool({ program: programAt("Nowhere") }), "harmless"))
-      assert.strictEqual(lost.reason, "Failed")
-      assert.match(String(lost.cause), /Cannot find module/)
+      const threads = yield* pool({ program: programAt("Nowhere"), minThreads: 1 })
+      for (let round = 0; round < 3; round++) {
+        const lost = yield* Effect.flip(askIn(threads, "harmless"))
+        assert.strictEqual(lost.reason, "Failed")
+        assert.match(String(lost.cause), /Cannot find module/)
+      }
     })
   )
 

@@ -52,6 +52,6 @@ export const make = (): Surroundings => {
   }
 }
 
-/** Whether a function's body has a call of that name. */
+/** Whether a function's body has a call of that name, which is no other thing's method. */
 export const hasCallOf = (name: string, body: string) =>
-  name !== "" && new RegExp(`\\b${name.replace(/[^\w]/g, ".")}\\s*\\(`).test(body)
+  name !== "" && new RegExp(`(?<![.\\w])${name.replace(/[^\w]/g, ".")}\\s*\\(`).test(body)
