@@ -4,17 +4,11 @@ import { Either } from "effect"
 import * as Analysis from "./Analysis.js"
 import type { Answer, Question, ThreadData } from "./AnalysisThread.js"
 import { ownRules } from "./OwnRules.js"
+import { rounds, warmUp } from "./WarmUp.js"
 
 const analysis = Analysis.make([...ownRules, ...(workerData as ThreadData).rules])
 
-/** What takes every way of the parsers once, so that the first program is not slow. */
-const warmUp = [
-  ["import os\nfor x in [1]:\n  os.path.join('a', f'{x}')\n", "python"],
-  ["const a = require('fs'); for (const x of [1]) a.read('a' + x)", "javascript"],
-  ['for x in a b; do echo "$x" | cat; done', "bash"]
-] as const
-
-for (let round = 0; round < 30; round++) for (const [code, language] of warmUp) analysis(code, language)
+for (let round = 0; round < rounds; round++) for (const [language, code] of warmUp) analysis(code, language)
 
 const answerTo = ({ code, language }: Question): Answer =>
   Either.match(
@@ -27,4 +21,4 @@ const answerTo = ({ code, language }: Question): Answer =>
   )
 
 parentPort?.on("message", (question: Question) => parentPort?.postMessage(answerTo(question)))
-parentPort?.postMessage({ _tag: "Ready" } satisfies Answer)
+parentPort?.postMessage("ready")

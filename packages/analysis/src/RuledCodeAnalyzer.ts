@@ -1,6 +1,7 @@
 import type { CodeFinding } from "@bulkhead/domain"
 import { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "@bulkhead/sandbox"
-import { Duration, Effect, Layer, Option, PartitionedSemaphore, Pool, Scope } from "effect"
+import { type ThreadLost, ThreadPool } from "@bulkhead/threads"
+import { Duration, Effect, Layer, Option, PartitionedSemaphore } from "effect"
 import * as AnalysisThread from "./AnalysisThread.js"
 import type { Rule } from "./Rule.js"
 import type { Analysed } from "./Syntax/Facts.js"
@@ -54,6 +55,17 @@ const refusalOf = ({ mode, unsure = "run" }: AnalyzerOptions, { findings, notAna
     : undefined
 }
 
+const lookedOf = (answer: AnalysisThread.Answer): Looked => {
+  if (answer._tag === "Beyond") return notAnalysed("it is nested too deep, or its constants grow too large")
+  const { findings, isWhole } = answer
+  return isWhole ? { findings } : { findings, notAnalysed: tooManyInside }
+}
+
+const failed = ({ cause, reason }: ThreadLost): Effect.Effect<Looked> =>
+  reason === "OutOfMemory"
+    ? Effect.succeed(notAnalysed("it took too much memory to analyse"))
+    : Effect.as(Effect.logError("A program could not be analysed", cause), notAnalysed("the analysis failed"))
+
 const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
   const {
     longestWait = "30 seconds",
@@ -63,33 +75,26 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
     threads = 2,
     timePerProgram = "3 seconds"
   } = options
-  const scope = yield* Effect.scope
-  const pool = yield* Pool.makeWithTTL({
-    acquire: AnalysisThread.start(program, { rules }, memoryMB),
-    min: 0,
-    max: threads,
+  const pool = yield* ThreadPool.make<AnalysisThread.Question, AnalysisThread.Answer>({
+    program,
+    workerData: { rules } satisfies AnalysisThread.ThreadData,
+    memoryMB,
+    youngMemoryMB: 32,
+    threads,
+    // The first program would wait for it longer than it takes to analyse.
+    minThreads: 1,
     timeToLive: "5 minutes"
   })
   const turns = yield* PartitionedSemaphore.make<string>({ permits: threads })
   const tooSlow = notAnalysed(`it took longer than ${Duration.toSeconds(timePerProgram)} s to analyse`)
   const tooBusy = notAnalysed(`it waited longer than ${Duration.toSeconds(longestWait)} s for its turn`)
 
-  /** A thread that does not answer in time is ended, and so is one that nobody waits for any more. */
-  const ask = Effect.fnUntraced(function* (
-    code: string,
-    language: Analysed
-  ): Effect.fn.Return<Looked, AnalysisThread.ThreadEnded, Scope.Scope> {
-    const thread = yield* Pool.get(pool)
-    const end = Scope.extend(Pool.invalidate(pool, thread), scope)
-    const answer = yield* Effect.timeoutOption(thread.ask({ code, language }), timePerProgram).pipe(
-      Effect.onError(() => end),
-      Effect.tap((answer) => Effect.when(end, () => Option.isNone(answer)))
-    )
-    if (Option.isNone(answer)) return tooSlow
-    if (answer.value._tag !== "Found")
-      return notAnalysed("it is nested too deep, or its constants grow too large")
-    const { findings, isWhole } = answer.value
-    return isWhole ? { findings } : { findings, notAnalysed: tooManyInside }
+  const ask = Effect.fnUntraced(function* (code: string, language: Analysed) {
+    const thread = yield* pool.get
+    return Option.match(yield* thread.ask({ code, language }, timePerProgram), {
+      onNone: () => tooSlow,
+      onSome: lookedOf
+    })
   }, Effect.scoped)
 
   const look = ({ code, language, userId }: AnalyzedCode): Effect.Effect<Looked> => {
@@ -99,14 +104,7 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
     return ask(code, syntax).pipe(
       turns.withPermits(userId, 1),
       Effect.timeoutTo({ duration: longestWait, onTimeout: () => tooBusy, onSuccess: (looked) => looked }),
-      Effect.catchTag("ThreadEnded", ({ cause, wasTooLarge }) =>
-        wasTooLarge
-          ? Effect.succeed(notAnalysed("it took too much memory to analyse"))
-          : Effect.as(
-              Effect.logError("A program could not be analysed", cause),
-              notAnalysed("the analysis failed")
-            )
-      )
+      Effect.catchTag("ThreadLost", failed)
     )
   }
 
@@ -121,8 +119,8 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
 })
 
 /**
- * Analyses programs by rules over their syntax trees, in threads of their own, which are started when there is
- * something to do, and end when they are idle. Users take turns. A program that takes too much ends its thread, and
+ * Analyses programs by rules over their syntax trees, in threads of their own. One is there always, others are
+ * started when there is something to do, and end when they are idle. Users take turns. A program that takes too much ends its thread, and
  * concerns no other program.
  */
 export const layer = (options: AnalyzerOptions): Layer.Layer<CodeAnalyzer> =>

@@ -1,7 +1,8 @@
-import { Context, Data, Duration, Effect, Layer, Option, Pool, Ref, Scope, Stream } from "effect"
+import { type ThreadLost, ThreadPool } from "@bulkhead/threads"
+import { Context, Data, Duration, Effect, Layer, Option, Ref, Stream } from "effect"
 import type { ArtifactRules } from "./ArtifactKinds.js"
 import * as FileInspection from "./Inspection/FileInspection.js"
-import * as WorkerThread from "./Inspection/WorkerThread.js"
+import * as InspectionThread from "./Inspection/InspectionThread.js"
 
 export type { Inspected } from "./Inspection/FileInspection.js"
 
@@ -24,8 +25,13 @@ export interface InspectorOptions {
 
 const silent = new InspectionFailure({ cause: "the thread did not say what it found" })
 
-const isEnd = (reply: WorkerThread.Reply): reply is FileInspection.Inspected => reply._tag !== "GoOn"
-const flawIn = (reply: WorkerThread.Reply) => (reply._tag === "Flawed" ? reply.flaw : undefined)
+type Thread = ThreadPool.PooledThread<InspectionThread.Request, InspectionThread.Answer>
+
+const buffersOf = (request: InspectionThread.Request) =>
+  request._tag === "Push" ? [request.bytes.buffer] : []
+
+const isEnd = (reply: InspectionThread.Reply): reply is FileInspection.Inspected => reply._tag !== "GoOn"
+const flawIn = (reply: InspectionThread.Reply) => (reply._tag === "Flawed" ? reply.flaw : undefined)
 
 const flawed = (flaw: string): FileInspection.Inspected => ({ _tag: "Flawed", flaw })
 
@@ -45,29 +51,28 @@ const inspectWith = <E, R, E2>(
 const makeThreads = Effect.fnUntraced(function* (options: InspectorOptions) {
   const {
     memoryMB = 64,
-    program = WorkerThread.defaultProgram,
+    program = InspectionThread.defaultProgram,
     threads = 2,
     timePerFile = "10 seconds"
   } = options
-  const scope = yield* Effect.scope
-  const pool = yield* Pool.makeWithTTL({
-    acquire: WorkerThread.start(program, memoryMB),
-    min: 0,
-    max: threads,
-    timeToLive: "1 minute"
+  const pool = yield* ThreadPool.make<InspectionThread.Request, InspectionThread.Answer>({
+    program,
+    memoryMB,
+    threads,
+    timeToLive: "1 minute",
+    // seek-bzip makes its buffers in an old way, which Node would tell the operator of.
+    execArgv: ["--no-deprecation"]
   })
   const tooSlow = flawed(`it took longer than ${Duration.toSeconds(timePerFile)} s to inspect`)
   const tooLarge = flawed(`it took more than ${memoryMB} MB of memory to inspect`)
-  const ofLoss = ({ cause, reason }: WorkerThread.ThreadLost) =>
+  const ofLoss = ({ cause, reason }: ThreadLost) =>
     reason === "OutOfMemory" ? Effect.succeed(tooLarge) : new InspectionFailure({ cause })
 
-  /** What asks a thread about one file. A thread that does not answer in the file's time is ended. */
-  const asking = (thread: WorkerThread.WorkerThread, left: Ref.Ref<Duration.Duration>) => {
-    const end = Scope.extend(Pool.invalidate(pool, thread), scope)
-    return (request: WorkerThread.Request) =>
-      Effect.flatMap(Ref.get(left), (time) => Effect.timeoutOption(thread.ask(request), time)).pipe(
-        Effect.onError(() => end),
-        Effect.tap((answer) => Effect.when(end, () => Option.isNone(answer))),
+  /** What asks a thread about one file, in what is left of the file's time. */
+  const asking =
+    (thread: Thread, left: Ref.Ref<Duration.Duration>) =>
+    (request: InspectionThread.Request): Effect.Effect<InspectionThread.Reply, InspectionFailure> =>
+      Effect.flatMap(Ref.get(left), (time) => thread.ask(request, time, buffersOf(request))).pipe(
         Effect.flatMap(
           Option.match({
             onNone: () => Effect.succeed(tooSlow),
@@ -79,7 +84,6 @@ const makeThreads = Effect.fnUntraced(function* (options: InspectorOptions) {
         ),
         Effect.catchTag("ThreadLost", ofLoss)
       )
-  }
 
   const inspect = Effect.fnUntraced(function* <E, R>(
     rules: ArtifactRules,

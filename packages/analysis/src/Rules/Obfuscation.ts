@@ -18,6 +18,8 @@ const pythonDecoders = [
   "*Fernet().decrypt"
 ]
 
+const unpicklers = ["pickle.loads", "cPickle.loads", "dill.loads"] as const
+
 type Names = [string, ...Array<string>]
 
 export const obfuscation: ReadonlyArray<Rule> = [
@@ -72,17 +74,20 @@ export const obfuscation: ReadonlyArray<Rule> = [
     id: "python-runs-unpickled",
     kind,
     languages: ["python"],
-    message: "loads a pickle that it decodes or fetches, which runs what is in it",
+    message: "loads a pickle that it fetches, which runs what is in it",
     all: [
       {
-        calls: ["pickle.loads", "cPickle.loads", "dill.loads", "marshal.loads"],
-        madeWith: ["base64.b64decode", "requests.*", "urllib.request.urlopen", "*socket.socket().recv*"]
-      },
-      {
-        calls: ["exec", "eval", "os.system", "pickle.loads", "cPickle.loads", "dill.loads"],
-        madeWith: ["base64.b64decode", "requests.*", "urllib.request.urlopen", "*socket.socket().recv*"]
+        calls: [...unpicklers],
+        madeWith: ["requests.*", "urllib.request.urlopen", "*socket.socket().recv*"]
       }
     ]
+  },
+  {
+    id: "python-runs-own-pickle",
+    kind,
+    languages: ["python"],
+    message: "loads a pickle that is encoded in it, which runs what is in it",
+    all: [{ calls: [...unpicklers], arguments: ["."], madeWith: ["base64.*decode*", "bytes.fromhex"] }]
   },
   {
     id: "node-runs-decoded",
@@ -187,7 +192,20 @@ export const obfuscation: ReadonlyArray<Rule> = [
     kind: "download-and-run",
     languages: ["python"],
     message: "starts a program from memory that is no file",
-    all: [{ calls: ["os.memfd_create"] }, { calls: ["os.exec*", "os.system", "subprocess.*", "os.fexecve"] }]
+    all: [
+      { calls: ["os.memfd_create"] },
+      {
+        calls: ["os.exec*", "os.posix_spawn*", "os.system", "subprocess.*"],
+        arguments: ["/proc/(?:self|\\d+|\\u{fffc})/fd/"]
+      }
+    ]
+  },
+  {
+    id: "python-runs-descriptor-in-memory",
+    kind: "download-and-run",
+    languages: ["python"],
+    message: "starts a program from memory that is no file",
+    all: [{ calls: ["os.exec*", "os.fexecve"], madeWith: ["os.memfd_create"] }]
   },
   {
     id: "python-native-code",

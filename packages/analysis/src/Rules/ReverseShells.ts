@@ -11,9 +11,19 @@ export const reverseShells: ReadonlyArray<Rule> = [
     message: "puts a network connection in the place of the standard streams",
     all: [
       {
-        calls: ["os.dup2", "os.dup", "posix.dup2"],
+        calls: ["os.dup2", "posix.dup2"],
         madeWith: ["*socket.socket*", "*create_connection*", "*.accept"]
       }
+    ]
+  },
+  {
+    id: "python-shell-on-duplicate",
+    kind,
+    languages: ["python"],
+    message: "duplicates a network connection, and starts a shell",
+    all: [
+      { calls: ["os.dup", "posix.dup"], madeWith: ["*socket.socket*", "*create_connection*", "*.accept"] },
+      { calls: ["pty.spawn", "subprocess.*", "os.exec*", "os.system"], arguments: [shells] }
     ]
   },
   {

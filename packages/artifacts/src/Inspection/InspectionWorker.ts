@@ -2,12 +2,11 @@
 import { parentPort } from "node:worker_threads"
 import { Duration, Effect } from "effect"
 import * as FileInspection from "./FileInspection.js"
-import type { Answer, Reply, Request } from "./WorkerThread.js"
+import type { Answer, Reply, Request } from "./InspectionThread.js"
 
 let current: FileInspection.FileInspection | undefined
 
 const replyTo = (request: Request): Effect.Effect<Reply> => {
-  if (request._tag === "Hello") return Effect.succeed({ _tag: "GoOn" })
   if (request._tag === "Begin") {
     current = FileInspection.make(request.rules)
     return Effect.succeed({ _tag: "GoOn" })
@@ -27,3 +26,4 @@ parentPort?.on("message", (request: Request) => {
     )
   )
 })
+parentPort?.postMessage("ready")

@@ -22,3 +22,4 @@ parentPort.on("message", (request) => {
   does[text]?.()
   answer({ _tag: "GoOn" }, text === "slow" ? 400 : 0)
 })
+parentPort.postMessage("ready")
