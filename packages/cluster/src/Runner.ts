@@ -8,11 +8,13 @@ import {
   SqlRunnerStorage
 } from "@effect/cluster"
 import { SocketServer } from "@effect/platform"
-import { NodeClusterSocket, NodeSocketServer } from "@effect/platform-node"
 import { RpcSerialization } from "@effect/rpc"
 import type { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer, Option, Schedule } from "effect"
+import type { LedgerFailure } from "./PermitLedger.js"
 import type { SessionId } from "./Protocol.js"
+import * as ReplicaSecret from "./ReplicaSecret.js"
+import * as ReplicaSocket from "./ReplicaSocket.js"
 
 export interface RunnerOptions {
   /** Where the other replicas reach this one. */
@@ -49,11 +51,11 @@ const config = (
 const portOf = ({ address }: SocketServer.SocketServer["Type"]) =>
   address._tag === "TcpAddress" ? address.port : 0
 
-const sharding = (options: RunnerOptions) =>
+const sharding = (options: RunnerOptions, secret: ReplicaSecret.ReplicaSecret) =>
   Layer.unwrapEffect(
     Effect.map(SocketServer.SocketServer, (server) =>
       SocketRunner.layer.pipe(
-        Layer.provide(NodeClusterSocket.layerClientProtocol),
+        Layer.provide(ReplicaSocket.layerClient(secret)),
         Layer.provide(RunnerHealth.layerNoop),
         Layer.provide(MessageStorage.layerNoop),
         // Two that start in an empty database at the same time both make the tables.
@@ -68,11 +70,18 @@ const sharding = (options: RunnerOptions) =>
     )
   )
 
-/** Makes this process a runner of the cluster that its database has. Dies when the port cannot be listened on. */
+/**
+ * Makes this process a runner of the cluster that its database has. Only those who read that database can speak with
+ * it. Fails when the port cannot be listened on, or the database not be read.
+ */
 export const layer = (
   options: RunnerOptions
-): Layer.Layer<Sharding.Sharding, SocketServer.SocketServerError, SqlClient.SqlClient> =>
-  sharding(options).pipe(
-    Layer.provide(NodeSocketServer.layer({ host: options.host, port: options.port })),
-    Layer.provide(RpcSerialization.layerMsgPack)
+): Layer.Layer<Sharding.Sharding, SocketServer.SocketServerError | LedgerFailure, SqlClient.SqlClient> =>
+  Layer.unwrapEffect(
+    Effect.map(ReplicaSecret.read, (secret) =>
+      sharding(options, secret).pipe(
+        Layer.provide(ReplicaSocket.layerServer(secret, options)),
+        Layer.provide(RpcSerialization.layerMsgPack)
+      )
+    )
   )

@@ -1,51 +1,8 @@
-import { Migrator, SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect, Layer, Schema } from "effect"
 import { Deposed, LedgerFailure, type Permit, type PermitKey, PermitLedger } from "./PermitLedger.js"
 import { type Session, SessionId, VersionedLimits } from "./Protocol.js"
-
-const tables = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const statements = [
-    sql`CREATE TABLE admission (
-      id INTEGER PRIMARY KEY CHECK (id = 1),
-      epoch BIGINT NOT NULL,
-      limits TEXT
-    )`,
-    sql`INSERT INTO admission (id, epoch) VALUES (1, 0)`,
-    sql`CREATE TABLE admission_sessions (
-      session TEXT PRIMARY KEY,
-      instance TEXT NOT NULL,
-      ended_at TIMESTAMPTZ
-    )`,
-    sql`CREATE TABLE admission_permits (
-      session TEXT NOT NULL,
-      number BIGINT NOT NULL,
-      execution_id TEXT NOT NULL,
-      user_id TEXT NOT NULL,
-      PRIMARY KEY (session, number)
-    )`
-  ]
-  yield* Effect.forEach(statements, (statement) => statement, { discard: true })
-})
-
-/** The key of the advisory lock. Any number that nothing else in the database uses. */
-const lock = 7_215_530_418
-
-const run = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_admission": tables }),
-  table: "bulkhead_cluster_migrations"
-})
-
-// Without a lock, the migrator fails when two servers start in an empty database at the same time.
-const migrate = Effect.scoped(
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const connection = yield* sql.reserve
-    const call = (name: string) => connection.executeUnprepared(`SELECT ${name}(${lock})`, [], undefined)
-    yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
-    yield* run
-  })
-)
+import * as Tables from "./Tables.js"
 
 interface PermitRow {
   readonly session: string
@@ -71,7 +28,7 @@ const failing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, LedgerFail
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* migrate
+  yield* Tables.migrate
 
   /** Of one statement that is fenced: whether the fence was there. Only what is one statement cannot be left half done. */
   const fenced = (epoch: number, statement: Effect.Effect<ReadonlyArray<unknown>, SqlError.SqlError>) =>

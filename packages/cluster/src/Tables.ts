@@ -1,0 +1,56 @@
+import { randomBytes } from "node:crypto"
+import { Migrator, SqlClient } from "@effect/sql"
+import { Effect } from "effect"
+
+const admission = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const statements = [
+    sql`CREATE TABLE admission (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      epoch BIGINT NOT NULL,
+      limits TEXT
+    )`,
+    sql`INSERT INTO admission (id, epoch) VALUES (1, 0)`,
+    sql`CREATE TABLE admission_sessions (
+      session TEXT PRIMARY KEY,
+      instance TEXT NOT NULL,
+      ended_at TIMESTAMPTZ
+    )`,
+    sql`CREATE TABLE admission_permits (
+      session TEXT NOT NULL,
+      number BIGINT NOT NULL,
+      execution_id TEXT NOT NULL,
+      user_id TEXT NOT NULL,
+      PRIMARY KEY (session, number)
+    )`
+  ]
+  yield* Effect.forEach(statements, (statement) => statement, { discard: true })
+})
+
+/** Made once, by the first replica of all. */
+const secret = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const value = yield* Effect.sync(() => randomBytes(32).toString("hex"))
+  yield* sql`CREATE TABLE replica_secret (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL)`
+  yield* sql`INSERT INTO replica_secret (id, value) VALUES (1, ${value})`
+})
+
+/** The key of the advisory lock. Any number that nothing else in the database uses. */
+const lock = 7_215_530_418
+
+const run = Migrator.make({})({
+  loader: Migrator.fromRecord({ "0001_admission": admission, "0002_secret": secret }),
+  table: "bulkhead_cluster_migrations"
+})
+
+/** Makes what is missing of the tables that replicas share. */
+// Without a lock, the migrator fails when two servers start in an empty database at the same time.
+export const migrate = Effect.scoped(
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const connection = yield* sql.reserve
+    const call = (name: string) => connection.executeUnprepared(`SELECT ${name}(${lock})`, [], undefined)
+    yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
+    yield* run
+  })
+)
