@@ -41,3 +41,6 @@ export const setup = () => ensure(forServer())
 
 /** For the tests. */
 export const setupForTests = () => ensure([...forServer(), postgres, chromium])
+
+/** For servers that share a database. */
+export const setupForCluster = () => ensure([...forServer(), postgres])

@@ -228,7 +228,8 @@ const groupByKey = (asks: ReadonlyArray<Load.Ask>) => {
   return [...groups.values()]
 }
 
-const listAll = Effect.gen(function* () {
+/** Every execution there is. */
+export const listAll = Effect.gen(function* () {
   const all: Array<ExecutionSummary> = []
   let cursor: string | undefined
   do {
@@ -282,6 +283,13 @@ const checkAudit = Effect.fnUntraced(function* (ledger: Ledger) {
 const checkReady = Effect.map(Caller.fetchJson("/ready"), ({ body, status }) =>
   status === 200 ? [] : [`the server is not ready: ${status} ${JSON.stringify(body)}`]
 )
+
+/** Asks again for every key, and counts what each of them ran. */
+export const checkKeys = Effect.fnUntraced(function* (ledger: Ledger) {
+  const keys = groupByKey(ledger.journal)
+  const replays = yield* Effect.forEach(keys, (key) => checkKey(ledger, key), { concurrency: 4 })
+  return [...replays.flat(), ...checkRuns(keys, yield* listAll)]
+})
 
 /** All that must hold of a server that has just started, and of what the ones before it did. */
 export const afterStart = Effect.fnUntraced(function* (ledger: Ledger) {

@@ -3,6 +3,9 @@ import { Effect, Redacted } from "effect"
 import { LedgerFailure } from "./PermitLedger.js"
 import * as Tables from "./Tables.js"
 
+/** In bytes. */
+const length = 32
+
 /** What only replicas know, since it is in their database: 32 random bytes. */
 export type ReplicaSecret = Redacted.Redacted<Uint8Array>
 
@@ -11,7 +14,8 @@ export const read: Effect.Effect<ReplicaSecret, LedgerFailure, SqlClient.SqlClie
     const sql = yield* SqlClient.SqlClient
     yield* Tables.migrate
     const [row] = yield* sql<{ readonly value: string }>`SELECT value FROM replica_secret`
-    const { value } = yield* Effect.fromNullable(row)
-    return Redacted.make(Buffer.from(value, "hex"))
+    const secret = Buffer.from(row?.value ?? "", "hex")
+    if (secret.length === length) return Redacted.make(secret)
+    return yield* Effect.fail(`replica_secret has not ${2 * length} hexadecimal digits`)
   }
 ).pipe(Effect.mapError((cause) => new LedgerFailure({ cause })))

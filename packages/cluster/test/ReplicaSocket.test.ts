@@ -76,7 +76,10 @@ on("the socket of replicas", () => {
       const killed = yield* Ref.make<ReadonlyArray<string>>([])
       const build = <A, E>(layer: Layer.Layer<A, E, PermitLedger | SqlClient.SqlClient>) =>
         Layer.build(
-          layer.pipe(Layer.provide(Layer.fresh(postgresAt(place))), Layer.provide(Layer.succeedContext(shared)))
+          layer.pipe(
+            Layer.provide(Layer.fresh(postgresAt(place))),
+            Layer.provide(Layer.succeedContext(shared))
+          )
         )
       yield* build(runner(victim, killed))
       const peer = yield* build(runner(other, yield* Ref.make<ReadonlyArray<string>>([])))
