@@ -247,7 +247,10 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     occupancyOf: (userId) =>
       Effect.map(look({ userId }), (seen) =>
         Option.getOrElse(
-          Option.map(Option.flatMapNullable(seen, ({ own }) => own), (own) => ({ ...own, gpus: 0 })),
+          Option.map(
+            Option.flatMapNullable(seen, ({ own }) => own),
+            (own) => ({ ...own, gpus: 0 })
+          ),
           () => {
             const own = places.values.filter(({ place }) => place.userId === userId)
             const active = own.filter(({ place }) => place.state === "holds").length
