@@ -19,7 +19,7 @@ export class ArtifactBlobs extends Context.Tag("@bulkhead/artifacts/ArtifactBlob
       size: number,
       content: Stream.Stream<Uint8Array, E, R>
     ) => Effect.Effect<number, E | ArtifactStoreFailure, R>
-    /** So many bytes, and never fewer without failing. */
+    /** So many bytes, 1 or more, and never fewer without failing. */
     readonly read: (
       id: string,
       offset: number,

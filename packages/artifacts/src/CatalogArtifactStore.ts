@@ -14,10 +14,22 @@ const renewal = Duration.millis(patience / 10)
 /** How often all that is stored is looked through for what the catalog does not know. */
 const sweep = Duration.days(1)
 
+/** Longest time for what somebody waits for who is done. What is not removed by then is removed as abandoned. */
+const farewell = Duration.seconds(10)
+
 const logged =
   (message: string) =>
   <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
     Effect.catchAll(effect, (failure) => Effect.logError(message, failure))
+
+const briefly =
+  (message: string) =>
+  <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
+    effect.pipe(
+      Effect.disconnect,
+      Effect.timeout(farewell),
+      Effect.catchAll((failure) => Effect.logWarning(message, failure))
+    )
 
 const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArtifactStoreOptions) {
   const catalog = yield* ArtifactCatalog
@@ -25,6 +37,9 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
 
   const discard = (ids: ReadonlyArray<string>) =>
     ids.length === 0 ? Effect.void : Effect.zipRight(blobs.remove(ids), catalog.forget(ids))
+
+  const read = (id: string, offset: number, length: number) =>
+    length === 0 ? Stream.empty : blobs.read(id, offset, length)
 
   const removeAbandoned = Effect.flatMap(catalog.abandoned, discard)
 
@@ -48,7 +63,7 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
   const entry = Effect.fnUntraced(function* (artifact: NewArtifact) {
     const id = yield* Effect.acquireRelease(catalog.stage(artifact), (id) =>
       Effect.flatMap(catalog.drop(id), (isDropped) => (isDropped ? discard([id]) : Effect.void)).pipe(
-        logged("What is left of a file could not be removed")
+        briefly("What is left of a file could not be removed yet")
       )
     )
     yield* Effect.forkScoped(Effect.schedule(Effect.ignore(catalog.renew(id)), Schedule.spaced(renewal)))
@@ -61,16 +76,16 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
         const id = yield* entry(artifact)
         const size = yield* blobs.write(id, artifact.size, content)
         const keep = Effect.flatMap(catalog.keep(id, size), (replaced) =>
-          logged("What an artifact replaced could not be removed")(discard(replaced))
+          briefly("What an artifact replaced could not be removed yet")(discard(replaced))
         )
-        return { content: blobs.read(id, 0, size), keep: Effect.uninterruptible(keep), size }
+        return { content: read(id, 0, size), keep: Effect.uninterruptible(keep), size }
       }),
     open: (executionId, name, { length, offset } = { offset: 0 }) =>
       Effect.map(
         catalog.find(executionId, name),
         Option.map(({ id, size }) => {
           const most = Math.max(size - offset, 0)
-          return { size, content: blobs.read(id, offset, Math.min(length ?? most, most)) }
+          return { size, content: read(id, offset, Math.min(length ?? most, most)) }
         })
       ),
     remove: (executionId) => Effect.flatMap(catalog.remove(executionId), discard),

@@ -45,9 +45,7 @@ const make = Effect.map(SqlClient.SqlClient, (sql) => {
         Stream.runSum
       ),
     read: (id, offset, length) =>
-      length === 0
-        ? Stream.empty
-        : Stream.range(Math.floor(offset / chunk), Math.floor((offset + length - 1) / chunk), 1).pipe(
+      Stream.range(Math.floor(offset / chunk), Math.floor((offset + length - 1) / chunk), 1).pipe(
             Stream.mapEffect((number) =>
               Effect.flatMap(read(id, number), (bytes) => {
                 const [from, to] = within(number, offset, length)
