@@ -21,14 +21,7 @@ const download = (into, packages) => {
     mkdirSync(join(into, path), { recursive: true })
   return (
     run("apt-get", [...options, "update"]) &&
-    run("apt-get", [
-      ...options,
-      "install",
-      "--download-only",
-      "-y",
-      "--no-install-recommends",
-      ...packages
-    ])
+    run("apt-get", [...options, "install", "--download-only", "-y", "--no-install-recommends", ...packages])
   )
 }
 

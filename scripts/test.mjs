@@ -38,7 +38,11 @@ const steps = {
     const [command, ...args] = hidden ?? words
     return run(command, args, {
       show: true,
-      env: { ...process.env, PATH: withSwift(pathWithPostgres()), ...(hidden ? { PERL_IS_HIDDEN: "yes" } : {}) }
+      env: {
+        ...process.env,
+        PATH: withSwift(pathWithPostgres()),
+        ...(hidden ? { PERL_IS_HIDDEN: "yes" } : {})
+      }
     })
   }
 }

@@ -63,9 +63,7 @@ const databaseFailure =
 
 /** One, for all that is in it. */
 const sharedDatabase = Layer.unwrapEffect(
-  Effect.map(StoreConfig, (settings) =>
-    Layer.mapError(database(settings), databaseFailure(settings))
-  )
+  Effect.map(StoreConfig, (settings) => Layer.mapError(database(settings), databaseFailure(settings)))
 )
 
 const retention = ({ retentionDays, retentionMB }: StoreSettings) =>
@@ -147,8 +145,7 @@ const bucketBlobs = (options: S3Options) =>
   Layer.unwrapEffect(
     Effect.map(
       Effect.promise(() => import("@bulkhead/s3")),
-      ({ S3ArtifactBlobs }) =>
-        Layer.mapError(S3ArtifactBlobs.layer(options), bucketFailure(options.bucket))
+      ({ S3ArtifactBlobs }) => Layer.mapError(S3ArtifactBlobs.layer(options), bucketFailure(options.bucket))
     )
   )
 
@@ -159,14 +156,16 @@ type ArtifactLayer = Layer.Layer<
 >
 
 const artifactStore = Layer.unwrapEffect(
-  Effect.map(StoreConfig, (settings): ArtifactLayer =>
-    ArtifactPlace.$match(settings.artifactPlace, {
-      Files: () => artifactFiles(settings),
-      Database: () =>
-        catalogued(settings).pipe(Layer.provide(SqlArtifactBlobs.layer), Layer.provide(sharedDatabase)),
-      S3: ({ options }) =>
-        catalogued(settings).pipe(Layer.provide(bucketBlobs(options)), Layer.provide(sharedDatabase))
-    })
+  Effect.map(
+    StoreConfig,
+    (settings): ArtifactLayer =>
+      ArtifactPlace.$match(settings.artifactPlace, {
+        Files: () => artifactFiles(settings),
+        Database: () =>
+          catalogued(settings).pipe(Layer.provide(SqlArtifactBlobs.layer), Layer.provide(sharedDatabase)),
+        S3: ({ options }) =>
+          catalogued(settings).pipe(Layer.provide(bucketBlobs(options)), Layer.provide(sharedDatabase))
+      })
   )
 )
 

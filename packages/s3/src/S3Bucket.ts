@@ -126,9 +126,7 @@ export const make = Effect.fnUntraced(function* (options: S3Options) {
 
   const sizeOf = (Key: string) =>
     Effect.map(
-      request("HeadObject", (options) =>
-        client.send(new S3.HeadObjectCommand({ Bucket, Key }), options)
-      ),
+      request("HeadObject", (options) => client.send(new S3.HeadObjectCommand({ Bucket, Key }), options)),
       ({ ContentLength }) => ContentLength
     )
 
@@ -182,7 +180,14 @@ export const make = Effect.fnUntraced(function* (options: S3Options) {
       ).pipe(
         Effect.catchIf(
           ({ code }) => code === "NoSuchUpload",
-          (failure) => Effect.asVoid(Effect.filterOrFail(sizeOf(key), (found) => found === size, () => failure))
+          (failure) =>
+            Effect.asVoid(
+              Effect.filterOrFail(
+                sizeOf(key),
+                (found) => found === size,
+                () => failure
+              )
+            )
         )
       ),
 

@@ -40,9 +40,7 @@ const two = Layer.scoped(
 describe.skipIf(!isHere)(title, () => {
   ArtifactStoreConformance.suite(
     "as the place of artifacts",
-    Layer.unwrapEffect(Effect.map(Buckets.make, store)).pipe(
-      Layer.provide(ArtifactCatalog.layerMemory())
-    )
+    Layer.unwrapEffect(Effect.map(Buckets.make, store)).pipe(Layer.provide(ArtifactCatalog.layerMemory()))
   )
   ArtifactStoreConformance.sharedSuite("of two servers", two)
 
@@ -93,9 +91,7 @@ describe.skipIf(!isHere)(title, () => {
       const ids = Array.from({ length: 4 }, (_, index) => `own/${index}`)
       yield* Effect.forEach([...ids, "others/1"], (id) => blobs.write(id, 1, Stream.make(piece)))
       const dead = yield* FaultyProxy.make(options.endpoint, (method, url) =>
-        (method === "PUT" && url.includes("partNumber=2")) || method === "DELETE"
-          ? { status: 400 }
-          : "pass"
+        (method === "PUT" && url.includes("partNumber=2")) || method === "DELETE" ? { status: 400 } : "pass"
       )
       const dying = yield* build({ ...options, endpoint: dead.endpoint })
       for (const id of ["own/dead", "others/dead"])

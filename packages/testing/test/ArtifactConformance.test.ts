@@ -139,9 +139,7 @@ it("each promise of a store is broken by one of them", () => {
 const { SharedStores, sharedCases, sharedRoom } = ArtifactStoreConformance
 
 const catalogued = CatalogArtifactStore.layer().pipe(
-  Layer.provide(
-    Layer.merge(ArtifactCatalog.layerMemory({ eachUser: sharedRoom }), ArtifactBlobs.layerMemory)
-  )
+  Layer.provide(Layer.merge(ArtifactCatalog.layerMemory({ eachUser: sharedRoom }), ArtifactBlobs.layerMemory))
 )
 
 /** Two that are one, or of which the second is made from the first. */

@@ -4,8 +4,8 @@ import { variables } from "./Variables.js"
 
 /** Where artifacts are kept: on this machine's disk, or where other servers reach them too. */
 export type ArtifactPlace = Data.TaggedEnum<{
-  Files: {}
-  Database: {}
+  Files: Record<never, never>
+  Database: Record<never, never>
   S3: { readonly options: S3Options }
 }>
 export const ArtifactPlace = Data.taggedEnum<ArtifactPlace>()
@@ -23,7 +23,10 @@ const needsPostgres = ConfigError.InvalidData(
 const other = { AWS_ACCESS_KEY_ID: "AWS_SECRET_ACCESS_KEY", AWS_SECRET_ACCESS_KEY: "AWS_ACCESS_KEY_ID" }
 
 const onlyOne = (given: keyof typeof other) =>
-  ConfigError.MissingData([other[given]], `expected it beside ${given}, since one is of no use without the other`)
+  ConfigError.MissingData(
+    [other[given]],
+    `expected it beside ${given}, since one is of no use without the other`
+  )
 
 type Credentials = Pick<S3Options, "credentials">
 

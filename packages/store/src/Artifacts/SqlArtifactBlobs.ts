@@ -46,13 +46,13 @@ const make = Effect.map(SqlClient.SqlClient, (sql) => {
       ),
     read: (id, offset, length) =>
       Stream.range(Math.floor(offset / chunk), Math.floor((offset + length - 1) / chunk), 1).pipe(
-            Stream.mapEffect((number) =>
-              Effect.flatMap(read(id, number), (bytes) => {
-                const [from, to] = within(number, offset, length)
-                return bytes.length < to ? cutShort : Effect.succeed(bytes.subarray(from, to))
-              })
-            )
-          ),
+        Stream.mapEffect((number) =>
+          Effect.flatMap(read(id, number), (bytes) => {
+            const [from, to] = within(number, offset, length)
+            return bytes.length < to ? cutShort : Effect.succeed(bytes.subarray(from, to))
+          })
+        )
+      ),
     remove: (ids) =>
       Effect.forEach(
         Arr.chunksOf(ids, filesAtOnce),
