@@ -207,6 +207,61 @@ export const variables = {
     format: Formats.wholeNumber("MB"),
     otherwise: 10_240
   }),
+  artifactStore: withDefault({
+    name: "SANDBOX_ARTIFACT_STORE",
+    meaning:
+      "where artifacts are: `file` (data directory), `database` (PostgreSQL) or `s3`: see artifacts.md",
+    format: Formats.oneOf("file", "database", "s3"),
+    otherwise: "file"
+  }),
+  s3Bucket: optional({
+    name: "SANDBOX_S3_BUCKET",
+    meaning: "the bucket of the artifacts",
+    format: Formats.bucket,
+    otherwise: "none"
+  }),
+  s3Prefix: optional({
+    name: "SANDBOX_S3_PREFIX",
+    meaning: "with what the names of all objects there begin, like `bulkhead/`",
+    format: Formats.objectPrefix,
+    otherwise: "nothing"
+  }),
+  s3Endpoint: optional({
+    name: "SANDBOX_S3_ENDPOINT",
+    meaning: "the store's address, where it is not Amazon's",
+    format: Formats.httpUrl,
+    otherwise: "Amazon's, by the region"
+  }),
+  s3Region: withDefault({
+    name: "SANDBOX_S3_REGION",
+    meaning: "the store's region",
+    format: Formats.word,
+    otherwise: "us-east-1"
+  }),
+  s3PathStyle: withDefault({
+    name: "SANDBOX_S3_PATH_STYLE",
+    meaning: "`on`: the bucket's name is in the path, not in the host's name",
+    format: Formats.oneOf("on", "off"),
+    otherwise: "off"
+  }),
+  awsAccessKeyId: optional({
+    name: "AWS_ACCESS_KEY_ID",
+    meaning: "the access key's id, of the bucket",
+    format: Formats.accessKeyId,
+    otherwise: "the machine's role"
+  }),
+  awsSecretAccessKey: optional({
+    name: "AWS_SECRET_ACCESS_KEY",
+    meaning: "the access key's secret",
+    format: Formats.secretText,
+    otherwise: "the machine's role"
+  }),
+  awsSessionToken: optional({
+    name: "AWS_SESSION_TOKEN",
+    meaning: "the session's token, where the access key is one of a session",
+    format: Formats.secretText,
+    otherwise: "none"
+  }),
   artifactsMB: withDefault({
     name: "SANDBOX_ARTIFACTS_MB",
     meaning: "MB of all artifacts; one more is refused, not its execution; 0: no limit",
