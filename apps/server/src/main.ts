@@ -1,4 +1,4 @@
-import { SandboxService } from "@bulkhead/sandbox"
+import { SandboxService, UserInstruments } from "@bulkhead/sandbox"
 import { Lease } from "@bulkhead/store"
 import { NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer } from "effect"
@@ -10,18 +10,26 @@ import { DataDirectory } from "./data/DataDirectory.js"
 import { Instance } from "./data/Instance.js"
 import * as Logs from "./Logs.js"
 import * as Mcp from "./mcp/Mcp.js"
+import * as Collecting from "./observability/Collecting.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
 import * as Store from "./Store.js"
+import { ObservabilityConfig } from "./settings/ObservabilityConfig.js"
 import * as Settings from "./settings/Settings.js"
 import * as Warnings from "./settings/Warnings.js"
 import * as Turns from "./Turns.js"
 import * as WebhookDelivery from "./WebhookDelivery.js"
 
+const Users = Layer.effect(
+  UserInstruments,
+  Effect.map(ObservabilityConfig, ({ measuresUsers }) => ({ areOn: measuresUsers }))
+)
+
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(SandboxService.layerOver),
+  Layer.provide(Users),
   Layer.provide(CodeAnalysis.layer),
   Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
@@ -29,6 +37,7 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(Instance.layer),
   Layer.provide(DataDirectory.layer),
   Layer.provide(Warnings.layer),
+  Layer.provide(Collecting.layer),
   Layer.provide(Settings.layerFromEnv)
 )
 

@@ -40,6 +40,7 @@ import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
 import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
+import { UserInstruments } from "./Instruments/ExecutionInstruments.js"
 import { change, Limits } from "./Limits.js"
 import { LimitsInForce } from "./LimitsInForce.js"
 import { ExecutionLog, unavailable } from "./Record/ExecutionLog.js"
@@ -107,14 +108,24 @@ type Parts = Context.Tag.Identifier<(typeof parts)[number]>
 
 /** Without what else is there, such as the span in which the service was made. */
 const ownContext = Effect.map(
-  Effect.all([Effect.context<Parts>(), ArtifactCollector, CodeAnalyzer, Images, Prices, Uploads, Webhooks]),
-  ([context, artifacts, analyzer, images, prices, uploads, webhooks]) =>
+  Effect.all([
+    Effect.context<Parts>(),
+    ArtifactCollector,
+    CodeAnalyzer,
+    Images,
+    Prices,
+    Uploads,
+    UserInstruments,
+    Webhooks
+  ]),
+  ([context, artifacts, analyzer, images, prices, uploads, users, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
       Context.add(CodeAnalyzer, analyzer),
       Context.add(Images, images),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
+      Context.add(UserInstruments, users),
       Context.add(Webhooks, webhooks)
     )
 )

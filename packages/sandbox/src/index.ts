@@ -7,6 +7,8 @@ export {
   type OwnFiles
 } from "./ArtifactCollector.js"
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
+export { UserInstruments } from "./Instruments/ExecutionInstruments.js"
+export * as Instruments from "./Instruments/Labelled.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"

@@ -4,6 +4,7 @@ import { AnalysisConfig } from "./AnalysisConfig.js"
 import { limitDefaults } from "./BackendChoice.js"
 import { McpConfig } from "./McpConfig.js"
 import { NetworkConfig } from "./NetworkConfig.js"
+import { ObservabilityConfig } from "./ObservabilityConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
 import { StoreConfig } from "./StoreConfig.js"
@@ -44,7 +45,8 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       WebhookConfig.layerFromEnv,
       AnalysisConfig.layerFromEnv,
       McpConfig.layerFromEnv,
-      NetworkConfig.layerFromEnv
+      NetworkConfig.layerFromEnv,
+      ObservabilityConfig.layerFromEnv
     )
   )
 )

@@ -11,6 +11,7 @@ import {
 import { Clock, type Context, Effect, Exit, Fiber, Random, Ref, Scope } from "effect"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
+import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
 import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
@@ -118,7 +119,7 @@ export const submit = (input: unknown, caller: UserId | undefined) =>
         Effect.succeed(Results.ofFailure({ ...circumstancesOf(read), retries: 0 }, undefined, failure))
       )
     )
-  )
+  ).pipe(Effect.tapError(ExecutionInstruments.turnedAway))
 
 /** The same as far as the execution's first update. It goes on without its caller. */
 export const begin = (input: unknown, caller: UserId | undefined) =>
@@ -127,7 +128,7 @@ export const begin = (input: unknown, caller: UserId | undefined) =>
       Effect.flatMap(beginAccepted),
       Effect.catchTag("SandboxFailure", (failure) => failAtOnce(read, failure))
     )
-  )
+  ).pipe(Effect.tapError(ExecutionInstruments.turnedAway))
 
 /** Who goes away before its execution has begun does not know its name. */
 const beginAccepted = (accepted: Accepted) =>
