@@ -72,10 +72,18 @@ const families = Effect.map(Metric.snapshot, (pairs) =>
 
 const ofSample = (sample: Sample): Family => ({ ...sample, aggregator: "sum" })
 
+/** They are no counters, though their names say so. */
+const misnamed = [
+  "nodejs_active_handles_total",
+  "nodejs_active_requests_total",
+  "nodejs_active_resources_total"
+]
+
 /** Memory, CPU, the event loop and file descriptors of this process, by the names that all of Prometheus' clients have. */
 const ofProcess = Effect.sync(() => {
   const register = new Registry()
   collectDefaultMetrics({ register })
+  for (const name of misnamed) register.removeSingleMetric(name)
   return register
 })
 

@@ -1,4 +1,5 @@
 import { Either, Encoding, Option, Redacted } from "effect"
+import * as Formats from "./Formats.js"
 import { type Format, format } from "./Setting.js"
 
 /** A token of HTTP, as the name of a header must be one. */
@@ -32,6 +33,23 @@ export const headers: Format<Redacted.Redacted<Attributes>> = {
       () => "got something else"
     ),
   isSecret: true
+}
+
+const hasCredentials = (url: string) => {
+  const { password, username } = new URL(url)
+  return username !== "" || password !== ""
+}
+
+/** Fetch refuses a URL with credentials, in words that show them. */
+export const endpoint: Format<string> = {
+  ...Formats.httpUrl,
+  takes: "an http or https URL",
+  parse: (text) =>
+    Either.filterOrLeft(
+      Formats.httpUrl.parse(text),
+      (url) => !hasCredentials(url),
+      () => "got one with a user or a password, which belong into OTEL_EXPORTER_OTLP_HEADERS"
+    )
 }
 
 export const ratio = format("a number, 0 to 1", (text) =>

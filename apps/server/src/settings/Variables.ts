@@ -271,19 +271,19 @@ export const variables = {
   otelEndpoint: optional({
     name: "OTEL_EXPORTER_OTLP_ENDPOINT",
     meaning: "collector that gets traces and logs, by OTLP over HTTP",
-    format: Formats.httpUrl,
+    format: OtelFormats.endpoint,
     otherwise: "none"
   }),
   otelTracesEndpoint: optional({
     name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     meaning: "where traces go, the whole URL",
-    format: Formats.httpUrl,
+    format: OtelFormats.endpoint,
     otherwise: "`/v1/traces` of the collector"
   }),
   otelLogsEndpoint: optional({
     name: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
     meaning: "where logs go, the whole URL",
-    format: Formats.httpUrl,
+    format: OtelFormats.endpoint,
     otherwise: "`/v1/logs` of the collector"
   }),
   otelProtocol: withDefault({

@@ -1,5 +1,23 @@
 import { Metric, MetricBoundaries } from "effect"
 
+/** A metric that something is counted or timed with. */
+export interface Described {
+  readonly name: string
+  readonly type: "counter" | "histogram"
+  readonly help: string
+  readonly labels: ReadonlyArray<string>
+}
+
+const instruments = new Map<unknown, Described>()
+
+/** Every metric of the modules that are loaded, whether or not something has happened yet. */
+export const described = (): ReadonlyArray<Described> => [...instruments.values()]
+
+const describe = <M>(metric: M, description: Omit<Described, "labels">): M => {
+  instruments.set(metric, { ...description, labels: [] })
+  return metric
+}
+
 /** What a label's value counts as when there are too many different ones. */
 export const other = "other"
 
@@ -15,6 +33,8 @@ export const labelled = <Type, In, Out, Label extends string>(
   labels: ReadonlyArray<Label>,
   most = mostValues
 ) => {
+  const description = instruments.get(metric)
+  if (description !== undefined) instruments.set(metric, { ...description, labels })
   const known = new Map<Label, Set<string>>(labels.map((label) => [label, new Set()]))
   const members = new Map<string, Metric.Metric<Type, In, Out>>()
 
@@ -38,11 +58,14 @@ export const labelled = <Type, In, Out, Label extends string>(
 }
 
 /** A count of what happened since the start. */
-export const counter = (name: string, description: string) =>
-  Metric.counter(name, { description, incremental: true })
+export const counter = (name: string, help: string) =>
+  describe(Metric.counter(name, { description: help, incremental: true }), { name, help, type: "counter" })
 
-const wholeTimes = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900]
+const usualTimes = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900]
 
 /** How long something took, in seconds: from a fast program to the longest that there is by default. */
-export const seconds = (name: string, description: string) =>
-  Metric.histogram(name, MetricBoundaries.fromIterable(wholeTimes), description)
+export const seconds = (name: string, help: string) =>
+  describe(Metric.histogram(name, MetricBoundaries.fromIterable(usualTimes), help), {
+    ...{ name, help },
+    type: "histogram"
+  })
