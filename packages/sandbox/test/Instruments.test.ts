@@ -5,7 +5,9 @@ import { counter, described, labelled } from "../src/Instruments/Labelled.js"
 const valueIn = (name: string, user: string) =>
   Effect.map(Metric.snapshot, (pairs) =>
     pairs
-      .filter(({ metricKey }) => metricKey.name === name && metricKey.tags.some(({ value }) => value === user))
+      .filter(
+        ({ metricKey }) => metricKey.name === name && metricKey.tags.some(({ value }) => value === user)
+      )
       .map(({ metricState }) => (metricState as { readonly count?: number }).count)
   )
 

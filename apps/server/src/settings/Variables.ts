@@ -252,9 +252,9 @@ export const variables = {
   }),
   metricsPort: optional({
     name: "METRICS_PORT",
-    meaning: "port on 127.0.0.1 that has `/metrics` without a token; 0 takes a free one",
+    meaning: "port on 127.0.0.1 that has `/metrics` without a token",
     format: Formats.port,
-    otherwise: "none: `/metrics` takes the admin token"
+    otherwise: "none"
   }),
   metricsUsers: withDefault({
     name: "SANDBOX_METRICS_USERS",

@@ -53,7 +53,7 @@ interface TraceRequest {
         readonly name: string
         readonly traceId: Id
         readonly spanId: Id
-        readonly parentSpanId?: Id
+        readonly parentSpanId?: Id | null
         readonly attributes: ReadonlyArray<Attribute>
       }>
     }>
@@ -65,7 +65,7 @@ interface LogsRequest {
   readonly resourceLogs: ReadonlyArray<{
     readonly scopeLogs: ReadonlyArray<{
       readonly logRecords: ReadonlyArray<{
-        readonly traceId?: Id
+        readonly traceId?: Id | null
         readonly body?: { readonly stringValue?: string }
       }>
     }>
@@ -87,7 +87,7 @@ const spansOf = ({ resourceSpans }: TraceRequest, service: string): ReadonlyArra
 const recordsOf = ({ resourceLogs }: LogsRequest): ReadonlyArray<LogRecord> =>
   resourceLogs
     .flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords))
-    .map(({ body, traceId = "" }) => ({ traceId: hex(traceId), text: body?.stringValue ?? "" }))
+    .map(({ body, traceId }) => ({ traceId: hex(traceId ?? ""), text: body?.stringValue ?? "" }))
 
 /** A collector that speaks OTLP over HTTP, in protobuf or JSON. */
 export const make = (service = "bulkhead") =>

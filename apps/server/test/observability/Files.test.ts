@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import * as Exposed from "./Exposed.js"
@@ -65,11 +67,12 @@ describe("what is deployed beside the server", () => {
         }
       ]
     }
+    const directory = mkdtempSync(join(tmpdir(), "bulkhead-test-"))
+    const file = join(directory, "rules.yml")
     // JSON is YAML too.
-    const checked = spawnSync("promtool", ["check", "rules", "/dev/stdin"], {
-      input: JSON.stringify(rules),
-      encoding: "utf8"
-    })
+    writeFileSync(file, JSON.stringify(rules))
+    const checked = spawnSync("promtool", ["check", "rules", file], { encoding: "utf8" })
+    rmSync(directory, { recursive: true })
     assert.strictEqual(checked.status, 0, checked.stderr + checked.stdout)
   })
 
