@@ -76,11 +76,35 @@ const bundleTypeScript = async (directory) => {
   await esbuild.stop()
 }
 
+/** The operator's page, which the server sends as files. */
+const bundleDashboard = async (directory) => {
+  const esbuild = await import("esbuild")
+  const own = join(root, "apps/dashboard")
+  await esbuild.build({
+    absWorkingDir: own,
+    entryPoints: { dashboard: "src/main.tsx", style: "static/dashboard.css" },
+    entryNames: "dashboard",
+    outdir: directory,
+    bundle: true,
+    platform: "browser",
+    format: "esm",
+    target: "es2023",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    minify: true,
+    legalComments: "none",
+    logLevel: "warning"
+  })
+  await esbuild.stop()
+  for (const name of ["index.html", "icon.svg"]) replaceFile(join(own, "static", name), join(directory, name))
+}
+
 const bundleServer = async () => {
   await bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"])
   await bundleModule(threadProgram, join(dirname(bundle), "InspectionWorker.js"))
   await bundleModule(analysisProgram, join(dirname(bundle), "AnalysisWorker.js"))
   await bundleTypeScript(join(dirname(bundle), "typescript"))
+  await bundleDashboard(join(dirname(bundle), "page"))
 }
 
 const stateOfSources = () =>

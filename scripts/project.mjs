@@ -54,7 +54,7 @@ export const filesIn = (directory) =>
 export const sources = () =>
   ["packages", "apps"].flatMap((group) =>
     readdirSync(join(root, group)).flatMap((name) =>
-      ["src", "sandbox"].flatMap((part) => filesIn(join(root, group, name, part)))
+      ["src", "sandbox", "static"].flatMap((part) => filesIn(join(root, group, name, part)))
     )
   )
 

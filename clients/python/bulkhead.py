@@ -197,6 +197,9 @@ def _request(
     retry_on_failure: Optional[bool] = None,
     idempotency_key: Optional[str] = None,
     image: Optional[str] = None,
+    secrets: Optional[Mapping[str, Mapping[str, Any]]] = None,
+    gpus: Optional[int] = None,
+    gpu_kind: Optional[str] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
@@ -206,9 +209,11 @@ def _request(
         "timeout": timeout,
         "files": None if files is None else [_file(path, content) for path, content in files.items()],
         "env": None if env is None else dict(env),
+        "secrets": None if secrets is None else {name: dict(secret) for name, secret in secrets.items()},
         "args": None if args is None else list(args),
         "stdin": text,
         "stdinEncoding": encoding,
+        "gpu": None if gpus is None else {"count": gpus, "kind": gpu_kind},
         "outputDir": output_dir,
         "userId": user_id,
         "retryOnFailure": retry_on_failure,
@@ -303,7 +308,7 @@ class Client:
 
         Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
         ({name: value}), `args`, `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`,
-        `idempotency_key`.
+        `idempotency_key`, `gpus` (how many), `gpu_kind` (their kind's name).
         """
         request = _request(code, **options)
         patience = (request.get("timeout") or _longest_execution) + _longest_queue

@@ -34,8 +34,13 @@ const commands = Object.keys(JSON.parse(read("package.json")).scripts)
 /** What stands before a command sets its variables. */
 const assignments = /^(?:[A-Z_]+=\S+ )+/
 
+const commandLine = readdirSync(join(root, "apps/cli/src/commands")).map((name) =>
+  name.replace(".ts", "").toLowerCase()
+)
+
 const isCommand = (line) =>
   ["npm start", "npm test"].includes(line.replace(assignments, "")) ||
+  commandLine.includes(/^npx bulkhead (\w+)/.exec(line)?.[1]) ||
   commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
 
 /** Its clients are run by the server's tests. */

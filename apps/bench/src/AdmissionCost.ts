@@ -67,8 +67,8 @@ const relay = Effect.fnUntraced(function* (users: number, turns: number) {
 const measureOne = (waiting: number, turns: number) =>
   Effect.gen(function* () {
     const admission = yield* Admission
-    const holder = UserId.make("holder")
-    yield* admission.enterNow({ executionId, userId: holder })
+    const first = { executionId, userId: UserId.make("holder") }
+    yield* admission.enterNow(first)
     const { allGone, done, enter } = yield* relay(waiting / perUser, turns)
     yield* Effect.replicateEffect(enter, waiting, { discard: true })
     yield* Effect.repeat(Effect.delay(admission.occupancy, Duration.millis(1)), {
@@ -76,7 +76,7 @@ const measureOne = (waiting: number, turns: number) =>
     })
     yield* Machine.collectGarbage
     const before = yield* Machine.ownCpuMs
-    yield* admission.leave(holder)
+    yield* admission.leave(first)
     yield* done
     const usedMs = (yield* Machine.ownCpuMs) - before
     yield* admission.dismiss(() => goAway)

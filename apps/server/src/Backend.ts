@@ -1,16 +1,17 @@
-import { parseTarget } from "@bulkhead/domain"
+import { type Gpus, parseTarget } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
 import { Array as Arr, Context, Effect, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
+import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
   Backend,
-  { readonly isolation: string }
+  { readonly isolation: string; readonly gpus: ReadonlyArray<Gpus> }
 >() {}
 
 /** E2B's own promise, or for a cluster of somebody else's none: it does not say what isolates there. */
@@ -22,7 +23,10 @@ export const isolationOf = ({ apiUrl, domain, sandboxUrl }: Omit<E2BOptions, "ap
 }
 
 const e2b = (options: E2BOptions) =>
-  Layer.merge(E2BSandboxProvider.layer(options), Layer.succeed(Backend, { isolation: isolationOf(options) }))
+  Layer.merge(
+    E2BSandboxProvider.layer(options),
+    Layer.succeed(Backend, { isolation: isolationOf(options), gpus: [] })
+  )
 
 const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: IsolationDescription) =>
   [
@@ -36,10 +40,11 @@ const describe = ({ caps, mechanism, namespaces, network, seccomp, users }: Isol
 const megabyte = 1_048_576
 
 /** Without one, the host's sandboxes have none, whatever they ask for. */
-const hostNetwork = ({ bound, host }: NetworkSettings) => {
+const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArray<string>) => {
   if (bound.mode === "off") return {}
   const { maxConnections, maxMB, mbPerSecond } = host
   const network: HostOptions["network"] = {
+    authorities,
     private: Arr.getRights(host.private.map(parseTarget)),
     ...(Option.isSome(maxConnections) && { maxConnections: maxConnections.value }),
     ...(Option.isSome(maxMB) && { maxBytes: maxMB.value * megabyte }),
@@ -49,32 +54,39 @@ const hostNetwork = ({ bound, host }: NetworkSettings) => {
 }
 
 const hostLayer = Layer.unwrapEffect(
-  Effect.map(Effect.all([Limits, ServerConfig, NetworkConfig]), ([limits, { images }, network]) => {
+  Effect.gen(function* () {
+    const limits = yield* Limits
+    const { images, nvidiaRoot } = yield* ServerConfig
+    const network = yield* NetworkConfig
+    const authorities = yield* NetworkAuthorities.read
     const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = limits
     return EmbeddedHost.layer({
+      nvidiaRoot,
       images: Object.fromEntries(images),
       memoryBytes: maxMemoryMB * megabyte,
       cpuPercent: maxCpuPercent,
       processes: maxProcesses,
       diskBytes: maxDiskMB * megabyte,
-      ...hostNetwork(network)
+      ...hostNetwork(network, authorities)
     })
   })
 )
 
 const embedded = Layer.unwrapEffect(
-  Effect.map(Effect.all([EmbeddedHost, NetworkConfig]), ([{ apiKey, health, isolation, url }, { bound }]) =>
-    Layer.merge(
-      E2BSandboxProvider.layer(
-        // It is this very process that takes them in: more at once would take memory and save no time.
-        {
-          ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
-          network: bound.mode === "off" ? "none" : "embedded"
-        },
-        health
-      ),
-      Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}` })
-    )
+  Effect.map(
+    Effect.all([EmbeddedHost, NetworkConfig]),
+    ([{ apiKey, gpus, health, isolation, url }, { bound }]) =>
+      Layer.merge(
+        E2BSandboxProvider.layer(
+          // It is this very process that takes them in: more at once would take memory and save no time.
+          {
+            ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
+            network: bound.mode === "off" ? "none" : "embedded"
+          },
+          { gpus, health }
+        ),
+        Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
+      )
   )
 ).pipe(Layer.provide(hostLayer))
 

@@ -1,4 +1,4 @@
-import type { ImageDescription, ImageList } from "@bulkhead/domain"
+import { describeGpus, type ImageDescription, type ImageList } from "@bulkhead/domain"
 import { describePolicy, SandboxService } from "@bulkhead/sandbox"
 import { HttpServer } from "@effect/platform"
 import { Console, Effect, Layer, Redacted } from "effect"
@@ -54,7 +54,7 @@ export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const { adminToken, adminTokenIsRandom, callerKeys, host } = yield* ServerConfig
     const { address } = yield* HttpServer.HttpServer
-    const { isolation } = yield* Backend
+    const { gpus, isolation } = yield* Backend
     const url = urlOf(loopbackOf(host), address)
     yield* print(`Bulkhead is listening on ${urlOf(host, address)}`)
     yield* line("admin token", adminTokenIsRandom ? Redacted.value(adminToken) : "from ADMIN_API_TOKEN")
@@ -63,7 +63,9 @@ export const layer = Layer.scopedDiscard(
     yield* line("isolation", isolation)
     const { network } = yield* SandboxService
     if (network !== undefined) yield* line("network", describePolicy(network))
+    yield* line("GPUs", describeGpus(gpus))
     yield* line("docs", `${url}/docs`)
+    yield* line("dashboard", `${url}/dashboard`)
     yield* line("try", curl(url, callerKeys.length > 0))
     // Found out in a sandbox, which may take a while in the cloud.
     yield* Effect.forkScoped(

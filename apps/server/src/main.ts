@@ -1,13 +1,15 @@
 import { SandboxService, UserInstruments } from "@bulkhead/sandbox"
 import { Lease } from "@bulkhead/store"
-import { NodeRuntime } from "@effect/platform-node"
-import { Context, Effect, Layer } from "effect"
+import { NodeRuntime, NodeStream } from "@effect/platform-node"
+import { Context, Effect, Layer, Stream } from "effect"
 import * as App from "./App.js"
 import * as Backend from "./Backend.js"
 import * as Banner from "./Banner.js"
 import * as CodeAnalysis from "./CodeAnalysis.js"
 import { DataDirectory } from "./data/DataDirectory.js"
 import { Instance } from "./data/Instance.js"
+import * as OwnData from "./data/OwnData.js"
+import * as KeptSecretsFile from "./KeptSecretsFile.js"
 import * as Logs from "./Logs.js"
 import * as Mcp from "./mcp/Mcp.js"
 import * as Collecting from "./observability/Collecting.js"
@@ -31,14 +33,14 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(SandboxService.layerOver),
   Layer.provide(Users),
   Layer.provide(CodeAnalysis.layer),
+  Layer.provide(KeptSecretsFile.layer),
   Layer.provide(WebhookDelivery.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),
   Layer.provide(DataDirectory.layer),
   Layer.provide(Warnings.layer),
-  Layer.provide(Collecting.layer),
-  Layer.provide(Settings.layerFromEnv)
+  Layer.provide(Collecting.layer)
 )
 
 /** Ends by itself only when another server took this one for dead. */
@@ -47,17 +49,34 @@ const run = Layer.build(Server).pipe(
   Effect.scoped
 )
 
-/** `mcp`: speaks MCP over stdio instead of listening. */
-const isMcp = Effect.sync(() => process.argv[2] === "mcp")
-
 const serve = Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
+  Effect.provide(Settings.layerFromEnv),
+  Effect.tapErrorCause(StartFailure.report),
+  Effect.provide(Logs.layer)
+)
+
+/** Lives as long as whoever started it, however that ends: then its stdin does. */
+const serveItsParent = Effect.raceFirst(run, Stream.runDrain(NodeStream.stdin)).pipe(
+  Effect.provide(Layer.provideMerge(OwnData.layer, Settings.layerFromEnv)),
   Effect.tapErrorCause(StartFailure.report),
   Effect.provide(Logs.layer)
 )
 
 const speakMcp = Mcp.run.pipe(Effect.tapErrorCause(StartFailure.report), Effect.provide(Mcp.logs))
 
-Effect.if(isMcp, { onTrue: () => speakMcp, onFalse: () => serve }).pipe(
+const modeOf = (name: string | undefined): Effect.Effect<void, unknown> => {
+  switch (name) {
+    case "mcp":
+      return speakMcp
+    case "attached":
+      return Effect.zipRight(StandardStreams.survive, serveItsParent)
+    default:
+      return serve
+  }
+}
+
+/** `mcp`: speaks MCP over stdio instead of listening. `attached`: ends with its stdin. */
+Effect.suspend(() => modeOf(process.argv[2])).pipe(
   Turns.take,
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -58,6 +58,7 @@ const places: Readonly<Record<EventName, number>> = {
   sandbox_created: 3,
   // A kill may be under way before it is known that the program has started.
   program_started: 4,
+  secret_used: 4,
   network_allowed: 4,
   network_denied: 4,
   signal_sent: 4,

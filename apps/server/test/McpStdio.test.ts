@@ -39,7 +39,7 @@ const endless = "import time\nprint('begun', flush=True)\nwhile True: time.sleep
 const isAlive = (pid: number) => existsSync(`/proc/${pid}`)
 
 const ownDirectories = Effect.sync(() =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith("bulkhead-mcp-"))
+  readdirSync(tmpdir()).filter((name) => name.startsWith("bulkhead-own-"))
 )
 
 describe("MCP over stdio", () => {

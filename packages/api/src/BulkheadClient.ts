@@ -12,7 +12,7 @@ export interface ClientOptions {
   readonly token?: Redacted.Redacted
 }
 
-interface KillRequest<WithResponse extends boolean> {
+export interface KillRequest<WithResponse extends boolean> {
   readonly path: { readonly executionId: string }
   /** `admin_request` is the reason unless told; `user_request` where its user asks. */
   readonly payload?: typeof KillReason.Type
@@ -68,21 +68,24 @@ export const make = (options: ClientOptions) =>
     const updates = (executionId: string, following?: ExecutionStream.FollowOptions) =>
       ExecutionStream.follow(http, executionId, following)
 
+    /** Begins an execution that goes on without its caller; an answer that was lost is asked for again. */
+    const submit = (request: ExecutionRequestInput) =>
+      Effect.flatMap(withKey(request), (payload) => client.streams.submit({ payload })).pipe(
+        Effect.retry({ while: ({ _tag }) => _tag === "RequestError", schedule: resend })
+      )
+
     /**
      * Begins an execution and gives its updates, each once, also when connections are lost. Who stops reading does not
      * end it: that takes a kill.
      */
     const stream = (request: ExecutionRequestInput, following?: ExecutionStream.FollowOptions) =>
-      Effect.flatMap(withKey(request), (payload) => client.streams.submit({ payload })).pipe(
-        Effect.retry({ while: ({ _tag }) => _tag === "RequestError", schedule: resend }),
-        Effect.map(({ executionId }) => updates(executionId, following)),
-        Stream.unwrap
-      )
+      Stream.unwrap(Effect.map(submit(request), ({ executionId }) => updates(executionId, following)))
     return {
       ...client,
       admin: { ...client.admin, kill },
       executions: { ...client.executions, kill: killOwn },
       updates,
+      submit,
       stream
     }
   })

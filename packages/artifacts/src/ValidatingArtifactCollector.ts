@@ -43,13 +43,13 @@ const leastSparse = 1_048_576
 const megabyte = 1_048_576
 
 /** Why files are refused, for who counts them. */
-type Reason = "entry" | "name" | "content" | "infected" | "number" | "room" | "changed" | "time" | "failure"
+type Reason = "entry" | "name" | "content" | "infected" | "secret" | "number" | "room" | "changed" | "time" | "failure"
 
 const kept = Instruments.counter("bulkhead_artifacts_kept_total", "Files of programs that were kept.")
 const refusals = Instruments.labelled(
   Instruments.counter(
     "bulkhead_artifact_refusals_total",
-    "Files of programs that were not kept: no plain file or too large (`entry`), by its `name` or `content`, `infected`, too many (`number`), no `room`, `changed` meanwhile, no `time`, or a `failure` of ours."
+    "Files of programs that were not kept: no plain file or too large (`entry`), by its `name` or `content`, `infected`, with a `secret` in it, too many (`number`), no `room`, `changed` meanwhile, no `time`, or a `failure` of ours."
   ),
   ["reason"]
 )
@@ -118,6 +118,28 @@ const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
 /** Whether it was to be expected. */
 const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
+const holdsSecret = new Refused({ reason: "secret", flaw: "contains_secret: it holds the value of a secret" })
+
+/** The same bytes, as long as nothing hidden is among them. */
+const withoutSecrets = <E, R>(
+  content: Stream.Stream<Uint8Array, E, R>,
+  hidden: CollectOptions["hidden"]
+): Stream.Stream<Uint8Array, E | Refused, R> => {
+  if (hidden === undefined) return content
+  return Stream.suspend(() => {
+    const mask = hidden.stream()
+    const look = (more: () => Uint8Array) =>
+      Effect.suspend(() => {
+        more()
+        return mask.hasMasked() ? holdsSecret : Effect.void
+      })
+    return content.pipe(
+      Stream.tap((bytes) => look(() => mask.next(bytes))),
+      Stream.concat(Stream.drain(Stream.fromEffect(look(mask.end))))
+    )
+  })
+}
+
 /** What a file is served as: its charset is said where it is sure. */
 const mediaTypeOf = (kind: ArtifactKind, { charset }: Extract<Inspected, { readonly _tag: "Passed" }>) =>
   charset === undefined ? kind.mediaType : `${kind.mediaType}; charset=${charset}`
@@ -130,7 +152,7 @@ const make = Effect.gen(function* () {
   const reads = yield* Effect.makeSemaphore(readsAtOnce)
 
   const take = (
-    { executionId, userId }: Pick<CollectOptions, "executionId" | "userId">,
+    { executionId, hidden, userId }: Pick<CollectOptions, "executionId" | "hidden" | "userId">,
     { entry, name }: NamedEntry,
     largest: number,
     whitelist: Whitelist
@@ -138,11 +160,15 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
       if (flaw !== undefined) return yield* new Refused({ reason: "entry", flaw })
+      if (hidden?.isIn(name)) return yield* holdsSecret
       const kind = ArtifactPolicy.judgeName(name, whitelist)
       if (typeof kind === "string") return yield* new Refused({ reason: "name", flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
-        store.stage({ executionId, userId, name, size: entry.size }, asListed(content, entry.size))
+        store.stage(
+          { executionId, userId, name, size: entry.size },
+          withoutSecrets(asListed(content, entry.size), hidden)
+        )
       )
       const inspected = yield* inspector.inspect(kind, staged.content)
       if (inspected._tag === "Flawed") return yield* new Refused({ reason: "content", flaw: inspected.flaw })
@@ -301,7 +327,7 @@ const refuse = (
   count = 1
 ) =>
   Effect.suspend(() => {
-    const refused = rejections.add(name, flaw, count)
+    const refused = rejections.add(options.hidden?.inText(name) ?? name, flaw, count)
     return refused === undefined ? Effect.void : tell(options, { refused })
   }).pipe(Effect.zipRight(Metric.incrementBy(refusals({ reason }), count)))
 

@@ -1,5 +1,6 @@
 import { JSONSchema, Predicate, Record as Records, Schema, Struct } from "effect"
 import { ExecutionRequest } from "./ExecutionRequest.js"
+import { NamedSecrets } from "./Secret.js"
 
 /** What agents know the tool by. */
 export const executeCodeName = "execute_code"
@@ -10,9 +11,14 @@ export const executeCodeDescription =
   "`success`, `stdout`, `stderr`, `exitCode`, a `verdict` on how it ended, and an `error` when it did not succeed. " +
   "Nothing is kept between two programs."
 
-/** What an agent may say: who asks, and who is told of the end, is not for it to say. */
+/** What an agent may say: who asks, who is told of the end, and what a secret is, is not for it to say. */
 const Arguments = Schema.Struct({
   ...Struct.omit(ExecutionRequest.fields, "userId", "idempotencyKey", "webhook"),
+  secrets: Schema.optionalWith(NamedSecrets, { nullable: true }).annotations({
+    description:
+      "Secrets that the operator keeps, by the names of environment variables. The program finds a placeholder there and uses it like the secret, in headers to the secret's hosts.",
+    examples: [{ OPENAI_API_KEY: { name: "openai" } }]
+  }),
   language: Schema.optional(
     Schema.String.annotations({
       description:

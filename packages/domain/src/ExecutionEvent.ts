@@ -15,6 +15,7 @@ export const EventName = Schema.Literal(
   "execution_started",
   "sandbox_created",
   "program_started",
+  "secret_used",
   "network_allowed",
   "network_denied",
   "signal_sent",

@@ -1,8 +1,10 @@
 import { Predicate, Schema } from "effect"
 import type { Fault } from "./Fault.js"
 import { flawOfPath, mostPathBytes } from "./FileName.js"
+import { GpuRequest } from "./Gpu.js"
 import { ImageName } from "./Image.js"
 import { mostTargets, NetworkRequest } from "./Network.js"
+import { mostSecrets, RequestSecrets } from "./Secret.js"
 import { FileId } from "./Upload.js"
 import { UserId } from "./UserId.js"
 import { Webhook } from "./Webhook.js"
@@ -146,6 +148,8 @@ export const excessIn = (request: unknown, mostFiles: number): Fault | undefined
   if (values > mostArguments) return excess("args", mostArguments, "arguments", values)
   const variables = Predicate.isReadonlyRecord(request.env) ? Object.keys(request.env).length : 0
   if (variables > mostVariables) return excess("env", mostVariables, "variables", variables)
+  const secrets = Predicate.isReadonlyRecord(request.secrets) ? Object.keys(request.secrets).length : 0
+  if (secrets > mostSecrets) return excess("secrets", mostSecrets, "secrets", secrets)
   return Predicate.isReadonlyRecord(request.network) ? excessTargets(request.network) : undefined
 }
 
@@ -214,6 +218,11 @@ export const ExecutionRequest = Schema.Struct({
     default: {},
     examples: [{ GREETING: "hello" }]
   }),
+  secrets: Schema.optionalWith(RequestSecrets, { nullable: true, default: () => ({}) }).annotations({
+    description: `Secrets that the program may use without ever having them, by the names of environment variables; ${mostSecrets} at most. The variable holds a placeholder, whose place the value takes on the way to the secret's hosts, over TLS, in headers alone.`,
+    default: {},
+    examples: [{ OPENAI_API_KEY: { name: "openai" } }]
+  }),
   args: Schema.optionalWith(Arguments, { nullable: true, default: () => [] }).annotations({
     description: `The program's arguments, like sys.argv[1:]; ${mostArguments} and ${argumentCharacters} characters at most, none with NUL.`,
     default: [],
@@ -227,6 +236,11 @@ export const ExecutionRequest = Schema.Struct({
   stdinEncoding: Encoding.annotations({
     description: "How `stdin` is written down: as text, or as base64 for any bytes; utf8 unless told.",
     default: "utf8"
+  }),
+  gpu: optional(GpuRequest).annotations({
+    description:
+      "Whole GPUs for this program alone, where the server has any: how many, and of which kind; none unless told.",
+    examples: [{ count: 1 }]
   }),
   outputDir: optional(OutputDirectory).annotations({
     description:

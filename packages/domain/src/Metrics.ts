@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Gpus } from "./Gpu.js"
 import { WebhookMetrics } from "./Webhook.js"
 
 const count = (description: string, example = 0) =>
@@ -58,6 +59,10 @@ export const SystemMetrics = Schema.Struct({
   queuedExecutions: count("Executions that wait for their turn, of all users.", 1),
   totalUsers: count("Users with an execution that runs or waits.", 2),
   utilizationPercent: count("Active executions as a whole percentage of the global limit.", 6),
+  gpusInUse: count("GPUs that executions have, of all users.", 2),
+  gpus: Schema.Array(Gpus).annotations({
+    description: "The GPUs that executions can be given, by their kinds."
+  }),
   artifactBytes: count("Bytes of all artifacts that are kept, or about to be.", 1_048_576),
   openStreams: count(
     "Streams of updates that are being read: server-sent events, and what MCP clients are told.",
@@ -83,6 +88,7 @@ export const UserMetrics = Schema.Struct({
   activeExecutions: count("The user's executions that have their turn.", 1),
   queuedExecutions: count("The user's executions that wait for their turn."),
   utilizationPercent: count("Active executions as a whole percentage of the limit for each user.", 20),
+  gpusInUse: count("GPUs that the user's executions have.", 1),
   artifactBytes: count("Bytes of the user's artifacts that are kept, or about to be.", 1_048_576),
   openStreams: count("Streams of the user's executions that are being read.", 1),
   uploadBytes: count(

@@ -11,6 +11,7 @@ export const Usage = Schema.Struct({
   sandboxMs: number("Milliseconds that the sandboxes lived, all attempts together.", 31_000),
   vcpuSeconds: number("What they had of processors: vCPUs, times the seconds that they lived.", 62),
   gibSeconds: number("What they had of memory: GiB, times the seconds that they lived.", 15.5),
+  gpuSeconds: number("GPUs that they had, times the seconds that they lived.", 0),
   artifactBytes: number("Bytes of the artifacts that were kept.", 1024),
   networkConnections: Schema.optional(
     number("Connections that were allowed. Absent: nobody counts them there.", 12)

@@ -1,4 +1,4 @@
-import { noNetwork } from "@bulkhead/domain"
+import { gpuTag, noNetwork, toGpuTag } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -26,6 +26,7 @@ import { classify } from "./E2BErrors.js"
 import * as FileForm from "./FileForm.js"
 import * as NetworkReports from "./NetworkReports.js"
 import * as NetworkWire from "./NetworkWire.js"
+import * as SecretRules from "./SecretRules.js"
 import * as Signals from "./Signals.js"
 import * as Wire from "./Wire.js"
 
@@ -76,7 +77,19 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
 
 type Connection = ReturnType<typeof connectionOf>
 
+/** The same, with the secrets that the sandbox's programs may use. */
+const withSecrets = (
+  config: Context.Tag.Service<E2BConfig>,
+  options: ReturnType<typeof NetworkWire.optionsOf>,
+  secrets: SandboxOptions["secrets"]
+) => {
+  if (secrets === undefined) return options
+  const network = "network" in options ? options.network : {}
+  return { ...options, network: { ...network, rules: SecretRules.rulesOf(config.network, secrets) } }
+}
+
 const createSdk = Effect.fn("E2BSandbox.create")(function* ({
+  gpus,
   lifetime,
   metadata,
   ...asked
@@ -90,8 +103,8 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
       ...(template === undefined ? {} : { template }),
       ...(asked.network === undefined
         ? { allowInternetAccess: config.internetAccess }
-        : NetworkWire.optionsOf(asked.network)),
-      metadata: { ...metadata },
+        : withSecrets(config, NetworkWire.optionsOf(asked.network), asked.secrets)),
+      metadata: { ...metadata, ...(gpus && { [gpuTag]: toGpuTag(gpus) }) },
       timeoutMs: Duration.toMillis(lifetime)
     })
   )

@@ -1,9 +1,10 @@
-import { type NetworkControl, type ProviderHealth, SandboxProvider } from "@bulkhead/sandbox"
+import { type NetworkControl, SandboxProvider } from "@bulkhead/sandbox"
 import { Sandbox as SdkSandbox } from "e2b"
 import { type Context, Effect, Layer, Option, Stream } from "effect"
 import { E2BConfig, type E2BOptions } from "./E2BConfig.js"
 import * as E2BSandbox from "./E2BSandbox.js"
 import * as NetworkWire from "./NetworkWire.js"
+import * as SecretRules from "./SecretRules.js"
 
 const controlOf = ({ internetAccess, network }: Context.Tag.Service<E2BConfig>): NetworkControl => {
   const control = NetworkWire.controls[network]
@@ -32,10 +33,13 @@ const list = (connection: Connection) =>
 const kill = (connection: Connection) =>
   Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(connection, sandboxId))
 
-/** Sandboxes from E2B's cloud, or from any host that speaks its API; `health` is how such a host says that it is. */
+/**
+ * Sandboxes from E2B's cloud, or from any host that speaks its API. What such a host can say of itself is `health`, and
+ * `gpus` that it gives to whom the metadata `bulkhead_gpus` asks for; E2B has none.
+ */
 export const layer = (
   options: E2BOptions,
-  health?: Effect.Effect<ProviderHealth>
+  { gpus, health }: Pick<SandboxProvider["Type"], "gpus" | "health"> = {}
 ): Layer.Layer<SandboxProvider> =>
   Layer.effect(
     SandboxProvider,
@@ -47,7 +51,9 @@ export const layer = (
         list: list(connection),
         kill: kill(connection),
         network: controlOf(config),
-        ...(health === undefined ? {} : { health })
+        secrets: { flawOf: SecretRules.flawOf(config.network) },
+        ...(gpus && { gpus }),
+        ...(health && { health })
       }
     })
   ).pipe(Layer.provide(E2BConfig.layer(options)))

@@ -159,7 +159,7 @@ describe("what the embedded host tells of connections", () => {
       Effect.gen(function* () {
         const { url } = yield* Misbehaving.make({ attempts: answer })
         const { network } = yield* make(url, open, { network: "embedded" })
-        const failure = yield* Effect.flip(network?.(0) ?? Effect.void)
+        const failure = yield* Effect.flip<unknown, unknown, never>(network?.(0) ?? Effect.void)
         assert.include(failure, { _tag: "SandboxFailure", phase: "run", retryable })
         assert.notInclude(String((failure as { readonly message?: string })?.message), "10.0.0.1")
       })

@@ -1,3 +1,4 @@
+import type { Gpus } from "@bulkhead/domain"
 import { NodeContext } from "@effect/platform-node"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import * as ControlPlane from "./ControlPlane/ControlPlane.js"
@@ -25,6 +26,8 @@ export interface EmbeddedHostService {
   readonly isolation: IsolationDescription
   /** Whether sandboxes can be made, and how often their launcher was started again. */
   readonly health: Effect.Effect<LauncherHealth>
+  /** The GPUs that sandboxes can be given. */
+  readonly gpus: ReadonlyArray<Gpus>
   /** How many sandboxes run now. */
   readonly sandboxes: Effect.Effect<number>
 }
@@ -55,6 +58,7 @@ const make = (
       apiKey,
       isolation: isolation.description,
       health: isolation.plain.launcher.health,
+      gpus: isolation.gpus.present,
       sandboxes: Effect.sync(() => sandboxes.all().length)
     }
   }).pipe(Effect.provide(NodeContext.layer))

@@ -67,6 +67,16 @@ export class NoFreeSlot extends Schema.TaggedError<NoFreeSlot>()("NoFreeSlot", {
   }
 }
 
+/** So many GPUs of the kind are not free. */
+export class NoFreeGpus extends Schema.TaggedError<NoFreeGpus>()("NoFreeGpus", {
+  count: Schema.Number,
+  kind: Schema.String
+}) {
+  override get message(): string {
+    return `This host has no ${this.count} ${this.kind} free at present`
+  }
+}
+
 /** A version of cgroups cannot be used here; the other may, or none. */
 export class CgroupsUnusable extends Schema.TaggedError<CgroupsUnusable>()("CgroupsUnusable", {
   reason: Schema.String

@@ -8,6 +8,8 @@ export interface HostNetwork extends NetworkLimits {
   readonly default: "off" | "open"
   /** Addresses inside that sandboxes may speak with, where their policy lets them. Default none. */
   readonly private: ReadonlyArray<NetworkTarget>
+  /** Certificates, in PEM, that are trusted of hosts which get secrets, beside Mozilla's. Default none. */
+  readonly authorities: ReadonlyArray<string>
   /** Who is asked for the addresses of names. Default: the DNS servers of this machine. */
   readonly names?: Context.Tag.Service<NameResolver>
 }
@@ -27,6 +29,10 @@ export interface HostOptions {
    * which is the plain sandbox.
    */
   readonly images: Readonly<Record<string, string>>
+  /**
+   * Where NVIDIA's driver is installed; the GPUs that it has there can be asked for. Default "/": this machine's own.
+   */
+  readonly nvidiaRoot: string
   /** Most sandboxes at once. Default 256, at most 2,048; above it, create answers 429. */
   readonly maxSandboxes: number
   /** Longest that a sandbox may live. Default 24 hours. */
@@ -55,6 +61,7 @@ export interface HostOptions {
 export const networkDefaults: HostNetwork = {
   default: "off",
   private: [],
+  authorities: [],
   maxConnections: 64,
   maxAttempts: 10_000,
   maxBytes: 1024 * 1024 * 1024,
@@ -67,6 +74,7 @@ export const defaults: HostOptions = {
   port: 0,
   toolchains: [],
   images: {},
+  nvidiaRoot: "/",
   maxSandboxes: 256,
   maxLifetime: 24 * 60 * 60 * 1000,
   memoryBytes: 2048 * 1024 * 1024,

@@ -41,6 +41,7 @@ export const unprivilegedWith = (options: Partial<HostOptions>) =>
       const { apiKey, isolation, url } = yield* startHost(yield* bundled, 65534, options)
       return {
         ...{ url, isolation, apiKey: Redacted.make(apiKey) },
+        gpus: [],
         health: Effect.dieMessage("not asked"),
         sandboxes: Effect.dieMessage("not asked")
       }

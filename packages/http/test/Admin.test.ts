@@ -65,6 +65,8 @@ describe("the admin routes", () => {
     queuedExecutions: 3,
     totalUsers: 8,
     utilizationPercent: 24,
+    gpusInUse: 3,
+    gpus: [{ kind: "NVIDIA L4", count: 4 }],
     artifactBytes: 1024,
     openStreams: 0,
     uploadBytes: 2048,
@@ -97,6 +99,7 @@ describe("the admin routes", () => {
     activeExecutions: 2,
     queuedExecutions: 0,
     utilizationPercent: 40,
+    gpusInUse: 1,
     artifactBytes: 7,
     openStreams: 0,
     uploadBytes: 5
@@ -339,6 +342,7 @@ describe("the admin routes", () => {
     sandboxMs: 4500,
     vcpuSeconds: 9,
     gibSeconds: 2.25,
+    gpuSeconds: 4.5,
     artifactBytes: 12,
     costUsd: 0.000136125
   }

@@ -94,6 +94,7 @@ const metrics = {
   activeExecutions: 0,
   queuedExecutions: 0,
   utilizationPercent: 0,
+  gpusInUse: 0,
   artifactBytes: 0,
   openStreams: 0,
   uploadBytes: 0
@@ -117,6 +118,7 @@ const service = Stub.layer({
   getLogs: () => Effect.succeed([]),
   getSystemMetrics: Effect.succeed({
     ...metrics,
+    gpus: [],
     totalUsers: 0,
     circuit: "closed",
     pool: { idle: 0, target: 0, hits: 0, misses: 0 },

@@ -44,6 +44,7 @@ const serve = (service: Parameters<typeof Stub.layer>[0]) =>
             queuedExecutions: 0,
             utilizationPercent: 0,
             artifactBytes: 0,
+            gpusInUse: 0,
             openStreams: 0,
             uploadBytes: 0
           }),
@@ -222,6 +223,7 @@ describe("GET /api/executions/:id/events", () => {
             queuedExecutions: 0,
             utilizationPercent: 0,
             artifactBytes: 0,
+            gpusInUse: 0,
             openStreams: 2,
             uploadBytes: 0
           })

@@ -1,4 +1,5 @@
 import type { Artifact, ExecutionId, RejectedArtifact, RejectedCount, UserId } from "@bulkhead/domain"
+import type { SecretForms } from "@bulkhead/masking"
 import { Context, Effect } from "effect"
 import type { LimitValues } from "./Limits.js"
 import type { Sandbox } from "./Sandboxes/SandboxProvider.js"
@@ -13,6 +14,8 @@ export interface CollectOptions {
   readonly outputDir: string
   /** Of a directory that is not for artifacts alone, what counts. Absent: everything. */
   readonly only?: OwnFiles
+  /** No file that holds any of this is kept, nor is its name told. Absent: there is nothing to hide. */
+  readonly hidden?: SecretForms
   /**
    * Told of each file when it is kept or refused, in the order in which what is collected will have those that are kept
    * and those that are refused. What nobody was told of by then is taken from there.

@@ -32,6 +32,7 @@ import {
 } from "@bulkhead/domain"
 import { type ConfigError, Context, Duration, Effect, Layer, Option, Ref, type Scope, Stream } from "effect"
 import { type Admissibility, Admission } from "./Admission/Admission.js"
+import { GpuSupply } from "./Admission/GpuSupply.js"
 import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
 import { CodeAnalyzer } from "./CodeAnalyzer.js"
@@ -41,6 +42,7 @@ import * as Recovery from "./Execution/Recovery.js"
 import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
 import { UserInstruments } from "./Instruments/ExecutionInstruments.js"
+import { KeptSecrets } from "./KeptSecrets.js"
 import { change, Limits } from "./Limits.js"
 import { LimitsInForce } from "./LimitsInForce.js"
 import { ExecutionLog, unavailable } from "./Record/ExecutionLog.js"
@@ -113,16 +115,18 @@ const ownContext = Effect.map(
     ArtifactCollector,
     CodeAnalyzer,
     Images,
+    KeptSecrets,
     Prices,
     Uploads,
     UserInstruments,
     Webhooks
   ]),
-  ([context, artifacts, analyzer, images, prices, uploads, users, webhooks]) =>
+  ([context, artifacts, analyzer, images, secrets, prices, uploads, users, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
       Context.add(CodeAnalyzer, analyzer),
       Context.add(Images, images),
+      Context.add(KeptSecrets, secrets),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
       Context.add(UserInstruments, users),
@@ -312,13 +316,15 @@ const make = Effect.gen(function* () {
     endExecution: tracked.end,
     killExecution,
     getSystemMetrics: Effect.gen(function* () {
-      const { active, queued, users } = yield* admission.occupancy
+      const { active, gpus, queued, users } = yield* admission.occupancy
       const { maxConcurrentSandboxes } = yield* Ref.get(inForce)
       return {
         activeExecutions: active,
         queuedExecutions: queued,
         totalUsers: users,
         utilizationPercent: percent(active, maxConcurrentSandboxes),
+        gpusInUse: gpus,
+        gpus: admission.gpus,
         artifactBytes: yield* artifacts.taken(),
         openStreams: yield* executionUpdates.readers,
         ...(yield* Effect.match(webhooks.metrics, {
@@ -330,12 +336,13 @@ const make = Effect.gen(function* () {
       }
     }),
     getUserMetrics: Effect.fnUntraced(function* (userId) {
-      const { active, queued } = yield* admission.occupancyOf(userId)
+      const { active, gpus, queued } = yield* admission.occupancyOf(userId)
       const { maxSandboxesPerUser } = yield* Ref.get(inForce)
       return {
         activeExecutions: active,
         queuedExecutions: queued,
         utilizationPercent: percent(active, maxSandboxesPerUser),
+        gpusInUse: gpus,
         artifactBytes: yield* artifacts.taken(userId),
         openStreams: yield* executionUpdates.readersOf(userId),
         uploadBytes: yield* uploads.taken(userId)
@@ -521,7 +528,7 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     Limits | ExecutionStore | IdempotencyKeys | SandboxProvider
   > = Layer.suspend(() =>
     SandboxService.layerBare.pipe(
-      Layer.provide(Layer.merge(Toolchain.layer, Admission.layer)),
+      Layer.provide(Layer.merge(Toolchain.layer, Layer.provide(Admission.layer, GpuSupply.layer))),
       Layer.provide(SandboxSupply.layer)
     )
   )

@@ -1,4 +1,5 @@
 export { type Admissibility, Admission, type Admittee } from "./Admission/Admission.js"
+export { GpuSupply } from "./Admission/GpuSupply.js"
 export {
   ArtifactCollector,
   type CollectedArtifacts,
@@ -9,6 +10,7 @@ export {
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
 export { UserInstruments } from "./Instruments/ExecutionInstruments.js"
 export * as Instruments from "./Instruments/Labelled.js"
+export { KeptSecrets } from "./KeptSecrets.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export * as MemoryUploads from "./MemoryUploads.js"
 export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
@@ -40,8 +42,10 @@ export {
   type SandboxFile,
   type SandboxOptions,
   SandboxProvider,
-  type SandboxSize
+  type SandboxSize,
+  type SecretControl
 } from "./Sandboxes/SandboxProvider.js"
+export type { SandboxSecret } from "./Sandboxes/SandboxSecret.js"
 export { type SandboxObserver, SandboxSupply } from "./Sandboxes/SandboxSupply.js"
 export { type Runtime, Toolchain, type ToolchainFacts } from "./Sandboxes/Toolchain.js"
 export {

@@ -165,12 +165,14 @@ const assertOccupancy = Effect.fnUntraced(function* ({ admission, inside, waitin
   assert.deepStrictEqual(yield* admission.occupancy, {
     active: inside(),
     queued: waiting().length,
+    gpus: 0,
     users: present.length
   })
   for (const user of users) {
     assert.deepStrictEqual(yield* admission.occupancyOf(UserId.make(user)), {
       active: inside(user),
-      queued: waiting().filter(({ userId }) => userId === user).length
+      queued: waiting().filter(({ userId }) => userId === user).length,
+      gpus: 0
     })
   }
 })
@@ -329,8 +331,8 @@ describe("at whatever step", () => {
             yield* Fiber.await(fiber)
           })
         yield* interruptAt(house.admission.enterNow(who))
-        yield* interruptAt(house.admission.leave(who.userId))
-        yield* house.admission.leave(who.userId)
+        yield* interruptAt(house.admission.leave(who))
+        yield* house.admission.leave(who)
         yield* house.isWhole(house.limits)
       })
     )
@@ -618,7 +620,7 @@ describe("other limits", () => {
       yield* house.come("a")
       const waiter = yield* house.come("a")
       const lower = limitsOf({ maxConcurrentSandboxes: 1, maxSandboxesPerUser: 1 })
-      yield* Effect.zipRight(house.admission.leave(who.userId), house.admission.adjust(lower))
+      yield* Effect.zipRight(house.admission.leave(who), house.admission.adjust(lower))
       yield* settle
       assert.strictEqual(waiter.state, "inside")
       yield* house.letAllGo

@@ -8,6 +8,8 @@ import { service, settle } from "./Fixture.js"
 
 const { failure, MockSandboxes, sleeper } = MockSandboxProvider
 
+const noKey = new Uint8Array()
+
 const created = Effect.flatMap(MockSandboxes, (mock) => Effect.map(mock.created, (all) => all.length))
 
 const execute = (idempotencyKey: string, code = "print(1)", userId = "ann", timeout = 60) =>
@@ -27,7 +29,11 @@ describe("an idempotency key", () => {
       const { executionId } = yield* execute("ours")
       const theirs = ExecutionId.make("exec_theirs")
       const request = { code: "print(1)", timeout: 60 }
-      const fingerprint = Idempotency.fingerprint(Schema.decodeSync(ExecutionRequest)(request), new Map())
+      const fingerprint = Idempotency.fingerprint(
+        Schema.decodeSync(ExecutionRequest)(request),
+        new Map(),
+        noKey
+      )
       assert.notStrictEqual(executionId, theirs)
       yield* claim({ userId, key: "one", fingerprint, executionId: theirs })
       const execution = { executionId: theirs, userId, state: "running", startedAt: 0 } as const
@@ -49,7 +55,8 @@ describe("an idempotency key", () => {
     const of = (request: object) =>
       Idempotency.fingerprint(
         Schema.decodeUnknownSync(ExecutionRequest)({ code: "print(1)", ...request }),
-        new Map()
+        new Map(),
+        noKey
       )
     const different = [
       {},

@@ -387,6 +387,7 @@ describe("limits on concurrency", () => {
         activeExecutions: 5,
         queuedExecutions: 5,
         utilizationPercent: 100,
+        gpusInUse: 0,
         artifactBytes: 0,
         openStreams: 0,
         uploadBytes: 0
@@ -409,6 +410,8 @@ describe("limits on concurrency", () => {
         queuedExecutions: 1,
         totalUsers: 4,
         utilizationPercent: 100,
+        gpusInUse: 0,
+        gpus: [],
         artifactBytes: 0,
         openStreams: 0,
         uploadBytes: 0,
@@ -444,6 +447,7 @@ describe("limits on concurrency", () => {
         activeExecutions: 0,
         queuedExecutions: 0,
         utilizationPercent: 0,
+        gpusInUse: 0,
         artifactBytes: 0,
         openStreams: 0,
         uploadBytes: 0

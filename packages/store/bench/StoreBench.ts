@@ -66,7 +66,14 @@ const ended = (number: number): Entry => ({
     endedAt: 1_700_000_000_050 + number * 10,
     verdict: "Completed",
     result: resultOf(number),
-    usage: { sandboxMs: 50, vcpuSeconds: 0.1, gibSeconds: 0.1, artifactBytes: 0, costUsd: 0.00001 }
+    usage: {
+      sandboxMs: 50,
+      vcpuSeconds: 0.1,
+      gibSeconds: 0.1,
+      gpuSeconds: 0,
+      artifactBytes: 0,
+      costUsd: 0.00001
+    }
   }
 })
 

@@ -29,7 +29,7 @@ const execution = Effect.fnUntraced(function* (
   }
   yield* put(began(name, { startedAt: at }), logged("execution_queued"))
   if (live) return
-  const usage = { sandboxMs: 1, vcpuSeconds: 1, gibSeconds: 1, artifactBytes: 0, costUsd: 1 }
+  const usage = { sandboxMs: 1, vcpuSeconds: 1, gibSeconds: 1, gpuSeconds: 0, artifactBytes: 0, costUsd: 1 }
   const artifacts = size === undefined ? {} : { artifacts: [{ ...artifact, size }] }
   const whole = result(name, { ...(output === 0 ? {} : { stdout: "x".repeat(output) }), ...artifacts })
   yield* put(logged("execution_completed"), ended(name, { endedAt: at + 1, result: whole, usage }))

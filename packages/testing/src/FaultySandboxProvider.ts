@@ -1,4 +1,4 @@
-import { type NetworkPolicy, noNetwork } from "@bulkhead/domain"
+import { type Gpus, type NetworkPolicy, noNetwork } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandEvents,
@@ -6,6 +6,7 @@ import {
   Sandbox,
   type SandboxCommand,
   type SandboxFailure,
+  type SandboxOptions,
   SandboxProvider
 } from "@bulkhead/sandbox"
 import { Duration, Effect, Exit, FiberRef, GlobalValue, Mailbox, type Scope, Stream } from "effect"
@@ -46,11 +47,15 @@ interface LiveProgram {
 export interface CloudSandbox {
   readonly id: string
   readonly metadata: Readonly<Record<string, string>>
+  /** GPUs that were asked for with it. */
+  readonly gpus: number
   /** Whose it is. */
   readonly owner: SimulatedProcess
   readonly bornAt: number
   /** What its programs may connect to. */
   readonly network: NetworkPolicy | undefined
+  /** What they may use without having it. */
+  readonly secrets: SandboxOptions["secrets"]
   readonly programs: Set<LiveProgram>
   lifetime: () => boolean
   /** Why it may be there although nobody wants it: a fault, an abandoned call, or a crash. */
@@ -64,6 +69,9 @@ export const currentSubject: FiberRef.FiberRef<string> = GlobalValue.globalValue
   "@bulkhead/testing/currentSubject",
   () => FiberRef.unsafeMake("service")
 )
+
+/** The GPUs of the cloud, which all executions share. */
+export const simulatedGpus: ReadonlyArray<Gpus> = [{ kind: "simulated", count: 3 }]
 
 /** How long the provider's client waits for an answer, where it bounds its calls. */
 export const requestTimeout = 30_000
@@ -134,9 +142,11 @@ export class Cloud {
     return SandboxProvider.of({
       name: "faulty",
       network: { defaultMode: "open", flawOf: () => undefined },
-      create: ({ lifetime, metadata, network }) => {
+      secrets: { flawOf: () => undefined },
+      gpus: simulatedGpus,
+      create: (asked) => {
         const call = this.call<CloudSandbox>(owner, "create", {
-          happen: (fate) => this.create(owner, { metadata, network }, lifetime, fate),
+          happen: (fate) => this.create(owner, asked, fate),
           onLost: (sandbox, why) => {
             sandbox.excuse = why
           },
@@ -193,7 +203,7 @@ export class Cloud {
         network: (from: number, wait?: Duration.Duration) =>
           Effect.suspend(() => {
             if (sandbox.isGone) return Effect.fail(goneFailure("run"))
-            const report = SimulatedNetwork.reportFrom(from)
+            const report = SimulatedNetwork.reportFrom(from, sandbox.secrets)
             const isNew = wait === undefined || report.attempts.length > 0
             return isNew ? Effect.succeed(report) : Effect.delay(Effect.succeed(report), wait)
           })
@@ -216,14 +226,14 @@ export class Cloud {
 
   private create(
     owner: SimulatedProcess,
-    asked: Pick<CloudSandbox, "metadata" | "network">,
-    lifetime: Duration.Duration,
+    { gpus, lifetime, metadata, network, secrets }: SandboxOptions,
     { key }: Fate
   ): Answer<CloudSandbox> {
     const { faults, time } = this.options
     const sandbox: CloudSandbox = {
       id: `sandbox-${++this.born}`,
-      ...asked,
+      ...{ metadata, network, secrets },
+      gpus: gpus?.count ?? 0,
       owner,
       bornAt: time.now,
       programs: new Set(),

@@ -1,4 +1,4 @@
-import { imageManifestPath, type NetworkReport } from "@bulkhead/domain"
+import { type Gpus, imageManifestPath, type NetworkReport } from "@bulkhead/domain"
 import {
   CommandEvent,
   type NetworkControl,
@@ -7,7 +7,8 @@ import {
   SandboxFailure,
   type SandboxFile,
   type SandboxOptions,
-  SandboxProvider
+  SandboxProvider,
+  type SecretControl
 } from "@bulkhead/sandbox"
 import { Context, Deferred, type Duration, Effect, Layer, Mailbox, Stream } from "effect"
 import { hello, type MockExit, type MockProcess, type MockProgram, type WrittenFile } from "./MockProgram.js"
@@ -37,6 +38,8 @@ export interface MockBehaviour {
   readonly toolchain: MockProgram
   /** The templates that there are beside the usual one, each with the text of its image's manifest, if it has one. */
   readonly templates: Readonly<Record<string, string | undefined>>
+  /** The GPUs that there are. Laid down when the layer is built. */
+  readonly gpus: ReadonlyArray<Gpus>
   /** Runs before a sandbox is created: takes time, or fails. May depend on how many were asked for before. */
   readonly create: MockCreate | ((earlier: number) => MockCreate)
   /** Runs before files are written. */
@@ -62,6 +65,7 @@ const defaultBehaviour: MockBehaviour = {
   supervisor: MockSupervisor.watching,
   toolchain: MockToolchain.look,
   templates: {},
+  gpus: [],
   create: Effect.void,
   write: Effect.void,
   read: () => Stream.fail(failure("INTERNAL_ERROR", "files", false)),
@@ -269,6 +273,8 @@ export interface MockOptions {
   readonly remembered?: number
   /** What it can hold sandboxes to of the network. To no policy unless told. */
   readonly network?: NetworkControl
+  /** How it lets programs use secrets. Not at all unless told. */
+  readonly secrets?: SecretControl
 }
 
 /**
@@ -277,7 +283,7 @@ export interface MockOptions {
  */
 export const layer = (
   initial: Partial<MockBehaviour> = {},
-  { network, remembered = Number.POSITIVE_INFINITY }: MockOptions = {}
+  { network, remembered = Number.POSITIVE_INFINITY, secrets }: MockOptions = {}
 ): Layer.Layer<SandboxProvider | MockSandboxes> =>
   Layer.effectContext(
     Effect.sync(() => {
@@ -305,6 +311,8 @@ export const layer = (
       const provider = SandboxProvider.of({
         name: "mock",
         ...(network && { network }),
+        ...(secrets && { secrets }),
+        gpus: behaviour.gpus,
         create: (options) =>
           Effect.suspend(() => {
             const { create, templates } = behaviour

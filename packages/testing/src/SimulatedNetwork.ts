@@ -6,7 +6,7 @@ import {
   type NetworkRequest,
   noNetwork
 } from "@bulkhead/domain"
-import { NetworkRules } from "@bulkhead/sandbox"
+import { NetworkRules, type SandboxOptions } from "@bulkhead/sandbox"
 import { Layer } from "effect"
 
 const bound: NetworkPolicy = { mode: "filtered", allow: ["a.example", "b.example"], deny: [] }
@@ -29,6 +29,10 @@ const asked: ReadonlyArray<NetworkRequest | undefined> = [
 
 export const requestOf = (program: number): NetworkRequest | undefined => asked[program % asked.length]
 
+/** What one program in nine may use, among those who ask for nothing else. */
+export const secretsOf = (program: number) =>
+  program % asked.length === 3 ? { KEY: { value: `value-of-${program}`, hosts: ["a.example"] } } : {}
+
 /** What it must get, written down once more; what is wider than the bound must not run at all. */
 const due: ReadonlyArray<NetworkPolicy | undefined> = asked.map((request) => {
   if (request === undefined) return bound
@@ -49,9 +53,13 @@ const attempt = (name: string, decision: "allowed" | "denied"): NetworkAttempt =
 
 const attempts = [attempt("a.example", "allowed"), attempt("c.example", "denied")]
 
-/** What is told of a program: it is let through once and refused once, as soon as it runs. */
-export const reportFrom = (from: number): NetworkReport => ({
-  attempts: attempts.slice(from),
-  next: attempts.length,
-  use: { connections: 1, denied: 1, sentBytes: 100, receivedBytes: 1000, missed: 0 }
-})
+/** What is told of a program: it is let through once and refused once, and uses its secrets, as soon as it runs. */
+export const reportFrom = (from: number, secrets: SandboxOptions["secrets"] = []): NetworkReport => {
+  const uses = secrets.map(({ name }) => ({ ...attempt("a.example", "allowed"), secret: name }))
+  const all = [...attempts, ...uses]
+  return {
+    attempts: all.slice(from),
+    next: all.length,
+    use: { connections: 1, denied: 1, sentBytes: 100, receivedBytes: 1000, missed: 0 }
+  }
+}

@@ -12,6 +12,7 @@ import {
 import {
   Admission,
   ExecutionStore,
+  GpuSupply,
   GuestProgram,
   IdempotencyKeys,
   InstanceName,
@@ -319,7 +320,7 @@ class Simulation {
       SandboxService,
       service
     )(SandboxService.layerBare).pipe(
-      Layer.provideMerge(changed(Admission, admission)(Admission.layer)),
+      Layer.provideMerge(changed(Admission, admission)(Layer.provide(Admission.layer, GpuSupply.layer))),
       Layer.provide(changed(SandboxSupply, supply)(SandboxSupply.layer)),
       Layer.provide(outside)
     )
@@ -425,7 +426,7 @@ class Simulation {
   }
 
   private submit(step: Extract<Step, { readonly _tag: "Submit" }>): void {
-    const { behaviour, hasFiles, id, retryOnFailure, timeout, user } = step
+    const { behaviour, gpus = 0, hasFiles, id, retryOnFailure, timeout, user } = step
     const code = String(id)
     this.behaviours.set(code, behaviour)
     const one = this.watch.asked({
@@ -434,6 +435,7 @@ class Simulation {
       isWork: false,
       timeoutMs: timeout * 1000,
       mayRunAgain: retryOnFailure,
+      gpus,
       ...(step.webhook ? { webhook: step.webhook } : {}),
       ...(step.reader ? { reader: step.reader } : {})
     })
@@ -442,7 +444,9 @@ class Simulation {
     const network = SimulatedNetwork.requestOf(id)
     const request = {
       ...{ code, userId: user, timeout, retryOnFailure, files, network },
-      ...(webhook && { webhook })
+      secrets: SimulatedNetwork.secretsOf(id),
+      ...(webhook && { webhook }),
+      ...(gpus > 0 && { gpu: { count: gpus } })
     }
     this.answer(one, this.asking(step.way, one, request))
   }
@@ -596,7 +600,8 @@ class Simulation {
   private checkBooks() {
     const metrics = this.now(Effect.flatMap(SandboxService, (service) => service.getSystemMetrics))
     if (Option.isNone(metrics)) return this.watch.fail("books", "the service does not say how it is")
-    this.watch.checkBooks(metrics.value.activeExecutions, metrics.value.queuedExecutions)
+    const { activeExecutions, gpusInUse, queuedExecutions } = metrics.value
+    this.watch.checkBooks(activeExecutions, queuedExecutions, gpusInUse)
   }
 
   /** No more faults: everything ends, what was left behind is found, and the service shuts down. */

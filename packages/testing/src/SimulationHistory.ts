@@ -26,6 +26,7 @@ export type Step =
       readonly timeout: number
       readonly retryOnFailure: boolean
       readonly hasFiles: boolean
+      readonly gpus?: number
       readonly way: Way
       /** Of what a webhook of its own is told. */
       readonly webhook?: ReadonlyArray<WebhookEvent>
@@ -187,6 +188,19 @@ const withCallers = (history: History): History => {
   }
 }
 
+/** In a fourth of the histories half of what is submitted wants GPUs. What else is in them stays the same. */
+const withGpus = (history: History): History => {
+  const random = randomOf(history.seed, "gpus")
+  if (random.integer(4) > 0) return history
+  const maxGpusPerUser = between(random, 2, 3)
+  const steps = history.steps.map((step): Step => {
+    if (step._tag !== "Submit") return step
+    const own = randomOf(history.seed, `gpus ${step.id}`)
+    return own.integer(2) === 0 ? step : { ...step, gpus: between(own, 1, maxGpusPerUser) }
+  })
+  return { ...history, limits: { ...history.limits, maxGpusPerUser }, steps }
+}
+
 /** The history that a seed stands for. */
 export const generate = (seed: number): History => {
   const random = randomOf(seed, "history")
@@ -198,7 +212,7 @@ export const generate = (seed: number): History => {
     if (step._tag === "Submit" || step._tag === "Begin") id++
     steps.push(step)
   }
-  return withCallers({
+  const history: History = {
     seed,
     limits: limitsOf(random),
     supervisor: pick(random, ["none", "user"]),
@@ -206,7 +220,8 @@ export const generate = (seed: number): History => {
     faultPercent: pick(random, [0, 5, 15, 15, 40]),
     steps,
     spared: new Set()
-  })
+  }
+  return withGpus(withCallers(history))
 }
 
 const describeBehaviour = (behaviour: Behaviour) => {
@@ -234,10 +249,11 @@ export const describeStep = (step: Step): string => {
     case "Submit": {
       const leave = step.retryOnFailure ? ", may be run again" : ""
       const files = step.hasFiles ? ", with files" : ""
+      const gpus = step.gpus ? `, with ${step.gpus} GPUs` : ""
       const webhook = step.webhook ? `, telling of ${step.webhook.join(", ")}` : ""
       const reader = step.reader ? describeReader(step.reader) : ""
       const way = { execute: "executes", stream: "streams", submit: "submits" }[step.way]
-      return `${step.user} ${way} ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}${webhook}${reader}`
+      return `${step.user} ${way} ${step.id}: ${describeBehaviour(step.behaviour)}, timeout ${step.timeout} s${leave}${files}${gpus}${webhook}${reader}`
     }
     case "Begin":
       return `${step.user} begins work ${step.id} elsewhere, timeout ${step.timeout} s`
@@ -263,6 +279,7 @@ export const describeStep = (step: Step): string => {
 const shownLimits = [
   "maxConcurrentSandboxes",
   "maxSandboxesPerUser",
+  "maxGpusPerUser",
   "maxQueued",
   "maxQueuedPerUser",
   "maxQueueWait",

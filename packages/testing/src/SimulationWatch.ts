@@ -11,7 +11,7 @@ import type {
 import type { LimitValues } from "@bulkhead/sandbox"
 import type { Post } from "@bulkhead/webhooks"
 import { Cause, Exit, Option } from "effect"
-import { type Cloud, type ProgramRun, requestTimeout } from "./FaultySandboxProvider.js"
+import { type Cloud, type ProgramRun, requestTimeout, simulatedGpus } from "./FaultySandboxProvider.js"
 import * as SimulatedNetwork from "./SimulatedNetwork.js"
 import type { SlowReader } from "./SimulationHistory.js"
 import type { SimulationTime } from "./SimulationTime.js"
@@ -26,6 +26,8 @@ export type Invariant =
   | "one answer"
   /** Every execution's log ends in one terminal event, and that tells what the answer told. */
   | "one terminal event"
+  /** GPUs that are free go to whom only others kept waiting for them, before anyone who had a turn later. */
+  | "GPUs in turn"
   /** A user's executions start in the order in which they came. */
   | "first come, first served"
   /** While a user could have a place, nobody else gets two. */
@@ -64,6 +66,8 @@ export interface Case {
   readonly life: number
   readonly timeoutMs: number
   readonly mayRunAgain: boolean
+  /** How many it needs. */
+  readonly gpus: number
   /** Of what its webhook is to be told. */
   readonly webhook: ReadonlyArray<WebhookEvent>
   /** The ids of the messages that its webhook's receiver took. */
@@ -198,6 +202,50 @@ const isGoing = ({ endedAt, isLost, startedAt }: Case) =>
 const isWaiting = ({ endedAt, isLost, queuedAt, startedAt }: Case) =>
   queuedAt !== undefined && startedAt === undefined && endedAt === undefined && !isLost
 
+const gpusOf = (cases: ReadonlyArray<Case>) => cases.reduce((sum, { gpus }) => sum + gpus, 0)
+
+const allGpus = simulatedGpus.reduce((sum, { count }) => sum + count, 0)
+
+/** Who has had a turn and waits for GPUs, from one look to the next. */
+class GpuTurns {
+  /** By the look at which each was first seen to have had its turn. */
+  private readonly since = new Map<Case, number>()
+  /** Whom only others kept waiting at the last look. */
+  private owed: ReadonlyArray<Case> = []
+  private readonly startedSince: Array<Case> = []
+  private looks = 0
+
+  clear(): void {
+    this.since.clear()
+    this.owed = []
+    this.startedSince.length = 0
+  }
+
+  started(one: Case): void {
+    if (one.gpus > 0) this.startedSince.push(one)
+  }
+
+  /** One that started although its turn came after that of one that still waits. */
+  overtaking(): readonly [by: Case, whom: Case] | undefined {
+    for (const by of this.startedSince)
+      for (const whom of this.owed)
+        if (isWaiting(whom) && this.turnOf(by) > this.turnOf(whom)) return [by, whom]
+    return undefined
+  }
+
+  look(turned: ReadonlyArray<Case>, isOwed: (one: Case) => boolean): void {
+    this.looks++
+    this.startedSince.length = 0
+    for (const one of this.since.keys()) if (!turned.includes(one)) this.since.delete(one)
+    for (const one of turned) if (!this.since.has(one)) this.since.set(one, this.looks)
+    this.owed = turned.filter(isOwed)
+  }
+
+  private turnOf(one: Case): number {
+    return this.since.get(one) ?? Number.POSITIVE_INFINITY
+  }
+}
+
 /** Sees everything that happens in a simulation, and remembers the first thing that must not. */
 export class SimulationWatch {
   violation: Violation | undefined
@@ -214,6 +262,7 @@ export class SimulationWatch {
   private readonly turns = new Map<string, Map<string, number>>()
   /** What each message is, by its id. */
   private readonly messages = new Map<string, string>()
+  private readonly gpuTurns = new GpuTurns()
   private allowed = 0
   private readonly allowedOf = new Map<string, number>()
   private readonly time: SimulationTime
@@ -238,6 +287,7 @@ export class SimulationWatch {
   began(): void {
     this.life++
     this.turns.clear()
+    this.gpuTurns.clear()
     this.allowedOf.clear()
     this.allowed = 0
     this.adjusted(this.limits.maxConcurrentSandboxes, this.limits.maxSandboxesPerUser)
@@ -247,6 +297,7 @@ export class SimulationWatch {
     this.inAll = inAll
     this.perUser = perUser
     this.turns.clear()
+    this.gpuTurns.clear()
   }
 
   /** The life that was on has died, and all of its cases with it. */
@@ -265,10 +316,11 @@ export class SimulationWatch {
 
   asked(
     one: Pick<Case, "id" | "user" | "isWork" | "timeoutMs" | "mayRunAgain"> &
-      Partial<Pick<Case, "webhook" | "reader">>
+      Partial<Pick<Case, "webhook" | "reader" | "gpus">>
   ): Case {
     const added: Case = {
       webhook: [],
+      gpus: 0,
       ...one,
       taken: new Map(),
       settled: [],
@@ -335,6 +387,8 @@ export class SimulationWatch {
     if (one.programs > 1 && !one.mayRunAgain)
       this.fail("runs once", `${one.id} was started ${one.programs} times without leave`)
     if (one.startedAt === undefined) this.fail("runs once", `${one.id} ran without having been admitted`)
+    if (run.sandbox.gpus !== one.gpus)
+      this.fail("truth", `${one.id} wants ${one.gpus} GPUs and has ${run.sandbox.gpus}`)
     if (one.endedAt !== undefined && run.sandbox.excuse === undefined)
       this.fail("runs once", `${one.id} was started after its end`)
   }
@@ -362,6 +416,7 @@ export class SimulationWatch {
   check(cloud: Cloud): boolean {
     this.checkCaps(cloud)
     this.checkPlaces()
+    this.checkGpus()
     for (const one of this.open) {
       this.checkDeadlines(one)
       this.checkAnswer(one)
@@ -423,11 +478,12 @@ export class SimulationWatch {
   }
 
   /** What the service says of itself. */
-  checkBooks(active: number, queued: number): void {
+  checkBooks(active: number, queued: number, gpus: number): void {
     const { going, waiting } = this.present()
     if (active !== going.length) this.fail("books", `${active} are said to be active, ${going.length} are`)
     if (queued !== waiting.length)
       this.fail("books", `${queued} are said to be queued, ${waiting.length} are`)
+    if (gpus !== gpusOf(going)) this.fail("books", `${gpus} GPUs are said to be in use, ${gpusOf(going)} are`)
   }
 
   get isQuiet(): boolean {
@@ -449,6 +505,7 @@ export class SimulationWatch {
       (other) => other.user === one.user && other.id < one.id && !other.mayBeKilled && !this.isPastWait(other)
     )
     one.startedAt = this.time.now
+    this.gpuTurns.started(one)
     if (earlier) this.fail("first come, first served", `${one.id} started before ${earlier.id}`)
     this.turns.delete(one.user)
     const users = new Set(waiting.map(({ user }) => user))
@@ -458,7 +515,7 @@ export class SimulationWatch {
   /** Someone else has a turn while this user waits. */
   private overtakes(user: string, by: Case): void {
     if (by.life !== this.life) return
-    if (this.goingOf(user) >= this.perUser) {
+    if (this.goingOf(user) >= this.perUser || this.headOf(user)?.gpus !== 0) {
       this.turns.delete(user)
       return
     }
@@ -558,8 +615,42 @@ export class SimulationWatch {
   private checkPlaces(): void {
     const { going, waiting } = this.present()
     if (going.length >= this.inAll) return
-    const one = waiting.find(({ user }) => this.goingOf(user) < this.perUser)
+    const heads = waiting.filter(
+      (one) => this.headOf(one.user) === one && this.goingOf(one.user) < this.perUser
+    )
+    const one = heads.find(({ gpus }) => gpus === 0)
     if (one) this.fail("idle place", `${one.id} waits although it could run`)
+    const hindered = heads.filter((one) => this.mayHaveGpus(one))
+    if (hindered.length > 0 && hindered.every(({ gpus }) => gpusOf(going) + gpus <= allGpus))
+      this.fail("idle place", `${hindered[0]?.id} waits although its GPUs are free`)
+  }
+
+  /** The first of a user's that waits. */
+  private headOf(user: string): Case | undefined {
+    return this.present().waiting.find((one) => one.user === user)
+  }
+
+  /** Whether its user's own limit allows the GPUs that it needs. */
+  private mayHaveGpus({ gpus, user }: Case): boolean {
+    const own = this.present().going.filter((one) => one.user === user)
+    return gpusOf(own) + gpus <= this.limits.maxGpusPerUser
+  }
+
+  private checkGpus(): void {
+    const { going, waiting } = this.present()
+    if (gpusOf(going) > allGpus) this.fail("caps", `${gpusOf(going)} GPUs are in use, there are ${allGpus}`)
+    for (const { user } of going) {
+      const used = gpusOf(going.filter((one) => one.user === user))
+      if (used > this.limits.maxGpusPerUser) this.fail("caps", `${user} has ${used} GPUs`)
+    }
+    const overtaking = this.gpuTurns.overtaking()
+    if (overtaking) this.fail("GPUs in turn", `${overtaking[0].id} had GPUs before ${overtaking[1].id}`)
+    const heads = waiting.filter((one) => one.gpus > 0 && this.headOf(one.user) === one)
+    const isTheirTurn = going.length < this.inAll
+    this.gpuTurns.look(
+      heads.filter((one) => isTheirTurn && this.goingOf(one.user) < this.perUser),
+      (one) => this.mayHaveGpus(one) && !one.mayBeKilled
+    )
   }
 
   private checkDeadlines(one: Case): void {

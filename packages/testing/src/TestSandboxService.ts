@@ -7,6 +7,7 @@ import {
 import {
   Admission,
   type ExecutionStore,
+  GpuSupply,
   IdempotencyKeys,
   Limits,
   type LimitValues,
@@ -39,7 +40,7 @@ export const layerOver = ({
   ...behaviour
 }: TestOptions = {}): Layer.Layer<SandboxService | Handles, never, ExecutionStore> =>
   SandboxService.layerBare.pipe(
-    Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
+    Layer.provide(Layer.mergeAll(Layer.provide(Admission.layer, GpuSupply.layer), SandboxSupply.layer)),
     Layer.provide(Toolchain.layerTest({ ...MockToolchain.facts, ...toolchain })),
     Layer.provideMerge(Layer.merge(Limits.layer(limits), IdempotencyKeys.layerMemory())),
     Layer.provideMerge(MockSandboxProvider.layer(behaviour))

@@ -23,6 +23,8 @@ const mutants: ReadonlyArray<readonly [string, Simulation.Parts, Simulation.Inva
   ["the last in is the first out", Mutants.lastComeFirstServed, "first come, first served"],
   ["one user goes before all others", Mutants.noisyUserFirst, "turns"],
   ["a free place is not given to those who wait", Mutants.placesForgotten, "idle place"],
+  ["GPUs are not counted", Mutants.gpusNotCounted, "caps"],
+  ["few GPUs are taken from under one who waits for many", Mutants.smallOnesOvertake, "GPUs in turn"],
   ["an end is written twice", Mutants.endWrittenTwice, "one terminal event"],
   ["an end is not written", Mutants.endNotWritten, "one terminal event"],
   ["a kill is lost", Mutants.killLost, "deadlines"],

@@ -1,6 +1,7 @@
-import { ExecutionId, type ExecutionNotFound, type ExecutionUpdate, type UserId } from "@bulkhead/domain"
+import { ExecutionId, type ExecutionNotFound, type ExecutionUpdate } from "@bulkhead/domain"
 import {
   Admission,
+  type Admittee,
   type Entry,
   ExecutionStore,
   Outbox,
@@ -22,7 +23,7 @@ export const permitReleasedTwice: Parts = {
     Admission.of({
       ...real,
       withPermit: (who, onWait, effect) =>
-        real.withPermit(who, onWait, Effect.ensuring(effect, real.leave(who.userId)))
+        real.withPermit(who, onWait, Effect.ensuring(effect, real.leave(who)))
     })
 }
 
@@ -59,8 +60,7 @@ export const reaperDropped: Parts = {
 
 const nobody = ExecutionId.make("nobody")
 
-interface Waiter {
-  readonly userId: UserId
+interface Waiter extends Pick<Admittee, "gpus" | "userId"> {
   readonly turn: Deferred.Deferred<void>
 }
 
@@ -74,7 +74,7 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
           Effect.sync(() => waiting.splice(waiting.indexOf(waiter), 1)).pipe(
             Effect.zipRight(Deferred.succeed(waiter.turn, undefined))
           ),
-          Effect.isSuccess(real.enterNow({ executionId: nobody, userId: waiter.userId }))
+          Effect.isSuccess(real.enterNow({ ...waiter, executionId: nobody }))
         )
       )
     )
@@ -82,7 +82,8 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
       ...real,
       withPermit: (who, onWait, effect) => {
         const wait = Effect.gen(function* () {
-          const waiter = { userId: who.userId, turn: yield* Deferred.make<void>() }
+          const { gpus, userId } = who
+          const waiter = { userId, turn: yield* Deferred.make<void>(), ...(gpus && { gpus }) }
           waiting.push(waiter)
           yield* onWait(0)
           yield* Deferred.await(waiter.turn)
@@ -90,7 +91,7 @@ const queueInOrder = (inOrder: (waiting: ReadonlyArray<Waiter>) => ReadonlyArray
         return Effect.acquireUseRelease(
           Effect.catchAll(real.enterNow(who), () => wait),
           () => effect,
-          () => Effect.zipRight(real.leave(who.userId), admitNext)
+          () => Effect.zipRight(real.leave(who), admitNext)
         )
       }
     })
@@ -107,6 +108,21 @@ export const noisyUserFirst = queueInOrder((waiting) =>
 
 /** Those who wait are never told that a place is free. */
 export const placesForgotten = queueInOrder(() => [])
+
+/** Whoever wants few GPUs gets them before one who waits for many. */
+export const smallOnesOvertake = queueInOrder((waiting) =>
+  waiting.filter((one) => waiting.find(({ userId }) => userId === one.userId) === one)
+)
+
+/** GPUs are given to everyone who asks. */
+export const gpusNotCounted: Parts = {
+  admission: (real) =>
+    Admission.of({
+      ...real,
+      withPermit: ({ executionId, userId }, onWait, effect) =>
+        real.withPermit({ executionId, userId }, onWait, effect)
+    })
+}
 
 const changingEntries = (change: (entry: Entry, event: string) => ReadonlyArray<Entry>): Parts => ({
   store: (real) =>

@@ -49,10 +49,10 @@ const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
     processes: maxProcesses,
     diskBytes: maxDiskMB * megabyte
   })
-  const provider = Effect.map(EmbeddedHost, ({ apiKey, health, url }) =>
+  const provider = Effect.map(EmbeddedHost, ({ apiKey, gpus, health, url }) =>
     E2BSandboxProvider.layer(
       { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", network: "none" },
-      health
+      { gpus, health }
     )
   )
   return Layer.provide(Layer.unwrapEffect(provider), host)

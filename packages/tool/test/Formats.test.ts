@@ -49,7 +49,7 @@ describe("openAITool", () => {
     assert.isTrue(strict)
     const nodes = nodesIn(parameters)
     const objects = nodes.filter(({ type }) => type === "object")
-    assert.lengthOf(objects, 4)
+    assert.lengthOf(objects, 6)
     for (const { additionalProperties, properties, required } of objects) {
       assert.isFalse(additionalProperties)
       assert.sameMembers(required as Array<string>, Object.keys(properties as object))
@@ -73,6 +73,7 @@ describe("openAITool", () => {
       retryOnFailure: null,
       files: [{ path: "data.txt", content: "1", encoding: null }],
       env: [{ name: "GREETING", value: "hello" }],
+      secrets: [],
       outputDir: null
     }
     const answer = JSON.parse(await execute(JSON.stringify(args)))

@@ -17,6 +17,7 @@ describe("hardenedExecuteCodeTool", () => {
       "retryOnFailure",
       "files",
       "env",
+      "secrets",
       "args",
       "stdin",
       "stdinEncoding",

@@ -6,16 +6,18 @@ import * as Backend from "../Backend.js"
 import * as CodeAnalysis from "../CodeAnalysis.js"
 import { DataDirectory } from "../data/DataDirectory.js"
 import { Instance } from "../data/Instance.js"
+import * as OwnData from "../data/OwnData.js"
+import * as KeptSecretsFile from "../KeptSecretsFile.js"
 import * as Store from "../Store.js"
 import { McpConfig } from "../settings/McpConfig.js"
 import * as Settings from "../settings/Settings.js"
 import * as Warnings from "../settings/Warnings.js"
-import * as OwnData from "./OwnData.js"
 import { processIo } from "./ProcessIo.js"
 
 /** What runs programs in this process, as a server has it. */
 const services = SandboxService.layerOver.pipe(
   Layer.provide(CodeAnalysis.layer),
+  Layer.provide(KeptSecretsFile.layer),
   Layer.provideMerge(Store.layer),
   Layer.provide(Backend.layer),
   Layer.provide(Instance.layer),

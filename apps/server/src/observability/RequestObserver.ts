@@ -24,7 +24,7 @@ const requestTime = Instruments.labelled(
   ["method", "route"]
 )
 
-const others = ["/mcp", MetricsRoute.path, "/docs", "/openapi.json"]
+const others = ["/mcp", "/dashboard", MetricsRoute.path, "/docs", "/openapi.json"]
 
 /** Every route of the server. */
 const routes: ReadonlyArray<Routes.Route> = [

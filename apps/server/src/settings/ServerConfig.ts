@@ -18,6 +18,8 @@ export interface ServerSettings {
   readonly backend: BackendChoice.BackendChoice
   /** The images that requests may choose, and where the backend finds each. */
   readonly images: ReadonlyMap<ImageName, string>
+  /** Where the embedded host looks for NVIDIA's driver. */
+  readonly nvidiaRoot: string
   /** The name of this server among those that share an E2B account or a database; none: as the data directory has it. */
   readonly instance: Option.Option<string>
   /** Opens the admin routes. */
@@ -62,6 +64,7 @@ const fromEnv = Config.all({
     variables.images.config,
     Option.getOrElse(() => new Map())
   ),
+  nvidiaRoot: variables.nvidiaRoot.config,
   instance: variables.instance.config,
   adminToken: variables.adminToken.config,
   callerKeys: Config.map(

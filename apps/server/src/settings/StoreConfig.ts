@@ -105,7 +105,8 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
       logsEvents,
       prices: Effect.all({
         vcpuSecond: variables.priceVcpuSecond.config,
-        gibSecond: variables.priceGibSecond.config
+        gibSecond: variables.priceGibSecond.config,
+        gpuSecond: variables.priceGpuSecond.config
       }),
       inspectionTime: Effect.map(variables.inspectionSeconds.config, Duration.seconds),
       allowedArtifacts,

@@ -136,6 +136,12 @@ export const variables = {
     format: ImageList.format,
     otherwise: "none"
   }),
+  nvidiaRoot: withDefault({
+    name: "SANDBOX_NVIDIA_ROOT",
+    meaning: "where NVIDIA's driver is installed, whose GPUs the embedded host gives to programs",
+    format: Formats.absoluteDirectory,
+    otherwise: "/"
+  }),
   instance: optional({
     name: "SANDBOX_INSTANCE",
     meaning: "this server's name among those of one E2B account or database",
@@ -348,6 +354,12 @@ export const variables = {
     format: Formats.dollars,
     otherwise: 0.0000045
   }),
+  priceGpuSecond: withDefault({
+    name: "SANDBOX_PRICE_GPU_SECOND",
+    meaning: "US dollars for one GPU and one second",
+    format: Formats.dollars,
+    otherwise: 0
+  }),
   inspectionSeconds: withDefault({
     name: "SANDBOX_INSPECTION_SECONDS",
     meaning: "seconds that the look at one artifact may take; what takes longer is refused",
@@ -393,6 +405,18 @@ export const variables = {
   codeAnalysisRules: optional({
     name: "SANDBOX_CODE_ANALYSIS_RULES",
     meaning: "file of further rules for code, in JSON",
+    format: Formats.absoluteFile,
+    otherwise: "none"
+  }),
+  secretsFile: optional({
+    name: "SANDBOX_SECRETS_FILE",
+    meaning: "file of secrets that requests may name, its owner's alone: see secrets.md",
+    format: Formats.absoluteFile,
+    otherwise: "none"
+  }),
+  networkAuthorities: optional({
+    name: "SANDBOX_NETWORK_CA",
+    meaning: "file of certificates (PEM) to trust of hosts that get secrets, beside the usual ones",
     format: Formats.absoluteFile,
     otherwise: "none"
   }),

@@ -35,6 +35,7 @@ describe("ServerConfig", () => {
         requestTimeout: 120,
         backend: { _tag: "Embedded" },
         images: new Map(),
+        nvidiaRoot: "/",
         adminTokenIsRandom: true
       })
       assert.deepStrictEqual(callerKeys, [])

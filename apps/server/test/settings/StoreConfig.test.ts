@@ -39,7 +39,7 @@ describe("StoreConfig", () => {
         durability: "normal",
         retentionDays: 30,
         retentionMB: 10_240,
-        prices: { vcpuSecond: 0.000014, gibSecond: 0.0000045 }
+        prices: { vcpuSecond: 0.000014, gibSecond: 0.0000045, gpuSecond: 0 }
       })
       assert.isTrue(Option.isNone(settings.databaseUrl))
       assert.isTrue(Option.isNone(settings.clamavAddress))

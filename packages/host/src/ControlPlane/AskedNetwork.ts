@@ -14,7 +14,7 @@ export const AskedNetwork = Schema.Struct(
 )
 export type AskedNetwork = typeof AskedNetwork.Type
 
-const known = new Set(["allowOut", "denyOut", "allowPublicTraffic"])
+const known = new Set(["allowOut", "denyOut", "allowPublicTraffic", "rules"])
 const mostTargets = 1000
 
 /** All traffic, as E2B has it. */

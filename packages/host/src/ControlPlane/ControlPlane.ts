@@ -30,6 +30,7 @@ const statusOf = (refusal: LaunchRefused): number => {
   switch (refusal._tag) {
     case "RequestRefused":
       return refusal.status
+    case "NoFreeGpus":
     case "NoFreeSlot":
       return 429
     case "LaunchFailed":

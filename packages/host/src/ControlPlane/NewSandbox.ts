@@ -1,9 +1,11 @@
-import { Effect, Predicate, Schema } from "effect"
+import { fromGpuTag, gpuTag } from "@bulkhead/domain"
+import { Effect, Option, Predicate, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 import type { HostNetwork } from "../HostOptions.js"
 import type { Template } from "../Isolation/Template.js"
 import { AskedNetwork, policyOf } from "./AskedNetwork.js"
 import type { SandboxRequest } from "./SandboxTable.js"
+import * as SecretRules from "./SecretRules.js"
 import * as Timeout from "./Timeout.js"
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
@@ -55,6 +57,13 @@ const networkOf = ({ allow_internet_access, network }: NewSandbox, options: Host
   return Object.entries(network ?? {}).every(isMet) ? Effect.succeedNone : refuse(400, withoutNetwork)
 }
 
+/** The secrets that its programs may use. */
+const secretsOf = Effect.fnUntraced(function* ({ network }: NewSandbox, hasNetwork: boolean) {
+  const secrets = yield* SecretRules.read(network?.rules)
+  if (secrets.size > 0 && !hasNetwork) return yield* refuse(400, "network.rules need a network")
+  return secrets
+})
+
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 
 /** What a client asks for, or why it cannot be had. `defaultTimeout` is in seconds, `maxLifetime` in milliseconds. */
@@ -74,12 +83,19 @@ export const toRequest = (
       )
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
+    const network = yield* networkOf(asked, networkOptions)
+    const tag = asked.metadata?.[gpuTag]
+    const gpus = tag === undefined ? undefined : fromGpuTag(tag)
+    if (tag !== undefined && gpus === undefined)
+      return yield* refuse(400, `metadata.${gpuTag}: expected a count and a kind, like "2 NVIDIA L4"`)
     return {
       template: asked.templateID,
       madeFrom,
       lifetime: yield* Timeout.toLifetime(asked.timeout, defaultTimeout, maxLifetime),
       metadata: asked.metadata ?? {},
       envVars: asked.envVars ?? {},
-      network: yield* networkOf(asked, networkOptions)
+      network,
+      secrets: yield* secretsOf(asked, Option.isSome(network)),
+      ...(gpus && { gpus })
     }
   })

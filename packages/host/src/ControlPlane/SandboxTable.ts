@@ -1,10 +1,12 @@
-import type { NetworkPolicy } from "@bulkhead/egress"
-import { Clock, Deferred, Effect, Exit, Fiber, type Option, Scope } from "effect"
+import type { Gpus } from "@bulkhead/domain"
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import type { GuestNetworks } from "../Guest/GuestNetwork.js"
 import * as GuestSandbox from "../Guest/GuestSandbox.js"
+import * as TrustFiles from "../Guest/TrustFiles.js"
 import {
   type LauncherDied,
   type LaunchFailed,
+  type NoFreeGpus,
   type NoFreeSlot,
   type NoLauncher,
   RequestRefused,
@@ -12,20 +14,17 @@ import {
 } from "../HostErrors.js"
 import { MOST_SANDBOXES } from "../HostOptions.js"
 import type { Isolation } from "../Isolation/Isolation.js"
-import type { Template } from "../Isolation/Template.js"
 import * as Secrets from "../Secrets.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
 
 /** What a client asks a new sandbox to be. */
-export interface SandboxRequest {
+export interface SandboxRequest extends Omit<GuestSandbox.GuestRequest, "gpus"> {
   readonly template: string
-  readonly madeFrom: Template
   /** How long it lives, in milliseconds. */
   readonly lifetime: number
   readonly metadata: Readonly<Record<string, string>>
-  readonly envVars: Readonly<Record<string, string>>
-  /** What it may speak with. None: it has no network. */
-  readonly network: Option.Option<NetworkPolicy>
+  /** Absent: none. */
+  readonly gpus?: Gpus
 }
 
 /** A running sandbox, as the control plane knows it. */
@@ -43,7 +42,13 @@ export interface SandboxRecord {
 }
 
 /** Why a sandbox did not start. */
-export type LaunchRefused = LauncherDied | LaunchFailed | NoFreeSlot | NoLauncher | RequestRefused
+export type LaunchRefused =
+  | LauncherDied
+  | LaunchFailed
+  | NoFreeGpus
+  | NoFreeSlot
+  | NoLauncher
+  | RequestRefused
 
 /** The running sandboxes of a host. */
 export interface SandboxTable {
@@ -138,13 +143,18 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
     metrics: SandboxMetrics.make(guest.usage, now, memoryBytes)
   })
 
+  /** Its GPUs are taken first, so that they are free again when nothing of it is left. */
+  const makeGuest = Effect.fnUntraced(function* (request: SandboxRequest) {
+    const gpus = request.gpus === undefined ? [] : yield* isolation.gpus.take(request.gpus)
+    return yield* GuestSandbox.make(isolation, networks, { ...request, gpus })
+  })
+
   const createOnce = (request: SandboxRequest) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const sandboxScope = yield* Scope.make()
-        const guest = yield* restore(
-          Scope.extend(GuestSandbox.make(isolation, networks, request), sandboxScope)
-        ).pipe(
+        const guest = yield* restore(Scope.extend(makeGuest(request), sandboxScope)).pipe(
+          Effect.tap((made) => TrustFiles.write(made, isolation.users)),
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )

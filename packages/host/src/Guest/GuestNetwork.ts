@@ -2,9 +2,11 @@ import * as Net from "node:net"
 import { Gate, NameResolver, type NetworkPolicy } from "@bulkhead/egress"
 import { FileSystem } from "@effect/platform"
 import { Deferred, Effect, type Scope } from "effect"
+import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
 import { LaunchFailed } from "../HostErrors.js"
 import { type HostNetwork, type HostOptions, mostConnections, networkDefaults } from "../HostOptions.js"
 import type { Launched } from "../Launcher/LauncherProcess.js"
+import * as SecretGate from "./SecretGate.js"
 
 /** Gives sandboxes their ways to the world. */
 export interface GuestNetworks {
@@ -13,8 +15,16 @@ export interface GuestNetworks {
   /** Opens a gate for a sandbox whose agent is ready, and has programs reach it. With the scope, it closes. */
   readonly open: (
     launched: Pick<Launched, "relay">,
-    policy: NetworkPolicy
-  ) => Effect.Effect<Gate.Gate, LaunchFailed, Scope.Scope>
+    policy: NetworkPolicy,
+    secrets: SecretsByHost
+  ) => Effect.Effect<OpenNetwork, LaunchFailed, Scope.Scope>
+}
+
+/** A sandbox's way to the world. */
+export interface OpenNetwork {
+  readonly gate: Gate.Gate
+  /** What its programs must trust so that they can use their secrets. Absent: they have none. */
+  readonly trust?: SecretGate.Trust
 }
 
 /** Where programs of a sandbox find the gate (relay.c). */
@@ -87,13 +97,21 @@ export const make = Effect.fn("GuestNetwork.make")(function* (
   const names = limits.names ?? (yield* Effect.provide(NameResolver, NameResolver.layer))
   const surroundings = { private: limits.private, ownPorts: [ownPort] }
 
-  const open: GuestNetworks["open"] = Effect.fnUntraced(function* ({ relay }, policy) {
+  const open: GuestNetworks["open"] = Effect.fnUntraced(function* ({ relay }, policy, secrets) {
     yield* makeDirectory(fs, relay.directory)
+    const attempts = yield* Deferred.make<Gate.Gate["attempts"]>()
+    const onFirstUse = (secret: string, name: string, port: number) =>
+      Effect.flatMap(Deferred.await(attempts), ({ record }) =>
+        record({ protocol: "connect", name, port, decision: "allowed", secret })
+      )
+    const secretGate =
+      secrets.size === 0 ? undefined : yield* SecretGate.make(secrets, limits.authorities, onFirstUse)
     const gate = yield* Effect.provideService(
-      Gate.make({ policy, surroundings, limits }),
+      Gate.make({ policy, surroundings, limits, intercept: secretGate?.intercept }),
       NameResolver,
       names
     )
+    yield* Deferred.succeed(attempts, gate.attempts)
     const ready = yield* Deferred.make<void, LaunchFailed>()
     yield* listen(`${relay.directory}/gate`, ready, gate)
     yield* relay.start(mostConnections(limits))
@@ -101,7 +119,7 @@ export const make = Effect.fn("GuestNetwork.make")(function* (
       duration: startLimit,
       onTimeout: () => failed(`it said nothing for ${startLimit} ms`)
     })
-    return gate
+    return { gate, ...(secretGate && { trust: secretGate.trust }) }
   })
   return { options, open } satisfies GuestNetworks
 })

@@ -1,6 +1,9 @@
 import type { Gate, NetworkPolicy } from "@bulkhead/egress"
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { CgroupUsage } from "../Cgroups/Cgroups.js"
+import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
+import * as GpuRoot from "../Gpus/GpuRoot.js"
+import type { Gpu } from "../Gpus/NvidiaDriver.js"
 import { RpcRefused } from "../HostErrors.js"
 import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import type { Isolation } from "../Isolation/Isolation.js"
@@ -10,6 +13,7 @@ import * as AgentSession from "./AgentSession.js"
 import { FileMetadata } from "./FileMetadata.js"
 import * as GuestNetwork from "./GuestNetwork.js"
 import * as GuestProcess from "./GuestProcess.js"
+import type { Trust } from "./SecretGate.js"
 
 /** What a sandbox is made from, and what its programs have. */
 export interface GuestRequest {
@@ -17,6 +21,10 @@ export interface GuestRequest {
   readonly envVars: Readonly<Record<string, string>>
   /** What it may speak with. None: it has no network. */
   readonly network: Option.Option<NetworkPolicy>
+  /** What its programs may use at their hosts without having it. */
+  readonly secrets: SecretsByHost
+  /** Those that it sees. */
+  readonly gpus: ReadonlyArray<Gpu>
 }
 
 /** A program to run, as envd's `ProcessConfig` has it. */
@@ -62,6 +70,8 @@ export interface GuestSandbox {
   readonly usage: Effect.Effect<Option.Option<GuestUsage>>
   /** Its way to the world. None: it has none. */
   readonly network: Option.Option<Gate.Gate>
+  /** What its programs must trust so that they can use their secrets. Absent: they have none. */
+  readonly trust?: Trust
   /** What ended it, once it has ended. */
   readonly ending: Effect.Effect<Ending>
 }
@@ -94,19 +104,28 @@ const offline = {
   PIP_RETRIES: "1"
 }
 
+/** By what programs find the driver of their GPUs. */
+const gpuEnvironment = ({ env, path }: Template) => ({
+  PATH: `${path}:${GpuRoot.PROGRAMS}`,
+  LD_LIBRARY_PATH: [GpuRoot.LIBRARIES, env.LD_LIBRARY_PATH].filter(Boolean).join(":")
+})
+
 const environment = (
-  { envVars, madeFrom: { env, path }, network }: GuestRequest,
-  { envs, user }: ProgramConfig
+  { envVars, gpus, madeFrom: template, network }: GuestRequest,
+  { envs, user }: ProgramConfig,
+  trust: Trust | undefined
 ) =>
   Object.entries({
-    PATH: path,
+    PATH: template.path,
     HOME: homes[user],
     USER: user,
     LOGNAME: user,
     E2B_SANDBOX: "true",
     ...always,
     ...(Option.isSome(network) ? GuestNetwork.environment : offline),
-    ...env,
+    ...template.env,
+    ...(gpus.length > 0 && gpuEnvironment(template)),
+    ...trust?.env,
     ...envVars,
     ...envs
   }).map(([name, value]) => `${name}=${value}`)
@@ -172,12 +191,14 @@ export const make = Effect.fnUntraced(function* (
   sandbox: GuestRequest
 ) {
   const { options } = isolation
-  const launched = yield* sandbox.madeFrom.launcher.launch
+  const { gpus, madeFrom: template } = sandbox
+  const launched = yield* gpus.length === 0 ? template.launcher.launch : template.launchWithGpus(gpus)
   const session = yield* AgentSession.make(launched, options.startLimit)
   yield* session.ready
   const network = yield* Effect.transposeMapOption(sandbox.network, (policy) =>
-    networks.open(launched, policy)
+    networks.open(launched, policy, sandbox.secrets)
   )
+  const trust = Option.getOrUndefined(network)?.trust
   const programs = yield* makePrograms(options.keepEnded)
   const start = (config: ProgramConfig) =>
     Effect.gen(function* () {
@@ -187,7 +208,7 @@ export const make = Effect.fnUntraced(function* (
         cwd: absolute(config.cwd, homes[config.user]),
         input: config.stdin,
         argv: [config.cmd, ...config.args],
-        env: environment(sandbox, config)
+        env: environment(sandbox, config, trust)
       }
       yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)
@@ -209,7 +230,8 @@ export const make = Effect.fnUntraced(function* (
     fileMetadata: yield* FileMetadata.make,
     programs: programs.all,
     usage: measureUsage(isolation, launched.id, session),
-    network,
+    network: Option.map(network, ({ gate }) => gate),
+    ...(trust && { trust }),
     ending: launched.ending
   } satisfies GuestSandbox
 })

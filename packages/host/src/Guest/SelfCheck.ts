@@ -34,15 +34,15 @@ const showsLimit = (said: string, memoryBytes: number) => {
   return isInside && limit !== undefined && Math.abs(Number(limit) - memoryBytes) < LARGEST_PAGE
 }
 
-const offline = (madeFrom: Template): GuestSandbox.GuestRequest => ({
-  ...{ madeFrom, envVars: {}, network: Option.none() }
+const bare = (madeFrom: Template): GuestSandbox.GuestRequest => ({
+  ...{ madeFrom, envVars: {}, network: Option.none(), secrets: new Map(), gpus: [] }
 })
 const noNetworks = { open: () => Effect.dieMessage("a check has no network") }
 
 /** Makes a sandbox like every other, and checks what a program in it says about its confinement. */
 export const run = Effect.fn("SelfCheck.run")(
   function* (isolation: Isolation) {
-    const sandbox = yield* GuestSandbox.make(isolation, noNetworks, offline(isolation.plain))
+    const sandbox = yield* GuestSandbox.make(isolation, noNetworks, bare(isolation.plain))
     const { subscriber } = yield* sandbox.start({
       ...{ user: "user", cmd: "/bin/sh", args: ["-c", FACTS], envs: {}, stdin: false }
     })
@@ -69,7 +69,7 @@ const SHELL = "/bin/bash"
 
 const checkImage = (isolation: Isolation, { image, template }: Isolation["images"][number]) =>
   Effect.gen(function* () {
-    const sandbox = yield* GuestSandbox.make(isolation, noNetworks, offline(template))
+    const sandbox = yield* GuestSandbox.make(isolation, noNetworks, bare(template))
     const { process, subscriber } = yield* sandbox.start({
       ...{ user: "user", cmd: SHELL, args: ["-c", ":"], envs: {}, stdin: false }
     })

@@ -30,18 +30,20 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
 
 /** A root made by bwrap alone. Its writable file systems share the disk budget. */
 const bareRoot = (
-  { binds, copies, links, masked, programs }: GuestRoot,
+  { binds, copies, devices, directories, links, masked, programs }: GuestRoot,
   options: HostOptions
 ): ReadonlyArray<string> => [
   ...[...copies, ...binds, ...programs].flatMap(bind),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...masked.flatMap((file) => ["--ro-bind", "/dev/null", file]),
+  ...devices.flatMap(({ place, source }) => ["--dev-bind", source, place]),
   ...tmpfs("/dev/shm", "1777", diskBudget(options) / 16),
   ...["--remount-ro", "/dev"],
   ...tmpfs("/tmp", "1777", (diskBudget(options) * 7) / 16),
   ...tmpfs("/home", "0755", diskBudget(options) / 2),
   ...[...directory("/home/user"), ...directory("/home/root", "0700")],
   ...[...directory("/run"), ...directory("/var")],
+  ...directories.flatMap((place) => [...parentsOf(place), place].flatMap((each) => directory(each))),
   ...links.flatMap(([target, place]) => ["--symlink", target, place]),
   EVIDENCE,
   ...["--chdir", "/", "--remount-ro", "/"]

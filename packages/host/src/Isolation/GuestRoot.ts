@@ -1,5 +1,6 @@
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
+import type { Device } from "../Gpus/NvidiaDriver.js"
 import { ALTERNATIVES } from "./GuestEtc.js"
 
 /** What every sandbox sees alike. Paths are the sandbox's, sources this machine's. */
@@ -13,6 +14,10 @@ export interface GuestRoot {
   readonly masked: ReadonlyArray<string>
   /** Single files, executable: of the host, or of an image. */
   readonly programs: ReadonlyArray<readonly [source: string, place: string]>
+  /** Directories for links alone. */
+  readonly directories: ReadonlyArray<string>
+  /** Devices of this machine beside those that every sandbox has. */
+  readonly devices: ReadonlyArray<Device>
 }
 
 /** What the programs of a sandbox come from. */
@@ -23,7 +28,7 @@ export interface GuestSystem {
   readonly beside: GuestRoot["binds"]
 }
 
-type Directories = Omit<GuestRoot, "copies" | "masked" | "programs">
+type Directories = Pick<GuestRoot, "binds" | "links">
 
 /** /bin, /lib and so on as the system has them: links into /usr, or directories of their own. */
 const systemDirectory = (root: string) =>
@@ -72,7 +77,9 @@ export const find = Effect.fn("GuestRoot.find")(function* (
       ["../tmp", "/var/tmp"],
       ["../run", "/var/run"]
     ],
-    programs
+    programs,
+    directories: [],
+    devices: []
   } satisfies GuestRoot
 })
 

@@ -2,6 +2,8 @@ import { Guest } from "@bulkhead/guest"
 import { Effect, Option } from "effect"
 import * as CgroupSetup from "../Cgroups/CgroupSetup.js"
 import type { Cgroups } from "../Cgroups/Cgroups.js"
+import * as GpuAllocator from "../Gpus/GpuAllocator.js"
+import * as NvidiaDriver from "../Gpus/NvidiaDriver.js"
 import { IsolationUnavailable } from "../HostErrors.js"
 import { type HostOptions, MOST_SANDBOXES } from "../HostOptions.js"
 import * as Numbering from "../Launcher/Numbering.js"
@@ -27,6 +29,7 @@ export interface Isolation {
   }>
   /** What sandboxes can be made from, by the names that clients ask for. */
   readonly templates: ReadonlyMap<string, Template.Template>
+  readonly gpus: GpuAllocator.GpuAllocator
   /** The users that programs can run as. */
   readonly users: ReadonlyArray<GuestUser>
   /** None where this process may not make any. */
@@ -52,8 +55,9 @@ export const make = Effect.fn("Isolation.make")(
     yield* GuestCpus.write(cpus, Math.ceil(caps.processors))
     const guest = { program: (yield* Guest.read(architecture)).path, place: Guest.places[architecture] }
     const cgroups = yield* CgroupSetup.make(caps)
+    const driver = yield* NvidiaDriver.find(options.nvidiaRoot.replace(/\/+$/, ""))
     const foundation: Template.Foundation = {
-      ...{ options, uids, bwrap, runDirectory, cpus, guest, toolchains },
+      ...{ options, uids, bwrap, runDirectory, cpus, guest, toolchains, driver },
       processors: caps.processors,
       programLimits: SandboxLimits.ofPrograms(options, cgroups),
       hierarchies: Option.match(cgroups, { onNone: () => [], onSome: (found) => found.hierarchies }),
@@ -73,6 +77,7 @@ export const make = Effect.fn("Isolation.make")(
         [ImageDirectory.PLAIN, plain] as const,
         ...images.map(({ image, template }) => [image.name, template] as const)
       ]),
+      gpus: yield* GpuAllocator.make(driver.gpus),
       users: uids === "two" ? ["user", "root"] : ["user"],
       cgroups,
       description: IsolationDescription.make(uids, toolchains, cgroups, options.network !== undefined)

@@ -51,10 +51,15 @@ export const agentWords = ({ connections, dataBytes, descriptors, processes }: P
 type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
 
 const rootLines = (
-  { binds, copies, links, masked, programs }: GuestRoot,
+  { binds, copies, directories: given, devices: beside, links, masked, programs }: GuestRoot,
   evidence: ReadonlyArray<string>
 ): ReadonlyArray<Line> => {
-  const places = [...emptyDirectories, ...[...binds, ...copies].map(([, place]) => place), ...evidence]
+  const places = [
+    ...emptyDirectories,
+    ...given,
+    ...[...binds, ...copies].map(([, place]) => place),
+    ...evidence
+  ]
   const directories = new Set([
     ...places.flatMap((place) => [...parentsOf(place), place]),
     ...programs.flatMap(([, place]) => parentsOf(place))
@@ -63,6 +68,7 @@ const rootLines = (
     ...[...directories].map((place): Line => ["directory", place]),
     ...[...links, ...deviceLinks].map(([target, place]): Line => ["link", target, place]),
     ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
+    ...beside.map(({ major, minor, place }): Line => ["device", place, major, minor]),
     ...binds.map(([source, place]): Line => ["bind", source, place]),
     ...copies.map(([source, place]): Line => ["copy", source, place]),
     ...masked.map((file): Line => ["mask", file]),

@@ -1,8 +1,13 @@
-import { Effect, Option } from "effect"
+import type { FileSystem } from "@effect/platform"
+import { Effect, Option, type Scope } from "effect"
 import type { Hierarchy } from "../Cgroups/Cgroups.js"
 import * as HostSubtree from "../Cgroups/HostSubtree.js"
+import * as GpuRoot from "../Gpus/GpuRoot.js"
+import type { Gpu, NvidiaDriver } from "../Gpus/NvidiaDriver.js"
+import type { LauncherDied, LaunchFailed, NoFreeSlot } from "../HostErrors.js"
 import { diskBudget, type HostOptions, inodeBudget } from "../HostOptions.js"
 import * as Launcher from "../Launcher/Launcher.js"
+import type { Launched } from "../Launcher/LauncherProcess.js"
 import type { Numbering } from "../Launcher/Numbering.js"
 import * as Bubblewrap from "./Bubblewrap.js"
 import * as GuestCpus from "./GuestCpus.js"
@@ -15,6 +20,10 @@ import * as LaunchPlan from "./LaunchPlan.js"
 /** What sandboxes are made from. Each has a launcher of its own, which has laid out all that they share. */
 export interface Template {
   readonly launcher: Launcher.Launcher
+  /** Starts a sandbox that sees these GPUs. It is killed, and known dead, when the scope has closed. */
+  readonly launchWithGpus: (
+    gpus: ReadonlyArray<Gpu>
+  ) => Effect.Effect<Launched, LaunchFailed | LauncherDied | NoFreeSlot, Scope.Scope>
   /** The PATH that programs start with. */
   readonly path: string
   /** What else they have in their environment, unless their client says otherwise. */
@@ -35,6 +44,7 @@ export interface Foundation {
   readonly programLimits: LaunchPlan.ProgramLimits
   readonly hierarchies: ReadonlyArray<Hierarchy>
   readonly numbering: Numbering
+  readonly driver: NvidiaDriver
 }
 
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -53,8 +63,8 @@ const rootOf = Effect.fnUntraced(function* (
   return yield* GuestRoot.find(system, copies, [[guest.program, guest.place], ...files])
 })
 
-/** A launcher whose sandboxes have this root. */
-const launcherOf = (foundation: Foundation, root: GuestRoot.GuestRoot) => {
+/** What a launcher needs whose sandboxes have this root. */
+const setupOf = (foundation: Foundation, root: GuestRoot.GuestRoot): Launcher.LauncherOptions => {
   const { bwrap, guest, hierarchies, numbering, options, processors, programLimits } = foundation
   const { runDirectory, uids } = foundation
   const disk = { bytes: diskBudget(options), inodes: inodeBudget(options) }
@@ -63,15 +73,25 @@ const launcherOf = (foundation: Foundation, root: GuestRoot.GuestRoot) => {
     program,
     ...Bubblewrap.sandbox(root, options, guest.place, programLimits, LaunchPlan.groupFiles(hierarchies))
   ])
-  return Launcher.make({
+  return {
     ...{ numbering, uids, runDirectory, bubblewrap },
     program: guest.program,
     plan: LaunchPlan.text(hierarchies, processors, rootPlan),
     startLimit: options.startLimit,
     clear: (ids) =>
       Effect.forEach(hierarchies, ({ parent }) => HostSubtree.removeAll(parent, ids), { discard: true })
-  })
+  }
 }
+
+/** The launcher of all sandboxes with this root, and the way to start one that has GPUs too. */
+const launchersOf = Effect.fnUntraced(function* (foundation: Foundation, root: GuestRoot.GuestRoot) {
+  const files = yield* Effect.context<FileSystem.FileSystem>()
+  const launchWithGpus: Template["launchWithGpus"] = (gpus) => {
+    const own = GpuRoot.withGpus(root, foundation.driver, gpus)
+    return Effect.provide(Launcher.launchAlone(setupOf(foundation, own)), files)
+  }
+  return { launcher: yield* Launcher.make(setupOf(foundation, root)), launchWithGpus }
+})
 
 const machineOf = ({ toolchains }: Foundation): GuestRoot.GuestSystem => ({
   root: "",
@@ -86,8 +106,8 @@ const machinePath = ({ toolchains }: Foundation) => [
 /** What the plain sandbox is made from: this machine's own system. */
 export const plain = Effect.fn("Template.plain")(function* (foundation: Foundation) {
   const root = yield* rootOf(foundation, "plain", machineOf(foundation), [])
-  const launcher = yield* launcherOf(foundation, root)
-  return { launcher, path: machinePath(foundation).join(":"), env: {} } satisfies Template
+  const launchers = yield* launchersOf(foundation, root)
+  return { ...launchers, path: machinePath(foundation).join(":"), env: {} } satisfies Template
 })
 
 /** What sandboxes of an image are made from: its own system, or this machine's with what the image adds. */
@@ -99,13 +119,13 @@ export const ofImage = Effect.fn("Template.ofImage")(function* (
   const own = (place: string) => [`${image.root}${place}`, place] as const
   const system = { root: base.root, beside: [...base.beside, ...image.additions.map(own)] }
   const root = yield* rootOf(foundation, `image-${image.name}`, system, [own(ImageDirectory.MANIFEST)])
-  const launcher = yield* launcherOf(foundation, root).pipe(
+  const launchers = yield* launchersOf(foundation, root).pipe(
     Effect.annotateLogs({ image: image.name }),
     Effect.catchTag("IsolationUnavailable", ({ reason }) => ImageDirectory.unusable(image, reason))
   )
   const path = image.isSystem ? [SYSTEM_PATH] : machinePath(foundation)
   return {
-    launcher,
+    ...launchers,
     path: [...(image.hasPrograms ? [ImageDirectory.PROGRAMS] : []), ...path].join(":"),
     env: image.manifest.env ?? {}
   } satisfies Template

@@ -2,7 +2,7 @@ import { Data, Duration, Effect, Option, Ref, Schedule, type Scope, Stream, Subs
 import {
   IsolationUnavailable,
   type LauncherDied,
-  type LaunchFailed,
+  LaunchFailed,
   type NoFreeSlot,
   NoLauncher
 } from "../HostErrors.js"
@@ -140,6 +140,18 @@ const supervise = Effect.fnUntraced(function* (options: LauncherOptions, current
     Effect.forkScoped
   )
   return { restarts: Effect.map(Ref.get(runs), (count) => Math.max(0, count - 1)) }
+})
+
+/**
+ * Starts a sandbox with a launcher of its own, which ends with it: for one that sees what no other does.
+ */
+export const launchAlone = Effect.fn("Launcher.launchAlone")(function* (options: LauncherOptions) {
+  const { nextLauncher, nextSandbox, slots } = options.numbering
+  const process = yield* LauncherProcess.make(options, yield* nextLauncher).pipe(
+    Effect.mapError(({ reason }) => new LaunchFailed({ reason: `its launcher does not start: ${reason}` }))
+  )
+  const slot = yield* Effect.acquireRelease(slots.take, slots.giveBack)
+  return yield* process.launch(yield* nextSandbox, slot)
 })
 
 /**

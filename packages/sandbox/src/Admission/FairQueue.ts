@@ -91,14 +91,23 @@ export class FairQueue<K, A> {
     return this.turn !== undefined
   }
 
+  /** The place whose turn it is, if any key has a turn. */
+  get next(): Place<K, A> | undefined {
+    return this.turn?.first
+  }
+
   /** Takes out the value whose turn it is, if any key has a turn. */
   shift(): A | undefined {
-    const line = this.turn
-    const place = line?.first
-    if (line === undefined || place === undefined) return undefined
-    this.turn = line.next
-    this.remove(place)
+    const place = this.next
+    if (place === undefined) return undefined
+    this.take(place)
     return place.value
+  }
+
+  /** Takes out a value, as its key's turn if it has one. */
+  take(place: Place<K, A>): void {
+    if (this.turn === place.line) this.turn = place.line.next
+    this.remove(place)
   }
 
   /** Takes out everything, in the order of its turns, then of what is suspended. */

@@ -5,7 +5,7 @@ import {
   SystemAtCapacity,
   type UserId
 } from "@bulkhead/domain"
-import { Context, Effect, HashMap, Layer, Option, Ref } from "effect"
+import { Context, Effect, HashMap, Layer, Option, Redacted, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 
@@ -60,9 +60,10 @@ const frameBytes = 1024
 const bytesOfText = (text: string) => (/[^\0-\xff]/.test(text) ? 2 * text.length : text.length)
 
 /** Bytes of memory that a request takes while it waits; files that it names by an id lie on disk. */
-export const weightOf = ({ args, code, env, files, stdin = "" }: ExecutionRequest): number => {
+export const weightOf = ({ args, code, env, files, secrets, stdin = "" }: ExecutionRequest): number => {
   const ofFiles = files.flatMap(({ content = "", path }) => [content, path])
-  const texts = [code, stdin, ...args, ...ofFiles, ...Object.keys(env), ...Object.values(env)]
+  const values = Object.values(secrets).map(({ value }) => (value ? Redacted.value(value) : ""))
+  const texts = [...values, code, stdin, ...args, ...ofFiles, ...Object.keys(env), ...Object.values(env)]
   return texts.map(bytesOfText).reduce((sum, bytes) => sum + bytes, frameBytes)
 }
 

@@ -1,10 +1,11 @@
-import type { ExecutionId, ExecutionRequest, NetworkPolicy, NetworkUse, UserId } from "@bulkhead/domain"
+import type { ExecutionId, ExecutionRequest, Gpus, NetworkPolicy, NetworkUse, UserId } from "@bulkhead/domain"
 import type { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { Runtime, ToolchainFacts } from "../Sandboxes/Toolchain.js"
 import type { KillSwitch } from "../Supervision/KillSwitch.js"
 import type { UpdateWriter } from "../Updates/ExecutionUpdates.js"
 import type { HeldFiles } from "./RequestFiles.js"
+import type { HeldSecrets } from "./Secrets.js"
 
 /** A request that was accepted. */
 export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "size" | "manifest"> {
@@ -14,8 +15,12 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly runtime: Runtime
   /** By which the provider knows the request's image. Absent: the plain sandbox. */
   readonly template?: string
+  /** What its program may use without having it. Absent: nothing. */
+  readonly secrets?: HeldSecrets
   /** What its programs may connect to. Absent: the sandboxes hold to no policy. */
   readonly network?: NetworkPolicy
+  /** Absent: none. */
+  readonly gpus?: Gpus
   /** As they were when the request came. */
   readonly limits: LimitValues
   readonly killSwitch: KillSwitch

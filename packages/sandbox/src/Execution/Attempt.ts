@@ -11,6 +11,7 @@ import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { LiveExecutions } from "./LiveExecutions.js"
 import * as NetworkWatch from "./NetworkWatch.js"
 import * as RequestFiles from "./RequestFiles.js"
+import * as Secrets from "./Secrets.js"
 
 /** What came of a program, and of the files that it left. */
 interface Run {
@@ -56,7 +57,19 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
   execution: AcceptedExecution,
   timeout: number
 ) {
-  const { executionId, held, limits, manifest, network, request, runtime, supervisor, template } = execution
+  const {
+    executionId,
+    gpus,
+    held,
+    limits,
+    manifest,
+    network,
+    request,
+    runtime,
+    secrets,
+    supervisor,
+    template
+  } = execution
   const supply = yield* SandboxSupply
   const askedAt = yield* Clock.currentTimeMillis
   const toolchain = yield* Toolchain
@@ -64,14 +77,16 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
     ? yield* Effect.mapError(toolchain.brought, (failure) => new AttemptFailed({ failure }))
     : []
   const given = [...request.files.map((file) => RequestFiles.toSandbox(file, held)), ...brought]
-  const asked = { ...request, env: { ...manifest?.env, ...request.env } }
+  const asked = { ...request, env: { ...manifest?.env, ...request.env, ...Secrets.variablesOf(secrets) } }
   const program = Program.layOut(asked, given, runtime, supervisor, limits, timeout, yield* makeNonce)
   const isGone = yield* Ref.make(true)
   const observer = yield* observe(execution, isGone)
   const made = {
     lifetime: lifetimeFor(timeout, limits),
     ...(template !== undefined && { template }),
-    ...(network && { network })
+    ...(gpus && { gpus }),
+    ...(network && { network }),
+    ...(secrets && { secrets: secrets.secrets })
   }
   const sandbox = supply.sandbox({ executionId }, made, observer)
 
@@ -80,9 +95,12 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
     Effect.provide(sandbox),
     Effect.flatMap(ofRun),
     Effect.catchTags({
-      SandboxFailure: (failure) => new AttemptFailed({ failure }),
+      SandboxFailure: (failure) => new AttemptFailed({ failure: Secrets.maskedFailure(secrets, failure) }),
       ProgramLost: ({ failure, run }) =>
-        Effect.flatMap(ofRun(run), (attempt) => new AttemptFailed({ failure, attempt }))
+        Effect.flatMap(
+          ofRun(run),
+          (attempt) => new AttemptFailed({ failure: Secrets.maskedFailure(secrets, failure), attempt })
+        )
     })
   )
 })
@@ -129,7 +147,7 @@ const runProgram = Effect.fnUntraced(function* (
   const sandbox = yield* Sandbox
   const live = yield* LiveExecutions
   const log = yield* ExecutionLog
-  const { executionId, killSwitch, limits, updates } = execution
+  const { executionId, killSwitch, limits, secrets, updates } = execution
   if (program.files.length > 0) yield* sandbox.write(program.files)
   const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
 
@@ -145,6 +163,7 @@ const runProgram = Effect.fnUntraced(function* (
         log.happened(execution, { level: "info", event: "program_started", message: "Program started" })
       ),
       onOutput: updates.output,
+      ...(secrets && { hidden: secrets.forms }),
       onSignal: ({ atMs, signal }) =>
         log.happened(execution, {
           level: "warn",
@@ -168,7 +187,7 @@ const nothingCollected: CollectedArtifacts = { artifacts: [], rejected: [] }
  * there, nothing can be trusted.
  */
 const collect = Effect.fnUntraced(function* (
-  { executionId, killSwitch, limits, runtime, updates, userId }: AcceptedExecution,
+  { executionId, killSwitch, limits, runtime, secrets, updates, userId }: AcceptedExecution,
   { report }: Outcome,
   outputDir: string
 ) {
@@ -182,6 +201,7 @@ const collect = Effect.fnUntraced(function* (
   return yield* Effect.raceFirst(
     collector.collect({
       ...{ executionId, userId, sandbox, limits, outputDir },
+      ...(secrets && { hidden: secrets.forms }),
       onFound: (found) => updates.tell({ type: "artifact", ...found }),
       ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
     }),

@@ -20,6 +20,7 @@ import { LiveExecutions } from "./LiveExecutions.js"
 import * as RequestFiles from "./RequestFiles.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import * as Secrets from "./Secrets.js"
 
 /** How far an execution has come. */
 interface Progress {
@@ -47,6 +48,7 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const analysis = yield* Ref.make<CodeAnalysis | undefined>(undefined)
   const settled = yield* analyzeAndRun(execution, progress, analysis).pipe(
     Effect.flatMap((result) => Effect.map(Ref.get(analysis), withAnalysis(result))),
+    Effect.map((result) => Secrets.masked(execution.secrets, result)),
     Effect.either,
     Effect.catchAllCause((cause) =>
       Effect.as(
@@ -74,6 +76,8 @@ const withAnalysis =
     ...(analysis?.notAnalysed !== undefined && { notAnalysed: analysis.notAnalysed })
   })
 
+const rulesIn = (count: number) => (count === 1 ? "a rule" : `${count} rules`)
+
 /** Looks at the code, and turns away what the operator's rules refuse. */
 const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const { executionId, request, runtime, userId } = execution
@@ -86,7 +90,9 @@ const analyze = Effect.fnUntraced(function* (execution: AcceptedExecution) {
       level: "warn",
       event: "code_flagged",
       message:
-        findings.length > 0 ? `Code matches ${findings.length} rules` : `Code not analysed: ${notAnalysed}`,
+        findings.length > 0
+          ? `Code matches ${rulesIn(findings.length)}`
+          : `Code not analysed: ${notAnalysed}`,
       data: { findings: findings.slice(0, mostFindings), ...(notAnalysed !== undefined && { notAnalysed }) }
     })
   if (refusal !== undefined) return yield* new MaliciousCode({ executionId, message: refusal })
@@ -154,7 +160,7 @@ const runAdmitted = Effect.fnUntraced(function* (
 })
 
 /** What was asked for and what bounds it: the code by its hash alone. */
-const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
+const policyOf = ({ gpus, held, limits, network, request, runtime }: AcceptedExecution, timeout: number) => ({
   codeSha256: hash("sha256", request.code),
   ...(request.image === undefined ? {} : { image: request.image }),
   language: runtime.language,
@@ -165,6 +171,7 @@ const policyOf = ({ held, limits, network, request, runtime }: AcceptedExecution
   maxDiskMB: limits.maxDiskMB,
   maxProcesses: limits.maxProcesses,
   ...(network && { network }),
+  ...(gpus && { gpus }),
   retryOnFailure: request.retryOnFailure,
   ...RequestFiles.describe(request, held)
 })
@@ -250,7 +257,7 @@ const end = Effect.fnUntraced(function* (
   execution: AcceptedExecution,
   settled: Either.Either<ExecutionResult, Refusal>
 ) {
-  const { executionId, size } = execution
+  const { executionId } = execution
   const log = yield* ExecutionLog
   const live = yield* LiveExecutions
   const sandboxMs = yield* Ref.get(execution.sandboxMs)
@@ -261,7 +268,7 @@ const end = Effect.fnUntraced(function* (
   const networkUse = yield* Ref.get(execution.networkUse)
   const usage = Prices.usageOf(
     sandboxMs,
-    size,
+    execution,
     terminal.result?.artifacts ?? [],
     yield* Prices.Prices,
     networkUse

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import {
   type ExecutionId,
   type ExecutionRequest,
@@ -11,6 +11,7 @@ import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
 import * as RequestFiles from "./RequestFiles.js"
+import * as Secrets from "./Secrets.js"
 
 /** The execution that a key stands for. */
 export interface Holder {
@@ -30,6 +31,8 @@ export class Idempotency extends Context.Tag("@bulkhead/sandbox/Idempotency")<
       claim: Claim,
       start: Effect.Effect<Fiber.Fiber<ExecutionResult, Refusal>, Refusal>
     ) => Effect.Effect<Holder, Refusal>
+    /** By which this life of the service tells secrets apart. */
+    readonly secretsKey: Uint8Array
   }
 >() {
   static readonly layer: Layer.Layer<Idempotency, never, IdempotencyKeys | ExecutionStore> = Layer.effect(
@@ -45,18 +48,29 @@ interface Pending {
 }
 
 /** What came later to requests, where there is any: those without it keep the fingerprint that they had before. */
-const later = ({ args, image, network, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
+const later = ({ args, gpu, image, network, stdin, stdinEncoding, webhook }: ExecutionRequest) => {
   const isBare = args.length === 0 && stdin === undefined && webhook === undefined
-  const first =
-    image === undefined && isBare ? [] : [args, stdin, stdinEncoding, webhook, ...(image ? [image] : [])]
-  return network === undefined ? first : [...first, { network }]
+  const rest = [...(gpu ? [{ gpu }] : []), ...(network ? [{ network }] : [])]
+  if (isBare && image === undefined) return rest
+  return [args, stdin, stdinEncoding, webhook, ...(image ? [image] : []), ...rest]
 }
 
-/** The same for requests that ask for the same. */
-export const fingerprint = (request: ExecutionRequest, held: RequestFiles.HeldFiles) => {
+const secretsOf = ({ secrets }: ExecutionRequest, key: Uint8Array) =>
+  Object.keys(secrets).length === 0 ? [] : [{ secrets: Secrets.identityOf(secrets, key) }]
+
+/**
+ * The same for requests that ask for the same. What stands for the values of secrets in it is made with a key that
+ * nobody keeps: in another life of the service, it is another.
+ */
+export const fingerprint = (
+  request: ExecutionRequest,
+  held: RequestFiles.HeldFiles,
+  secretsKey: Uint8Array
+) => {
   const { code, env, language, outputDir, retryOnFailure, timeout } = request
   const files = RequestFiles.identityOf(request.files, held)
-  const asked = [code, env, files, language, outputDir, retryOnFailure, timeout, ...later(request)]
+  const first = [code, env, files, language, outputDir, retryOnFailure, timeout]
+  const asked = [...first, ...later(request), ...secretsOf(request, secretsKey)]
   return hash("sha256", JSON.stringify(asked), "base64url")
 }
 
@@ -193,5 +207,5 @@ const make = Effect.gen(function* () {
     return yield* Effect.interruptible(answer)
   }, Effect.uninterruptible)
 
-  return Idempotency.of({ once })
+  return Idempotency.of({ once, secretsKey: randomBytes(32) })
 })

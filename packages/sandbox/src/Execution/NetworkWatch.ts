@@ -43,6 +43,13 @@ const placeOf = ({ name, port }: NetworkAttempt) => {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+const secretEventOf = (attempt: NetworkAttempt, secret: string) => ({
+  level: "info" as const,
+  event: "secret_used" as const,
+  message: `Secret ${secret} used at ${placeOf(attempt)}`,
+  data: { at: attempt.at, secret, name: cut(shownName(attempt.name), nameCharacters), port: attempt.port }
+})
+
 /** That the policy lets a program connect does not mean that there was something. */
 const messageOf = (attempt: NetworkAttempt) => {
   const { decision, reason } = attempt
@@ -51,6 +58,7 @@ const messageOf = (attempt: NetworkAttempt) => {
 }
 
 const eventOf = (attempt: NetworkAttempt) => {
+  if (attempt.secret !== undefined) return secretEventOf(attempt, attempt.secret)
   const { at, decision, name, port, protocol, reason } = attempt
   const isAllowed = decision === "allowed"
   return {

@@ -1,11 +1,14 @@
 import {
+  describeGpus,
   type ExecutionId,
   ExecutionRequest,
   excessIn,
   faultOf,
+  type Gpus,
   type ImageName,
   InvalidRequest,
   isBase64,
+  PolicyRefused,
   RequestTooLarge
 } from "@bulkhead/domain"
 import { type Context, Either, Schema } from "effect"
@@ -71,6 +74,37 @@ export const checkImage = (
   return Either.left(
     new InvalidRequest({ executionId, field: "image", message: `image: expected ${expected}` })
   )
+}
+
+const unsupported = (executionId: ExecutionId, field: string, message: string) =>
+  Either.left(new PolicyRefused({ executionId, field, message: `${field}: ${message}` }))
+
+/** Which GPUs the execution will wait for: none where it asks for none. Refuses what it could never be given. */
+export const chooseGpus = (
+  executionId: ExecutionId,
+  { gpu }: ExecutionRequest,
+  { maxGpus, maxGpusPerExecution, maxGpusPerUser }: LimitValues,
+  present: ReadonlyArray<Gpus>
+): Either.Either<Gpus | undefined, InvalidRequest | PolicyRefused> => {
+  if (gpu === undefined) return Either.right(undefined)
+  const { count, kind } = gpu
+  if (present.length === 0)
+    return unsupported(executionId, "gpu", "expected none, since the sandboxes here have no GPUs")
+  const most = Math.min(maxGpus, maxGpusPerExecution, maxGpusPerUser)
+  if (count > most) {
+    const message = `gpu.count: expected at most ${most} GPUs, got ${count}`
+    return Either.left(new InvalidRequest({ executionId, field: "gpu.count", message }))
+  }
+  const ofKind = present.filter((each) => kind === undefined || each.kind === kind)
+  if (ofKind.length === 0)
+    return unsupported(
+      executionId,
+      "gpu.kind",
+      `expected one of ${present.map(({ kind }) => kind).join(", ")}`
+    )
+  const chosen = ofKind.find((each) => each.count >= count)
+  if (chosen) return Either.right({ kind: chosen.kind, count })
+  return unsupported(executionId, "gpu.count", `expected no more than there are: ${describeGpus(ofKind)}`)
 }
 
 /** The runtime of the request's language, or what could be asked for instead. */

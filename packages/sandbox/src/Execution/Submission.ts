@@ -9,6 +9,7 @@ import {
   type UserId
 } from "@bulkhead/domain"
 import { Clock, type Context, Effect, Exit, Fiber, Random, Ref, Scope } from "effect"
+import { Admission } from "../Admission/Admission.js"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
 import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
@@ -31,6 +32,7 @@ import * as RequestFiles from "./RequestFiles.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
 import * as Retries from "./Retries.js"
+import * as Secrets from "./Secrets.js"
 
 /** A request that can be run, and what will run it. */
 type Accepted = Omit<AcceptedExecution, "killSwitch" | "updates" | "sandboxMs" | "networkUse">
@@ -51,7 +53,7 @@ const makeId = Effect.zipWith(
 interface ReadRequest
   extends Pick<
     AcceptedExecution,
-    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles" | "network"
+    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles" | "network" | "secrets"
   > {
   readonly request: ExecutionRequest
 }
@@ -85,8 +87,12 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const request = yield* Requests.read(executionId, input, limits)
   yield* Requests.checkWebhook(executionId, request, yield* Webhooks)
   const userId = caller ?? request.userId ?? anonymous
-  const policy = yield* (yield* SandboxSupply).network.of({ executionId, userId, network: request.network })
-  const network = policy === undefined ? {} : { network: policy }
+  const supply = yield* SandboxSupply
+  const secrets = yield* Secrets.holdAll({ executionId, userId, request })
+  const asked = Secrets.networkFor(request.network, secrets)
+  const policy = yield* supply.network.of({ executionId, userId, network: asked })
+  yield* Secrets.check(executionId, secrets, policy, supply.secrets)
+  const allowed = { ...(policy && { network: policy }), ...(secrets && { secrets }) }
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
@@ -98,7 +104,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
       RequestFiles.hold(executionId, userId, request, limits).pipe(
         Scope.extend(files),
         Effect.flatMap((held) =>
-          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles, ...network })
+          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles, ...allowed })
         )
       ),
     // An execution that goes on without its caller gives back itself what it holds.
@@ -177,21 +183,27 @@ const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: Sand
 /** Finds out what will run a request. */
 const prepare = Effect.fnUntraced(function* (read: ReadRequest) {
   const { executionId, limits, request } = read
+  const present = (yield* Admission).gpus
+  const gpus = yield* Requests.chooseGpus(executionId, request, limits, present)
   const images = yield* Images
   yield* Requests.checkImage(executionId, request, images)
   const template = request.image === undefined ? undefined : images.get(request.image)
   const { runtimes, ...facts } = yield* findFacts(limits, request.image)
   const runtime = yield* Requests.chooseRuntime(executionId, request.language, runtimes)
   yield* FilePlaces.check(executionId, request, runtime)
-  const accepted: Accepted = { ...read, ...facts, runtime, ...(template !== undefined && { template }) }
+  const accepted: Accepted = {
+    ...{ ...read, ...facts, runtime },
+    ...(template !== undefined && { template }),
+    ...(gpus !== undefined && { gpus })
+  }
   return accepted
 })
 
 /** Begins what the key stands for, unless that is there. */
 const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
   const { executionId, held, request, userId } = accepted
-  const fingerprint = Idempotency.fingerprint(request, held)
   const idempotency = yield* Idempotency.Idempotency
+  const fingerprint = Idempotency.fingerprint(request, held, idempotency.secretsKey)
   const started = Effect.map(start(accepted), ({ fiber }) => fiber)
   const context = yield* Effect.context<Effect.Effect.Context<typeof started>>()
   return yield* idempotency.once({ executionId, userId, key, fingerprint }, Effect.provide(started, context))

@@ -68,7 +68,7 @@ export const make = Effect.gen(function* () {
     )
     all.delete(summary.executionId)
     yield* Effect.ignoreLogged(log.ended(summary, end))
-    yield* admission.leave(summary.userId)
+    yield* admission.leave(summary)
     yield* live.end(summary.executionId)
   })
 

@@ -89,6 +89,7 @@ const added = (sum: UserUsage, usage: Usage): UserUsage => ({
   sandboxMs: sum.sandboxMs + usage.sandboxMs,
   vcpuSeconds: sum.vcpuSeconds + usage.vcpuSeconds,
   gibSeconds: sum.gibSeconds + usage.gibSeconds,
+  gpuSeconds: sum.gpuSeconds + usage.gpuSeconds,
   artifactBytes: sum.artifactBytes + usage.artifactBytes,
   ...addedNetwork(sum, usage),
   costUsd: sum.costUsd + usage.costUsd
@@ -100,6 +101,7 @@ const nothingUsed = (userId: UserId): UserUsage => ({
   sandboxMs: 0,
   vcpuSeconds: 0,
   gibSeconds: 0,
+  gpuSeconds: 0,
   artifactBytes: 0,
   costUsd: 0
 })

@@ -1,4 +1,4 @@
-import type { NetworkUse, Usage } from "@bulkhead/domain"
+import type { Gpus, NetworkUse, Usage } from "@bulkhead/domain"
 import { Context } from "effect"
 import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
 
@@ -6,11 +6,12 @@ import type { SandboxSize } from "../Sandboxes/SandboxProvider.js"
 export interface PriceValues {
   readonly vcpuSecond: number
   readonly gibSecond: number
+  readonly gpuSecond: number
 }
 
-/** What a provider bills. Default: E2B's list price of August 2026. */
+/** What a provider bills. Default: E2B's list price of August 2026, which has none for GPUs: they cost nothing. */
 export class Prices extends Context.Reference<Prices>()("@bulkhead/sandbox/Prices", {
-  defaultValue: (): PriceValues => ({ vcpuSecond: 0.000014, gibSecond: 0.0000045 })
+  defaultValue: (): PriceValues => ({ vcpuSecond: 0.000014, gibSecond: 0.0000045, gpuSecond: 0 })
 }) {}
 
 const networkOf = ({ connections, denied, receivedBytes, sentBytes }: NetworkUse) => ({
@@ -20,10 +21,16 @@ const networkOf = ({ connections, denied, receivedBytes, sentBytes }: NetworkUse
   receivedBytes
 })
 
-/** What sandboxes of this size used in so many milliseconds of life; absent when none lived. */
+/** What sandboxes had. */
+interface Allotted {
+  readonly size: SandboxSize
+  readonly gpus?: Gpus
+}
+
+/** What sandboxes with this used in so many milliseconds of life; absent when none lived. */
 export const usageOf = (
   sandboxMs: number,
-  { memoryMB, vcpus }: SandboxSize,
+  { gpus, size: { memoryMB, vcpus } }: Allotted,
   artifacts: ReadonlyArray<{ readonly size: number }>,
   prices: PriceValues,
   network?: NetworkUse
@@ -31,10 +38,12 @@ export const usageOf = (
   if (sandboxMs === 0) return undefined
   const vcpuSeconds = (vcpus * sandboxMs) / 1000
   const gibSeconds = ((memoryMB / 1024) * sandboxMs) / 1000
-  const costUsd = vcpuSeconds * prices.vcpuSecond + gibSeconds * prices.gibSecond
+  const gpuSeconds = ((gpus?.count ?? 0) * sandboxMs) / 1000
+  const costUsd =
+    vcpuSeconds * prices.vcpuSecond + gibSeconds * prices.gibSecond + gpuSeconds * prices.gpuSecond
   const artifactBytes = artifacts.reduce((sum, { size }) => sum + size, 0)
   return {
-    ...{ sandboxMs, vcpuSeconds, gibSeconds, artifactBytes, costUsd },
+    ...{ sandboxMs, vcpuSeconds, gibSeconds, gpuSeconds, artifactBytes, costUsd },
     ...(network && networkOf(network))
   }
 }

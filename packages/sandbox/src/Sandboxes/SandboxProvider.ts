@@ -1,5 +1,12 @@
-import { ErrorCode, type NetworkMode, type NetworkPolicy, type NetworkReport } from "@bulkhead/domain"
+import {
+  ErrorCode,
+  type Gpus,
+  type NetworkMode,
+  type NetworkPolicy,
+  type NetworkReport
+} from "@bulkhead/domain"
 import { Context, Data, Duration, Effect, Exit, Layer, Mailbox, Schema, type Scope, Stream } from "effect"
+import type { SandboxSecret } from "./SandboxSecret.js"
 
 /** A failure of the infrastructure, never of the program. */
 export class SandboxFailure extends Schema.TaggedError<SandboxFailure>()("SandboxFailure", {
@@ -35,6 +42,22 @@ export interface SandboxOptions {
   readonly template?: string
   /** What its programs may connect to. Absent: whatever the provider's usual sandboxes may. */
   readonly network?: NetworkPolicy
+  /**
+   * What its programs may use at their hosts without ever having it: values that must be in no log, error or tag.
+   * Absent: nothing.
+   */
+  readonly secrets?: ReadonlyArray<SandboxSecret>
+  /** GPUs of this sandbox alone. Absent: none. Only of what the provider says it has. */
+  readonly gpus?: Gpus
+}
+
+/** What a provider can do with secrets. */
+export interface SecretControl {
+  /**
+   * Why it cannot let programs use these without giving them away, in words for the caller that begin with the field's
+   * name and a colon; undefined: it can.
+   */
+  readonly flawOf: (secrets: ReadonlyArray<SandboxSecret>) => string | undefined
 }
 
 /** What a provider can hold sandboxes to of the network. */
@@ -264,6 +287,13 @@ export class SandboxProvider extends Context.Tag("@bulkhead/sandbox/SandboxProvi
     readonly health?: Effect.Effect<ProviderHealth>
     /** What it can hold sandboxes to of the network. Absent: to no policy, so that none is ever given to `create`. */
     readonly network?: NetworkControl
+    /** How it lets programs use secrets. Absent: not at all, so that none is ever given to `create`. */
+    readonly secrets?: SecretControl
+    /**
+     * The GPUs that sandboxes can be given, by their kinds. Absent: none. One sandbox has them to itself, until it is
+     * gone.
+     */
+    readonly gpus?: ReadonlyArray<Gpus>
   }
 >() {
   /** How a provider is; up, as far as one tells that does not say. */

@@ -16,7 +16,8 @@ import {
   Sandbox,
   type SandboxFailure,
   type SandboxOptions,
-  SandboxProvider
+  SandboxProvider,
+  type SecretControl
 } from "./SandboxProvider.js"
 
 /** What a sandbox is for, as its provider's list tells it. */
@@ -50,8 +51,8 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   {
     /**
      * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
-     * is closed, and only then does the scope's end return. One of a template, or of another network policy than the
-     * usual one, is made when it is asked for, since only sandboxes without are kept ready.
+     * is closed, and only then does the scope's end return. One of a template, with secrets or GPUs, or of another network
+     * policy than the usual one, is made when it is asked for, since only sandboxes without are kept ready.
      */
     readonly sandbox: (
       purpose: Purpose,
@@ -60,6 +61,8 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
     ) => Layer.Layer<Sandbox, SandboxFailure>
     /** What programs are allowed of the network. */
     readonly network: NetworkPolicies.NetworkPolicies
+    /** How programs may use secrets. Absent: not at all. */
+    readonly secrets?: SecretControl
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
@@ -153,8 +156,10 @@ const make = Effect.gen(function* () {
     whenCalm: calm.await
   })
 
-  const isPooled = ({ network: wanted, template }: Made) =>
+  const isPooled = ({ gpus, network: wanted, secrets, template }: Made) =>
     template === undefined &&
+    gpus === undefined &&
+    secrets === undefined &&
     (wanted === undefined || network.usual === undefined
       ? wanted === network.usual
       : isSamePolicy(wanted, network.usual))
@@ -170,6 +175,7 @@ const make = Effect.gen(function* () {
 
   return SandboxSupply.of({
     network,
+    ...(provider.secrets && { secrets: provider.secrets }),
     sandbox: (purpose, made, { onClosed, onCreated } = nobody) =>
       Layer.scoped(
         Sandbox,

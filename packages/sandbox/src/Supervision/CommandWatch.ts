@@ -1,3 +1,4 @@
+import type { SecretForms } from "@bulkhead/masking"
 import { Clock, Deferred, Effect, Ref, type Scope } from "effect"
 import type { LimitValues } from "../Limits.js"
 import {
@@ -59,13 +60,15 @@ export interface Listener {
   readonly onStart: Effect.Effect<void>
   /** Runs with everything that the program writes and that counts, as UTF-8. */
   readonly onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => Effect.Effect<void>
+  /** What must be masked in it before anybody sees it. Absent: nothing. */
+  readonly hidden?: SecretForms
 }
 
 /** Watches for one program. */
 export const make = Effect.fnUntraced(function* (
   { nonce }: Program,
   limits: LimitValues,
-  { onOutput, onStart }: Listener
+  { hidden, onOutput, onStart }: Listener
 ): Effect.fn.Return<CommandWatch> {
   // Behind a supervisor, who counts what was written: what is not UTF-8 comes up to three times as long.
   const output = new Output(
@@ -89,14 +92,29 @@ export const make = Effect.fnUntraced(function* (
   /** Whether all is said: what comes later is in no result. */
   const isClosed = yield* Ref.make(false)
 
+  const masks = hidden && { stdout: hidden.stream(), stderr: hidden.stream() }
+
   const append = (stream: "stdout" | "stderr", text: string) =>
     Effect.gen(function* () {
       if (yield* Ref.get(isClosed)) return
       const bytes = encoder.encode(text)
+      yield* keep(stream, masks === undefined ? bytes : masks[stream].next(bytes))
+    })
+
+  const keep = (stream: "stdout" | "stderr", bytes: Uint8Array) =>
+    Effect.gen(function* () {
+      if (bytes.length === 0) return
       output.append(stream, bytes)
       yield* onOutput(stream, bytes)
       if (output.isFlood) yield* Deferred.succeed(flooded, undefined)
     })
+
+  /** What looked like the beginning of something hidden, and has ended. */
+  const keepRest = Effect.suspend(() =>
+    masks === undefined
+      ? Effect.void
+      : Effect.zipRight(keep("stdout", masks.stdout.end()), keep("stderr", masks.stderr.end()))
+  )
 
   const take = (heard: Heard): Effect.Effect<void> => {
     switch (heard._tag) {
@@ -148,6 +166,7 @@ export const make = Effect.fnUntraced(function* (
     flooded: Deferred.await(flooded),
     learned: Effect.gen(function* () {
       yield* Effect.forEach(voice?.end() ?? [], take, { discard: true })
+      yield* keepRest
       yield* Ref.set(isClosed, true)
       const hasMore = (yield* Ref.get(startedAt)) !== undefined && (yield* Ref.get(exit)) === undefined
       return { ...output.collected(hasMore), ...(yield* Ref.get(said)) }

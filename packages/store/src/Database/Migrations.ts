@@ -164,6 +164,12 @@ const network = Effect.gen(function* () {
   yield* sql`ALTER TABLE usage ADD COLUMN received_bytes DOUBLE PRECISION`
 })
 
+/** Seconds that an execution had GPUs, each counted. */
+const gpus = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE usage ADD COLUMN gpu_seconds DOUBLE PRECISION NOT NULL DEFAULT 0`
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
@@ -172,7 +178,8 @@ const migrations = {
   "0004_artifact_bytes": artifactBytes,
   "0005_webhooks": webhooks,
   "0006_images": images,
-  "0007_network": network
+  "0007_network": network,
+  "0008_gpus": gpus
 }
 
 const table = "bulkhead_migrations"

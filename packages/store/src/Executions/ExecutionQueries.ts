@@ -194,7 +194,8 @@ export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
     const rows = yield* sql<Record<keyof UserUsage, string | number>>`
       SELECT user_id AS "userId", COUNT(*) AS executions, SUM(sandbox_ms) AS "sandboxMs",
         SUM(vcpu_seconds) AS "vcpuSeconds", SUM(gib_seconds) AS "gibSeconds",
-        SUM(artifact_bytes) AS "artifactBytes", SUM(network_connections) AS "networkConnections",
+        SUM(gpu_seconds) AS "gpuSeconds", SUM(artifact_bytes) AS "artifactBytes",
+        SUM(network_connections) AS "networkConnections",
         SUM(network_denied) AS "networkDenied", SUM(sent_bytes) AS "sentBytes",
         SUM(received_bytes) AS "receivedBytes", SUM(cost_usd) AS "costUsd"
       FROM usage WHERE ${sql.and(conditions)} GROUP BY user_id ORDER BY user_id LIMIT ${limit + 1}`

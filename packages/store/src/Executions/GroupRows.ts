@@ -100,7 +100,8 @@ const usageRows = ({ endedAt, executionId, usage }: EndedExecution): ReadonlyArr
           usage.networkConnections ?? null,
           usage.networkDenied ?? null,
           usage.sentBytes ?? null,
-          usage.receivedBytes ?? null
+          usage.receivedBytes ?? null,
+          usage.gpuSeconds
         ]
       ]
 
@@ -180,14 +181,15 @@ const statements = (sql: SqlClient.SqlClient) => {
   const usage = rows(
     `INSERT INTO usage
       (execution_id, user_id, ended_at, sandbox_ms, vcpu_seconds, gib_seconds, artifact_bytes, cost_usd,
-        network_connections, network_denied, sent_bytes, received_bytes)
+        network_connections, network_denied, sent_bytes, received_bytes, gpu_seconds)
       SELECT x.execution_id, x.user_id, CAST(v.column2 AS BIGINT), CAST(v.column3 AS DOUBLE PRECISION),
         CAST(v.column4 AS DOUBLE PRECISION), CAST(v.column5 AS DOUBLE PRECISION),
         CAST(v.column6 AS DOUBLE PRECISION), CAST(v.column7 AS DOUBLE PRECISION),
         CAST(v.column8 AS DOUBLE PRECISION), CAST(v.column9 AS DOUBLE PRECISION),
-        CAST(v.column10 AS DOUBLE PRECISION), CAST(v.column11 AS DOUBLE PRECISION)
+        CAST(v.column10 AS DOUBLE PRECISION), CAST(v.column11 AS DOUBLE PRECISION),
+        CAST(v.column12 AS DOUBLE PRECISION)
       FROM (VALUES`,
-    11,
+    12,
     ") AS v JOIN executions x ON x.execution_id = v.column1 WHERE true ON CONFLICT DO NOTHING"
   )
   const artifacts = rows(

@@ -77,6 +77,7 @@ export const usageOf = (sandboxMs: number): Usage => ({
   sandboxMs,
   vcpuSeconds: sandboxMs / 500,
   gibSeconds: sandboxMs / 2000,
+  gpuSeconds: sandboxMs / 1000,
   artifactBytes: 3,
   costUsd: sandboxMs / 1_000_000
 })

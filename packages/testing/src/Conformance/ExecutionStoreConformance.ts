@@ -258,6 +258,7 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
           sandboxMs: 1500,
           vcpuSeconds: 3,
           gibSeconds: 0.75,
+          gpuSeconds: 1.5,
           artifactBytes: 6,
           costUsd: 0.0015
         }

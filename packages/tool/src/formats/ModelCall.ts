@@ -46,17 +46,26 @@ const parse = (given: unknown): Either.Either<unknown, ExecutionResult> => {
   })
 }
 
-const isVariable = (entry: unknown): entry is { readonly name: string; readonly value: string } =>
+const isMember = (entry: unknown): entry is { readonly name: string; readonly value: unknown } =>
   Predicate.hasProperty(entry, "name") &&
   Predicate.isString(entry.name) &&
   Predicate.hasProperty(entry, "value")
 
-/** The environment as strict mode has it, a list, as an object. What is neither is for the service to refuse. */
+/** A list of names and values, as strict mode has it, as an object. What is neither is for the service to refuse. */
+const asObject = (list: unknown): unknown =>
+  Array.isArray(list) && list.every(isMember)
+    ? Object.fromEntries(list.map(({ name, value }) => [name, value]))
+    : list
+
+/** Both are objects of any names. */
 const withVariables = (read: unknown): unknown => {
-  if (!Predicate.isReadonlyRecord(read) || !Array.isArray(read.env) || !read.env.every(isVariable)) {
-    return read
+  if (!Predicate.isReadonlyRecord(read)) return read
+  const { env, secrets, ...others } = read
+  return {
+    ...others,
+    ...(env !== undefined && { env: asObject(env) }),
+    ...(secrets !== undefined && { secrets: asObject(secrets) })
   }
-  return { ...read, env: Object.fromEntries(read.env.map(({ name, value }) => [name, value])) }
 }
 
 /**

@@ -6,7 +6,7 @@ import { variables } from "../settings/Variables.js"
 
 /**
  * The store's settings for a process beside which a server, or another client's process, may be at work: without a
- * directory of its own it has one that is gone with it. Nothing but messages is written to stdout.
+ * directory of its own it has one that is gone with it. No event is written to stdout.
  */
 export const layer = Layer.scoped(
   StoreConfig,
@@ -15,7 +15,7 @@ export const layer = Layer.scoped(
     const files = yield* FileSystem.FileSystem
     const chosen = yield* variables.dataDirectory.config
     const directory = yield* Option.match(chosen, {
-      onNone: () => files.makeTempDirectoryScoped({ prefix: "bulkhead-mcp-" }),
+      onNone: () => files.makeTempDirectoryScoped({ prefix: "bulkhead-own-" }),
       onSome: Effect.succeed
     })
     return { ...settings, directory, logsEvents: false }

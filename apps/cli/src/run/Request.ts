@@ -1,0 +1,115 @@
+import { basename } from "node:path"
+import { type ExecutionRequestInput, flawOfPath } from "@bulkhead/domain"
+import { Args, Options } from "@effect/cli"
+import { Config, Effect, Option } from "effect"
+import { Failure } from "../Failure.js"
+import * as Harmless from "../terminal/Harmless.js"
+import * as Input from "./Input.js"
+import * as Language from "./Language.js"
+
+const text = (name: string, pseudoName: string, description: string) =>
+  Options.text(name).pipe(Options.withPseudoName(pseudoName), Options.withDescription(description))
+
+/** What is asked to be run. */
+export const options = {
+  file: Args.text({ name: "FILE" }).pipe(Args.withDescription("The program; - reads it from stdin.")),
+  language: text("language", "NAME", "What it is written in; by the end of its name, or python for -.").pipe(
+    Options.withAlias("l"),
+    Options.optional
+  ),
+  image: text("image", "NAME", "The image to run it on; 'bulkhead image list' names them.").pipe(
+    Options.optional
+  ),
+  timeout: Options.float("timeout").pipe(
+    Options.withPseudoName("SECONDS"),
+    Options.withDescription("After how long it is ended; the server's default unless told."),
+    Options.optional
+  ),
+  env: text("env", "NAME[=VALUE]", "A variable for it; without a value, the one of this environment.").pipe(
+    Options.repeated
+  ),
+  arg: text("arg", "TEXT", "An argument for it. All words after -- are arguments too.").pipe(
+    Options.repeated
+  ),
+  stdin: Options.boolean("stdin").pipe(
+    Options.withDescription("Gives it all that comes on stdin, once that is at its end.")
+  ),
+  files: text("file", "[NAME=]PATH", "A file for its working directory.").pipe(Options.repeated),
+  user: text("user", "NAME", "Whose execution it is, where the server has no keys.").pipe(Options.optional)
+}
+
+export interface Asked {
+  readonly file: string
+  readonly language: Option.Option<string>
+  readonly image: Option.Option<string>
+  readonly timeout: Option.Option<number>
+  readonly env: ReadonlyArray<string>
+  readonly arg: ReadonlyArray<string>
+  readonly stdin: boolean
+  readonly files: ReadonlyArray<string>
+  readonly user: Option.Option<string>
+}
+
+const code = Effect.fnUntraced(function* ({ file, stdin }: Asked) {
+  if (file !== "-") return yield* Effect.flatMap(Input.file("FILE", file), (bytes) => Input.text(file, bytes))
+  if (stdin)
+    return yield* new Failure({ message: "--stdin: stdin is the program already; name a FILE instead of -" })
+  return yield* Effect.flatMap(Input.stdin("FILE"), (bytes) => Input.text("stdin", bytes))
+})
+
+const language = ({ file, language }: Asked) =>
+  Option.match(language, {
+    onSome: Effect.succeed,
+    onNone: () => (file === "-" ? Effect.succeed("python") : Language.ofFile(file))
+  })
+
+const variable = Effect.fnUntraced(function* (given: string) {
+  const at = given.indexOf("=")
+  if (at >= 0) return [given.slice(0, at), given.slice(at + 1)] as const
+  const value = yield* Effect.mapError(
+    Config.string(given),
+    () =>
+      new Failure({
+        message: `--env: ${Harmless.line(given)} is not in this environment; expected NAME=VALUE`
+      })
+  )
+  return [given, value] as const
+})
+
+/** The place of a file that has no name of its own: as it is, if that is a place in a working directory. */
+const placeOf = (path: string) => (flawOfPath(path) === undefined ? path : basename(path))
+
+const inputFile = Effect.fnUntraced(function* (given: string) {
+  const at = given.indexOf("=")
+  const path = given.slice(at + 1)
+  const bytes = yield* Input.file("--file", path)
+  return {
+    path: at > 0 ? given.slice(0, at) : placeOf(path),
+    content: Buffer.from(bytes).toString("base64"),
+    encoding: "base64" as const
+  }
+})
+
+const present = <Name extends string, A>(name: Name, value: Option.Option<A>) =>
+  (Option.isSome(value) ? { [name]: value.value } : {}) as { readonly [_ in Name]?: A }
+
+/** The request that the command's words ask for. `more` are the program's arguments after `--`. */
+export const make = Effect.fn("Request.make")(function* (asked: Asked, more: ReadonlyArray<string>) {
+  const files = yield* Effect.forEach(asked.files, inputFile)
+  const stdin = asked.stdin ? Option.some(yield* Input.stdin("--stdin")) : Option.none()
+  const request: ExecutionRequestInput = {
+    code: yield* code(asked),
+    language: yield* language(asked),
+    args: [...asked.arg, ...more],
+    env: Object.fromEntries(yield* Effect.forEach(asked.env, variable)),
+    files,
+    ...present("image", asked.image),
+    ...present("timeout", asked.timeout),
+    ...present("userId", asked.user),
+    ...Option.match(stdin, {
+      onNone: () => ({}),
+      onSome: (bytes) => ({ stdin: bytes.toString("base64"), stdinEncoding: "base64" as const })
+    })
+  }
+  return request
+})

@@ -1,0 +1,34 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Bulkhead from "../src/Bulkhead.js"
+import * as CommandLine from "../src/CommandLine.js"
+
+const split = (line: string) => CommandLine.split(line.split(" "))
+
+describe("the command line", () => {
+  it("leaves what is after -- to the program", () => {
+    assert.deepStrictEqual(split("run a.py --json -- --json -x -- y"), {
+      own: ["run", "a.py", "--json"],
+      programs: ["--json", "-x", "--", "y"]
+    })
+  })
+
+  it("takes --arg=TEXT as it takes --arg TEXT, whatever the text is", () => {
+    assert.deepStrictEqual(split("run --arg=-x --env=A=b=c --arg --env=A").own, [
+      ...["run", "--arg", "-x", "--env", "A=b=c", "--arg", "--env=A"]
+    ])
+  })
+
+  it("takes options after - for stdin", () => {
+    assert.deepStrictEqual(split("run - --json --arg - --user a").own, [
+      ...["run", "--json", "--arg", "-", "--user", "a", "-"]
+    ])
+  })
+
+  it("names the option that no command has", () => {
+    const unknown = (line: string) => CommandLine.unknownOption(Bulkhead.command, split(line).own)
+    assert.strictEqual(unknown("run a.py --jsno"), "--jsno")
+    assert.strictEqual(unknown("run a.py --timeuot=5"), "--timeuot")
+    assert.isUndefined(unknown("run a.py --arg --jsno --timeout 5 --server http://a"))
+    assert.isUndefined(unknown("--completions bash"))
+  })
+})

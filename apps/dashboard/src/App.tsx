@@ -1,0 +1,104 @@
+import type { JSX } from "preact"
+import { useEffect, useRef } from "preact/hooks"
+import * as Live from "./api/Live.js"
+import { session, signOut } from "./api/Session.js"
+import { Audit } from "./pages/Audit.js"
+import { Executions } from "./pages/Executions.js"
+import { Execution } from "./pages/execution/Execution.js"
+import { Limits } from "./pages/Limits.js"
+import { Overview } from "./pages/Overview.js"
+import { SignIn } from "./pages/SignIn.js"
+import { Users } from "./pages/Users.js"
+import { Webhooks } from "./pages/Webhooks.js"
+import { type Theme, theme, themes } from "./parts/Theme.js"
+import { type Route, route, to } from "./Routes.js"
+
+const pages = {
+  overview: { title: "Overview", show: () => <Overview /> },
+  executions: {
+    title: "Executions",
+    show: (route: Route) =>
+      route.id === undefined ? <Executions route={route} /> : <Execution key={route.id} id={route.id} />
+  },
+  users: { title: "Users", show: () => <Users /> },
+  webhooks: { title: "Webhooks", show: (route: Route) => <Webhooks route={route} /> },
+  limits: { title: "Limits", show: () => <Limits /> },
+  audit: { title: "Audit", show: () => <Audit /> }
+} satisfies Record<string, { title: string; show: (route: Route) => JSX.Element }>
+
+const isPage = (name: string): name is keyof typeof pages => Object.hasOwn(pages, name)
+
+const Connection = () => (
+  <span class={`connection ${Live.isConnected.value ? "on" : "off"}`} role="status">
+    {Live.isConnected.value ? "Live" : "Reconnecting…"}
+  </span>
+)
+
+const Head = ({ current }: { readonly current: string }) => (
+  <header class="head">
+    <a class="brand" href={to("overview")}>
+      Bulkhead
+    </a>
+    <nav aria-label="Pages of the dashboard">
+      {Object.entries(pages).map(([name, { title }]) => (
+        <a key={name} href={to(name)} {...(name === current && { "aria-current": "page" as const })}>
+          {title}
+        </a>
+      ))}
+    </nav>
+    <Connection />
+    <label>
+      <span class="sr-only">Theme</span>
+      <select
+        value={theme.value}
+        onChange={({ currentTarget }) => {
+          theme.value = currentTarget.value as Theme
+        }}
+      >
+        {themes.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+    <button type="button" onClick={() => signOut()}>
+      Sign out
+    </button>
+  </header>
+)
+
+/** The pages, for who is signed in. */
+const Pages = () => {
+  const main = useRef<HTMLElement>(null)
+  const { id, page } = route.value
+  const current = isPage(page) ? page : "overview"
+
+  useEffect(() => {
+    const controller = new AbortController()
+    Live.follow(controller.signal)
+    return () => controller.abort()
+  }, [])
+
+  const isFirst = useRef(true)
+  useEffect(() => {
+    document.title = `${pages[current].title} · Bulkhead`
+    // Whoever follows a link by keyboard or ear goes on with the new page.
+    if (!isFirst.current) main.current?.focus()
+    isFirst.current = false
+  }, [current, id])
+
+  return (
+    <>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
+        Skip to the page
+      </button>
+      <Head current={current} />
+      <main ref={main} tabIndex={-1}>
+        {pages[current].show(route.value)}
+      </main>
+    </>
+  )
+}
+
+export const App = () => (session.value === undefined ? <SignIn /> : <Pages />)

@@ -1,0 +1,47 @@
+import { signal } from "@preact/signals"
+import { segment } from "./api/Requests.js"
+
+/** Where the operator is: `#/executions/exec_1?x=y`. What is sensitive is never in it. */
+export interface Route {
+  readonly page: string
+  readonly id: string | undefined
+  readonly query: Readonly<Record<string, string>>
+}
+
+const decoded = (text: string) => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+export const parse = (hash: string): Route => {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2)
+  const [page = "", id] = path.split("/", 2)
+  return {
+    page: page || "overview",
+    id: id === undefined || id === "" ? undefined : decoded(id),
+    query: Object.fromEntries(new URLSearchParams(query))
+  }
+}
+
+export const route = signal(parse(location.hash))
+
+addEventListener("hashchange", () => {
+  route.value = parse(location.hash)
+})
+
+export const to = (page: string, id?: string, query: Readonly<Record<string, string | undefined>> = {}) => {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => !!pair[1])
+  const path = id === undefined ? page : `${page}/${segment(id)}`
+  return `#/${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`
+}
+
+/** Goes there; without a new entry in the history where only the filter is another. */
+export const go = (hash: string, isReplacing = false) => {
+  if (isReplacing) {
+    history.replaceState(null, "", hash)
+    route.value = parse(hash)
+  } else location.hash = hash
+}

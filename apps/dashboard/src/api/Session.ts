@@ -1,0 +1,47 @@
+import type { ExecutionState, LimitValues, Verdict, WebhookMessageState } from "@bulkhead/domain"
+import { computed, signal } from "@preact/signals"
+import * as Requests from "./Requests.js"
+
+/** The server's words: see `Vocabulary.ts` there. */
+export interface Session {
+  /** Milliseconds since the epoch. */
+  readonly endsAt: number
+  readonly states: ReadonlyArray<ExecutionState>
+  readonly verdicts: ReadonlyArray<Verdict>
+  readonly messageStates: ReadonlyArray<WebhookMessageState>
+  readonly limits: ReadonlyArray<{
+    readonly name: keyof LimitValues
+    readonly meaning: string
+    readonly isFixed: boolean
+  }>
+}
+
+const known = signal<Session | undefined>(undefined)
+
+/** Undefined: nobody is signed in. */
+export const session = computed(() => (Requests.isSignedOut.value ? undefined : known.value))
+
+/** Finds out whether somebody is signed in. */
+export const look = async (): Promise<void> => {
+  known.value = await Requests.send("/session").then(
+    (response): Promise<Session | undefined> =>
+      response.status === 204 ? Promise.resolve(undefined) : response.json(),
+    () => undefined
+  )
+  Requests.isSignedOut.value = false
+}
+
+/** Fails with what to tell the operator. The token is sent once and kept nowhere. */
+export const signIn = async (token: string): Promise<void> => {
+  await Requests.send("/session", { method: "POST", headers: { authorization: `Bearer ${token}` } })
+  await look()
+}
+
+/** A server that cannot be reached goes on with the session, and so does the page. */
+export const signOut = (): Promise<void> =>
+  Requests.send("/session", { method: "DELETE" }).then(
+    () => {
+      known.value = undefined
+    },
+    () => undefined
+  )

@@ -1,0 +1,52 @@
+import { Clock, Duration, Effect, Option, Ref } from "effect"
+
+/** Wrong tokens that one address may give within a while, before it has to wait for the end of it. */
+export const mostFailures = 5
+export const window = Duration.minutes(1)
+
+/** Addresses that are remembered; one more forgets the oldest. */
+const mostAddresses = 10_000
+
+interface Failures {
+  readonly count: number
+  /** When they are forgotten, in milliseconds since the epoch. */
+  readonly until: number
+}
+
+/** A machine has a whole /64 of IPv6 to itself. */
+const machineOf = (address: string) =>
+  address.includes(":") && !address.includes(".") ? address.split(":").slice(0, 4).join(":") : address
+
+/** Who gave wrong tokens of late. */
+export interface FailedSignIns {
+  /** Seconds that an address has to wait; none: it may try. */
+  readonly waitOf: (address: string) => Effect.Effect<Option.Option<number>>
+  readonly add: (address: string) => Effect.Effect<void>
+}
+
+export const make: Effect.Effect<FailedSignIns> = Effect.gen(function* () {
+  const failures = yield* Ref.make<ReadonlyMap<string, Failures>>(new Map())
+
+  return {
+    waitOf: (address) =>
+      Effect.zipWith(Ref.get(failures), Clock.currentTimeMillis, (known, now) =>
+        Option.fromNullable(known.get(machineOf(address))).pipe(
+          Option.filter(({ count, until }) => count >= mostFailures && until > now),
+          Option.map(({ until }) => Math.ceil((until - now) / 1000))
+        )
+      ),
+    add: (address) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Ref.update(failures, (known) => {
+          const machine = machineOf(address)
+          const before = known.get(machine)
+          const current = [...known].filter(([key, { until }]) => key !== machine && until > now)
+          const next =
+            before !== undefined && before.until > now
+              ? { ...before, count: before.count + 1 }
+              : { count: 1, until: now + Duration.toMillis(window) }
+          return new Map([...current, [machine, next] as const].slice(-mostAddresses))
+        })
+      )
+  }
+})
