@@ -1,3 +1,4 @@
+import { UserInstruments } from "@bulkhead/sandbox"
 import { Lease } from "@bulkhead/store"
 import { NodeRuntime, NodeStream } from "@effect/platform-node"
 import { Context, Effect, Layer, Stream } from "effect"
@@ -12,19 +13,27 @@ import * as OwnData from "./data/OwnData.js"
 import * as KeptSecretsFile from "./KeptSecretsFile.js"
 import * as Logs from "./Logs.js"
 import * as Mcp from "./mcp/Mcp.js"
+import * as Collecting from "./observability/Collecting.js"
 import * as Replicas from "./Replicas.js"
 import * as Shutdown from "./Shutdown.js"
 import * as StandardStreams from "./StandardStreams.js"
 import * as StartFailure from "./StartFailure.js"
 import * as Store from "./Store.js"
+import { ObservabilityConfig } from "./settings/ObservabilityConfig.js"
 import * as Settings from "./settings/Settings.js"
 import * as Warnings from "./settings/Warnings.js"
 import * as Turns from "./Turns.js"
 import * as WebhookDelivery from "./WebhookDelivery.js"
 
+const Users = Layer.effect(
+  UserInstruments,
+  Effect.map(ObservabilityConfig, ({ measuresUsers }) => ({ areOn: measuresUsers }))
+)
+
 const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(App.layer),
   Layer.provide(Replicas.layer),
+  Layer.provide(Users),
   Layer.provide(CodeAnalysis.layer),
   Layer.provide(KeptSecretsFile.layer),
   Layer.provide(WebhookDelivery.layer),
@@ -33,7 +42,8 @@ const Server = Layer.mergeAll(Banner.layer, Shutdown.layer).pipe(
   Layer.provide(Instance.layer),
   Layer.provide(Holder.layer),
   Layer.provide(DataDirectory.layer),
-  Layer.provide(Warnings.layer)
+  Layer.provide(Warnings.layer),
+  Layer.provide(Collecting.layer)
 )
 
 /** Ends by itself only when another server took this one for dead. */
