@@ -1,3 +1,4 @@
+export * as Backup from "./Backup.js"
 export * as PostgresStore from "./Database/PostgresStore.js"
 export * as SqliteStore from "./Database/SqliteStore.js"
 export * as SqlExecutionStore from "./Executions/SqlExecutionStore.js"
