@@ -4,6 +4,7 @@ import { NodeRuntime, NodeStream } from "@effect/platform-node"
 import { Context, Effect, Layer, Stream } from "effect"
 import * as App from "./App.js"
 import * as Backend from "./Backend.js"
+import * as BackupCheck from "./BackupCheck.js"
 import * as Banner from "./Banner.js"
 import * as CodeAnalysis from "./CodeAnalysis.js"
 import { DataDirectory } from "./data/DataDirectory.js"
@@ -73,12 +74,14 @@ const modeOf = (name: string | undefined): Effect.Effect<void, unknown> => {
       return speakMcp
     case "attached":
       return Effect.zipRight(StandardStreams.survive, serveItsParent)
+    case "backup-check":
+      return BackupCheck.run(process.argv[3])
     default:
       return serve
   }
 }
 
-/** `mcp`: speaks MCP over stdio instead of listening. `attached`: ends with its stdin. */
+/** `mcp`: speaks MCP over stdio instead of listening. `attached`: ends with its stdin. `backup-check`: looks at a copy. */
 Effect.suspend(() => modeOf(process.argv[2])).pipe(
   Turns.take,
   NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
