@@ -162,7 +162,7 @@ describe("admission for all replicas", () => {
     world.stop(b)
     world.pass(100)
     assert.match(guest.refused ?? "", /shutting down/)
-    world.ask(a, a.admission.leave(who.userId))
+    world.ask(a, a.admission.leave(who))
     assert.strictEqual(world.permits, 0)
   })
 })

@@ -53,6 +53,7 @@ export const of = (
   limits: { readonly maxConcurrentSandboxes: number }
 ): ReadonlyArray<Sample> => [
   gauge("bulkhead_active_executions", "Executions that have their turn.", now.activeExecutions),
+  gauge("bulkhead_gpus_in_use", "GPUs that executions have.", now.gpusInUse),
   gauge("bulkhead_queued_executions", "Executions that wait for their turn.", now.queuedExecutions),
   gauge(
     "bulkhead_max_active_executions",

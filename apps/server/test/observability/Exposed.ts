@@ -16,6 +16,8 @@ const now: SystemMetrics = {
   uploadBytes: 0,
   webhooks: { pending: 0, failed: 0, delivered: 0 },
   mcp: { sessions: 0, activeRequests: 0, requests: 0 },
+  gpusInUse: 0,
+  gpus: [],
   circuit: "closed",
   pool: { idle: 0, target: 0, hits: 0, misses: 0 },
   reapedSandboxes: 0,
