@@ -6,6 +6,7 @@ import { chromium } from "./chromium.mjs"
 import { dependencies } from "./dependencies.mjs"
 import { postgres } from "./postgres.mjs"
 import { fail, root } from "./project.mjs"
+import { swift } from "./swift.mjs"
 
 const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
@@ -40,7 +41,7 @@ export const setupDependencies = () => ensure([dependencies])
 export const setup = () => ensure(forServer())
 
 /** For the tests. */
-export const setupForTests = () => ensure([...forServer(), postgres, chromium])
+export const setupForTests = () => ensure([...forServer(), postgres, swift, chromium])
 
 /** For servers that share a database. */
 export const setupForCluster = () => ensure([...forServer(), postgres])

@@ -6,6 +6,7 @@ import { ensureBundle } from "./bundle.mjs"
 import { pathWithPostgres } from "./postgres.mjs"
 import { root, run } from "./project.mjs"
 import { setupForTests } from "./setup.mjs"
+import { withSwift } from "./swift.mjs"
 import { withoutPerl } from "./withoutPerl.mjs"
 
 const report = join(root, ".setup/tests.json")
@@ -37,7 +38,11 @@ const steps = {
     const [command, ...args] = hidden ?? words
     return run(command, args, {
       show: true,
-      env: { ...process.env, PATH: pathWithPostgres(), ...(hidden ? { PERL_IS_HIDDEN: "yes" } : {}) }
+      env: {
+        ...process.env,
+        PATH: withSwift(pathWithPostgres()),
+        ...(hidden ? { PERL_IS_HIDDEN: "yes" } : {})
+      }
     })
   }
 }

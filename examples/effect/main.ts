@@ -5,7 +5,7 @@ import { Console, Effect, Layer } from "effect"
 
 const Provider = Layer.unwrapEffect(
   Effect.map(EmbeddedHost, ({ apiKey, url }) =>
-    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url })
+    E2BSandboxProvider.layer({ apiKey, apiUrl: url, sandboxUrl: url, network: "none" })
   )
 ).pipe(Layer.provide(EmbeddedHost.layer()))
 

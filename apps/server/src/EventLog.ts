@@ -1,13 +1,17 @@
 import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option, Tracer } from "effect"
 import { StoreConfig } from "./settings/StoreConfig.js"
 
-const lineOf = (entry: Entry) => (entry._tag === "Happened" ? `${JSON.stringify(entry.event)}\n` : "")
+/** The trace that an event belongs to, beside the event as it is kept. */
+const lineOf = (trace: object) => (entry: Entry) =>
+  entry._tag === "Happened" ? `${JSON.stringify({ ...entry.event, ...trace })}\n` : ""
 
-const print = (entries: ReadonlyArray<Entry>) => {
-  const lines = entries.map(lineOf).join("")
-  if (lines !== "") process.stdout.write(lines)
-}
+const print = (entries: ReadonlyArray<Entry>) =>
+  Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) => {
+    const trace = Option.match(span, { onNone: () => ({}), onSome: ({ traceId }) => ({ traceId }) })
+    const lines = entries.map(lineOf(trace)).join("")
+    if (lines !== "") process.stdout.write(lines)
+  })
 
 /** The store of executions, which also writes every event to stdout as a line of JSON if the settings ask for that. */
 export const layer = Layer.effect(
@@ -16,11 +20,7 @@ export const layer = Layer.effect(
     logsEvents
       ? {
           ...store,
-          append: (entries: ReadonlyArray<Entry>) =>
-            Effect.zipRight(
-              store.append(entries),
-              Effect.sync(() => print(entries))
-            )
+          append: (entries: ReadonlyArray<Entry>) => Effect.zipRight(store.append(entries), print(entries))
         }
       : store
   )

@@ -1,8 +1,9 @@
 import { Effect, Layer, Logger } from "effect"
+import * as TracedLogger from "./observability/TracedLogger.js"
 import * as Terminal from "./Terminal.js"
 
 const replacement = (isTerminal: boolean) =>
-  isTerminal ? Logger.prettyLogger({ stderr: true }) : Logger.withConsoleLog(Logger.jsonLogger)
+  isTerminal ? Logger.prettyLogger({ stderr: true }) : Logger.withConsoleLog(TracedLogger.json)
 
 /** What the server logs: for people beside a terminal, or else as lines of JSON on stdout. */
 export const layer = Layer.unwrapEffect(

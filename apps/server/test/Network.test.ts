@@ -100,8 +100,10 @@ layer(filtered, { excludeTestServices: true, timeout: "90 seconds" })(
         })
         assert.strictEqual(less.stdout, "403\n")
         assert.deepStrictEqual(less.network, { mode: "filtered", allow: ["a.bulkhead.invalid"], deny: [] })
-        const denied = yield* Caller.execute({ code, userId: "ann", network: { deny: [host] } })
-        assert.strictEqual(denied.stdout, "403\n")
+        for (const deny of [host, "0.0.0.0/0"]) {
+          const denied = yield* Caller.execute({ code, userId: "ann", network: { deny: [deny] } })
+          assert.strictEqual(denied.stdout, "403\n")
+        }
         for (const off of [
           { code, userId: "ann", network: { mode: "off" } },
           { code, userId: "bob" }

@@ -3,7 +3,8 @@ import {
   ArtifactCollector,
   type CollectedArtifacts,
   type CollectOptions,
-  type FoundArtifact
+  type FoundArtifact,
+  Instruments
 } from "@bulkhead/sandbox"
 import {
   Array as Arr,
@@ -13,6 +14,7 @@ import {
   Effect,
   Either,
   Layer,
+  Metric,
   Order,
   Ref,
   type Scope,
@@ -40,8 +42,33 @@ const readsEach = 3
 const leastSparse = 1_048_576
 const megabyte = 1_048_576
 
+/** Why files are refused, for who counts them. */
+type Reason =
+  | "entry"
+  | "name"
+  | "content"
+  | "infected"
+  | "secret"
+  | "number"
+  | "room"
+  | "changed"
+  | "time"
+  | "failure"
+
+const kept = Instruments.counter("bulkhead_artifacts_kept_total", "Files of programs that were kept.")
+const refusals = Instruments.labelled(
+  Instruments.counter(
+    "bulkhead_artifact_refusals_total",
+    "Files of programs that were not kept: no plain file or too large (`entry`), by its `name` or `content`, `infected`, with a `secret` in it, too many (`number`), no `room`, `changed` meanwhile, no `time`, or a `failure` of ours."
+  ),
+  ["reason"]
+)
+
 /** A file is not kept, for this reason. */
-class Refused extends Data.TaggedError("Refused")<{ readonly flaw: string }> {}
+class Refused extends Data.TaggedError("Refused")<{
+  readonly reason: Reason
+  readonly flaw: string
+}> {}
 
 const flaws: Readonly<Record<Exclude<OutputListing.ListedEntry["kind"], "file">, string>> = {
   symlink: "it is a symbolic link; copy the file itself",
@@ -80,12 +107,12 @@ const asListed = <E, R>(
         Effect.filterOrFail(
           Ref.updateAndGet(seen, (before) => before + bytes.length),
           (total) => total <= size,
-          () => new Refused({ flaw: "it grew while it was read" })
+          () => new Refused({ reason: "changed", flaw: "it grew while it was read" })
         )
       const end = Effect.filterOrFail(
         Ref.get(seen),
         (total) => total === size,
-        () => new Refused({ flaw: "it changed while it was read" })
+        () => new Refused({ reason: "changed", flaw: "it changed while it was read" })
       )
       return content.pipe(Stream.tap(count), Stream.concat(Stream.drain(Stream.fromEffect(end))))
     })
@@ -101,7 +128,7 @@ const flawOfStore = ({ limit = 0, reason }: ArtifactStoreFailure) => {
 /** Whether it was to be expected. */
 const isQuota = ({ reason }: ArtifactStoreFailure) => reason === "UserQuota" || reason === "Quota"
 
-const holdsSecret = new Refused({ flaw: "contains_secret: it holds the value of a secret" })
+const holdsSecret = new Refused({ reason: "secret", flaw: "contains_secret: it holds the value of a secret" })
 
 /** The same bytes, as long as nothing hidden is among them. */
 const withoutSecrets = <E, R>(
@@ -142,10 +169,10 @@ const make = Effect.gen(function* () {
   ) =>
     Effect.gen(function* () {
       const flaw = flawOfEntry(entry, largest)
-      if (flaw !== undefined) return yield* new Refused({ flaw })
+      if (flaw !== undefined) return yield* new Refused({ reason: "entry", flaw })
       if (hidden?.isIn(name)) return yield* holdsSecret
       const kind = ArtifactPolicy.judgeName(name, whitelist)
-      if (typeof kind === "string") return yield* new Refused({ flaw: kind })
+      if (typeof kind === "string") return yield* new Refused({ reason: "name", flaw: kind })
       const content = entry.size === 0 ? Stream.empty : (entry.content ?? Stream.empty)
       const staged = yield* reads.withPermits(1)(
         store.stage(
@@ -154,10 +181,13 @@ const make = Effect.gen(function* () {
         )
       )
       const inspected = yield* inspector.inspect(kind, staged.content)
-      if (inspected._tag === "Flawed") return yield* new Refused({ flaw: inspected.flaw })
+      if (inspected._tag === "Flawed") return yield* new Refused({ reason: "content", flaw: inspected.flaw })
       const verdict = yield* scanner.scan(staged.content)
       if (verdict._tag === "Infected")
-        return yield* new Refused({ flaw: `the scanner found ${shownPath(verdict.name)}` })
+        return yield* new Refused({
+          reason: "infected",
+          flaw: `the scanner found ${shownPath(verdict.name)}`
+        })
       yield* staged.keep
       return {
         name,
@@ -178,15 +208,15 @@ const make = Effect.gen(function* () {
       ),
       Effect.tapErrorTag("SandboxFailure", (failure) => Effect.logWarning("Artifact not read", failure)),
       Effect.catchTags({
-        InspectionFailure: () => new Refused({ flaw: "it could not be inspected" }),
-        ScanFailure: () => new Refused({ flaw: "it could not be scanned" }),
-        ArtifactStoreFailure: (failure) => new Refused({ flaw: flawOfStore(failure) }),
-        SandboxFailure: () => new Refused({ flaw: "it could not be read" })
+        InspectionFailure: () => new Refused({ reason: "failure", flaw: "it could not be inspected" }),
+        ScanFailure: () => new Refused({ reason: "failure", flaw: "it could not be scanned" }),
+        ArtifactStoreFailure: (failure) => new Refused({ reason: "room", flaw: flawOfStore(failure) }),
+        SandboxFailure: () => new Refused({ reason: "failure", flaw: "it could not be read" })
       }),
       Effect.catchAllDefect((defect) =>
         Effect.zipRight(
           Effect.logError("Artifact not collected", defect),
-          new Refused({ flaw: "it could not be collected" })
+          new Refused({ reason: "failure", flaw: "it could not be collected" })
         )
       )
     )
@@ -218,19 +248,22 @@ const make = Effect.gen(function* () {
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         Effect.timeoutFail(take(options, named, largest, whitelist), {
           duration: Math.max(deadline - now, 0),
-          onTimeout: () => new Refused({ flaw: "collecting took too long" })
+          onTimeout: () => new Refused({ reason: "time", flaw: "collecting took too long" })
         })
       )
     const tooMany = ({ entry }: NamedEntry) =>
-      new Refused({ flaw: flawOfEntry(entry, largest) ?? `there are more than ${most} artifacts` })
+      new Refused({
+        reason: "number",
+        flaw: flawOfEntry(entry, largest) ?? `there are more than ${most} artifacts`
+      })
     const record = ({ entry, name }: NamedEntry) =>
       Either.match({
-        onLeft: ({ flaw }: Refused) =>
-          refuse(options, found, entry.pathBytes === 0 ? outputDir : decoded(entry.path), flaw),
+        onLeft: (refused: Refused) =>
+          refuse(options, found, entry.pathBytes === 0 ? outputDir : decoded(entry.path), refused),
         onRight: (artifact: Artifact) => {
           found.artifacts.push(artifact)
           if (name !== decoded(entry.path).normalize("NFC")) found.renamed.push(name)
-          return tell(options, { kept: artifact })
+          return Effect.zipRight(Metric.increment(kept), tell(options, { kept: artifact }))
         }
       })
     const named = namedEntries(entries, most)
@@ -253,7 +286,7 @@ const make = Effect.gen(function* () {
     if (more > 0 || !isCounted) {
       const rest = isCounted ? "the rest were not looked at" : "the rest were not looked at, nor all counted"
       const flaw = `there are more than ${entries.length} entries, and ${rest}`
-      yield* refuse(options, found, outputDir, flaw, Math.max(more, 1))
+      yield* refuse(options, found, outputDir, { reason: "number", flaw }, Math.max(more, 1))
     }
   })
 
@@ -263,7 +296,8 @@ const make = Effect.gen(function* () {
     collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], renamed: [], rejections: new Rejections() }
       const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
-      const refuseAll = (flaw: string) => refuse(options, found, options.outputDir, flaw)
+      const refuseAll = (flaw: string) =>
+        refuse(options, found, options.outputDir, { reason: "failure", flaw })
       yield* gather(options, found, deadline).pipe(
         Effect.scoped,
         Effect.catchAll(({ reason }) => refuseAll(reason)),
@@ -295,11 +329,17 @@ interface NamedEntry {
 
 const tell = ({ onFound }: CollectOptions, found: FoundArtifact) => onFound?.(found) ?? Effect.void
 
-const refuse = (options: CollectOptions, { rejections }: Found, name: string, flaw: string, count = 1) =>
+const refuse = (
+  options: CollectOptions,
+  { rejections }: Found,
+  name: string,
+  { flaw, reason }: Pick<Refused, "flaw" | "reason">,
+  count = 1
+) =>
   Effect.suspend(() => {
     const refused = rejections.add(options.hidden?.inText(name) ?? name, flaw, count)
     return refused === undefined ? Effect.void : tell(options, { refused })
-  })
+  }).pipe(Effect.zipRight(Metric.incrementBy(refusals({ reason }), count)))
 
 /** Puts what lies in a directory right behind it. */
 const byName = Order.mapInput(Order.string, ({ name }: NamedEntry) => name.replaceAll("/", "\0"))

@@ -1,5 +1,7 @@
 export type { ArtifactChoice } from "./AllowedArtifacts.js"
 export * as AllowedArtifacts from "./AllowedArtifacts.js"
+export { ArtifactBlobs } from "./ArtifactBlobs.js"
+export { ArtifactCatalog, type CatalogEntry, patience as catalogPatience } from "./ArtifactCatalog.js"
 export {
   ArtifactInspector,
   type Inspected,
@@ -25,5 +27,7 @@ export {
   type StagedArtifact,
   type StoredArtifact
 } from "./ArtifactStore.js"
+export * as CatalogArtifactStore from "./CatalogArtifactStore.js"
 export * as FileArtifactStore from "./FileArtifactStore.js"
+export * as Pieces from "./Pieces.js"
 export * as ValidatingArtifactCollector from "./ValidatingArtifactCollector.js"

@@ -8,6 +8,7 @@ import {
   ValidatingArtifactCollector
 } from "@bulkhead/artifacts"
 import { anonymous, ExecutionId, shownPath } from "@bulkhead/domain"
+import { SecretForms } from "@bulkhead/masking"
 import {
   ArtifactCollector,
   type CollectOptions,
@@ -118,6 +119,26 @@ describe("a file", () => {
         }
       ])
       assert.isTrue(yield* isKept("a.txt"))
+    }).pipe(Effect.provide(collecting()))
+  )
+
+  it.effect("that holds a secret is not kept, wherever its pieces end and whoever names it", () =>
+    Effect.gen(function* () {
+      const value = "sk-live-0123456789"
+      const hidden = new SecretForms([{ value, shown: "placeholder" }])
+      const listed = listing(line("a.txt", value.length + 2), line(`${value}.txt`, 1))
+      for (const cut of [1, 9, value.length]) {
+        const read = () => Stream.concat(bytes(`a${value.slice(0, cut)}`), bytes(`${value.slice(cut)}b`))
+        const { artifacts, rejected } = yield* collect(saying(listed, read), { hidden })
+        assert.deepStrictEqual(artifacts, [])
+        assert.notInclude(JSON.stringify(rejected), value)
+        for (const { reason } of rejected) assert.include(reason, "contains_secret")
+        assert.strictEqual(rejected.length, 2)
+        assert.isFalse(yield* isKept("a.txt"))
+      }
+      const half = () => bytes(`a${value.slice(1)}bc`)
+      const { artifacts } = yield* collect(saying(listing(line("a.txt", value.length + 2)), half), { hidden })
+      assert.strictEqual(artifacts.length, 1)
     }).pipe(Effect.provide(collecting()))
   )
 

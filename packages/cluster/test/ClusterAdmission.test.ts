@@ -23,7 +23,7 @@ describe("admission for all replicas", () => {
     assert.strictEqual(world.running.length, 2)
     assert.deepStrictEqual(
       world.ask(a, a.admission.occupancy),
-      Exit.succeed({ active: 2, queued: 3, users: 2 })
+      Exit.succeed({ active: 2, queued: 3, users: 2, gpus: 0 })
     )
     world.pass(20_000)
     assert.deepStrictEqual(world.begun, [0, 1, 4, 2, 3])

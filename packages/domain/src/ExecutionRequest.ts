@@ -219,7 +219,7 @@ export const ExecutionRequest = Schema.Struct({
     examples: [{ GREETING: "hello" }]
   }),
   secrets: Schema.optionalWith(RequestSecrets, { nullable: true, default: () => ({}) }).annotations({
-    description: `Secrets that the program may use without ever having them, by the names of environment variables; ${mostSecrets} at most. The variable holds a placeholder, whose place the value takes on the way to the secret's hosts, over TLS, in headers alone.`,
+    description: `Secrets that the program may use without ever having them, by the names of environment variables; ${mostSecrets} at most, and 16384 characters of values in all. The variable holds a placeholder, whose place the value takes on the way to the secret's hosts, over TLS, in headers alone.`,
     default: {},
     examples: [{ OPENAI_API_KEY: { name: "openai" } }]
   }),

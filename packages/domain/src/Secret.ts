@@ -105,10 +105,12 @@ export const SecretName = Schema.String.pipe(
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
 
+const aboutValue = {
+  description: `The secret itself: ${leastCharacters} to ${mostCharacters} printable ASCII characters.`
+}
+
 const givenFields = {
-  value: SecretValue.annotations({
-    description: `The secret itself: ${leastCharacters} to ${mostCharacters} printable ASCII characters.`
-  }),
+  value: SecretValue.annotations(aboutValue),
   hosts: SecretHosts.annotations({
     description: `The hosts that may have the value, by their names, each maybe with a port (443 unless told); ${mostHosts} at most.`,
     examples: [["api.openai.com"]]
@@ -132,7 +134,8 @@ const SecretFields = Schema.Struct({
   name: optional(SecretName).annotations({
     description: "A secret that the operator keeps for the user. Either this, or `value` and `hosts`."
   }),
-  value: optional(givenFields.value),
+  // What is redacted has a description of its own, which says nothing.
+  value: optional(givenFields.value).annotations(aboutValue),
   hosts: optional(givenFields.hosts),
   header: optional(givenFields.header)
 }).annotations({ description: "a JSON object" })

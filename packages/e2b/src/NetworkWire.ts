@@ -60,9 +60,16 @@ export const controls: Record<NetworkKind, NetworkControl> = {
 /** All addresses, in E2B's words. */
 const everything = "0.0.0.0/0"
 
+/** A policy that denies all addresses means it; the word above only means that nothing else is allowed. */
+const halves: Readonly<Record<string, ReadonlyArray<string>>> = {
+  [everything]: ["0.0.0.0/1", "128.0.0.0/1"],
+  "::/0": ["::/1", "8000::/1"]
+}
+
 /** The options of the SDK that hold a sandbox to a policy. */
 export const optionsOf = ({ allow, deny, mode }: NetworkPolicy) => {
   if (mode === "off") return { allowInternetAccess: false }
-  if (mode === "filtered") return { network: { allowOut: [...allow], denyOut: [everything, ...deny] } }
-  return { allowInternetAccess: true, ...(deny.length > 0 && { network: { denyOut: [...deny] } }) }
+  const denied = deny.flatMap((target) => halves[target] ?? [target])
+  if (mode === "filtered") return { network: { allowOut: [...allow], denyOut: [everything, ...denied] } }
+  return { allowInternetAccess: true, ...(denied.length > 0 && { network: { denyOut: denied } }) }
 }

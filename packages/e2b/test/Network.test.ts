@@ -45,6 +45,21 @@ describe("a network policy on E2B's wire", () => {
       { ...filtered("9.0.0.0/8"), deny: ["8.8.8.8"] },
       { network: { allowOut: ["9.0.0.0/8"], denyOut: ["0.0.0.0/0", "8.8.8.8"] } }
     ],
+    [
+      "filtered, with all addresses denied",
+      { ...filtered("a.com"), deny: ["0.0.0.0/0", "::/0"] },
+      {
+        network: {
+          allowOut: ["a.com"],
+          denyOut: ["0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]
+        }
+      }
+    ],
+    [
+      "open but for IPv6",
+      { ...open, deny: ["::/0"] },
+      { allow_internet_access: true, network: { denyOut: ["::/1", "8000::/1"] } }
+    ],
     ["filtered to nothing", filtered(), { network: { allowOut: [], denyOut: ["0.0.0.0/0"] } }]
   ]
   for (const [name, policy, said] of cases)

@@ -20,6 +20,8 @@ const HOST_NAME = 0
 const LARGEST_RECORD = 16_384
 /** Of a whole hello: with keys against quantum computers it has some 2 KiB. */
 const LARGEST_HELLO = 32_768
+/** Clients use one or two: more only make work. */
+const MOST_RECORDS = 512
 
 /** Takes pieces from the front of bytes. `undefined`: there are too few. */
 class Reader {
@@ -58,22 +60,24 @@ class Reader {
 /** The bytes of the first handshake message, put together from its records. */
 const messageOf = (bytes: Buffer): Buffer | "partial" | "malformed" => {
   const reader = new Reader(bytes)
-  let message = Buffer.alloc(0)
-  for (;;) {
+  const space = Buffer.alloc(bytes.length)
+  let filled = 0
+  for (let records = 0; records < MOST_RECORDS; records++) {
     const [type, major, , length] = [reader.number(1), reader.number(1), reader.number(1), reader.number(2)]
     if ((type ?? HANDSHAKE) !== HANDSHAKE || (major ?? 3) !== 3) return "malformed"
     if (length === undefined) return "partial"
     if (length === 0 || length > LARGEST_RECORD) return "malformed"
     const fragment = reader.piece(length)
     if (fragment === undefined) return "partial"
-    message = Buffer.concat([message, fragment])
-    if (message.length < 4) continue
-    const whole = 4 + message.readUIntBE(1, 3)
-    if (message[0] !== CLIENT_HELLO || whole > LARGEST_HELLO) return "malformed"
+    filled += fragment.copy(space, filled)
+    if (filled < 4) continue
+    const whole = 4 + space.readUIntBE(1, 3)
+    if (space[0] !== CLIENT_HELLO || whole > LARGEST_HELLO) return "malformed"
     // Nothing else may stand in the same record, since there is nothing else to say yet.
-    if (message.length > whole) return "malformed"
-    if (message.length === whole) return message.subarray(4)
+    if (filled > whole) return "malformed"
+    if (filled === whole) return space.subarray(4, whole)
   }
+  return "malformed"
 }
 
 /** The one name of the extension. `undefined`: it is not as it should be. */

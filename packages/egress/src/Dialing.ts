@@ -39,7 +39,9 @@ export interface DialingOptions {
   readonly names: Context.Tag.Service<NameResolver>
 }
 
-/** Addresses of a name that are tried, and for how long each is. */
+/** Addresses of a name that are judged: who owns it may give it thousands. */
+const mostAddresses = 32
+/** Those that are tried, and for how long each is. */
 const mostTries = 4
 const patience = "10 seconds"
 
@@ -80,7 +82,13 @@ export const make = ({ attempts, meter, names, policy, surroundings }: DialingOp
     if (kind === "address") return [host]
     const flaw = NetworkPolicy.flawOfName(policy, host, port)
     if (flaw !== undefined) return yield* Effect.fail(flaw)
-    return yield* Effect.orElseFail(names.addressesOf(host), () => "no_such_name" as const)
+    return yield* names.addressesOf(host).pipe(
+      Effect.timeout(patience),
+      Effect.mapBoth({
+        onSuccess: (found) => found.slice(0, mostAddresses),
+        onFailure: () => "no_such_name" as const
+      })
+    )
   })
 
   const judgeEndpoint = Effect.fnUntraced(function* (endpoint: Endpoint) {

@@ -12,6 +12,7 @@ import * as Meter from "./Meter.js"
 import { NameResolver } from "./NameResolver.js"
 import type * as NetworkPolicy from "./NetworkPolicy.js"
 import { nextBytes } from "./Opening.js"
+import * as Patience from "./Patience.js"
 import type { Refused } from "./Refused.js"
 import * as Socks from "./Socks.js"
 import * as Tunnel from "./Tunnel.js"
@@ -89,6 +90,7 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
     const meter = yield* Meter.make(limits)
     const names = yield* NameResolver
     const dialing = Dialing.make({ attempts, meter, names, policy, surroundings })
+    const heads = yield* Patience.make
     const run = yield* FiberSet.makeRuntime<never>()
     /** Where the connections lead whose HTTP is served within a tunnel. */
     const tunnels = new WeakMap<Duplex, Dialing.Route>()
@@ -107,11 +109,16 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
       requireHostHeader: false
     })
     parser.maxHeadersCount = MOST_HEADERS
+    // Between two requests the parser sets a time of its own, and afterwards this one again.
+    parser.timeout = IDLE
     const serveHttp = (client: Duplex) =>
-      Effect.zipRight(
-        Effect.sync(() => void parser.emit("connection", client)),
-        closed(client)
-      )
+      heads
+        .start(client)
+        .pipe(
+          Effect.zipRight(Effect.sync(() => void parser.emit("connection", client))),
+          Effect.zipRight(closed(client)),
+          Effect.ensuring(heads.stop(client))
+        )
     const tunnel: Tunnel.TunnelOptions = {
       ...{ dialing, intercept, policy },
       serveHttp: (client, route) =>
@@ -134,10 +141,15 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
     }
     // Nothing is done any more for a program that has gone away.
     parser.on("request", (message, response) =>
-      run(Effect.raceFirst(forward(message, response), closed(response)))
+      run(heads.during(message.socket, Effect.raceFirst(forward(message, response), closed(response))))
     )
     parser.on("connect", (message, client, head) =>
-      run(Effect.raceFirst(onConnect(message, client, head), closed(client)))
+      run(
+        Effect.zipRight(
+          heads.stop(client),
+          Effect.raceFirst(onConnect(message, client, head), closed(client))
+        )
+      )
     )
 
     const serveSocks = Effect.fnUntraced(function* (client: Socket) {

@@ -33,7 +33,8 @@ const onward = (message: Http.IncomingMessage): Headers => {
   const named = (message.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase())
   return headersOf(message).filter(([name]) => {
     const lower = name.toLowerCase()
-    return !ofConnection.has(lower) && !named.includes(lower)
+    // A body without its length would be read as another request.
+    return !ofConnection.has(lower) && (lower === "content-length" || !named.includes(lower))
   })
 }
 

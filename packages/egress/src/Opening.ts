@@ -63,18 +63,21 @@ export const nextBytes = (stream: Duplex): Effect.Effect<Option.Option<Buffer>, 
     })
   })
 
+/** How long what was begun may take. */
+const patience = "30 seconds"
+
 /** What a program says first. Everything is still to be read after that. */
 export const read = (
   client: Duplex
-): Effect.Effect<{ readonly opening: Opening; readonly bytes: Buffer }, ConnectionEnded> =>
-  Effect.iterate(
-    { opening: Opening.Partial() as Opening, bytes: Buffer.alloc(0) },
-    {
-      while: ({ opening }) => opening._tag === "Partial",
-      body: ({ bytes }) =>
-        Effect.map(nextBytes(client), (more) => {
-          const all = Buffer.concat([bytes, Option.getOrElse(more, () => Buffer.alloc(0))])
-          return { opening: classify(all, Option.isNone(more)), bytes: all }
-        })
-    }
+): Effect.Effect<{ readonly opening: Opening; readonly bytes: Buffer }, ConnectionEnded> => {
+  const readMore = ({ bytes }: { readonly bytes: Buffer }) =>
+    Effect.map(nextBytes(client), (more) => {
+      const all = Buffer.concat([bytes, Option.getOrElse(more, () => Buffer.alloc(0))])
+      return { opening: classify(all, Option.isNone(more)), bytes: all }
+    })
+  return Effect.flatMap(readMore({ bytes: Buffer.alloc(0) }), (first) =>
+    Effect.iterate(first, { while: ({ opening }) => opening._tag === "Partial", body: readMore }).pipe(
+      Effect.timeoutFail({ duration: patience, onTimeout: () => new ConnectionEnded() })
+    )
   )
+}

@@ -305,6 +305,29 @@ layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
         expect(said).toContain("502")
       })
     )
+    it.effect("does not pass on what grows beyond measure when it is decoded", () =>
+      Effect.gen(function* () {
+        const bomb = gzipSync(Buffer.alloc(32_000_000))
+        for (const [encoding, piece] of [
+          ["gzip", bomb],
+          ["gzip, gzip", gzipSync(bomb)]
+        ] as const) {
+          const { said } = yield* asking(get(echo), {
+            answer: () => ({ headers: { "Content-Encoding": encoding }, pieces: [piece] })
+          })
+          expect(said.length).toBeLessThan(12_000_000)
+        }
+      })
+    )
+    it.effect("passes on what is large and encoded", () =>
+      Effect.gen(function* () {
+        const text = Array.from({ length: 200_000 }, (_, at) => `line ${at}\n`).join("")
+        const { said } = yield* asking(get(echo), {
+          answer: () => ({ headers: { "Content-Encoding": "gzip" }, pieces: [gzipSync(text)] })
+        })
+        expect(said.length).toBeGreaterThan(text.length)
+      })
+    )
     it.effect("keeps the length that a HEAD tells, and has no body", () =>
       Effect.gen(function* () {
         const { said } = yield* asking(get(echo).replace("GET", "HEAD"), {

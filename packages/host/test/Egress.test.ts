@@ -4,7 +4,16 @@ import { InvalidArgumentError, type Sandbox, type SandboxOpts } from "e2b"
 import { Context, Effect, Fiber, Layer } from "effect"
 import * as EgressTargets from "./EgressTargets.js"
 import { addresses, ports, target } from "./EgressTargets.js"
-import { connection, processesMarked, python, rejection, run, sandbox, until } from "./Fixtures.js"
+import {
+  connection,
+  pidsMarked,
+  processesMarked,
+  python,
+  rejection,
+  run,
+  sandbox,
+  until
+} from "./Fixtures.js"
 import { bundled } from "./HostBundle.js"
 import { connectionTo, startHost } from "./RunningHost.js"
 
@@ -200,6 +209,21 @@ layer(machine({}), { excludeTestServices: true })("The network of a sandbox", (i
       const before = processesMarked("launch two").length
       yield* Effect.scoped(sandbox(only("good.example")))
       yield* until("the relay's end", () => processesMarked("launch two").length === before)
+    })
+  )
+
+  it.scoped("has another relay when one has died", () =>
+    Effect.gen(function* () {
+      const relays = () => pidsMarked("launch two")
+      const before = relays()
+      const here = yield* sandbox(only("good.example"))
+      assert.strictEqual(yield* status(here, "http://good.example/"), "200")
+      const [relay = 0, ...more] = relays().filter((pid) => !before.includes(pid))
+      assert.deepStrictEqual(more, [])
+      process.kill(relay, "SIGKILL")
+      const code = `-o /dev/null -w "%{http_code}" --retry 8 --retry-connrefused --retry-delay 1 http://good.example/`
+      assert.strictEqual((yield* curl(here, code)).stdout, "200")
+      assert.isFalse(relays().includes(relay))
     })
   )
 

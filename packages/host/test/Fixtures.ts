@@ -56,6 +56,12 @@ export const rejection = (start: () => Promise<unknown>): Effect.Effect<Error> =
 const pids = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name))
 const commandLine = (pid: string) => readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim()
 
+/** The processes of this machine that bear a mark in their command lines. */
+export const pidsMarked = (mark: string): ReadonlyArray<number> =>
+  pids()
+    .filter((pid) => commandLine(pid).includes(mark))
+    .map(Number)
+
 /** The command lines of all processes of this machine that bear a mark. */
 export const processesMarked = (mark: string): ReadonlyArray<string> =>
   pids()

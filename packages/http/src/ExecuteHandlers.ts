@@ -4,12 +4,14 @@ import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
 import { Effect } from "effect"
 import * as ExecutionBody from "./body/ExecutionBody.js"
 import * as Handlers from "./Handlers.js"
+import * as RequestFacts from "./RequestFacts.js"
 import * as EventStream from "./streams/EventStream.js"
 
 const result = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const { execute } = yield* SandboxService
   const { input, options } = yield* ExecutionBody.read(request)
   const result = yield* execute(input, options)
+  yield* RequestFacts.note({ executionId: result.executionId })
   return yield* ExecutionBody.respond(resultStatus(result), result)
 })
 
@@ -17,7 +19,8 @@ const result = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServe
 const events = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const { begin } = yield* SandboxService
   const { input, options } = yield* ExecutionBody.read(request)
-  const { updates } = yield* begin(input, options)
+  const { summary, updates } = yield* begin(input, options)
+  yield* RequestFacts.note({ executionId: summary.executionId })
   return EventStream.respond(request, updates)
 })
 

@@ -28,6 +28,13 @@ const matches = (pattern: string, path: string) => {
   )
 }
 
+/** Of the routes that match a path, that with the fewest parameters. */
+export const patternOf = (routes: ReadonlyArray<Route>, path: string): string | undefined => {
+  const matching = routes.filter((route) => matches(route.path, path)).map((route) => route.path)
+  const parameters = (pattern: string) => pattern.split("/:").length
+  return matching.toSorted((one, other) => parameters(one) - parameters(other))[0]
+}
+
 /** The methods that a path takes; none: there is no such path. */
 export const methodsAt = (routes: ReadonlyArray<Route>, path: string): ReadonlyArray<string> => [
   ...new Set(

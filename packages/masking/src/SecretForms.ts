@@ -80,10 +80,11 @@ const bordersOf = (bytes: Buffer) => {
   return borders
 }
 
-/** How many of the last bytes may be the beginning of a form. */
-const beginningAtEnd = (bytes: Buffer, form: Form) => {
-  let matched = 0
-  for (let at = Math.max(0, bytes.length - form.bytes.length + 1); at < bytes.length; at++) {
+/** How many of the last bytes may be the beginning of a form, after as many were before these bytes. */
+const beginningAtEnd = (bytes: Buffer, form: Form, before: number) => {
+  const reach = form.bytes.length - 1
+  let matched = bytes.length >= reach ? 0 : before
+  for (let at = Math.max(0, bytes.length - reach); at < bytes.length; at++) {
     while (matched > 0 && bytes[at] !== form.bytes[matched]) matched = form.borders[matched - 1] ?? 0
     if (bytes[at] === form.bytes[matched]) matched++
   }
@@ -155,22 +156,32 @@ export class SecretForms {
   /** For one stream. */
   stream(): StreamMask {
     let held: Buffer = nothing
+    /** How much of each form `held` ends with. */
+    let open: ReadonlyArray<number> = this.forms.map(() => 0)
     let hasMasked = false
-    const masked = (bytes: Buffer) => {
-      const found = this.inBytes(bytes)
-      if (found !== bytes) hasMasked = true
-      return found
-    }
+    /** What has begun before is looked for no further back: chunks may be small, and many. */
+    const isWhole = (all: Buffer, fresh: number) =>
+      this.forms.some((form, index) => {
+        const reach = (open[index] ?? 0) + fresh
+        return reach >= form.bytes.length && all.indexOf(form.bytes, all.length - reach) >= 0
+      })
     return {
-      next: (bytes) => {
-        const all = masked(held.length === 0 ? Buffer.from(bytes) : Buffer.concat([held, bytes]))
-        const open = this.forms.reduce((most, form) => Math.max(most, beginningAtEnd(all, form)), 0)
-        held = all.subarray(all.length - open)
-        return all.subarray(0, all.length - open)
+      next: (chunk) => {
+        const bytes = Buffer.from(chunk)
+        let all: Buffer = held.length === 0 ? bytes : Buffer.concat([held, bytes])
+        if (isWhole(all, bytes.length)) {
+          hasMasked = true
+          all = this.inBytes(all)
+          open = this.forms.map((form) => beginningAtEnd(all, form, 0))
+        } else open = this.forms.map((form, index) => beginningAtEnd(bytes, form, open[index] ?? 0))
+        const kept = open.reduce((most, each) => Math.max(most, each), 0)
+        held = all.subarray(all.length - kept)
+        return all.subarray(0, all.length - kept)
       },
       end: () => {
-        const rest = masked(held)
+        const rest = held
         held = nothing
+        open = this.forms.map(() => 0)
         return rest
       },
       hasMasked: () => hasMasked

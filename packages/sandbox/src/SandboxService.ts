@@ -42,6 +42,7 @@ import { Peers } from "./Execution/OwnExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
 import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
+import { UserInstruments } from "./Instruments/ExecutionInstruments.js"
 import { KeptSecrets } from "./KeptSecrets.js"
 import { change, Limits } from "./Limits.js"
 import { LimitsInForce } from "./LimitsInForce.js"
@@ -122,9 +123,10 @@ const ownContext = Effect.map(
     Peers,
     Prices,
     Uploads,
+    UserInstruments,
     Webhooks
   ]),
-  ([context, artifacts, analyzer, images, secrets, peers, prices, uploads, webhooks]) =>
+  ([context, artifacts, analyzer, images, secrets, peers, prices, uploads, users, webhooks]) =>
     Context.pick(...parts)(context).pipe(
       Context.add(ArtifactCollector, artifacts),
       Context.add(CodeAnalyzer, analyzer),
@@ -133,6 +135,7 @@ const ownContext = Effect.map(
       Context.add(Peers, peers),
       Context.add(Prices, prices),
       Context.add(Uploads, uploads),
+      Context.add(UserInstruments, users),
       Context.add(Webhooks, webhooks)
     )
 )

@@ -821,7 +821,8 @@ describe("spans", () => {
           [
             "caller in ",
             "SandboxService.execute in caller",
-            "Execution.attempt in SandboxService.execute",
+            "Execution.run in SandboxService.execute",
+            "Execution.attempt in Execution.run",
             "Supervision.supervise in Execution.attempt",
             "program in Supervision.supervise"
           ]

@@ -154,6 +154,17 @@ describe("an execution's secrets", () => {
     }).pipe(having())
   )
 
+  it.effect("are refused where there is too much of them to look for", () =>
+    Effect.gen(function* () {
+      const large = { value: "v".repeat(8192), hosts: ["a.com"] }
+      assert.deepStrictEqual(yield* refusal({ secrets: { A: large, B: large, C: own } }), {
+        _tag: "InvalidRequest",
+        message: "secrets: expected values of at most 16384 characters in all"
+      })
+      yield* execute({ secrets: { A: large, B: large } })
+    }).pipe(having())
+  )
+
   it.effect("are refused under a name that env has too", () =>
     Effect.gen(function* () {
       assert.include(yield* refusal({ env: { KEY: "1" }, secrets: { KEY: own } }), {

@@ -1,3 +1,6 @@
+export * as SqlArtifactBlobs from "./Artifacts/SqlArtifactBlobs.js"
+export * as SqlArtifactCatalog from "./Artifacts/SqlArtifactCatalog.js"
+export * as Backup from "./Backup.js"
 export * as PostgresStore from "./Database/PostgresStore.js"
 export * as SqliteStore from "./Database/SqliteStore.js"
 export * as SqlExecutionStore from "./Executions/SqlExecutionStore.js"

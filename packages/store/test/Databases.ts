@@ -43,6 +43,16 @@ const postgres = (server: string) =>
     return { open: () => postgresAt(url), place: url }
   }).pipe(Effect.provide(postgresAt(server)))
 
+/** How many rows a table of a PostgreSQL has. */
+export const rowsOf = (url: string, table: string) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<{ readonly count: string }>`SELECT COUNT(*) AS count FROM ${sql(table)}`
+  ).pipe(
+    Effect.map(([row]) => Number(row?.count)),
+    Effect.provide(postgresAt(url))
+  )
+
 export interface Kind {
   readonly name: string
   readonly make: Effect.Effect<Database, unknown, Scope.Scope>

@@ -185,7 +185,10 @@ onEach("Retention", (kind) => {
             sql`DROP TABLE webhook_messages`,
             sql`DROP TABLE user_webhooks`,
             sql`ALTER TABLE executions DROP COLUMN webhook`,
-            sql`ALTER TABLE executions DROP COLUMN image`
+            sql`ALTER TABLE executions DROP COLUMN image`,
+            ...["network_connections", "network_denied", "sent_bytes", "received_bytes", "gpu_seconds"].map(
+              (column) => sql`ALTER TABLE usage DROP COLUMN ${sql(column)}`
+            )
           ])
         )
         return now

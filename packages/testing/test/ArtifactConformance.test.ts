@@ -1,7 +1,14 @@
-import { ArtifactScanner, ArtifactStore, type ArtifactStoreFailure } from "@bulkhead/artifacts"
+import {
+  ArtifactBlobs,
+  ArtifactCatalog,
+  ArtifactScanner,
+  ArtifactStore,
+  type ArtifactStoreFailure,
+  CatalogArtifactStore
+} from "@bulkhead/artifacts"
 import { ArtifactScannerConformance, ArtifactStoreConformance, Case } from "@bulkhead/testing/conformance"
 import { assert, describe, it } from "@effect/vitest"
-import { type Context, Effect, Layer, Option, Ref, Stream } from "effect"
+import { Context, Effect, Layer, Option, Ref, Stream } from "effect"
 
 type Store = Context.Tag.Service<ArtifactStore>
 type Scan = Context.Tag.Service<ArtifactScanner>["scan"]
@@ -81,6 +88,20 @@ const stores: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStore>, RegExp
     /many files at once/
   ],
   [
+    "that keeps what has come of a file when it is interrupted",
+    changed(({ stage }) => ({
+      stage: (artifact, content) =>
+        Effect.onInterrupt(stage(artifact, content), () =>
+          stage(artifact, Stream.empty).pipe(
+            Effect.flatMap(({ keep }) => keep),
+            Effect.scoped,
+            Effect.ignore
+          )
+        )
+    })),
+    /interrupted as it came/
+  ],
+  [
     "that counts all for everybody's",
     changed(({ taken }) => ({ taken: () => taken() })),
     /how many bytes a user's artifacts take/
@@ -112,6 +133,67 @@ describe("the suite finds an artifact store out", () => {
 it("each promise of a store is broken by one of them", () => {
   const all = ArtifactStoreConformance.cases.map(({ promise }) => promise)
   const tried = all.filter((promise) => stores.some(([, , broken]) => broken.test(promise)))
+  assert.deepStrictEqual(tried, all)
+})
+
+const { SharedStores, sharedCases, sharedRoom } = ArtifactStoreConformance
+
+const catalogued = CatalogArtifactStore.layer().pipe(
+  Layer.provide(Layer.merge(ArtifactCatalog.layerMemory({ eachUser: sharedRoom }), ArtifactBlobs.layerMemory))
+)
+
+/** Two that are one, or of which the second is made from the first. */
+const shared = (change: (store: Store) => Partial<Store> = () => ({})) =>
+  Layer.effect(
+    SharedStores,
+    Effect.map(ArtifactStore, (store) => ({ one: { ...store, ...change(store) }, other: store }))
+  ).pipe(Layer.provide(catalogued))
+
+ArtifactStoreConformance.suite("CatalogArtifactStore", catalogued)
+ArtifactStoreConformance.sharedSuite("CatalogArtifactStore, twice", shared())
+
+const pairs: ReadonlyArray<readonly [string, Layer.Layer<ArtifactStoreConformance.SharedStores>, RegExp]> = [
+  [
+    "that share nothing",
+    Layer.scoped(
+      SharedStores,
+      Effect.all({
+        one: Effect.map(Layer.build(Layer.fresh(catalogued)), Context.get(ArtifactStore)),
+        other: Effect.map(Layer.build(Layer.fresh(catalogued)), Context.get(ArtifactStore))
+      })
+    ),
+    /gives and counts|under one name at once|no more room|both remove/
+  ],
+  [
+    "of which one gives less than all",
+    shared(({ open }) => ({
+      open: (...asked) =>
+        Effect.map(
+          open(...asked),
+          Option.map((stored) => ({
+            ...stored,
+            content: Stream.catchAll(stored.content, () => Stream.empty)
+          }))
+        )
+    })),
+    /gets all of it, or a failure/
+  ]
+]
+
+describe("the suite finds two stores out", () => {
+  for (const [what, layer, promise] of pairs)
+    it.live(what, () =>
+      Effect.gen(function* () {
+        const broken = yield* Case.broken(sharedCases, layer)
+        const promised = sharedCases.map(({ promise }) => promise).filter((each) => promise.test(each))
+        assert.includeMembers([...broken], promised)
+      })
+    )
+})
+
+it("each promise of two stores is broken by one of them", () => {
+  const all = sharedCases.map(({ promise }) => promise)
+  const tried = all.filter((promise) => pairs.some(([, , broken]) => broken.test(promise)))
   assert.deepStrictEqual(tried, all)
 })
 

@@ -49,7 +49,7 @@ describe("openAITool", () => {
     assert.isTrue(strict)
     const nodes = nodesIn(parameters)
     const objects = nodes.filter(({ type }) => type === "object")
-    assert.lengthOf(objects, 6)
+    assert.lengthOf(objects, 7)
     for (const { additionalProperties, properties, required } of objects) {
       assert.isFalse(additionalProperties)
       assert.sameMembers(required as Array<string>, Object.keys(properties as object))

@@ -2,6 +2,7 @@ import { WebhookMessageNotFound, WebhookRefused } from "@bulkhead/domain"
 import { NameResolver } from "@bulkhead/egress"
 import {
   ExecutionStore,
+  Instruments,
   mostPending,
   Outbox,
   type Outcome,
@@ -9,7 +10,7 @@ import {
   UserWebhooks,
   Webhooks
 } from "@bulkhead/sandbox"
-import { Clock, Effect, FiberSet, Layer, Schedule } from "effect"
+import { Clock, Duration, Effect, FiberSet, Layer, Metric, Schedule } from "effect"
 import * as Delivery from "./Delivery.js"
 import * as Receiver from "./Receiver.js"
 import * as Signing from "./Signing.js"
@@ -32,6 +33,14 @@ const upkeepInterval = "5 seconds"
 const untilWritten = Schedule.spaced("1 second")
 
 const hour = 3_600_000
+
+const attemptTime = Instruments.labelled(
+  Instruments.seconds(
+    "bulkhead_webhook_attempt_seconds",
+    "Tries to deliver a message: `delivered`, `pending` when it is tried again, `failed` when it is given up."
+  ),
+  ["outcome"]
+)
 
 const endOf = ({ state, words }: Outcome) =>
   state === "delivered"
@@ -101,7 +110,8 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
   const deliver = Effect.fnUntraced(
     function* (message: OutgoingMessage) {
       const secret = yield* Effect.retry(secretOf(message.userId), untilWritten)
-      const outcome = yield* Delivery.attempt(message, secret, options)
+      const [time, outcome] = yield* Effect.timed(Delivery.attempt(message, secret, options))
+      yield* Metric.update(attemptTime({ outcome: outcome.state }), Duration.toSeconds(time))
       yield* settle(message, outcome)
     },
     Effect.provideService(Receiver.Receiver, receiver)

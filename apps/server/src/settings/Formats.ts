@@ -56,6 +56,23 @@ export const word = format(
   Option.liftPredicate((text: string) => /^[A-Za-z0-9_.:-]{1,128}$/.test(text))
 )
 
+export const bucket = format(
+  "a bucket's name, 3 to 63 letters, digits, . _ or -",
+  Option.liftPredicate((text: string) => /^[A-Za-z0-9._-]{3,63}$/.test(text))
+)
+
+export const objectPrefix = format(
+  "at most 200 letters, digits and . _ / = -, not / first",
+  Option.liftPredicate((text: string) => /^[A-Za-z0-9._=-][A-Za-z0-9._/=-]{0,199}$/.test(text))
+)
+
+export const accessKeyId = format(
+  "the id of an access key",
+  Option.liftPredicate((text: string) => /^\S{1,256}$/.test(text))
+)
+
+export const secretText = secret("text without spaces", (text) => /^\S{1,8192}$/.test(text))
+
 export const directory = format("the path of a directory", Option.some<string>)
 
 export const absoluteDirectory = format(

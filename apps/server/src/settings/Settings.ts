@@ -5,6 +5,7 @@ import { limitDefaults } from "./BackendChoice.js"
 import { ClusterConfig } from "./ClusterConfig.js"
 import { McpConfig } from "./McpConfig.js"
 import { NetworkConfig } from "./NetworkConfig.js"
+import { ObservabilityConfig } from "./ObservabilityConfig.js"
 import { SecretsConfig } from "./SecretsConfig.js"
 import { ServerConfig } from "./ServerConfig.js"
 import type { Description } from "./Setting.js"
@@ -47,6 +48,7 @@ export const layerFromEnv = Layer.mergeAll(limits, ServerConfig.authentication).
       AnalysisConfig.layerFromEnv,
       McpConfig.layerFromEnv,
       NetworkConfig.layerFromEnv,
+      ObservabilityConfig.layerFromEnv,
       SecretsConfig.layerFromEnv,
       ClusterConfig.layerFromEnv
     )

@@ -5,6 +5,7 @@ import type { ClamavAddress } from "@bulkhead/clamav"
 import type { PriceValues } from "@bulkhead/sandbox"
 import { Config, ConfigError, Context, Duration, Effect, Layer, Option, type Redacted } from "effect"
 import * as Terminal from "../Terminal.js"
+import * as ArtifactPlace from "./ArtifactPlace.js"
 import { variables } from "./Variables.js"
 
 /** Where the server keeps what happened, and for how long. */
@@ -19,6 +20,7 @@ export interface StoreSettings {
   readonly retentionDays: number
   /** MB of executions, events, results and artifacts; 0: no limit. */
   readonly retentionMB: number
+  readonly artifactPlace: ArtifactPlace.ArtifactPlace
   /** MB of all artifacts; 0: no limit. */
   readonly artifactsMB: number
   /** MB of one user's artifacts; 0: no limit. */
@@ -97,6 +99,7 @@ export class StoreConfig extends Context.Tag("@bulkhead/server/StoreConfig")<Sto
       durability: variables.durability.config,
       retentionDays: variables.retentionDays.config,
       retentionMB: variables.retentionMB.config,
+      artifactPlace: ArtifactPlace.config,
       artifactsMB: variables.artifactsMB.config,
       userArtifactsMB: variables.userArtifactsMB.config,
       uploadLifetime: Effect.map(variables.uploadHours.config, Duration.hours),

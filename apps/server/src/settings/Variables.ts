@@ -5,6 +5,7 @@ import * as CallerKeys from "./CallerKeys.js"
 import * as Formats from "./Formats.js"
 import * as ImageList from "./ImageList.js"
 import * as NetworkFormats from "./NetworkFormats.js"
+import * as OtelFormats from "./OtelFormats.js"
 import { format, optional, secret, withDefault } from "./Setting.js"
 
 /** Every variable that the server reads beside the limits, in the order of docs/settings.md. */
@@ -207,6 +208,61 @@ export const variables = {
     format: Formats.wholeNumber("MB"),
     otherwise: 10_240
   }),
+  artifactStore: withDefault({
+    name: "SANDBOX_ARTIFACT_STORE",
+    meaning:
+      "where artifacts are: `file` (data directory), `database` (PostgreSQL) or `s3`: see artifacts.md",
+    format: Formats.oneOf("file", "database", "s3"),
+    otherwise: "file"
+  }),
+  s3Bucket: optional({
+    name: "SANDBOX_S3_BUCKET",
+    meaning: "the bucket of the artifacts",
+    format: Formats.bucket,
+    otherwise: "none"
+  }),
+  s3Prefix: optional({
+    name: "SANDBOX_S3_PREFIX",
+    meaning: "with what the names of all objects there begin, like `bulkhead/`",
+    format: Formats.objectPrefix,
+    otherwise: "nothing"
+  }),
+  s3Endpoint: optional({
+    name: "SANDBOX_S3_ENDPOINT",
+    meaning: "the store's address, where it is not Amazon's",
+    format: Formats.httpUrl,
+    otherwise: "Amazon's, by the region"
+  }),
+  s3Region: withDefault({
+    name: "SANDBOX_S3_REGION",
+    meaning: "the store's region",
+    format: Formats.word,
+    otherwise: "us-east-1"
+  }),
+  s3PathStyle: withDefault({
+    name: "SANDBOX_S3_PATH_STYLE",
+    meaning: "`on`: the bucket's name is in the path, not in the host's name",
+    format: Formats.oneOf("on", "off"),
+    otherwise: "off"
+  }),
+  awsAccessKeyId: optional({
+    name: "AWS_ACCESS_KEY_ID",
+    meaning: "the access key's id, of the bucket",
+    format: Formats.accessKeyId,
+    otherwise: "the machine's role"
+  }),
+  awsSecretAccessKey: optional({
+    name: "AWS_SECRET_ACCESS_KEY",
+    meaning: "the access key's secret",
+    format: Formats.secretText,
+    otherwise: "the machine's role"
+  }),
+  awsSessionToken: optional({
+    name: "AWS_SESSION_TOKEN",
+    meaning: "the session's token, where the access key is one of a session",
+    format: Formats.secretText,
+    otherwise: "none"
+  }),
   artifactsMB: withDefault({
     name: "SANDBOX_ARTIFACTS_MB",
     meaning: "MB of all artifacts; one more is refused, not its execution; 0: no limit",
@@ -266,6 +322,96 @@ export const variables = {
     meaning: "`stdout`: every event is also a line of JSON there",
     format: Formats.oneOf("stdout", "off"),
     otherwise: "`off` on a terminal, else `stdout`"
+  }),
+  accessLog: withDefault({
+    name: "SANDBOX_ACCESS_LOG",
+    meaning: "`stdout`: every request is also a line of JSON there",
+    format: Formats.oneOf("stdout", "off"),
+    otherwise: "off"
+  }),
+  metricsPort: optional({
+    name: "METRICS_PORT",
+    meaning: "port on 127.0.0.1 that has `/metrics` without a token",
+    format: Formats.port,
+    otherwise: "none"
+  }),
+  metricsUsers: withDefault({
+    name: "SANDBOX_METRICS_USERS",
+    meaning: "`true`: there are metrics of each user, by name",
+    format: Formats.oneOf("true", "false"),
+    otherwise: "false"
+  }),
+  otelDisabled: withDefault({
+    name: "OTEL_SDK_DISABLED",
+    meaning: "`true`: nothing is sent to a collector, whatever else is set",
+    format: Formats.oneOf("true", "false"),
+    otherwise: "false"
+  }),
+  otelEndpoint: optional({
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    meaning: "collector that gets traces and logs, by OTLP over HTTP",
+    format: OtelFormats.endpoint,
+    otherwise: "none"
+  }),
+  otelTracesEndpoint: optional({
+    name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    meaning: "where traces go, the whole URL",
+    format: OtelFormats.endpoint,
+    otherwise: "`/v1/traces` of the collector"
+  }),
+  otelLogsEndpoint: optional({
+    name: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    meaning: "where logs go, the whole URL",
+    format: OtelFormats.endpoint,
+    otherwise: "`/v1/logs` of the collector"
+  }),
+  otelProtocol: withDefault({
+    name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    meaning: "how they are encoded",
+    format: Formats.oneOf("http/protobuf", "http/json"),
+    otherwise: "http/protobuf"
+  }),
+  otelHeaders: optional({
+    name: "OTEL_EXPORTER_OTLP_HEADERS",
+    meaning: "headers for the collector, `name=value`, separated by commas",
+    format: OtelFormats.headers,
+    otherwise: "none"
+  }),
+  otelTimeout: withDefault({
+    name: "OTEL_EXPORTER_OTLP_TIMEOUT",
+    meaning: "milliseconds that the collector may take to answer",
+    format: Formats.positiveNumber("milliseconds"),
+    otherwise: 10_000
+  }),
+  otelInterval: withDefault({
+    name: "OTEL_BSP_SCHEDULE_DELAY",
+    meaning: "milliseconds between two sendings",
+    format: Formats.positiveNumber("milliseconds"),
+    otherwise: 5000
+  }),
+  otelServiceName: withDefault({
+    name: "OTEL_SERVICE_NAME",
+    meaning: "by which the collector knows this server",
+    format: Formats.word,
+    otherwise: "bulkhead"
+  }),
+  otelResource: optional({
+    name: "OTEL_RESOURCE_ATTRIBUTES",
+    meaning: "what else it is told of this server, `name=value`, separated by commas",
+    format: OtelFormats.attributes,
+    otherwise: "none"
+  }),
+  otelSampler: withDefault({
+    name: "OTEL_TRACES_SAMPLER",
+    meaning: "whether requests that come without a decision are traced",
+    format: Formats.oneOf("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+    otherwise: "parentbased_always_on"
+  }),
+  otelSamplerRatio: withDefault({
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    meaning: "of them, for `parentbased_traceidratio`, this part",
+    format: OtelFormats.ratio,
+    otherwise: 1
   }),
   /** E2B's list price of August 2026. */
   priceVcpuSecond: withDefault({

@@ -12,6 +12,34 @@ const decoders: Readonly<Record<string, () => Transform>> = {
 /** More than one encoding is hardly ever meant. */
 const mostEncodings = 2
 
+/** As much may come of any answer, and beyond that so many times what was received: bytes are counted before this. */
+const freeBytes = 1024 * 1024
+const mostTimes = 200
+
+const counted = (count: (bytes: number) => Error | null) =>
+  new Transform({
+    transform: (bytes: Buffer, _, done) => {
+      const excess = count(bytes.length)
+      if (excess === null) done(null, bytes)
+      else done(excess)
+    }
+  })
+
+/** The same decoders, between what counts. */
+const bounded = (decoders: ReadonlyArray<Transform>): ReadonlyArray<Transform> => {
+  let received = 0
+  let decoded = 0
+  const before = counted((bytes) => {
+    received += bytes
+    return null
+  })
+  const after = counted((bytes) => {
+    decoded += bytes
+    return decoded > freeBytes + mostTimes * received ? new Error("the answer grows too much") : null
+  })
+  return [before, ...decoders, after]
+}
+
 /** What undoes the encodings that a header names, the last one first. Nothing: one of them is not known here. */
 export const decodersFor = (contentEncoding: string | undefined): ReadonlyArray<Transform> | undefined => {
   const names = (contentEncoding ?? "")
@@ -20,9 +48,8 @@ export const decodersFor = (contentEncoding: string | undefined): ReadonlyArray<
     .filter((name) => name !== "" && name !== "identity")
     .reverse()
   const makers = names.flatMap((name) => decoders[name] ?? [])
-  return makers.length === names.length && names.length <= mostEncodings
-    ? makers.map((make) => make())
-    : undefined
+  if (makers.length !== names.length || names.length > mostEncodings) return undefined
+  return names.length === 0 ? [] : bounded(makers.map((make) => make()))
 }
 
 /** Passes bytes on with what is hidden in them masked. */

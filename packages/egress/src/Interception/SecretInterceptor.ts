@@ -6,6 +6,7 @@ import { connect, rootCertificates, type TLSSocket } from "node:tls"
 import { SecretForms } from "@bulkhead/masking"
 import { Data, Effect, Either, Redacted, Runtime } from "effect"
 import type { Interception, Interceptor } from "../Interceptor.js"
+import * as Patience from "../Patience.js"
 import type { CertificateAuthority } from "./CertificateAuthority.js"
 import type { HostSecret } from "./HostSecret.js"
 import * as RequestHeaders from "./RequestHeaders.js"
@@ -179,13 +180,13 @@ const exchange = (
   )
 
 /** A server for one connection, which ends its TLS in the name's stead. */
-const innerServer = (options: InterceptorOptions, connection: Interception) =>
+const innerServer = (options: InterceptorOptions, connection: Interception, forms: SecretForms) =>
   Effect.gen(function* () {
-    const { authority, name, secrets } = options
+    const { authority, name } = options
     const context = yield* authority.contextFor(name)
-    const forms = new SecretForms(
-      secrets.map(({ placeholder, value }) => ({ value: Redacted.value(value), shown: placeholder }))
-    )
+    const heads = yield* Patience.make
+    // The handshake is a part of the first one.
+    yield* heads.start(connection.client)
     const run = Runtime.runFork(yield* Effect.runtime<never>())
     return yield* Effect.acquireRelease(
       Effect.sync(() =>
@@ -200,7 +201,8 @@ const innerServer = (options: InterceptorOptions, connection: Interception) =>
             SNICallback: (asked, done) =>
               asked.toLowerCase() === name ? done(null, context) : done(new Error("another name"))
           },
-          (request, response) => run(exchange(options, connection, forms, request, response))
+          (request, response) =>
+            run(heads.during(connection.client, exchange(options, connection, forms, request, response)))
         )
       ),
       (server) =>
@@ -211,13 +213,16 @@ const innerServer = (options: InterceptorOptions, connection: Interception) =>
     )
   })
 
-/** Ends the TLS of a connection to a host that may have secrets, and speaks to the host itself. */
-export const make =
-  (options: InterceptorOptions): Interceptor =>
-  (connection) =>
-    Effect.flatMap(innerServer(options, connection), (server) => {
+/** Ends the TLS of connections to a host that may have secrets, and speaks to the host itself. */
+export const make = (options: InterceptorOptions): Interceptor => {
+  const forms = new SecretForms(
+    options.secrets.map(({ placeholder, value }) => ({ value: Redacted.value(value), shown: placeholder }))
+  )
+  return (connection) =>
+    Effect.flatMap(innerServer(options, connection, forms), (server) => {
       const over = closed(connection.client)
       connection.client.on("error", () => connection.client.destroy())
       server.emit("connection", connection.client)
       return over
     })
+}

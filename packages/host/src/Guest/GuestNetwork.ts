@@ -1,7 +1,7 @@
 import * as Net from "node:net"
 import { Gate, NameResolver, type NetworkPolicy } from "@bulkhead/egress"
 import { FileSystem } from "@effect/platform"
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Queue, Schedule, type Scope } from "effect"
 import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
 import { LaunchFailed } from "../HostErrors.js"
 import { type HostNetwork, type HostOptions, mostConnections, networkDefaults } from "../HostOptions.js"
@@ -52,21 +52,37 @@ const failed = (reason: string) => new LaunchFailed({ reason: `the relay of the 
 /** What the relay says on its first connection: NUL once programs can reach it, or why they cannot. */
 const onLifeline = (line: Net.Socket, ready: Deferred.Deferred<void, LaunchFailed>): void => {
   line.on("error", () => line.destroy())
+  line.once("end", () => line.destroy())
   line.once("data", (said: Buffer) =>
     Deferred.unsafeDone(ready, said[0] === 0 ? Effect.void : failed(said.toString()))
   )
   line.once("close", () => Deferred.unsafeDone(ready, failed("it ended")))
 }
 
+interface Listening {
+  readonly server: Net.Server
+  lifeline: Net.Socket | undefined
+}
+
 /** Where the relay connects to: first with its lifeline, then with each connection of a program. */
-const listen = (path: string, ready: Deferred.Deferred<void, LaunchFailed>, gate: Gate.Gate) =>
+const listen = (
+  path: string,
+  ready: Deferred.Deferred<void, LaunchFailed>,
+  gate: Gate.Gate,
+  lost: Queue.Enqueue<void>
+) =>
   Effect.acquireRelease(
-    Effect.async<{ readonly server: Net.Server; lifeline?: Net.Socket }, LaunchFailed>((resume) => {
-      const made: { readonly server: Net.Server; lifeline?: Net.Socket } = {
+    Effect.async<Listening, LaunchFailed>((resume) => {
+      const made: Listening = {
+        lifeline: undefined,
         server: Net.createServer({ allowHalfOpen: true }, (connection) => {
           if (made.lifeline !== undefined) return gate.serve(connection)
           made.lifeline = connection
           onLifeline(connection, ready)
+          connection.once("close", () => {
+            made.lifeline = undefined
+            lost.unsafeOffer(undefined)
+          })
         })
       }
       made.server.once("error", ({ message }) => resume(failed(message)))
@@ -78,6 +94,19 @@ const listen = (path: string, ready: Deferred.Deferred<void, LaunchFailed>, gate
         lifeline?.destroy()
         server.close()
       })
+  )
+
+/** How often a relay that has died, such as for want of memory, has another one after it. */
+const mostRestarts = 20
+/** The launcher starts none as long as it has not heard of the last one's end. */
+const untilHeard = Schedule.intersect(Schedule.spaced("100 millis"), Schedule.recurs(50))
+
+const restart = (start: Effect.Effect<void>, listening: Listening, lost: Queue.Dequeue<void>) =>
+  Queue.take(lost).pipe(
+    Effect.zipRight(
+      Effect.repeat(start, { schedule: untilHeard, until: () => listening.lifeline !== undefined })
+    ),
+    Effect.repeatN(mostRestarts - 1)
   )
 
 const makeDirectory = (fs: FileSystem.FileSystem, directory: string) =>
@@ -113,12 +142,15 @@ export const make = Effect.fn("GuestNetwork.make")(function* (
     )
     yield* Deferred.succeed(attempts, gate.attempts)
     const ready = yield* Deferred.make<void, LaunchFailed>()
-    yield* listen(`${relay.directory}/gate`, ready, gate)
-    yield* relay.start(mostConnections(limits))
+    const lost = yield* Queue.unbounded<void>()
+    const listening = yield* listen(`${relay.directory}/gate`, ready, gate, lost)
+    const start = relay.start(mostConnections(limits))
+    yield* start
     yield* Effect.timeoutFail(Deferred.await(ready), {
       duration: startLimit,
       onTimeout: () => failed(`it said nothing for ${startLimit} ms`)
     })
+    yield* Effect.forkScoped(restart(start, listening, lost))
     return { gate, ...(secretGate && { trust: secretGate.trust }) }
   })
   return { options, open } satisfies GuestNetworks

@@ -67,6 +67,12 @@ export const make = Effect.fn("SecretGate.make")(function* (
       secrets: own,
       onUse: (secret) => onUse(secret, `${name}:${port}`)
     })
+  const interceptors = new Map(
+    [...secrets].map(([place, own]) => {
+      const [name = "", port] = place.split(":")
+      return [place, interceptorFor(name, Number(port), own)]
+    })
+  )
   return {
     trust: {
       env,
@@ -75,9 +81,6 @@ export const make = Effect.fn("SecretGate.make")(function* (
         [ownFile]: pem([...trusted, authority.certificate])
       }
     },
-    intercept: (name, port) =>
-      Option.map(Option.fromNullable(secrets.get(`${name.toLowerCase()}:${port}`)), (own) =>
-        interceptorFor(name.toLowerCase(), port, own)
-      )
+    intercept: (name, port) => Option.fromNullable(interceptors.get(`${name.toLowerCase()}:${port}`))
   } satisfies SecretGate
 })

@@ -3,6 +3,7 @@ import { Effect, Option } from "effect"
 import { IsolationUnavailable } from "../HostErrors.js"
 import * as ThisProcess from "../ThisProcess.js"
 import * as Bubblewrap from "./Bubblewrap.js"
+import * as Capabilities from "./Capabilities.js"
 
 const asRoot = (command: string) => (ThisProcess.isRoot ? command : `sudo ${command}`)
 
@@ -26,11 +27,12 @@ const findBwrap = Effect.catchTag(
 )
 
 /**
- * What this machine must have before a sandbox can be tried: a known processor, and bubblewrap for a host that is not
- * root.
+ * What must be there before a sandbox can be tried: a known processor, and the capabilities of a host that is root, or
+ * bubblewrap for another.
  */
 export const check = Effect.fn("Requirements.check")(function* () {
   const architecture = yield* findArchitecture
+  if (ThisProcess.isRoot) yield* Capabilities.check()
   const bwrap = ThisProcess.isRoot ? Option.none<string>() : Option.some(yield* findBwrap)
   return { architecture, bwrap }
 })

@@ -3,6 +3,7 @@ import { executionError, type UserId } from "@bulkhead/domain"
 import { HttpServerRequest } from "@effect/platform"
 import { Effect, Layer, Option } from "effect"
 import { refusedResult } from "../Refusals.js"
+import * as RequestFacts from "../RequestFacts.js"
 import * as BearerToken from "./BearerToken.js"
 import { CallerKeys } from "./CallerKeys.js"
 import * as ThisMachine from "./ThisMachine.js"
@@ -12,6 +13,9 @@ const refuse = (status: RefusalStatus, message: string) =>
     refusedResult(executionError("PERMISSION_DENIED", message)),
     (result) => new ExecutionRefused({ status, result })
   )
+
+const isUser = RequestFacts.note({ caller: "user" })
+const isLocal = RequestFacts.note({ caller: "local" })
 
 const withoutKey = Effect.zipRight(
   BearerToken.challenge,
@@ -28,7 +32,9 @@ export const layer: Layer.Layer<CallerAuthentication, never, CallerKeys> = Layer
     )
     return {
       callerKey: () =>
-        Effect.flatMap(owner, (userId) => (Option.isSome(userId) ? Effect.succeed({ userId }) : withoutKey))
+        Effect.flatMap(owner, (userId) =>
+          Option.isSome(userId) ? Effect.as(isUser, { userId }) : withoutKey
+        )
     }
   })
 )
@@ -37,7 +43,7 @@ const anybodyHere = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request
   if (!ThisMachine.namesThisMachine(request)) return refuse(403, ThisMachine.expected)
   return ThisMachine.isFromAnotherSite(request)
     ? refuse(403, ThisMachine.expectedOrigin)
-    : Effect.succeed({ userId: Option.none<UserId>() })
+    : Effect.as(isLocal, { userId: Option.none<UserId>() })
 })
 
 /** Nobody needs a key. For a server that other machines cannot reach, and for no other. */

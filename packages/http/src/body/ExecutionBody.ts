@@ -14,6 +14,7 @@ import { SandboxService } from "@bulkhead/sandbox"
 import { type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Predicate, type Scope } from "effect"
 import { freshId } from "../Refusals.js"
+import * as RequestFacts from "../RequestFacts.js"
 import * as FormBody from "./FormBody.js"
 import type { Bounds } from "./JsonScanner.js"
 import * as RequestBody from "./RequestBody.js"
@@ -117,8 +118,11 @@ export const respond = (
 
 /** Answers a request that was turned away. */
 export const refuse = (refusal: Refusal) =>
-  respond(
-    refusalStatus(refusal),
-    rejectedResult(refusal.executionId, refusalError(refusal)),
-    "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
+  Effect.zipRight(
+    RequestFacts.note({ executionId: refusal.executionId }),
+    respond(
+      refusalStatus(refusal),
+      rejectedResult(refusal.executionId, refusalError(refusal)),
+      "retryAfter" in refusal ? { "retry-after": String(refusal.retryAfter) } : undefined
+    )
   )

@@ -7,12 +7,14 @@ import * as ExecutionBody from "../body/ExecutionBody.js"
 import * as Known from "../executions/Known.js"
 import * as Handlers from "../Handlers.js"
 import * as Refusals from "../Refusals.js"
+import * as RequestFacts from "../RequestFacts.js"
 import * as EventStream from "./EventStream.js"
 
 const submit = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const service = yield* SandboxService
   const { input, options } = yield* ExecutionBody.read(request)
   const { executionId, state } = yield* service.submit(input, options)
+  yield* RequestFacts.note({ executionId })
   const [path] = request.originalUrl.split(/[?#]/)
   const headers = { location: `${path?.replace(/\/$/, "")}/${executionId}` }
   return yield* Effect.orDie(HttpServerResponse.json({ executionId, state }, { status: 202, headers }))

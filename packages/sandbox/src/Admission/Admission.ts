@@ -295,7 +295,7 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
           onTimeout: () => queueTimeout(place.value.executionId, limits)
         })
       )
-    )
+    ).pipe(Effect.withSpan("Admission.wait"))
 
   const enter = Effect.fnUntraced(function* (who: Admittee, onWait: (ahead: number) => Effect.Effect<void>) {
     const place = yield* decide(

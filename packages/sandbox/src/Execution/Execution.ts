@@ -10,6 +10,7 @@ import { Clock, Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
 import { ArtifactCollector } from "../ArtifactCollector.js"
 import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
+import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import * as Prices from "../Record/Prices.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
@@ -28,6 +29,19 @@ interface Progress {
   readonly retries: number
 }
 
+/** So that a trace is found by its execution. */
+const inSpan = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { executionId, request, runtime }: AcceptedExecution
+) =>
+  Effect.withSpan(effect, "Execution.run", {
+    attributes: {
+      "bulkhead.execution.id": executionId,
+      "bulkhead.language": runtime.language,
+      ...(request.image !== undefined && { "bulkhead.image": request.image })
+    }
+  })
+
 /** From the queue to the end that is kept. Nobody is told of what is not kept. */
 export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
   const progress = yield* Ref.make<Progress>({ retries: 0 })
@@ -45,7 +59,7 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
     Effect.ensuring(execution.releaseFiles)
   )
   return yield* end(execution, settled)
-})
+}, inSpan)
 
 /** What every result says of its execution. */
 const known = ({ executionId, network, request: { image } }: AcceptedExecution) => ({
@@ -251,18 +265,27 @@ const end = Effect.fnUntraced(function* (
     onLeft: TerminalEvents.ofRefusal,
     onRight: TerminalEvents.ofResult
   })
+  const networkUse = yield* Ref.get(execution.networkUse)
   const usage = Prices.usageOf(
     sandboxMs,
     execution,
     terminal.result?.artifacts ?? [],
     yield* Prices.Prices,
-    yield* Ref.get(execution.networkUse)
+    networkUse
   )
   const isKept = yield* log.ended(execution, { ...terminal, ...(usage ? { usage } : {}) }).pipe(
     Effect.tapError((failure) => Effect.logError("The end of an execution could not be recorded", failure)),
     Effect.tapDefect(() => live.end(executionId)),
     Effect.isSuccess
   )
+  const { request, runtime, userId } = execution
+  const { image } = request
+  yield* ExecutionInstruments.ended({
+    ...{ userId, image, terminal, sandboxMs, networkUse },
+    language: runtime.language
+  })
+  if (Either.isLeft(settled)) yield* ExecutionInstruments.turnedAway(settled.left)
+  yield* Effect.annotateCurrentSpan("bulkhead.verdict", terminal.verdict)
   const told = isKept ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
   yield* strikeOff(execution, told)
   if (isKept) return yield* settled

@@ -21,6 +21,9 @@ import { KeptSecrets } from "../KeptSecrets.js"
 import { SandboxFailure, type SecretControl } from "../Sandboxes/SandboxProvider.js"
 import type { SandboxSecret } from "../Sandboxes/SandboxSecret.js"
 
+/** Of all values together: each form of each is looked for in all that comes back. */
+const mostCharacters = 16_384
+
 /** What one execution has of secrets. */
 export interface HeldSecrets {
   readonly secrets: ReadonlyArray<SandboxSecret>
@@ -83,6 +86,9 @@ export const holdAll = Effect.fnUntraced(function* (
   const asked = Object.entries(asker.request.secrets)
   if (asked.length === 0) return undefined
   const secrets = yield* Effect.forEach(asked, ([variable, secret]) => hold(asker, variable, secret))
+  const characters = secrets.reduce((sum, { value }) => sum + Redacted.value(value).length, 0)
+  if (characters > mostCharacters)
+    return yield* refused(asker, "secrets", `expected values of at most ${mostCharacters} characters in all`)
   const forms = new SecretForms(
     secrets.map(({ placeholder, value }) => ({ value: Redacted.value(value), shown: placeholder }))
   )

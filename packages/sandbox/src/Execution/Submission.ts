@@ -12,6 +12,7 @@ import { Clock, type Context, Effect, Exit, Fiber, Random, Ref, Scope } from "ef
 import { Admission } from "../Admission/Admission.js"
 import * as Budget from "../Admission/Budget.js"
 import { RequestBudget, weightOf } from "../Admission/RequestBudget.js"
+import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
 import type { LimitValues } from "../Limits.js"
 import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
@@ -124,7 +125,7 @@ export const submit = (input: unknown, caller: UserId | undefined) =>
         Effect.succeed(Results.ofFailure({ ...circumstancesOf(read), retries: 0 }, undefined, failure))
       )
     )
-  )
+  ).pipe(Effect.tapError(ExecutionInstruments.turnedAway))
 
 /** The same as far as the execution's first update. It goes on without its caller. */
 export const begin = (input: unknown, caller: UserId | undefined) =>
@@ -133,7 +134,7 @@ export const begin = (input: unknown, caller: UserId | undefined) =>
       Effect.flatMap(beginAccepted),
       Effect.catchTag("SandboxFailure", (failure) => failAtOnce(read, failure))
     )
-  )
+  ).pipe(Effect.tapError(ExecutionInstruments.turnedAway))
 
 /** Who goes away before its execution has begun does not know its name. */
 const beginAccepted = (accepted: Accepted) =>

@@ -12,7 +12,8 @@ import {
   type Webhook,
   type WebhookEvent
 } from "@bulkhead/domain"
-import { Clock, Context, Effect, Layer, Option } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Metric, Option } from "effect"
+import { counter, seconds } from "../Instruments/Labelled.js"
 import type { Announcement } from "../Webhooks/Announcement.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
 import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
@@ -88,6 +89,15 @@ export const unavailable = (executionId: ExecutionId) =>
     retryAfter: recovery
   })
 
+const commitTime = seconds("bulkhead_store_commit_seconds", "How long it took until what happened was kept.")
+const failures = counter("bulkhead_store_failures_total", "How often it could not be.")
+
+const measured = (commit: Effect.Effect<void, StoreFailure>) =>
+  Effect.timed(commit).pipe(
+    Effect.flatMap(([time]) => Metric.update(commitTime, Duration.toSeconds(time))),
+    Effect.tapError(() => Metric.increment(failures))
+  )
+
 /** Writes down what happens to executions, in the order in which it happens. */
 export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
   ExecutionLog,
@@ -124,8 +134,8 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
             { _tag: "Ended", end: endOf(whose, event, now) },
             ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
-        ).pipe(Effect.zipRight(commit)),
-      kept: (executionId) => Effect.mapError(commit, () => unavailable(executionId)),
+        ).pipe(Effect.zipRight(measured(commit))),
+      kept: (executionId) => Effect.mapError(measured(commit), () => unavailable(executionId)),
       checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
       knows: (executionId) =>
         Effect.match(find(executionId), { onFailure: () => false, onSuccess: Option.isSome })

@@ -5,6 +5,7 @@ import { NetworkRules } from "../NetworkRules.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import { Images } from "./Images.js"
 import { InstanceName } from "./InstanceName.js"
+import * as MeasuredProvider from "./MeasuredProvider.js"
 import * as NetworkPolicies from "./NetworkPolicies.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
 import * as Reaper from "./Reaper.js"
@@ -74,7 +75,7 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
 
 const make = Effect.gen(function* () {
   const limits = yield* Limits
-  const provider = yield* SandboxProvider
+  const provider = MeasuredProvider.of(yield* SandboxProvider)
   // Tells the sandboxes of this life from those that an earlier one left behind.
   const life = globalThis.crypto.randomUUID()
   const tags = { service, instance: (yield* InstanceName) ?? life }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { Migrator, SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
 
@@ -170,6 +171,42 @@ const gpus = Effect.gen(function* () {
   yield* sql`ALTER TABLE usage ADD COLUMN gpu_seconds DOUBLE PRECISION NOT NULL DEFAULT 0`
 })
 
+/** What artifacts there are where servers share them, how much room they take, and their bytes where they are here. */
+const sharedArtifacts = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { text } = dialect(sql)
+  const bytes = sql.onDialectOrElse({ pg: () => sql.literal("BYTEA"), orElse: () => sql.literal("BLOB") })
+  const statements = [
+    sql`CREATE TABLE artifact_catalog (beginning TEXT NOT NULL)`,
+    sql`INSERT INTO artifact_catalog (beginning) VALUES (${`${randomUUID()}/`})`,
+    sql`CREATE TABLE artifact_files (
+      file_id ${text} PRIMARY KEY,
+      execution_id ${text} NOT NULL,
+      name_hash ${text} NOT NULL,
+      user_id ${text} NOT NULL,
+      size BIGINT NOT NULL,
+      state ${text} NOT NULL,
+      touched_at BIGINT NOT NULL
+    )`,
+    sql`CREATE INDEX artifact_files_by_execution ON artifact_files (execution_id, name_hash)`,
+    sql`CREATE UNIQUE INDEX artifact_files_kept ON artifact_files (execution_id, name_hash) WHERE state = 'kept'`,
+    sql`CREATE INDEX artifact_files_passing ON artifact_files (touched_at) WHERE state <> 'kept'`,
+    sql`CREATE TABLE artifact_space (user_id ${text} PRIMARY KEY, bytes BIGINT NOT NULL)`,
+    sql`CREATE TABLE artifact_chunks (
+      file_id ${text} NOT NULL REFERENCES artifact_files ON DELETE CASCADE,
+      number BIGINT NOT NULL,
+      bytes ${bytes} NOT NULL,
+      PRIMARY KEY (file_id, number)
+    )`
+  ]
+  yield* Effect.forEach(statements, (statement) => statement, { discard: true })
+  // Most of what is large is compressed already, and parts of it are read.
+  yield* sql.onDialectOrElse({
+    pg: () => sql`ALTER TABLE artifact_chunks ALTER COLUMN bytes SET STORAGE EXTERNAL`,
+    orElse: () => Effect.void
+  })
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
@@ -179,7 +216,8 @@ const migrations = {
   "0005_webhooks": webhooks,
   "0006_images": images,
   "0007_network": network,
-  "0008_gpus": gpus
+  "0008_gpus": gpus,
+  "0009_shared_artifacts": sharedArtifacts
 }
 
 const table = "bulkhead_migrations"

@@ -1,5 +1,5 @@
-import { type Entry, StoreFailure } from "@bulkhead/sandbox"
-import { Deferred, Duration, Effect, Schedule, type Scope } from "effect"
+import { type Entry, Instruments, StoreFailure } from "@bulkhead/sandbox"
+import { Deferred, Duration, Effect, Metric, Schedule, type Scope } from "effect"
 import * as EventLoop from "../Database/EventLoop.js"
 import { wordsOf } from "../Database/Failures.js"
 
@@ -43,6 +43,21 @@ const flushTimeout = Duration.seconds(10)
 
 /** Ends soon after the database is back. */
 const retrySchedule = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("500 millis"))
+
+const writeTime = Instruments.seconds(
+  "bulkhead_store_write_seconds",
+  "How long the database took to write one group of entries."
+)
+const writeFailures = Instruments.counter(
+  "bulkhead_store_write_failures_total",
+  "Groups of entries that could not be written, each time it was tried."
+)
+
+const measured = (write: Effect.Effect<void, StoreFailure>) =>
+  Effect.timed(write).pipe(
+    Effect.flatMap(([time]) => Metric.update(writeTime, Duration.toSeconds(time))),
+    Effect.tapError(() => Metric.increment(writeFailures))
+  )
 
 const sizeOf = (entry: Entry) =>
   entry._tag === "Ended" && entry.end.result
@@ -164,7 +179,7 @@ export const make = Effect.fnUntraced(function* (
   const writeFirst = Effect.suspend(() => {
     const [first] = groups
     if (first === undefined) return Effect.void
-    first.write ??= withWriteTimeout(prepare(first.entries))
+    first.write ??= measured(withWriteTimeout(prepare(first.entries)))
     return Effect.zipRight(first.write, onWritten(first))
   })
 
