@@ -28,7 +28,15 @@ export interface Summary {
   readonly violations: ReadonlyArray<string>
 }
 
-export const describe = ({ answered, executions, interrupted, observation, rounds, violations }: Summary) =>
+export const describe = ({
+  answered,
+  executions,
+  interrupted,
+  observation,
+  rounds,
+  unkept,
+  violations
+}: Summary) =>
   `${executions} executions, ${answered} answered, ${unkept} unkept, ${interrupted} interrupted, at most ${observation.most} at once ` +
   `in ${observation.looks} looks, ${violations.length} violations in ${rounds} rounds`
 
@@ -138,13 +146,13 @@ const settled = Checks.listAll.pipe(
 )
 
 /** The words for an answer that says of itself that nothing of it is kept: of a server that stood still too long. */
-const unkept = "The execution has ended, but its record could not be kept"
+const unkeptMessage = "The execution has ended, but its record could not be kept"
 
 /** Takes those answers out of the journal, as if they had not come. */
 const withoutUnkept = ({ journal }: Checks.Ledger) => {
   let count = 0
   for (const ask of journal) {
-    if (ask.answer?.body.error?.message !== unkept) continue
+    if (ask.answer?.body.error?.message !== unkeptMessage) continue
     delete ask.answer
     count++
   }
