@@ -184,6 +184,9 @@ onEach("Retention", (kind) => {
             sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 4`,
             sql`DROP TABLE webhook_messages`,
             sql`DROP TABLE user_webhooks`,
+            ...["artifact_chunks", "artifact_files", "artifact_space", "artifact_catalog"].map(
+              (table) => sql`DROP TABLE ${sql(table)}`
+            ),
             sql`ALTER TABLE executions DROP COLUMN webhook`,
             sql`ALTER TABLE executions DROP COLUMN image`,
             ...["network_connections", "network_denied", "sent_bytes", "received_bytes", "gpu_seconds"].map(
