@@ -66,3 +66,20 @@ it.scopedLive(
     }),
   60_000
 )
+
+it.scopedLive(
+  "a server whose data directory is taken away still ends when it is told to",
+  () =>
+    Effect.gen(function* () {
+      const directory = join(yield* ServerProcess.temporaryDirectory, "data")
+      const server = yield* ServerProcess.start({ SANDBOX_DATA_DIR: directory })
+      yield* Effect.sync(() => rmSync(directory, { recursive: true }))
+      yield* Effect.provideService(ready(503), ServerProcess.ServerProcess, server)
+      // By then the lease has been renewed in vain.
+      yield* Effect.sleep("4 seconds")
+      yield* server.kill("SIGTERM")
+      const { code } = yield* server.ended.pipe(Effect.timeout("30 seconds"))
+      assert.isNotNull(code)
+    }),
+  60_000
+)

@@ -55,7 +55,16 @@ describe("openAITool", () => {
       assert.sameMembers(required as Array<string>, Object.keys(properties as object))
     }
     const known = ["type", "properties", "required", "additionalProperties", "anyOf", "items", "enum"]
-    const bounds = ["description", "maxItems", "minItems", "exclusiveMinimum", "pattern"]
+    const bounds = [
+      "description",
+      "maxItems",
+      "minItems",
+      "minimum",
+      "maximum",
+      "exclusiveMinimum",
+      "multipleOf",
+      "pattern"
+    ]
     const names = nodes.flatMap(({ properties }) => Object.keys(properties ?? {}))
     for (const node of nodes) {
       assert.includeMembers([...known, ...bounds, ...names], Object.keys(node))

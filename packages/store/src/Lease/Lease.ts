@@ -96,7 +96,7 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
 
   const giveBack = rows.giveBack(instance, holder)
   yield* Effect.addFinalizer(() =>
-    giveBack.pipe(Effect.interruptible, Effect.disconnect, Effect.timeoutOption(patience), Effect.ignore)
+    giveBack.pipe(Effect.disconnect, Effect.interruptible, Effect.timeoutOption(patience), Effect.ignore)
   )
   yield* Effect.catchTag(
     take,
