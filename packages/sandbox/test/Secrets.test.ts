@@ -17,8 +17,9 @@ import {
 } from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Schema, TestClock } from "effect"
+import { Effect, Fiber, Layer, Metric, Redacted, Schema, TestClock } from "effect"
 import * as Secrets from "../src/Execution/Secrets.js"
+import { secretUses } from "../src/Instruments/ExecutionInstruments.js"
 import { settle } from "./Fixture.js"
 
 const { MockSandboxes } = MockSandboxProvider
@@ -209,7 +210,9 @@ describe("an execution's secrets", () => {
   it.effect("tell that they were used, and where", () =>
     Effect.gen(function* () {
       const { getLogs } = yield* SandboxService
+      const before = yield* Metric.value(secretUses)
       const { executionId } = yield* execute({ secrets: { KEY: own } })
+      assert.strictEqual((yield* Metric.value(secretUses)).count, before.count + 1)
       const used = (yield* getLogs(executionId)).filter(({ event }) => event === "secret_used")
       assert.deepStrictEqual(
         used.map(({ data, message }) => [message, data]),

@@ -1,5 +1,6 @@
 import { cut, type NetworkAttempt, type NetworkReport, type NetworkUse, shownName } from "@bulkhead/domain"
-import { Duration, Effect, Fiber, Ref, Schedule, type Scope } from "effect"
+import { Duration, Effect, Fiber, Metric, Ref, Schedule, type Scope } from "effect"
+import { secretUses } from "../Instruments/ExecutionInstruments.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -107,6 +108,7 @@ const watch = Effect.fnUntraced(function* (execution: AcceptedExecution, report:
     const { logged } = yield* Ref.get(position)
     const told = attempts.slice(0, mostEvents - logged)
     yield* Effect.forEach(told, (attempt) => log.happened(execution, eventOf(attempt)), { discard: true })
+    yield* Metric.incrementBy(secretUses, attempts.filter(({ secret }) => secret !== undefined).length)
     const refused = attempts.filter(({ decision }) => decision === "denied").map(inWords)
     yield* Ref.update(position, ({ denied }) => ({
       next,

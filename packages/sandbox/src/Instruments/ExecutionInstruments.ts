@@ -55,6 +55,12 @@ const bytes = labelled(
   ["direction"]
 )
 
+/** Also of executions that have not ended yet. */
+export const secretUses = counter(
+  "bulkhead_secret_uses_total",
+  "Secrets used at their hosts; each host of each once for each run of a program."
+)
+
 /** As many users as are told apart. */
 const mostUsers = 1000
 
