@@ -53,6 +53,25 @@ export const rowsOf = (url: string, table: string) =>
     Effect.provide(postgresAt(url))
   )
 
+const laterTables = [
+  ...["artifact_chunks", "artifact_files", "artifact_space", "artifact_catalog"],
+  ...["webhook_messages", "user_webhooks"]
+]
+
+const laterColumns = [
+  ...[["executions", "webhook"] as const, ["executions", "image"] as const],
+  ...["network_connections", "network_denied", "sent_bytes", "received_bytes", "gpu_seconds"].map(
+    (column) => ["usage", column] as const
+  )
+]
+
+/** Undoes what migrations made of the tables from the fifth one on. */
+export const undoLaterTables = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  for (const table of laterTables) yield* sql`DROP TABLE ${sql(table)}`
+  for (const [table, column] of laterColumns) yield* sql`ALTER TABLE ${sql(table)} DROP COLUMN ${sql(column)}`
+})
+
 export interface Kind {
   readonly name: string
   readonly make: Effect.Effect<Database, unknown, Scope.Scope>

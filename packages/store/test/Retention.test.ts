@@ -4,7 +4,7 @@ import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Option } from "effect"
 import { Retention } from "../src/index.js"
-import { onEach, storeIn } from "./Databases.js"
+import { onEach, storeIn, undoLaterTables } from "./Databases.js"
 
 const { announced, began, beganWith, ended, happened, id, put, result, webhook } = Entries
 const { messageIdOf } = Announcement
@@ -180,19 +180,7 @@ onEach("Retention", (kind) => {
         const now = yield* bytes
         yield* sql.withTransaction(sql`UPDATE chains SET bytes = bytes - ${60 * megabyte}`)
         yield* sql.withTransaction(
-          Effect.all([
-            sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 4`,
-            sql`DROP TABLE webhook_messages`,
-            sql`DROP TABLE user_webhooks`,
-            ...["artifact_chunks", "artifact_files", "artifact_space", "artifact_catalog"].map(
-              (table) => sql`DROP TABLE ${sql(table)}`
-            ),
-            sql`ALTER TABLE executions DROP COLUMN webhook`,
-            sql`ALTER TABLE executions DROP COLUMN image`,
-            ...["network_connections", "network_denied", "sent_bytes", "received_bytes", "gpu_seconds"].map(
-              (column) => sql`ALTER TABLE usage DROP COLUMN ${sql(column)}`
-            )
-          ])
+          Effect.zipRight(sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 4`, undoLaterTables)
         )
         return now
       })

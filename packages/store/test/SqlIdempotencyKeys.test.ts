@@ -4,7 +4,7 @@ import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { Retention, SqlIdempotencyKeys } from "../src/index.js"
-import { type Database, onEach, storeIn } from "./Databases.js"
+import { type Database, onEach, storeIn, undoLaterTables } from "./Databases.js"
 
 const { began, ended, id, put, user } = Entries
 
@@ -133,10 +133,7 @@ onEach("SqlIdempotencyKeys", (kind) => {
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN instance`
         yield* sql`ALTER TABLE idempotency_keys DROP COLUMN life`
         yield* sql`DROP TABLE leases`
-        yield* sql`DROP TABLE webhook_messages`
-        yield* sql`DROP TABLE user_webhooks`
-        yield* sql`ALTER TABLE executions DROP COLUMN webhook`
-        yield* sql`ALTER TABLE executions DROP COLUMN image`
+        yield* undoLaterTables
         yield* sql`DELETE FROM bulkhead_migrations WHERE migration_id >= 2`
         yield* sql`INSERT INTO idempotency_keys ${sql.insert({
           user_id: "ann",
