@@ -129,6 +129,17 @@ const rows: ReadonlyArray<readonly [string, Layer.Layer<ExecutionStore>, string]
     "sums what each user used, by the user's name"
   ],
   [
+    "that makes up a zero where nobody counted",
+    changed(({ usage }) => ({
+      usage: (query) =>
+        Effect.map(usage(query), ({ items, ...page }) => ({
+          ...page,
+          items: items.map((used) => ({ networkConnections: 0, ...used }))
+        }))
+    })),
+    "adds up what was used of the network, and says nothing of it where nobody counted"
+  ],
+  [
     "that has room for a hundred",
     MemoryExecutionStore.layer({ executions: 100 }),
     "takes in what many fibers write at one time, each commit with all that came before it"
