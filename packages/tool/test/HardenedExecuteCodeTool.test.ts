@@ -21,6 +21,7 @@ describe("hardenedExecuteCodeTool", () => {
       "args",
       "stdin",
       "stdinEncoding",
+      "gpu",
       "outputDir",
       "network"
     ])

@@ -70,7 +70,7 @@ describe("a program ends by itself once it has closed the manager", () => {
       const said = yield* run(readFileSync(example, "utf8"))
       assert.include(
         said,
-        "execute_code(code, language, image, timeout, retryOnFailure, files, env, secrets, args, stdin, stdinEncoding, outputDir, network)"
+        "execute_code(code, language, image, timeout, retryOnFailure, files, env, secrets, args, stdin, stdinEncoding, gpu, outputDir, network)"
       )
       assert.match(
         said,

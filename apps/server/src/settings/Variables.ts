@@ -210,8 +210,7 @@ export const variables = {
   }),
   artifactStore: withDefault({
     name: "SANDBOX_ARTIFACT_STORE",
-    meaning:
-      "where artifacts are: `file` (data directory), `database` (PostgreSQL) or `s3`: see artifacts.md",
+    meaning: "where artifacts are: `file` (data directory), `database` or `s3`: see artifacts.md",
     format: Formats.oneOf("file", "database", "s3"),
     otherwise: "file"
   }),
