@@ -95,7 +95,7 @@ export const errorCodes = {
     responsible: ["caller", "operator"],
     statuses: [200, 401, 403, 422, 502],
     meaning:
-      "not allowed: the caller's key is not right, with 422 the request asks for more than it may, or with 502 the key is wrong that the provider wants of us"
+      "not allowed: the caller's key is not right; with 422 the request asks for more than it may, or for what sandboxes cannot have here, such as GPUs; with 502 the key is wrong that the provider wants of us"
   },
   MALICIOUS_CODE: {
     ...ofCaller,
