@@ -1,12 +1,12 @@
+import type { NetworkAttempt } from "@bulkhead/domain"
 import { Clock, Effect, Option, Stream, SubscriptionRef } from "effect"
-import type { Attempt } from "./Attempt.js"
 
 /** Attempts of each decision that are kept: the first ones. */
 const mostOfEach = 100
 const mostCharacters = 300
 
 interface Kept {
-  readonly attempts: ReadonlyArray<Attempt>
+  readonly attempts: ReadonlyArray<NetworkAttempt>
   readonly allowed: number
   readonly denied: number
   readonly missed: number
@@ -14,16 +14,16 @@ interface Kept {
 
 /** What a sandbox's programs have attempted, bounded in number. */
 export interface Attempts {
-  readonly record: (attempt: Omit<Attempt, "at">) => Effect.Effect<void>
+  readonly record: (attempt: Omit<NetworkAttempt, "at">) => Effect.Effect<void>
   /** Those from this number on. */
-  readonly from: (first: number) => Effect.Effect<ReadonlyArray<Attempt>>
+  readonly from: (first: number) => Effect.Effect<ReadonlyArray<NetworkAttempt>>
   /** Waits until there is one with this number. */
   readonly untilAfter: (first: number) => Effect.Effect<void>
   /** How many were allowed, denied, and not kept. */
   readonly counts: Effect.Effect<Omit<Kept, "attempts">>
 }
 
-const keep = (kept: Kept, attempt: Attempt): Kept => {
+const keep = (kept: Kept, attempt: NetworkAttempt): Kept => {
   const before = kept[attempt.decision]
   const counted = { ...kept, [attempt.decision]: before + 1 }
   return before < mostOfEach

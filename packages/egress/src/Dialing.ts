@@ -1,7 +1,7 @@
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
+import type { NetworkAttempt, NetworkReason } from "@bulkhead/domain"
 import { type Context, Effect, Option, type Scope } from "effect"
-import type { Attempt, Reason } from "./Attempt.js"
 import type { Attempts } from "./Attempts.js"
 import type { Endpoint } from "./Endpoint.js"
 import type { Meter } from "./Meter.js"
@@ -12,7 +12,7 @@ import { Refused } from "./Refused.js"
 
 /** Somewhere that a program may be connected to. */
 export interface Route extends Endpoint {
-  readonly protocol: Attempt["protocol"]
+  readonly protocol: NetworkAttempt["protocol"]
   /** Each was judged. */
   readonly addresses: ReadonlyArray<string>
 }
@@ -21,14 +21,14 @@ export interface Route extends Endpoint {
 export interface Dialing {
   /** Judges, and asks for the addresses of a name that is allowed. */
   readonly judge: (
-    protocol: Attempt["protocol"],
+    protocol: NetworkAttempt["protocol"],
     asked: string,
     endpoint: Option.Option<Endpoint>
   ) => Effect.Effect<Route, Refused>
   /** Connects to an address that was judged. The connection is cut with the scope. */
   readonly dial: (route: Route) => Effect.Effect<Duplex, Refused, Scope.Scope>
   /** Records that a connection which was allowed is cut after all. */
-  readonly refuse: (route: Omit<Route, "addresses">, reason: Reason) => Effect.Effect<Refused>
+  readonly refuse: (route: Omit<Route, "addresses">, reason: NetworkReason) => Effect.Effect<Refused>
 }
 
 export interface DialingOptions {
@@ -47,12 +47,12 @@ const patience = "10 seconds"
 
 /** Nothing is looked up: the address is one. */
 const open = (address: string, port: number) =>
-  Effect.async<Net.Socket, Reason>((resume) => {
+  Effect.async<Net.Socket, NetworkReason>((resume) => {
     const socket = Net.connect({ host: address, port, allowHalfOpen: true, noDelay: true })
     socket.once("connect", () => resume(Effect.succeed(socket)))
     socket.on("error", () => resume(Effect.fail("unreachable")))
     return Effect.sync(() => socket.destroy())
-  }).pipe(Effect.timeoutFail({ duration: patience, onTimeout: (): Reason => "unreachable" }))
+  }).pipe(Effect.timeoutFail({ duration: patience, onTimeout: (): NetworkReason => "unreachable" }))
 
 const connect = (address: string, port: number) =>
   Effect.uninterruptibleMask((restore) =>
@@ -62,13 +62,13 @@ const connect = (address: string, port: number) =>
   )
 
 /** Whether nothing is wrong with the policy: the world is then at fault. */
-const isAllowed = (reason: Reason) => reason === "unreachable" || reason === "no_such_name"
+const isAllowed = (reason: NetworkReason) => reason === "unreachable" || reason === "no_such_name"
 
 export const make = ({ attempts, meter, names, policy, surroundings }: DialingOptions): Dialing => {
   const refused = (
-    protocol: Attempt["protocol"],
+    protocol: NetworkAttempt["protocol"],
     { host, port }: Pick<Endpoint, "host" | "port">,
-    reason: Reason
+    reason: NetworkReason
   ) =>
     Effect.as(
       attempts.record({
@@ -112,7 +112,7 @@ export const make = ({ attempts, meter, names, policy, surroundings }: DialingOp
 
   const dial: Dialing["dial"] = Effect.fnUntraced(function* (route) {
     const { addresses, host, port, protocol } = route
-    const fail = (reason: Reason) => Effect.flatMap(refused(protocol, route, reason), Effect.fail)
+    const fail = (reason: NetworkReason) => Effect.flatMap(refused(protocol, route, reason), Effect.fail)
     const isOpen = yield* Effect.acquireRelease(meter.open, (isOpen) => (isOpen ? meter.close : Effect.void))
     if (!isOpen) return yield* fail("connection_limit")
     const [address, socket] = yield* Effect.firstSuccessOf(

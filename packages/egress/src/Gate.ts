@@ -1,8 +1,8 @@
 import * as Http from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
+import type { NetworkReport } from "@bulkhead/domain"
 import { Effect, FiberSet, Option, type Scope } from "effect"
-import type { NetworkUse } from "./Attempt.js"
 import * as Attempts from "./Attempts.js"
 import * as Dialing from "./Dialing.js"
 import * as Endpoint from "./Endpoint.js"
@@ -31,7 +31,7 @@ export interface Gate {
   /** Serves a connection of one of its programs, until it is over. */
   readonly serve: (connection: Socket) => void
   readonly attempts: Attempts.Attempts
-  readonly use: Effect.Effect<NetworkUse>
+  readonly use: Effect.Effect<NetworkReport["use"]>
 }
 
 /** Milliseconds without a byte in either direction after which a connection is cut. */

@@ -1,5 +1,5 @@
+import type { NetworkReason } from "@bulkhead/domain"
 import { Clock, Effect, Ref, Schema } from "effect"
-import type { Reason } from "./Attempt.js"
 
 /** What one sandbox may take of the network. */
 export interface NetworkLimits {
@@ -19,7 +19,7 @@ export class BytesSpent extends Schema.TaggedError<BytesSpent>()("BytesSpent", {
 /** Counts what a sandbox takes, and says when it is too much. */
 export interface Meter {
   /** Counts one attempt. Gives why there may be none. */
-  readonly attempt: Effect.Effect<Reason | undefined>
+  readonly attempt: Effect.Effect<NetworkReason | undefined>
   /** A connection until the scope closes; false: there may be no more at once. */
   readonly open: Effect.Effect<boolean>
   readonly close: Effect.Effect<void>
@@ -65,7 +65,7 @@ export const make = (limits: NetworkLimits): Effect.Effect<Meter> =>
         if (limits.bytesPerSecond > 0) yield* pace(bytes)
       })
     return {
-      attempt: Ref.modify(counts, (all): readonly [Reason | undefined, Counts] => {
+      attempt: Ref.modify(counts, (all): readonly [NetworkReason | undefined, Counts] => {
         const next = { ...all, attempts: all.attempts + 1 }
         if (next.attempts > limits.maxAttempts) return ["rate_limit", next]
         return [all.sent + all.received >= limits.maxBytes ? "byte_limit" : undefined, next]

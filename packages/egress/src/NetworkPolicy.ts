@@ -1,6 +1,5 @@
 import { networkInterfaces } from "node:os"
-import { isPublic, matchesTarget, type NetworkTarget, targetText } from "@bulkhead/domain"
-import type { Reason } from "./Attempt.js"
+import { isPublic, matchesTarget, type NetworkReason, type NetworkTarget, targetText } from "@bulkhead/domain"
 import type { Endpoint } from "./Endpoint.js"
 
 /** What the programs of one sandbox may speak with. */
@@ -28,7 +27,7 @@ export const isDenied = ({ deny }: NetworkPolicy, name: string, port: number): b
   any(deny, { name, port })
 
 /** What a name is judged by before anybody is asked for its addresses: to ask could already carry something out. */
-export const flawOfName = (policy: NetworkPolicy, name: string, port: number): Reason | undefined => {
+export const flawOfName = (policy: NetworkPolicy, name: string, port: number): NetworkReason | undefined => {
   if (isDenied(policy, name, port)) return "denied"
   return policy.mode === "open" || any(policy.allow, { name, port }) ? undefined : "not_allowed"
 }
@@ -49,7 +48,7 @@ export const flawOfAddress = (
   surroundings: Surroundings,
   address: string,
   { kind, port }: Pick<Endpoint, "kind" | "port">
-): Reason | undefined => {
+): NetworkReason | undefined => {
   if (isInside(surroundings, address, port)) return "private_address"
   if (any(policy.deny, { address, port })) return "denied"
   const isAllowed = kind === "name" || policy.mode === "open" || any(policy.allow, { address, port })
@@ -66,7 +65,7 @@ const allowed = ({ allow }: NetworkPolicy) => {
 }
 
 /** What a program is told. */
-export const wordsOf = (policy: NetworkPolicy, asked: string, reason: Reason): string => {
+export const wordsOf = (policy: NetworkPolicy, asked: string, reason: NetworkReason): string => {
   const refused = `network policy: ${asked} is refused`
   switch (reason) {
     case "not_allowed":

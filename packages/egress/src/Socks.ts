@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream"
+import type { NetworkReason } from "@bulkhead/domain"
 import { Effect, Option } from "effect"
 import ipaddr from "ipaddr.js"
-import type { Reason } from "./Attempt.js"
 import * as Endpoint from "./Endpoint.js"
 import { ConnectionEnded } from "./Opening.js"
 
@@ -96,7 +96,7 @@ export const read = Effect.fnUntraced(function* (client: Duplex) {
 
 export const accept = (client: Duplex): Effect.Effect<void> => reply(client, SUCCEEDED)
 
-const codeOf = (reason: Reason) => {
+const codeOf = (reason: NetworkReason) => {
   switch (reason) {
     case "no_such_name":
       return HOST_UNREACHABLE
@@ -108,5 +108,5 @@ const codeOf = (reason: Reason) => {
 }
 
 /** Tells a program that it is not connected, and ends the connection. */
-export const refuse = (client: Duplex, reason: Reason): Effect.Effect<void> =>
+export const refuse = (client: Duplex, reason: NetworkReason): Effect.Effect<void> =>
   Effect.zipRight(reply(client, codeOf(reason)), cut(client))

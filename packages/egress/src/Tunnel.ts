@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream"
+import type { NetworkReason } from "@bulkhead/domain"
 import { Effect, Option } from "effect"
-import type { Reason } from "./Attempt.js"
 import type { Dialing, Route } from "./Dialing.js"
 import type { Intercept } from "./Interceptor.js"
 import { isDenied, type NetworkPolicy } from "./NetworkPolicy.js"
@@ -41,7 +41,7 @@ const flawOf = (
   policy: NetworkPolicy,
   { host, kind, port }: Route,
   opening: Opening.Opening
-): Reason | undefined =>
+): NetworkReason | undefined =>
   Opening.Opening.$match(opening, {
     Partial: () => "malformed" as const,
     Malformed: () => "malformed" as const,

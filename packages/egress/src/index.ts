@@ -1,4 +1,3 @@
-export type { Attempt, NetworkUse, Reason } from "./Attempt.js"
 export type { Attempts } from "./Attempts.js"
 export * as Gate from "./Gate.js"
 export * as CertificateAuthority from "./Interception/CertificateAuthority.js"

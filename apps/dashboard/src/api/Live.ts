@@ -1,23 +1,6 @@
-import type { Readiness, SystemMetrics } from "@bulkhead/domain"
+import type { LoadSample, LoadTick } from "@bulkhead/domain"
 import { signal } from "@preact/signals"
 import { listen } from "./Stream.js"
-
-/** How busy the system was at a moment. */
-export interface LoadSample {
-  readonly at: number
-  readonly active: number
-  readonly queued: number
-  readonly users: number
-  readonly poolIdle: number
-  readonly poolTarget: number
-}
-
-export interface LoadTick {
-  readonly at: number
-  readonly metrics: SystemMetrics
-  readonly readiness: Readiness
-  readonly revision: number
-}
 
 /** Undefined until the first came. */
 export const tick = signal<LoadTick | undefined>(undefined)

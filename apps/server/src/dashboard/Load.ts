@@ -1,27 +1,6 @@
-import type { ExecutionSummary, Readiness, SystemMetrics } from "@bulkhead/domain"
+import type { ExecutionSummary, LoadSample, LoadTick } from "@bulkhead/domain"
 import { SandboxService } from "@bulkhead/sandbox"
 import { Chunk, Clock, Duration, Effect, Ref, Schedule, type Scope, Stream } from "effect"
-
-/** How busy the system was at a moment, for plots. */
-export interface LoadSample {
-  /** Milliseconds since the epoch. */
-  readonly at: number
-  readonly active: number
-  readonly queued: number
-  readonly users: number
-  readonly poolIdle: number
-  readonly poolTarget: number
-}
-
-/** How busy the system is. */
-export interface LoadTick {
-  /** Milliseconds since the epoch. */
-  readonly at: number
-  readonly metrics: SystemMetrics
-  readonly readiness: Readiness
-  /** Changes whenever an execution came, went on or ended. */
-  readonly revision: number
-}
 
 /** Between two samples that are kept, and for how long they are. */
 export const sampleInterval = Duration.seconds(10)
