@@ -107,23 +107,30 @@ const send = (message: Http.IncomingMessage, { path }: Wanted, route: Route, con
     (sent) => Effect.sync(() => sent.destroy())
   )
 
-const answerOf = (sent: Http.ClientRequest) =>
+/** Sends the body, and waits for the head of the answer. */
+const answerTo = (message: Http.IncomingMessage, sent: Http.ClientRequest) =>
   Effect.async<Http.IncomingMessage, Refused>((resume) => {
     sent.once("response", (answer) => resume(Effect.succeed(answer)))
     sent.once("upgrade", () => resume(failure))
     sent.once("error", () => resume(failure))
     sent.once("close", () => resume(failure))
+    message.pipe(sent)
   })
 
 const receive = (answer: Http.IncomingMessage, response: Http.ServerResponse) =>
-  Effect.suspend(() => {
-    answer.on("error", () => response.destroy())
-    answer.once("aborted", () => response.destroy())
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, onward(answer).flat())
-    answer.pipe(response)
+  Effect.try({
+    try: () => {
+      answer.on("error", () => response.destroy())
+      answer.once("aborted", () => response.destroy())
+      // A status line is read with characters in it that none may be written with.
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, onward(answer).flat())
+      answer.pipe(response)
+    },
+    catch: () => failure
+  }).pipe(
     // Who serves the connection knows when it is over.
-    return Effect.never
-  })
+    Effect.zipRight(Effect.never)
+  )
 
 /** Passes a request on to what was judged for it, and the answer back. */
 export const run = (
@@ -136,7 +143,6 @@ export const run = (
     const route = yield* dialing.judge("http", wanted.asked, wanted.endpoint)
     const connection = yield* dialing.dial(route)
     const sent = yield* send(message, wanted, route, connection)
-    const answered = answerOf(sent)
-    yield* Effect.sync(() => void message.pipe(sent))
-    yield* receive(yield* answered, response)
+    const answer = yield* answerTo(message, sent)
+    yield* receive(answer, response)
   })

@@ -20,7 +20,7 @@ export class BytesSpent extends Schema.TaggedError<BytesSpent>()("BytesSpent", {
 export interface Meter {
   /** Counts one attempt. Gives why there may be none. */
   readonly attempt: Effect.Effect<NetworkReason | undefined>
-  /** A connection until the scope closes; false: there may be no more at once. */
+  /** Counts a connection until `close`; false: there may be no more at once. */
   readonly open: Effect.Effect<boolean>
   readonly close: Effect.Effect<void>
   /** Counts bytes before they go on, and holds them back where there is a rate. */

@@ -16,7 +16,10 @@ const listening = (server: Net.Server) =>
   )
 
 /** A gate to a server that keeps what it hears, and answers each connection once. */
-const world = (addresses: Effect.Effect<ReadonlyArray<string>> = Effect.succeed(["127.0.0.1"])) =>
+const world = (
+  addresses: Effect.Effect<ReadonlyArray<string>> = Effect.succeed(["127.0.0.1"]),
+  statusLine = "HTTP/1.1 200 OK"
+) =>
   Effect.gen(function* () {
     const heard: Array<string> = []
     const port = yield* listening(
@@ -24,7 +27,7 @@ const world = (addresses: Effect.Effect<ReadonlyArray<string>> = Effect.succeed(
         socket.on("error", () => socket.destroy())
         socket.on("data", (bytes) => heard.push(bytes.toString("latin1")))
         socket.once("data", () =>
-          setImmediate(() => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+          setImmediate(() => socket.write(`${statusLine}\r\nContent-Length: 2\r\n\r\nok`))
         )
       })
     )
@@ -76,6 +79,14 @@ describe("Gate", () => {
         assert.include(head, `content-length: ${inner.length}`)
       })
     )
+
+  it.scopedLive("says at once that an answer cannot be passed on", () =>
+    Effect.gen(function* () {
+      const { authority, gatePort } = yield* world(undefined, "HTTP/1.1 200 a\x01b")
+      const said = yield* say(gatePort, `GET http://${authority}/ HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
+      assert.match(said, /^HTTP\/1\.1 502 the server gave no answer of HTTP\r\n/)
+    })
+  )
 
   const slow: ReadonlyArray<readonly [what: string, said: (authority: string) => string]> = [
     ["a request", (authority) => `GET http://${authority}/ HTTP/1.1\r\nHost: `],

@@ -180,6 +180,22 @@ layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
         expect(heard[0]?.headers).not.toContain("mine")
       })
     )
+    it.effect("sets a short header, and does not look for it in the answer", () =>
+      Effect.gen(function* () {
+        const version = {
+          ...plainSecret,
+          value: Redacted.make("1"),
+          header: { name: "X-Version", form: "{}" }
+        }
+        const { heard, said } = yield* asking(get(""), {
+          secrets: [version],
+          answer: () => ({ headers: { "Content-Length": "11" }, pieces: ["1 and 1 = 2"] })
+        })
+        expect(heard[0]?.headers).toContain("X-Version")
+        expect(said).toContain("Content-Length: 11\r\n")
+        expect(said).toContain("1 and 1 = 2")
+      })
+    )
     it.effect("keeps to itself what is of the connection, and asks for the whole answer as it is", () =>
       Effect.gen(function* () {
         const { heard } = yield* asking(

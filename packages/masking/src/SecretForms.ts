@@ -118,6 +118,8 @@ export class SecretForms {
       .flatMap(({ shown, value }) =>
         [...textsOf(value)]
           .map((text) => Buffer.from(text))
+          // What base64 has of one character may be nothing, which is found everywhere.
+          .filter(({ length }) => length > 0)
           .map((bytes) => ({ bytes, shown: shownAs(shown, bytes) }))
       )
       // A longer text may hold a shorter one.

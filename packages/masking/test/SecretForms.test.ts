@@ -107,6 +107,11 @@ describe("SecretForms", () => {
     )
   })
 
+  it("finds nothing in what has no form of its own", () => {
+    expect(formsOf("").inText("a text")).toBe("a text")
+    expect(formsOf("1").inText("a 1 b")).toBe("a < b")
+  })
+
   it("masks the longer of two that begin alike", () => {
     const forms = new SecretForms([
       { value: "abcdefgh", shown: "shown" },

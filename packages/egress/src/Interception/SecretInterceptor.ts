@@ -32,6 +32,9 @@ const handshakeTime = 10_000
 const headBytes = 32 * 1024
 const filledHeadBytes = 256 * 1024
 
+/** A shorter value is no secret's, but one like "2" of a header: to hide it would spoil what only looks like it. */
+const leastHidden = 8
+
 const chunked = ["Transfer-Encoding", "chunked"] as const
 /** Each request has a connection of its own to the host, so that no answer can be taken for another's. */
 const closing = ["Connection", "close"] as const
@@ -216,7 +219,9 @@ const innerServer = (options: InterceptorOptions, connection: Interception, form
 /** Ends the TLS of connections to a host that may have secrets, and speaks to the host itself. */
 export const make = (options: InterceptorOptions): Interceptor => {
   const forms = new SecretForms(
-    options.secrets.map(({ placeholder, value }) => ({ value: Redacted.value(value), shown: placeholder }))
+    options.secrets
+      .map(({ placeholder, value }) => ({ value: Redacted.value(value), shown: placeholder }))
+      .filter(({ value }) => value.length >= leastHidden)
   )
   return (connection) =>
     Effect.flatMap(innerServer(options, connection, forms), (server) => {
