@@ -119,9 +119,9 @@ const make = Effect.fnUntraced(function* (options: AnalyzerOptions) {
 })
 
 /**
- * Analyses programs by rules over their syntax trees, in threads of their own. One is there always, others are
- * started when there is something to do, and end when they are idle. Users take turns. A program that takes too much ends its thread, and
- * concerns no other program.
+ * Analyses programs by rules over their syntax trees, in threads of their own. One is there always, others are started
+ * when there is something to do, and end when they are idle. Users take turns. A program that takes too much ends its
+ * thread, and concerns no other program.
  */
 export const layer = (options: AnalyzerOptions): Layer.Layer<CodeAnalyzer> =>
   Layer.scoped(CodeAnalyzer, make(options))

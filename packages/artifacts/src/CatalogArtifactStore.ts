@@ -27,6 +27,8 @@ const briefly =
   <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
     effect.pipe(
       Effect.disconnect,
+      // A finalizer is uninterruptible, and the bound must be able to interrupt.
+      Effect.interruptible,
       Effect.timeout(farewell),
       Effect.catchAll((failure) => Effect.logWarning(message, failure))
     )

@@ -55,7 +55,9 @@ const make = Effect.fnUntraced(function* (options: S3Bucket.S3Options) {
     Effect.acquireRelease(bucket.begin(keyOf(id)), (upload, exit) =>
       Exit.isSuccess(exit)
         ? Effect.void
-        : bucket.abort(upload).pipe(Effect.disconnect, Effect.timeout(farewell), Effect.ignoreLogged)
+        : bucket
+            .abort(upload)
+            .pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(farewell), Effect.ignoreLogged)
     )
 
   const putParts = Effect.fnUntraced(function* <E, R>(id: string, content: Stream.Stream<Uint8Array, E, R>) {

@@ -119,6 +119,8 @@ export const make = Effect.fnUntraced(function* (options: S3Options) {
       try: (abortSignal) => send({ abortSignal }),
       catch: failureOf(operation)
     }).pipe(
+      // An upload begins and is aborted where nothing can be interrupted, but for this bound.
+      Effect.interruptible,
       Effect.timeoutFail({ duration: bound, onTimeout: () => silent(operation) }),
       Effect.retry({ schedule: retries, while: ({ isPassing }) => isPassing }),
       Effect.withSpan(`S3.${operation}`)

@@ -129,7 +129,9 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
         ? Effect.ignore(http.execute(signed(HttpClientRequest.del(address, { headers }))))
         : Effect.void
     )
-    yield* Effect.addFinalizer(() => Effect.timeoutOption(Effect.disconnect(leave), "5 seconds"))
+    yield* Effect.addFinalizer(() =>
+      leave.pipe(Effect.disconnect, Effect.interruptible, Effect.timeoutOption("5 seconds"))
+    )
 
     yield* Stream.runForEach(Lines.of(input, longest), hear)
   }).pipe(Effect.scoped, Effect.withSpan("McpBridge.run"))

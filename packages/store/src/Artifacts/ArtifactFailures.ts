@@ -30,5 +30,7 @@ export const asArtifactFailure = <A, E, R>(
     Effect.mapError(failureOf),
     Effect.catchAllDefect((defect) => failureOf(defect)),
     Effect.disconnect,
+    // Some of it is asked where nothing can be interrupted, but for this bound.
+    Effect.interruptible,
     Effect.timeoutFail({ duration: bound, onTimeout: () => silent })
   )
