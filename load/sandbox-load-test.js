@@ -7,7 +7,7 @@ import { Rate, Trend } from "k6/metrics"
 const url = __ENV.BULKHEAD_URL || "http://127.0.0.1:8787"
 const rate = Number(__ENV.RATE || 50)
 const seconds = Number(__ENV.SECONDS || 30)
-const users = Number(__ENV.USERS || 20)
+const users = Number(__ENV.USERS || (__ENV.BULKHEAD_TOKEN ? 0 : 20))
 const timeout = 2
 
 const overhead = new Trend("overhead", true)
@@ -45,7 +45,7 @@ const execute = (body) => http.post(`${url}/api/execute`, JSON.stringify(body), 
 
 const resultOf = (response) => (response.status === 200 ? response.json() : {})
 
-// With callers' keys the key says who the user is, and userId must be its own: leave USERS at 0 there.
+// With callers' keys the key says who the user is, and userId must be its own: USERS is 0 there unless told.
 const userOf = () => (users > 0 ? { userId: `load-${__VU % users}` } : {})
 
 export function execution() {

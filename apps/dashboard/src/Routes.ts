@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals"
-import { segment } from "./api/Requests.js"
+import { query as queryOf, segment } from "./api/Requests.js"
 
 /** Where the operator is: `#/executions/exec_1?x=y`. What is sensitive is never in it. */
 export interface Route {
@@ -33,9 +33,8 @@ addEventListener("hashchange", () => {
 })
 
 export const to = (page: string, id?: string, query: Readonly<Record<string, string | undefined>> = {}) => {
-  const given = Object.entries(query).filter((pair): pair is [string, string] => !!pair[1])
   const path = id === undefined ? page : `${page}/${segment(id)}`
-  return `#/${path}${given.length === 0 ? "" : `?${new URLSearchParams(given)}`}`
+  return `#/${path}${queryOf(query)}`
 }
 
 /** Goes there; without a new entry in the history where only the filter is another. */

@@ -27,6 +27,18 @@ export const isInNetwork = (text: string, network: Network): boolean =>
 export const coversNetwork = (wide: Network, [address, bits]: Network): boolean =>
   wide[1] <= bits && isWithin(address, wide)
 
+/**
+ * What one machine has to itself: an address of IPv4, also as `::ffff:a.b.c.d`, or a whole /64 of IPv6. What is no address
+ * stays as it is.
+ */
+export const machineOf = (text: string): string => {
+  if (!isAddress(text)) return text
+  const address = ipaddr.process(text)
+  return address.kind() === "ipv4"
+    ? address.toString()
+    : ipaddr.IPv6.networkAddressFromCIDR(`${text}/64`).toString()
+}
+
 /** All that is routed of IPv6. What is not in it embeds addresses of IPv4, is local, or is nobody's yet. */
 const globalIpv6: Network = ipaddr.parseCIDR("2000::/3")
 

@@ -34,7 +34,8 @@ export const of = ({ executions, idleMB, mostMB, seconds, timeouts }: Outcome) =
   const late = numbers(
     ended.map(({ executionTimeMs = 0 }) => Math.abs(executionTimeMs - sleeperTimeout * 1000))
   )
-  const failures = (executions.length - done.length + timeouts.length - ended.length) / executions.length
+  const asked = executions.length + timeouts.length
+  const failures = (asked - done.length - ended.length) / asked
   const outcomes = Object.entries(Arr.groupBy(executions, outcomeOf)).map(
     ([name, all]) => `  ${all.length} × ${name}`
   )

@@ -34,7 +34,9 @@ const connection = async (path: string, last: string, listener: Listener, abort:
   listener.onConnected?.(true)
   const parser = createParser({ onEvent: listener.onEvent })
   const decoder = new TextDecoder()
-  for await (const bytes of response.body) parser.feed(decoder.decode(bytes, { stream: true }))
+  const write = (bytes: Uint8Array) => parser.feed(decoder.decode(bytes, { stream: true }))
+  // Not every browser can iterate over a stream.
+  await response.body.pipeTo(new WritableStream({ write }))
   return true
 }
 

@@ -158,6 +158,7 @@ const Standing = ({ userId }: { readonly userId: string }) => {
   const loaded = useLoaded((abort) => get<{ webhooks: ReadonlyArray<Webhook> }>(path, abort), path, saves)
   const webhooks = loaded.value?.webhooks ?? []
 
+  /** Puts these in the place of all that there are: whoever adds one has to know the others. */
   const save = async (changed: ReadonlyArray<Webhook>, words: string) => {
     setFailure(undefined)
     await put(path, { webhooks: changed }).then(
@@ -230,7 +231,7 @@ const Standing = ({ userId }: { readonly userId: string }) => {
             ))}
           </select>
         </label>
-        <button type="submit" class="primary">
+        <button type="submit" class="primary" disabled={loaded.value === undefined}>
           Add
         </button>
       </form>

@@ -1,3 +1,4 @@
+import { machineOf } from "@bulkhead/domain"
 import { Clock, Duration, Effect, Option, Ref } from "effect"
 
 /** Wrong tokens that one address may give within a while, before it has to wait for the end of it. */
@@ -12,10 +13,6 @@ interface Failures {
   /** When they are forgotten, in milliseconds since the epoch. */
   readonly until: number
 }
-
-/** A machine has a whole /64 of IPv6 to itself. */
-const machineOf = (address: string) =>
-  address.includes(":") && !address.includes(".") ? address.split(":").slice(0, 4).join(":") : address
 
 /** Who gave wrong tokens of late. */
 export interface FailedSignIns {
