@@ -97,7 +97,7 @@ const world = Layer.scoped(
             port: 443,
             secrets: options.secrets ?? [plainSecret],
             authority,
-            trusted: options.trusted ?? [roots.certificate],
+            trust: SecretInterceptor.trusting(options.trusted ?? [roots.certificate]),
             onUse: (secret) => Ref.update(used, (before) => [...before, secret])
           })
           const dial = Effect.acquireRelease(

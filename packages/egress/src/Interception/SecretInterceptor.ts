@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, request as sendRequest } fro
 import { createServer } from "node:https"
 import type { Duplex } from "node:stream"
 import { pipeline } from "node:stream/promises"
-import { connect, rootCertificates, type TLSSocket } from "node:tls"
+import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls"
 import { SecretForms } from "@bulkhead/masking"
 import { Data, Effect, Either, Redacted, Runtime } from "effect"
 import type { Interception, Interceptor } from "../Interceptor.js"
@@ -18,8 +18,8 @@ export interface InterceptorOptions {
   readonly port: number
   readonly secrets: ReadonlyArray<HostSecret>
   readonly authority: CertificateAuthority
-  /** Certificates in PEM that are trusted of the host beside the usual ones. */
-  readonly trusted: ReadonlyArray<string>
+  /** What is trusted of the host, as `trusting` gives it. */
+  readonly trust: SecureContext
   /** Told of each secret of which a request gets the value. */
   readonly onUse: (secret: string) => Effect.Effect<void>
 }
@@ -62,15 +62,21 @@ const reasonOf = (error: unknown) => {
   return `the host cannot be reached over TLS that is verified: ${code}`
 }
 
+/**
+ * Trust in the usual certificates, and in these in PEM beside them. For all interceptors of a process: to read so many
+ * takes some 50 ms.
+ */
+export const trusting = (beside: ReadonlyArray<string>): SecureContext =>
+  createSecureContext({ ca: [...rootCertificates, ...beside], minVersion: "TLSv1.2" })
+
 /** TLS to the host, verified for its name. */
-const secured = ({ name, trusted }: InterceptorOptions, raw: Duplex) =>
+const secured = ({ name, trust }: InterceptorOptions, raw: Duplex) =>
   Effect.async<TLSSocket, Unreachable>((resume) => {
     const socket = connect({
       socket: raw,
       servername: name,
       ALPNProtocols: ["http/1.1"],
-      minVersion: "TLSv1.2",
-      ca: [...rootCertificates, ...trusted]
+      secureContext: trust
     })
     socket.once("secureConnect", () => resume(Effect.succeed(socket)))
     socket.once("error", (error) => resume(new Unreachable({ reason: reasonOf(error) })))

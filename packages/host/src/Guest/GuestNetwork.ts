@@ -1,5 +1,5 @@
 import * as Net from "node:net"
-import { Gate, NameResolver, type NetworkPolicy } from "@bulkhead/egress"
+import { Gate, NameResolver, type NetworkPolicy, SecretInterceptor } from "@bulkhead/egress"
 import { FileSystem } from "@effect/platform"
 import { Deferred, Effect, Queue, Schedule, type Scope } from "effect"
 import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
@@ -124,6 +124,7 @@ export const make = Effect.fn("GuestNetwork.make")(function* (
   const options = network === undefined ? undefined : { ...networkDefaults, ...network }
   const limits = options ?? networkDefaults
   const names = limits.names ?? (yield* Effect.provide(NameResolver, NameResolver.layer))
+  const trust = yield* Effect.cached(Effect.sync(() => SecretInterceptor.trusting(limits.authorities)))
   const surroundings = { private: limits.private, ownPorts: [ownPort] }
 
   const open: GuestNetworks["open"] = Effect.fnUntraced(function* ({ relay }, policy, secrets) {
@@ -134,7 +135,9 @@ export const make = Effect.fn("GuestNetwork.make")(function* (
         record({ protocol: "connect", name, port, decision: "allowed", secret })
       )
     const secretGate =
-      secrets.size === 0 ? undefined : yield* SecretGate.make(secrets, limits.authorities, onFirstUse)
+      secrets.size === 0
+        ? undefined
+        : yield* SecretGate.make(secrets, limits.authorities, yield* trust, onFirstUse)
     const gate = yield* Effect.provideService(
       Gate.make({ policy, surroundings, limits, intercept: secretGate?.intercept }),
       NameResolver,

@@ -1,4 +1,4 @@
-import { rootCertificates } from "node:tls"
+import { rootCertificates, type SecureContext } from "node:tls"
 import { CertificateAuthority, type HostSecret, type Intercept, SecretInterceptor } from "@bulkhead/egress"
 import { Effect, Option, Ref } from "effect"
 import type { SecretsByHost } from "../ControlPlane/SecretRules.js"
@@ -50,10 +50,11 @@ const makeOnce = Effect.fnUntraced(function* (tell: (secret: string, place: stri
   }
 })
 
-/** Makes an authority for one sandbox, which vouches for the hosts of its secrets and nothing else. */
+/** Makes an authority for one sandbox, which vouches for the hosts of its secrets and nothing else. `trust` is in `trusted` and the usual. */
 export const make = Effect.fn("SecretGate.make")(function* (
   secrets: SecretsByHost,
   trusted: ReadonlyArray<string>,
+  trust: SecureContext,
   onFirstUse: (secret: string, name: string, port: number) => Effect.Effect<void>
 ) {
   const authority = yield* CertificateAuthority.make
@@ -63,7 +64,7 @@ export const make = Effect.fn("SecretGate.make")(function* (
   })
   const interceptorFor = (name: string, port: number, own: ReadonlyArray<HostSecret>) =>
     SecretInterceptor.make({
-      ...{ name, port, authority, trusted },
+      ...{ name, port, authority, trust },
       secrets: own,
       onUse: (secret) => onUse(secret, `${name}:${port}`)
     })
