@@ -1,8 +1,8 @@
-import { type Gpus, parseTarget } from "@bulkhead/domain"
+import { type Gpus, targetsOf } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
-import { Array as Arr, Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
 import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
@@ -45,7 +45,7 @@ const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArra
   const { maxConnections, maxMB, mbPerSecond } = host
   const network: HostOptions["network"] = {
     authorities,
-    private: Arr.getRights(host.private.map(parseTarget)),
+    private: targetsOf(host.private),
     ...(Option.isSome(maxConnections) && { maxConnections: maxConnections.value }),
     ...(Option.isSome(maxMB) && { maxBytes: maxMB.value * megabyte }),
     ...(Option.isSome(mbPerSecond) && { bytesPerSecond: mbPerSecond.value * megabyte })

@@ -1,4 +1,4 @@
-import { Either, Option } from "effect"
+import { Array as Arr, Either, Option } from "effect"
 import ipaddr from "ipaddr.js"
 import { coversNetwork, isAddress, isInNetwork, type Network } from "./IpAddress.js"
 
@@ -120,6 +120,10 @@ export const parseTarget = (text: string): Either.Either<NetworkTarget, string> 
     ? Either.left("expected a port of 1 to 65535 after the :")
     : Either.right({ ...target.right, port })
 }
+
+/** The targets of texts that were found to be some, as all of a policy's are. */
+export const targetsOf = (texts: ReadonlyArray<string>): ReadonlyArray<NetworkTarget> =>
+  Arr.getRights(texts.map(parseTarget))
 
 const networkText = ([address, bits]: Network) => {
   const isWhole = bits === (address.kind() === "ipv4" ? 32 : 128)

@@ -3,20 +3,16 @@ import {
   type NetworkPolicy,
   type NetworkTarget,
   overlapsTarget,
-  parseTarget,
+  targetsOf,
   targetText
 } from "@bulkhead/domain"
 import type { NetworkControl } from "@bulkhead/sandbox"
-import { Array as Arr } from "effect"
 
 /**
  * How sandboxes are held to a network policy: as E2B does it, as the embedded host does where it was given a network, or
  * not at all, since they have none.
  */
 export type NetworkKind = "e2b" | "embedded" | "none"
-
-const targetsOf = (texts: ReadonlyArray<string>): ReadonlyArray<NetworkTarget> =>
-  Arr.getRights(texts.map(parseTarget))
 
 const isAddress = (target: NetworkTarget): target is AddressTarget => target._tag === "Address"
 

@@ -4,11 +4,11 @@ import {
   type NetworkPolicy,
   type NetworkRequest,
   type NetworkTarget,
-  parseTarget,
+  targetsOf,
   targetText,
   type UserId
 } from "@bulkhead/domain"
-import { Array as Arr, Context, Either } from "effect"
+import { Context, Either } from "effect"
 
 /** What is asked for that is not allowed, by the name of the field. */
 export interface NetworkFlaw {
@@ -23,9 +23,6 @@ const width: Record<NetworkMode, number> = { off: 0, filtered: 1, open: 2 }
 
 const allowedModes = (bound: NetworkMode) =>
   (["off", "filtered", "open"] as const).filter((mode) => width[mode] <= width[bound]).join(" or ")
-
-const targetsOf = (texts: ReadonlyArray<string>): ReadonlyArray<NetworkTarget> =>
-  Arr.getRights(texts.map(parseTarget))
 
 const canonical = (texts: ReadonlyArray<string>) => [...new Set(targetsOf(texts).map(targetText))]
 

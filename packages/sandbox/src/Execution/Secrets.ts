@@ -6,17 +6,16 @@ import {
   InvalidRequest,
   type NetworkPolicy,
   type NetworkRequest,
-  type NetworkTarget,
   type OwnSecret,
   PolicyRefused,
-  parseTarget,
   type RequestSecret,
   type RequestSecrets,
   secretHeaderOf,
+  targetsOf,
   type UserId
 } from "@bulkhead/domain"
 import { SecretForms } from "@bulkhead/masking"
-import { Array as Arr, Effect, Either, Predicate, Record as Records, Redacted } from "effect"
+import { Effect, Either, Predicate, Record as Records, Redacted } from "effect"
 import { KeptSecrets } from "../KeptSecrets.js"
 import { SandboxFailure, type SecretControl } from "../Sandboxes/SandboxProvider.js"
 import type { SandboxSecret } from "../Sandboxes/SandboxSecret.js"
@@ -104,9 +103,6 @@ export const networkFor = (
   const hosts = held.secrets.flatMap((secret) => secret.hosts)
   return { ...asked, allow: [...new Set([...asked.allow, ...hosts])] }
 }
-
-const targetsOf = (texts: ReadonlyArray<string>): ReadonlyArray<NetworkTarget> =>
-  Arr.getRights(texts.map(parseTarget))
 
 const isAllowed = ({ allow, deny, mode }: NetworkPolicy, host: string) => {
   const isWithin = (wide: ReadonlyArray<string>) =>
