@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { UserId } from "@bulkhead/domain"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -52,6 +53,33 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           assert.match(unknown.stderr, /^bulkhead: No execution /)
           assert.notInclude(unknown.stderr, "\u001b")
         }).pipe(Effect.scoped),
+      slow
+    )
+
+    it.effect(
+      "name the field that the contract does not take",
+      () =>
+        Effect.gen(function* () {
+          const refusal = (...words: ReadonlyArray<string>) =>
+            Effect.map(Cli.runAtServer(words), ({ code, stderr }) => {
+              assert.strictEqual(code, 125)
+              assert.notInclude(stderr, "\u001b")
+              return stderr
+            })
+          const hostile = "a\u001b[2Jb"
+          const program = fileURLToPath(import.meta.url)
+          const said = yield* Effect.all(
+            {
+              reason: refusal("kill", "exec_1", "--reason", hostile),
+              user: refusal("run", program, "--user", hostile),
+              file: refusal("run", program, "--file", `${hostile}=${program}`)
+            },
+            { concurrency: 2 }
+          )
+          assert.match(said.reason, /^bulkhead: reason: expected 1 to 200 characters/)
+          assert.match(said.user, /^bulkhead: userId: expected 1 to 128 letters/)
+          assert.match(said.file, /^bulkhead: files\.0\.path: /)
+        }),
       slow
     )
 

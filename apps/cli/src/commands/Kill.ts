@@ -1,6 +1,8 @@
+import { KillReason } from "@bulkhead/api"
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option } from "effect"
 import * as Connection from "../server/Connection.js"
+import * as Sendable from "../server/Sendable.js"
 import * as Harmless from "../terminal/Harmless.js"
 import { print } from "../terminal/Output.js"
 
@@ -17,8 +19,9 @@ const options = {
 type Given = Command.Command.ParseConfig<typeof options>
 
 const kill = Effect.fn("Kill.kill")(function* ({ executionId, reason, ...given }: Given) {
-  const { ask, client } = yield* Connection.make(given)
   const payload = Option.isSome(reason) ? { reason: reason.value } : {}
+  yield* Sendable.check(KillReason, payload)
+  const { ask, client } = yield* Connection.make(given)
   yield* ask(client.executions.kill({ path: { executionId }, payload }))
   yield* print(`${Harmless.line(executionId)}: its end is under way`)
 })

@@ -1,3 +1,4 @@
+import { Payload } from "@bulkhead/api"
 import type { ExecutionRequestInput } from "@bulkhead/domain"
 import { Command, Options } from "@effect/cli"
 import { Effect, Either, Fiber, Option } from "effect"
@@ -11,6 +12,7 @@ import * as Request from "../run/Request.js"
 import * as Signals from "../Signals.js"
 import * as Connection from "../server/Connection.js"
 import * as OwnServer from "../server/OwnServer.js"
+import * as Sendable from "../server/Sendable.js"
 import * as ServerUrl from "../server/ServerUrl.js"
 import * as Harmless from "../terminal/Harmless.js"
 import { print, tell } from "../terminal/Output.js"
@@ -101,6 +103,7 @@ const execute = Effect.fnUntraced(function* (
 const run = Effect.fn("Run.run")(function* (given: Given) {
   yield* Signals.leaveOnSecond
   const request = yield* Request.make(given, yield* ProgramArguments)
+  yield* Sendable.check(Payload, request)
   const place = Option.map(given.out, (directory) => ({ directory, overwrite: given.overwrite }))
   if (Option.isSome(place)) yield* Artifacts.prepare(place.value.directory)
   const { ended, ...connection } = yield* connect(given)
