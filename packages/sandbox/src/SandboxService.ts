@@ -5,7 +5,7 @@ import {
   type ExecutionExists,
   type ExecutionId,
   type ExecutionMetrics,
-  ExecutionNotFound,
+  type ExecutionNotFound,
   type ExecutionRecord,
   type ExecutionRequestInput,
   type ExecutionResult,
@@ -15,7 +15,6 @@ import {
   type LimitChanges,
   type LimitsRefused,
   type LimitValues,
-  largestPage,
   type NetworkPolicy,
   type Page,
   type PageRequest,
@@ -36,6 +35,7 @@ import { GpuSupply } from "./Admission/GpuSupply.js"
 import { type Holder, RequestBudget } from "./Admission/RequestBudget.js"
 import { ArtifactCollector } from "./ArtifactCollector.js"
 import { CodeAnalyzer } from "./CodeAnalyzer.js"
+import * as ExecutionQueries from "./Execution/ExecutionQueries.js"
 import { forgotten, Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
 import { Peers } from "./Execution/OwnExecutions.js"
@@ -90,9 +90,6 @@ const shutdownBound = Duration.seconds(15)
 
 const withReason = (what: string, reason: string | undefined) =>
   reason === undefined ? what : `${what}: ${reason}`
-
-const newestFirst = (executions: ReadonlyArray<ExecutionSummary>) =>
-  executions.toSorted((a, b) => b.startedAt - a.startedAt)
 
 const percent = (active: number, limit: number) => Math.round((100 * active) / limit)
 
@@ -151,6 +148,7 @@ const make = Effect.gen(function* () {
   const store = yield* ExecutionStore
   const supply = yield* SandboxSupply
   const toolchain = yield* Toolchain
+  const queries = yield* ExecutionQueries.make
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
   const executionUpdates = yield* ExecutionUpdates
@@ -159,106 +157,6 @@ const make = Effect.gen(function* () {
   yield* Effect.orDie(Recovery.closeUnfinished)
   yield* Recovery.keepClosing((yield* Ref.get(inForce)).reaperInterval)
 
-  /** So that whoever asks finds what has just happened. A store that cannot be written may still be read. */
-  const upToDate = Effect.ignore(store.commit)
-
-  /** Says of what waits how many are before it. */
-  const placed = (execution: ExecutionSummary): Effect.Effect<ExecutionSummary> =>
-    execution.state === "queued"
-      ? Effect.map(
-          admission.aheadOf(execution),
-          Option.match({ onNone: () => execution, onSome: (ahead) => ({ ...execution, ahead }) })
-        )
-      : Effect.succeed(execution)
-
-  const findLive = (executionId: ExecutionId) =>
-    Effect.flatMap(live.find(executionId), (running) =>
-      running === undefined ? Effect.succeed(undefined) : placed(running)
-    )
-
-  const findElsewhere = (executionId: ExecutionId) =>
-    Effect.flatMap(
-      peers.find(executionId),
-      Option.match({ onNone: () => Effect.succeedNone, onSome: (running) => Effect.asSome(placed(running)) })
-    )
-
-  const find = Effect.fnUntraced(function* (
-    executionId: ExecutionId
-  ): Effect.fn.Return<ExecutionRecord, ExecutionNotFound | StoreFailure> {
-    const running = yield* findLive(executionId)
-    if (running !== undefined) return running
-    yield* upToDate
-    const kept = yield* store.find(executionId)
-    if (Option.isSome(kept) && kept.value.state === "ended") return kept.value
-    const elsewhere = yield* findElsewhere(executionId)
-    if (Option.isSome(elsewhere)) return elsewhere.value
-    // It may have ended while the others were asked.
-    const again = yield* store.find(executionId)
-    return Option.isSome(again) ? again.value : yield* new ExecutionNotFound({ executionId })
-  })
-
-  const getEvents = Effect.fnUntraced(function* (executionId: ExecutionId, query: EventQuery = {}) {
-    yield* upToDate
-    const events = yield* store.events(executionId, query)
-    if (events.items.length === 0) yield* find(executionId)
-    return events
-  })
-
-  const getLogs = Effect.fnUntraced(function* (
-    executionId: ExecutionId,
-    filter: Omit<EventQuery, keyof PageRequest> = {}
-  ) {
-    const pages = yield* Stream.runCollect(
-      Stream.paginateEffect<
-        string | undefined,
-        ReadonlyArray<ExecutionEvent>,
-        StoreFailure | ExecutionNotFound,
-        never
-      >(undefined, (cursor) =>
-        Effect.map(
-          getEvents(executionId, { ...filter, limit: largestPage, ...(cursor ? { cursor } : {}) }),
-          (page) => [page.items, Option.fromNullable(page.nextCursor)]
-        )
-      )
-    )
-    return [...pages].flat()
-  })
-
-  /** What waits or runs has no verdict yet. */
-  const listLive = Effect.fnUntraced(function* ({ from, state, to, userId, verdict }: ExecutionQuery) {
-    const own = yield* live.list
-    const others = yield* peers.list
-    const wanted = newestFirst([...own, ...others]).filter(
-      (execution) =>
-        verdict === undefined &&
-        execution.state === state &&
-        (userId === undefined || execution.userId === userId) &&
-        (from === undefined || execution.startedAt >= from) &&
-        (to === undefined || execution.startedAt < to)
-    )
-    return { items: yield* Effect.forEach(wanted, placed) }
-  })
-
-  /** What waits or runs: here, and where some of it may be of other servers, there too. */
-  const allLive = Effect.fnUntraced(function* (asksOthers: boolean) {
-    const own = yield* live.list
-    const others = asksOthers ? yield* peers.list : []
-    return new Map([...others, ...own].map((execution) => [execution.executionId, execution]))
-  })
-
-  const listExecutions = Effect.fnUntraced(function* (query: ExecutionQuery = {}) {
-    if (query.state !== undefined && query.state !== "ended") return yield* listLive(query)
-    yield* upToDate
-    const page = yield* store.list(query)
-    // The store knows when an execution began and ended; what it does between is known where it runs.
-    const running = yield* allLive(page.items.some(({ state }) => state !== "ended"))
-    const items = yield* Effect.forEach(page.items, (kept) => {
-      const known = running.get(kept.executionId)
-      return known === undefined ? Effect.succeed(kept) : placed(known)
-    })
-    return { ...page, items }
-  })
-
   const killExecution = Effect.fn("SandboxService.killExecution")(function* (
     executionId: ExecutionId,
     reason = "user_request"
@@ -266,7 +164,7 @@ const make = Effect.gen(function* () {
     const request = { reason, graceful: true }
     if (yield* live.kill(executionId, request)) return
     if (yield* peers.kill(executionId, request)) return
-    const { state } = yield* find(executionId)
+    const { state } = yield* queries.find(executionId)
     if (state === "ended") return yield* new ExecutionEnded({ executionId })
     return yield* new StoreFailure({
       message: "The execution could not be killed",
@@ -287,7 +185,7 @@ const make = Effect.gen(function* () {
   ) {
     const begun = yield* Effect.provide(Submission.begin(request, options?.userId), context)
     const { executionId, leave } = begun
-    const summary = yield* Effect.catchTags(find(executionId), {
+    const summary = yield* Effect.catchTags(queries.find(executionId), {
       StoreFailure: () => unavailable(executionId),
       ExecutionNotFound: () => forgotten(executionId)
     })
@@ -385,12 +283,12 @@ const make = Effect.gen(function* () {
         uploadBytes: yield* uploads.taken(userId)
       }
     }),
-    getLogs,
-    getEvents,
-    listExecutions,
-    getExecution: find,
-    getUsage: (query = {}) => Effect.zipRight(upToDate, store.usage(query)),
-    verifyAudit: Effect.zipRight(upToDate, store.verify),
+    getLogs: queries.logs,
+    getEvents: queries.events,
+    listExecutions: queries.list,
+    getExecution: queries.find,
+    getUsage: queries.usage,
+    verifyAudit: queries.verifyAudit,
     limits: Ref.get(inForce),
     network: supply.network.usual,
     changeLimits,
