@@ -8,6 +8,7 @@ import * as ImageStarts from "./ImageStarts.js"
 import * as Interleave from "./Interleave.js"
 import * as Machine from "./Machine.js"
 import { MeasurementFailure } from "./Measurement.js"
+import * as Newcomers from "./Newcomers.js"
 import { type Alone, type Group, groups, type Options } from "./Options.js"
 import * as QueueMemory from "./QueueMemory.js"
 import * as RealSandboxes from "./RealSandboxes.js"
@@ -119,6 +120,11 @@ const stormed = Effect.fnUntraced(function* (options: Options) {
   return { felt, fullQueues: yield* FullQueue.measure(options) }
 }, Effect.provide(NodeHttpClient.layer))
 
+const greeted = (options: Options) =>
+  Effect.zipRight(
+    Console.error("Measuring what newcomers feel of many executions …"),
+    Newcomers.measure(options)
+  )
 const streamed = (options: Options) =>
   Effect.zipRight(Console.error("Measuring how late streams are …"), StreamLatency.measure(options))
 const started = (options: Options) =>
@@ -139,6 +145,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const sandboxes = yield* when(isWanted("sandboxes"), RealSandboxes.measure(options, theirs))
   const images = yield* when(isWanted("images"), started(options))
   const storm = yield* when(isWanted("storm"), stormed(options))
+  const newcomers = yield* when(isWanted("newcomers"), greeted(options))
   const stream = yield* when(isWanted("stream"), streamed(options))
   const uploads = yield* when(isWanted("uploads"), uploaded(options))
   const isAlone = Option.isNone(theirs)
@@ -161,6 +168,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   return {
     sandboxes: sandboxes?.costs,
     storm,
+    newcomers,
     stream,
     uploads,
     images,

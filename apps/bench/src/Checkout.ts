@@ -18,6 +18,7 @@ const buildCommand = "npm run bench -- --quick --only queue"
 const needs: Readonly<Record<Group, ReadonlyArray<string>>> = {
   sandboxes: [serverBundle],
   storm: [],
+  newcomers: [],
   stream: [],
   images: [],
   uploads: [],

@@ -6,7 +6,15 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", "images", "storm", "stream", "uploads", ...aloneGroups] as const
+export const groups = [
+  "sandboxes",
+  "images",
+  "storm",
+  "newcomers",
+  "stream",
+  "uploads",
+  ...aloneGroups
+] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */
@@ -48,6 +56,9 @@ export interface Options {
   readonly quiet: number
   /** Milliseconds of a storm of the worst requests. */
   readonly stormMs: number
+  /** Executions a second that are asked for while newcomers are timed, and for how many seconds. */
+  readonly newcomersPerSecond: number
+  readonly newcomersSeconds: number
   /** Requests of the largest kind that are sent to a full server. */
   readonly largestRequests: number
   /** Programs that write all the time, for so many milliseconds, while their streams are read. */
@@ -73,6 +84,8 @@ const whole = {
   noisy: 1000,
   quiet: 20,
   stormMs: 60_000,
+  newcomersPerSecond: 50,
+  newcomersSeconds: 10,
   largestRequests: 80,
   streamPrograms: 8,
   streamMs: 10_000
@@ -93,6 +106,8 @@ const quick = {
   noisy: 100,
   quiet: 5,
   stormMs: 1000,
+  newcomersPerSecond: 10,
+  newcomersSeconds: 1,
   largestRequests: 2,
   streamPrograms: 2,
   streamMs: 500

@@ -152,6 +152,14 @@ const storm = ({ felt: { answers, death, health, kill }, fullQueues }: NonNullab
   )
 ]
 
+const newcomers = ({ asked, fresh, kept, perSecond }: NonNullable<Results["newcomers"]>) => [
+  "",
+  `${asked} executions a second, each over a connection of its own`,
+  fact("run a second", perSecond.toFixed(1)),
+  fact("meanwhile, of /health over a fresh connection", latency(fresh)),
+  fact("the same over a kept connection", latency(kept))
+]
+
 const stream = ({ late, lines, programs, streams }: NonNullable<Results["stream"]>) => [
   "",
   `Output of ${programs} programs that write all the time, read in ${streams} streams`,
@@ -217,6 +225,7 @@ export const render = (results: Results): string =>
     ...when(results.sandboxes, sandboxes),
     ...when(results.images, images),
     ...when(results.storm, storm),
+    ...when(results.newcomers, newcomers),
     ...when(results.stream, stream),
     ...when(results.uploads, uploads),
     ...when(results.throughput, throughput),

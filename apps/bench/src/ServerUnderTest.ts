@@ -1,6 +1,6 @@
 import { type ExecutionRequestInput, ExecutionResult } from "@bulkhead/domain"
 import { Command, FileSystem, HttpClient, HttpClientRequest, HttpClientResponse } from "@effect/platform"
-import { Deferred, Effect, Stream } from "effect"
+import { Deferred, Duration, Effect, Stream } from "effect"
 import * as ClosedLoop from "./ClosedLoop.js"
 import { MeasurementFailure } from "./Measurement.js"
 
@@ -74,6 +74,10 @@ export const health = Effect.fn("ServerUnderTest.health")(({ url }: ServerUnderT
     Effect.mapError(noAnswer("/health"))
   )
 )
+
+/** How long the server takes to say so, in milliseconds. */
+export const healthMs = (server: ServerUnderTest) =>
+  Effect.map(Effect.timed(health(server)), ([took]) => Duration.toMillis(took))
 
 const route = "/api/execute"
 

@@ -55,9 +55,6 @@ const collect = <A, E, R>(once: Effect.Effect<A, E, R>, durationMs: number) =>
     Effect.map(Chunk.toReadonlyArray)
   )
 
-const oneHealth = (server: ServerUnderTest.ServerUnderTest) =>
-  Effect.map(Effect.timed(ServerUnderTest.health(server)), ([took]) => Duration.toMillis(took))
-
 const userId = UserId.make("sleeper")
 
 /** Starts a program that sleeps, and kills it once it runs. */
@@ -89,7 +86,7 @@ export const feel = Effect.fn("Storm.feel")(function* ({ stormMs }: Options) {
   // Its messages are made, which takes it a while.
   yield* next
   const { health, kills } = yield* Effect.all(
-    { health: collect(oneHealth(server), stormMs), kills: collect(oneKill(server), stormMs) },
+    { health: collect(ServerUnderTest.healthMs(server), stormMs), kills: collect(oneKill(server), stormMs) },
     { concurrency: "unbounded" }
   )
   const answers = yield* Schema.decode(Schema.parseJson(Answers))(yield* next).pipe(

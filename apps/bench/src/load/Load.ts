@@ -1,5 +1,6 @@
 import type { ExecutionRequestInput, ExecutionResult } from "@bulkhead/domain"
 import { Array as Arr, Clock, Console, Duration, Effect, Either, Fiber, Ref } from "effect"
+import * as Checkout from "../Checkout.js"
 import * as Machine from "../Machine.js"
 import * as ServerUnderTest from "../ServerUnderTest.js"
 
@@ -18,6 +19,13 @@ export interface Answer {
   readonly latencyMs: number
   readonly result: Either.Either<ExecutionResult, string>
 }
+
+/** Starts a server whose queue is as long as the load: what is measured is how fast it is worked off. */
+export const start = ({ rate, seconds }: LoadOptions) =>
+  ServerUnderTest.start(Checkout.ours, Checkout.serverBundle, {
+    ...{ SANDBOX_MAX_QUEUED: String(rate * seconds), SANDBOX_MAX_QUEUED_PER_USER: String(rate * seconds) },
+    ...{ SANDBOX_MAX_CONCURRENT_SANDBOXES: "50", SANDBOX_MAX_SANDBOXES_PER_USER: "5" }
+  })
 
 /** What `sleeper` is given, in seconds. */
 export const sleeperTimeout = 2
@@ -42,7 +50,7 @@ const ask = (server: ServerUnderTest.ServerUnderTest, request: ExecutionRequestI
   })
 
 /** Requests at a fixed rate, each at its own time. */
-const arrivals = Effect.fnUntraced(function* (
+export const arrivals = Effect.fnUntraced(function* (
   server: ServerUnderTest.ServerUnderTest,
   { rate, seconds, users }: LoadOptions,
   answered: Ref.Ref<number>

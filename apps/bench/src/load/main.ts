@@ -1,9 +1,7 @@
 import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect } from "effect"
-import * as Checkout from "../Checkout.js"
 import * as Machine from "../Machine.js"
 import { MeasurementFailure } from "../Measurement.js"
-import * as ServerUnderTest from "../ServerUnderTest.js"
 import * as Load from "./Load.js"
 import * as Summary from "./Summary.js"
 
@@ -13,11 +11,7 @@ const main = Effect.gen(function* () {
   const { cores, kernel, load, node, processor } = yield* Machine.facts
   yield* Console.log(`${cores} × ${processor}, Linux ${kernel}, Node ${node}, load ${load[0]?.toFixed(1)}`)
   yield* Console.log(`${rate} executions a second for ${seconds} s, from ${users} users`)
-  // The queue is as long as the load: what is measured is how fast it is worked off.
-  const server = yield* ServerUnderTest.start(Checkout.ours, Checkout.serverBundle, {
-    ...{ SANDBOX_MAX_QUEUED: String(rate * seconds), SANDBOX_MAX_QUEUED_PER_USER: String(rate * seconds) },
-    ...{ SANDBOX_MAX_CONCURRENT_SANDBOXES: "50", SANDBOX_MAX_SANDBOXES_PER_USER: "5" }
-  })
+  const server = yield* Load.start({ rate, seconds, users })
   const { missed, text } = Summary.of(yield* Load.run(server, { rate, seconds, users }))
   yield* Console.log(text)
   if (missed.length > 0) return yield* new MeasurementFailure({ message: `${missed.length} goals missed` })
