@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
+import { IncomingMessage, Server, ServerResponse, STATUS_CODES } from "node:http"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { executionError } from "@bulkhead/domain"
@@ -102,9 +102,41 @@ const makeRoom = (server: Server, connections: number) => {
   })
 }
 
+/** Requests of one connection that are answered at once: clients wait for one answer, or for a few. */
+const mostAtOnce = 32
+
+/** Cuts a connection that sends more requests than are answered at once. Nobody is told of those beyond. */
+class WaitingServer extends Server {
+  private readonly underWay = new WeakMap<Socket, number>()
+
+  override emit(event: string, ...args: ReadonlyArray<unknown>): boolean {
+    const [request, response] = args
+    const isRequest = request instanceof IncomingMessage && response instanceof ServerResponse
+    return event === "request" && isRequest && !this.enter(request, response)
+      ? true
+      : super.emit(event, ...args)
+  }
+
+  private enter({ socket }: IncomingMessage, response: ServerResponse): boolean {
+    // The parser goes on with what it has of a connection that is cut.
+    if (socket.destroyed) return false
+    if (this.countOf(socket) >= mostAtOnce) {
+      socket.destroy()
+      return false
+    }
+    this.underWay.set(socket, this.countOf(socket) + 1)
+    response.once("close", () => this.underWay.set(socket, this.countOf(socket) - 1))
+    return true
+  }
+
+  private countOf(socket: Socket): number {
+    return this.underWay.get(socket) ?? 0
+  }
+}
+
 /** A server of Node's whose connections are bounded in number, size and time. */
 export const boundedServer = ({ connections, requestTimeout }: Bounds): Server => {
-  const server = createServer({
+  const server = new WaitingServer({
     maxHeaderSize: headerBytes,
     headersTimeout: Math.min(longestHeaders, requestTimeout) * 1000,
     requestTimeout: requestTimeout * 1000,

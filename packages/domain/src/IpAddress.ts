@@ -23,6 +23,12 @@ const isWithin = (address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network) 
 export const isInNetwork = (text: string, network: Network): boolean =>
   isAddress(text) && isWithin(ipaddr.process(text), network)
 
+/** Whether two texts are one address. `::ffff:a.b.c.d` is that of IPv4. */
+export const isSameAddress = (one: string, other: string): boolean =>
+  isAddress(one) &&
+  isAddress(other) &&
+  ipaddr.process(one).toNormalizedString() === ipaddr.process(other).toNormalizedString()
+
 /** Whether all of the second network is in the first. */
 export const coversNetwork = (wide: Network, [address, bits]: Network): boolean =>
   wide[1] <= bits && isWithin(address, wide)

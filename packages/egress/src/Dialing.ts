@@ -39,6 +39,8 @@ export interface DialingOptions {
   readonly names: Context.Tag.Service<NameResolver>
 }
 
+/** Names of one sandbox that are looked up at once: each lookup has sockets of its own. */
+const mostLookups = 16
 /** Addresses of a name that are judged: who owns it may give it thousands. */
 const mostAddresses = 32
 /** Those that are tried, and for how long each is. */
@@ -64,7 +66,14 @@ const connect = (address: string, port: number) =>
 /** Whether nothing is wrong with the policy: the world is then at fault. */
 const isAllowed = (reason: NetworkReason) => reason === "unreachable" || reason === "no_such_name"
 
-export const make = ({ attempts, meter, names, policy, surroundings }: DialingOptions): Dialing => {
+export const make = Effect.fnUntraced(function* ({
+  attempts,
+  meter,
+  names,
+  policy,
+  surroundings
+}: DialingOptions) {
+  const lookups = yield* Effect.makeSemaphore(mostLookups)
   const refused = (
     protocol: NetworkAttempt["protocol"],
     { host, port }: Pick<Endpoint, "host" | "port">,
@@ -84,6 +93,7 @@ export const make = ({ attempts, meter, names, policy, surroundings }: DialingOp
     if (flaw !== undefined) return yield* Effect.fail(flaw)
     return yield* names.addressesOf(host).pipe(
       Effect.timeout(patience),
+      lookups.withPermits(1),
       Effect.mapBoth({
         onSuccess: (found) => found.slice(0, mostAddresses),
         onFailure: () => "no_such_name" as const
@@ -124,5 +134,10 @@ export const make = ({ attempts, meter, names, policy, surroundings }: DialingOp
     return yield* MeteredConnection.make(socket, meter, Effect.asVoid(refused(protocol, route, "byte_limit")))
   })
 
-  return { judge, dial, refuse: (route, reason) => refused(route.protocol, route, reason) }
-}
+  const dialing: Dialing = {
+    judge,
+    dial,
+    refuse: (route, reason) => refused(route.protocol, route, reason)
+  }
+  return dialing
+})

@@ -40,6 +40,8 @@ const IDLE = 5 * 60_000
 const patience = "30 seconds"
 const LARGEST_HEAD = 32_768
 const MOST_HEADERS = 200
+/** Requests of one connection that are under way at once: of clients that do not wait for answers, apt has ten. */
+const MOST_AT_ONCE = 16
 
 const statusOf = ({ reason }: Refused) => {
   if (reason === "malformed") return 400
@@ -89,7 +91,7 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
     const attempts = yield* Attempts.make
     const meter = yield* Meter.make(limits)
     const names = yield* NameResolver
-    const dialing = Dialing.make({ attempts, meter, names, policy, surroundings })
+    const dialing = yield* Dialing.make({ attempts, meter, names, policy, surroundings })
     const heads = yield* Patience.make
     const run = yield* FiberSet.makeRuntime<never>()
     /** Where the connections lead whose HTTP is served within a tunnel. */
@@ -140,9 +142,12 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
         )
     }
     // Nothing is done any more for a program that has gone away.
-    parser.on("request", (message, response) =>
+    parser.on("request", (message, response) => {
+      // The parser goes on with what it has of a connection that is cut.
+      if (message.socket.destroyed) return
+      if (heads.servedOn(message.socket) >= MOST_AT_ONCE) return void message.socket.destroy()
       run(heads.during(message.socket, Effect.raceFirst(forward(message, response), closed(response))))
-    )
+    })
     parser.on("connect", (message, client, head) =>
       run(
         Effect.zipRight(

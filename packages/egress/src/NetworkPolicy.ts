@@ -1,5 +1,12 @@
 import { networkInterfaces } from "node:os"
-import { isPublic, matchesTarget, type NetworkReason, type NetworkTarget, targetText } from "@bulkhead/domain"
+import {
+  isPublic,
+  isSameAddress,
+  matchesTarget,
+  type NetworkReason,
+  type NetworkTarget,
+  targetText
+} from "@bulkhead/domain"
 import type { Endpoint } from "./Endpoint.js"
 
 /** What the programs of one sandbox may speak with. */
@@ -32,9 +39,11 @@ export const flawOfName = (policy: NetworkPolicy, name: string, port: number): N
   return policy.mode === "open" || any(policy.allow, { name, port }) ? undefined : "not_allowed"
 }
 
-/** Whether an address is one of this machine's interfaces, public or not. */
+/** Whether an address is one of this machine's interfaces, public or not, in whatever way it is written. */
 const isOwn = (address: string) =>
-  Object.values(networkInterfaces()).some((addresses) => addresses?.some((own) => own.address === address))
+  Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some((own) => isSameAddress(own.address, address))
+  )
 
 /** Whether an address is inside: none of the Internet's, or this machine's own; and not opened. */
 const isInside = (surroundings: Surroundings, address: string, port: number) => {

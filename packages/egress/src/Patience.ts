@@ -9,6 +9,8 @@ export interface Patience {
   readonly stop: (client: Duplex) => Effect.Effect<void>
   /** Serves a request. After the last one that came so far, another head is waited for. */
   readonly during: <A, E>(client: Duplex, serve: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** How many requests are being served. */
+  readonly servedOn: (client: Duplex) => number
 }
 
 /** From when a head may begin until it is whole. */
@@ -43,7 +45,8 @@ export const make: Effect.Effect<Patience, never, Scope.Scope> = Effect.map(
             Effect.flatMap(count(client, -1), (now) =>
               now > 0 || client.destroyed ? Effect.void : start(client)
             )
-        )
+        ),
+      servedOn: (client) => served.get(client) ?? 0
     }
   }
 )

@@ -107,6 +107,38 @@ describe("Gate", () => {
       })
     )
 
+  const ofSlowName = "GET http://slow.example/ HTTP/1.1\r\nHost: slow.example\r\n\r\n"
+
+  it.scopedLive("cuts a connection that has more requests under way than any client", () =>
+    Effect.gen(function* () {
+      const { gate, gatePort } = yield* world(Effect.never)
+      assert.strictEqual(yield* say(gatePort, ofSlowName.repeat(100)), "")
+      assert.strictEqual((yield* gate.use).connections, 0)
+    })
+  )
+
+  it.scopedLive("looks few names up at once, however many are asked for", () =>
+    Effect.gen(function* () {
+      let [now, most] = [0, 0]
+      const lookUp = Effect.acquireUseRelease(
+        Effect.sync(() => {
+          most = Math.max(most, ++now)
+        }),
+        () => Effect.as(Effect.repeatN(aMoment, 9), []),
+        () =>
+          Effect.sync(() => {
+            now--
+          })
+      )
+      const { gatePort } = yield* world(lookUp)
+      const last = ofSlowName.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+      const asking = Effect.replicate(say(gatePort, ofSlowName.repeat(9) + last), 4)
+      const said = yield* Effect.all(asking, { concurrency: "unbounded" })
+      assert.isTrue(said.every((each) => each.startsWith("HTTP/1.1 502 slow.example has no address")))
+      assert.strictEqual(most, 16)
+    })
+  )
+
   it.scoped("does not wait for a name's addresses without end", () =>
     Effect.gen(function* () {
       const { authority, gate, gatePort } = yield* world(Effect.never)

@@ -1,7 +1,14 @@
 import { parseTarget } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Either, FastCheck as fc } from "effect"
+import { vi } from "vitest"
 import { flawOfAddress, flawOfName, type NetworkPolicy, wordsOf } from "../src/NetworkPolicy.js"
+
+const ownAddresses = ["8.8.4.5", "2001:4860::5"]
+vi.mock(import("node:os"), async (original) => {
+  const os = await original()
+  return { ...os, networkInterfaces: () => ({ own: ownAddresses.map((address) => ({ address })) }) as never }
+})
 
 const targets = (...texts: ReadonlyArray<string>) => texts.map((text) => Either.getOrThrow(parseTarget(text)))
 const policy = (given: Partial<NetworkPolicy>): NetworkPolicy => ({
@@ -62,6 +69,14 @@ describe("NetworkPolicy", () => {
         assert.strictEqual(flawOfAddress(all, nowhere, address, asked(kind)), "private_address")
       })
     )
+  })
+
+  it("takes this machine's own addresses for inside, public ones too and however they are written", () => {
+    const all = policy({ mode: "open" })
+    for (const address of [...ownAddresses, "::ffff:8.8.4.5", "::ffff:808:405", "2001:4860:0:0::5"])
+      assert.strictEqual(flawOfAddress(all, nowhere, address, asked("name")), "private_address", address)
+    for (const address of ["8.8.4.4", "::ffff:8.8.4.4", "2001:4860::6"])
+      assert.isUndefined(flawOfAddress(all, nowhere, address, asked("name")), address)
   })
 
   it("says what is allowed", () => {

@@ -286,6 +286,16 @@ layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
       ],
       ["one byte at a time", () => ({ pieces: [...value] })],
       ["in base64", () => ({ pieces: [Buffer.from(`u:${value}`).toString("base64")] })],
+      [
+        "in lines of base64",
+        () => ({
+          pieces: [
+            Buffer.from("x".repeat(50) + value)
+              .toString("base64")
+              .replace(/.{76}/g, "$&\n")
+          ]
+        })
+      ],
       ["in hex", () => ({ pieces: [Buffer.from(value).toString("hex")] })],
       ["in a URL", () => ({ headers: { Location: `/?k=${encodeURIComponent(value)}` }, status: 302 })],
       ["in JSON", () => ({ pieces: [JSON.stringify({ value })] })],
@@ -308,9 +318,10 @@ layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
             encodeURIComponent(value),
             Buffer.from(value).toString("hex"),
             JSON.stringify(value).slice(1, -1),
-            Buffer.from(value).toString("base64").slice(4, -4)
+            Buffer.from(value).toString("base64").slice(4, -4),
+            Buffer.from(`xx${value}`).toString("base64").slice(4, -4)
           ])
-            expect(said).not.toContain(text)
+            expect(said.replaceAll("\n", "")).not.toContain(text)
         })
       )
     it.effect("does not pass on what it cannot search", () =>
@@ -319,6 +330,14 @@ layer(world, { excludeTestServices: true })("SecretInterceptor", (it) => {
           answer: () => ({ headers: { "Content-Encoding": "zstd" }, pieces: ["?"] })
         })
         expect(said).toContain("502")
+      })
+    )
+    it.effect("does not pass on what was encoded for the transfer", () =>
+      Effect.gen(function* () {
+        const { said } = yield* asking(get(echo), {
+          answer: () => ({ headers: { "Transfer-Encoding": "gzip, chunked" }, pieces: [gzipSync(value)] })
+        })
+        expect(said).toMatch(/^HTTP\/1.1 502/)
       })
     )
     it.effect("does not pass on what grows beyond measure when it is decoded", () =>

@@ -114,6 +114,35 @@ describe("an execution's secrets", () => {
     )
   )
 
+  it.effect("are masked in the names that the program connects to, in the log too", () =>
+    Effect.gen(function* () {
+      const { getLogs } = yield* SandboxService
+      const result = yield* execute({ secrets: { KEY: own } })
+      const logs = yield* getLogs(result.executionId)
+      assert.deepStrictEqual(
+        logs.map(({ event }) => event).filter((event) => event.startsWith("network_")),
+        ["network_allowed", "network_denied"]
+      )
+      assert.notInclude(JSON.stringify([result, logs]), value)
+    }).pipe(
+      having({
+        behaviour: {
+          network: (from) =>
+            Effect.succeed({
+              attempts: (["allowed", "denied"] as const)
+                .map((decision) => ({
+                  ...{ at: 7, protocol: "connect" as const, port: 443, decision },
+                  name: `${value}.example`
+                }))
+                .slice(from),
+              next: 2,
+              use: { connections: 1, denied: 1, sentBytes: 0, receivedBytes: 0, missed: 0 }
+            })
+        }
+      })
+    )
+  )
+
   it.effect("are masked in failures", () =>
     Effect.gen(function* () {
       const { getLogs } = yield* SandboxService

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http"
 import { Transform } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
 import type { SecretForms } from "@bulkhead/masking"
@@ -40,13 +41,19 @@ const bounded = (decoders: ReadonlyArray<Transform>): ReadonlyArray<Transform> =
   return [before, ...decoders, after]
 }
 
-/** What undoes the encodings that a header names, the last one first. Nothing: one of them is not known here. */
-export const decodersFor = (contentEncoding: string | undefined): ReadonlyArray<Transform> | undefined => {
-  const names = (contentEncoding ?? "")
+const namesIn = (header = "") =>
+  header
     .split(",")
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== "" && name !== "identity")
-    .reverse()
+
+/**
+ * What undoes the encodings that an answer's headers name, the last one first. Nothing: one of them is not known here,
+ * as none is but chunks among those of the transfer, which nobody asked for.
+ */
+export const decodersOf = (headers: IncomingHttpHeaders): ReadonlyArray<Transform> | undefined => {
+  if (namesIn(headers["transfer-encoding"]).some((name) => name !== "chunked")) return undefined
+  const names = namesIn(headers["content-encoding"]).reverse()
   const makers = names.flatMap((name) => decoders[name] ?? [])
   if (makers.length !== names.length || names.length > mostEncodings) return undefined
   return names.length === 0 ? [] : bounded(makers.map((make) => make()))

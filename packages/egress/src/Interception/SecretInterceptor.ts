@@ -140,7 +140,7 @@ const passOn = (
   forms: SecretForms
 ): Effect.Effect<void, Unreachable> => {
   const body = hasBody(request, answer)
-  const decoders = body ? ResponseBody.decodersFor(answer.headers["content-encoding"]) : []
+  const decoders = body ? ResponseBody.decodersOf(answer.headers) : []
   if (decoders === undefined)
     return new Unreachable({ reason: "the host's answer has an encoding that cannot be searched" })
   const dropped = decoders.length > 0 ? ["content-encoding", "content-length"] : []

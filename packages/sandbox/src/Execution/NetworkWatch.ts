@@ -4,6 +4,7 @@ import { secretUses } from "../Instruments/ExecutionInstruments.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
+import * as Secrets from "./Secrets.js"
 
 /** What a watch has learned by its end. */
 export interface Watched {
@@ -104,8 +105,10 @@ const watch = Effect.fnUntraced(function* (execution: AcceptedExecution, report:
   const log = yield* ExecutionLog
   const position = yield* Ref.make<Position>({ next: 0, logged: 0, denied: [] })
 
-  const note = Effect.fnUntraced(function* ({ attempts, next, use }: NetworkReport) {
+  const note = Effect.fnUntraced(function* ({ attempts: reported, next, use }: NetworkReport) {
     const { logged } = yield* Ref.get(position)
+    // Whatever a program has learned may be in the names that it asks for.
+    const attempts = Secrets.masked(execution.secrets, reported)
     const told = attempts.slice(0, mostEvents - logged)
     yield* Effect.forEach(told, (attempt) => log.happened(execution, eventOf(attempt)), { discard: true })
     yield* Metric.incrementBy(secretUses, attempts.filter(({ secret }) => secret !== undefined).length)

@@ -1,0 +1,57 @@
+import type { RequestListener } from "node:http"
+import { type AddressInfo, connect } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { boundedServer } from "../src/ConnectionBounds.js"
+
+const listening = (listener: RequestListener) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly port: number; readonly close: () => void }>((resume) => {
+      const server = boundedServer({ connections: 10, requestTimeout: 10 }).on("request", listener)
+      const close = () => {
+        server.closeAllConnections()
+        server.close()
+      }
+      server.listen(0, "127.0.0.1", () =>
+        resume(Effect.succeed({ port: (server.address() as AddressInfo).port, close }))
+      )
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** Says this on one connection, and gives all that comes until it is over. */
+const say = (port: number, text: string) =>
+  Effect.async<string>((resume) => {
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(text))
+    let said = ""
+    socket.on("data", (bytes) => {
+      said += bytes.toString()
+    })
+    socket.on("error", () => undefined)
+    socket.on("close", () => resume(Effect.succeed(said)))
+    return Effect.sync(() => socket.destroy())
+  })
+
+const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+describe("requests that come at once on one connection", () => {
+  it.scopedLive("are a flood where they are very many, which ends with the connection", () =>
+    Effect.gen(function* () {
+      let heard = 0
+      const { port } = yield* listening(() => {
+        heard++
+      })
+      assert.strictEqual(yield* say(port, request.repeat(1000)), "")
+      assert.strictEqual(heard, 32)
+    })
+  )
+
+  it.scopedLive("are answered where they are few, and more once there is an answer", () =>
+    Effect.gen(function* () {
+      const { port } = yield* listening((_, response) => response.end("ok"))
+      const last = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+      const said = yield* say(port, request.repeat(31) + last)
+      assert.strictEqual(said.split("HTTP/1.1 200").length - 1, 32)
+    })
+  )
+})
