@@ -76,12 +76,6 @@ const refuseTunnel = (refused: Refused, client: Duplex) =>
 const established = (client: Duplex) =>
   Effect.sync(() => void client.write("HTTP/1.1 200 Connection established\r\n\r\n"))
 
-const closed = (connection: Duplex | Http.ServerResponse) =>
-  Effect.async<void>((resume) => {
-    if (connection.closed || connection.destroyed) resume(Effect.void)
-    else connection.once("close", () => resume(Effect.void))
-  })
-
 /** A gate for one sandbox. With the scope, its connections are cut. */
 export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Scope | NameResolver> =>
   Effect.gen(function* () {
