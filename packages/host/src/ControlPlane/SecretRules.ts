@@ -12,8 +12,10 @@ const Header = Schema.Struct({ name: Schema.String, form: Schema.String }).pipe(
   Schema.filter(({ form, name }) => isSecretHeader(`${name}: ${form}`))
 )
 
-/** The name of a header that is set whole. */
-const HeaderName = Schema.String.pipe(Schema.filter((name) => isSecretHeader(`${name}: {}`)))
+/** Headers that are set whole. */
+const WholeHeaders = Schema.Record({ key: Schema.String, value: Value }).pipe(
+  Schema.filter((headers) => Object.keys(headers).every((name) => isSecretHeader(`${name}: {}`)))
+)
 
 /** A secret of which programs have a placeholder: this host's own, beside what E2B has. */
 const PlaceholderSecret = Schema.Struct({
@@ -24,7 +26,7 @@ const PlaceholderSecret = Schema.Struct({
 })
 
 const Transform = Schema.Struct({
-  headers: optional(Schema.Record({ key: HeaderName, value: Value })),
+  headers: optional(WholeHeaders),
   secrets: optional(Schema.Array(PlaceholderSecret))
 })
 
