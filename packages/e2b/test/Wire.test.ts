@@ -81,7 +81,10 @@ it.effect("gives its own requests their traceparent, and no others", () =>
     const requests = channel("undici:request:create")
     const given: Array<string> = []
     const sent = (of: typeof request) => ({
-      request: { ...of, addHeader: (name: string, value: string) => given.push(`${of.headers[1]} ${name} ${value}`) }
+      request: {
+        ...of,
+        addHeader: (name: string, value: string) => given.push(`${of.headers[1]} ${name} ${value}`)
+      }
     })
     const publish = () => {
       requests.publish(sent(request))

@@ -8,7 +8,16 @@ export const pairsOf = (raw: RawHeaders): ReadonlyArray<Pair> =>
 
 /** Of one connection, not of what it carries (RFC 9110, 7.6.1); and what is between a program and the gate. */
 const ofConnection = new Set([
-  ...["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"],
+  ...[
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "http2-settings"
+  ],
   ...["proxy-connection", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization"]
 ])
 

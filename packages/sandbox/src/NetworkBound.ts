@@ -1,10 +1,4 @@
-import {
-  mostTargets,
-  type NetworkMode,
-  type NetworkPolicy,
-  parseTarget,
-  targetText
-} from "@bulkhead/domain"
+import { mostTargets, type NetworkMode, type NetworkPolicy, parseTarget, targetText } from "@bulkhead/domain"
 import { Either, Option } from "effect"
 
 /** What `parseTargets` takes, in words for people. */

@@ -1,6 +1,6 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import { Reactivity } from "@effect/experimental"
-import { type Error as PlatformError, FileSystem, Path } from "@effect/platform"
+import { FileSystem, Path, type Error as PlatformError } from "@effect/platform"
 import { SqlClient, Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import * as Verification from "./Audit/Verification.js"
@@ -59,7 +59,8 @@ const reasonOf = (error: { readonly message: string; readonly cause?: unknown })
 /** In words of ours: the system's name the place of the copy, which nobody has asked for. */
 const reasonOfSystem = ({ reason, syscall }: PlatformError.SystemError) => {
   if (reason === "NotFound") return "there is no such file"
-  if (reason === "PermissionDenied") return "it may not be read, or not be copied into the temporary directory"
+  if (reason === "PermissionDenied")
+    return "it may not be read, or not be copied into the temporary directory"
   return `it could not be read or copied into the temporary directory (${syscall ?? "the system"}: ${reason})`
 }
 

@@ -217,5 +217,7 @@ const make = Effect.fnUntraced(function* (
     )
   )
 
-  return Context.make(Backend, Backend.of({ open })).pipe(Context.add(SandboxProvider, providerOf(opened, network)))
+  return Context.make(Backend, Backend.of({ open })).pipe(
+    Context.add(SandboxProvider, providerOf(opened, network))
+  )
 })

@@ -39,7 +39,8 @@ const variables = Config.all({
   deny: variable("SANDBOX_NETWORK_DENY", NetworkBound.takesTargets, NetworkBound.parseTargets)
 })
 
-const isSaid = ({ allow, deny, mode }: NetworkBound.NetworkSetting) => [allow, deny, mode].some(Option.isSome)
+const isSaid = ({ allow, deny, mode }: NetworkBound.NetworkSetting) =>
+  Option.isSome(mode) || Option.isSome(allow) || Option.isSome(deny)
 
 const wrong = (name: string, what: string) => Either.left(ConfigError.InvalidData([name], what))
 

@@ -63,7 +63,10 @@ describe("on the embedded host, through the e2b SDK", () => {
     })
     const { error } = await execute(code, { network: { allow: ["github.com"] } })
     assert.deepInclude(error, { code: "PERMISSION_DENIED" })
-    assert.match(String(error?.message), /^network\.allow\.0: expected at most what the operator allows: pypi\.org/)
+    assert.match(
+      String(error?.message),
+      /^network\.allow\.0: expected at most what the operator allows: pypi\.org/
+    )
   })
 
   it("ends a program that runs too long", async () => {

@@ -58,7 +58,10 @@ describe("the environment", () => {
   it("names what is wrong with its network", async () => {
     for (const [more, message] of [
       [{ SANDBOX_NETWORK: "some" }, /^SANDBOX_NETWORK: expected 'off', 'filtered' or 'open', got 'some'$/],
-      [{ SANDBOX_NETWORK: "filtered" }, /^SANDBOX_NETWORK_ALLOW: expected something, since SANDBOX_NETWORK is/],
+      [
+        { SANDBOX_NETWORK: "filtered" },
+        /^SANDBOX_NETWORK_ALLOW: expected something, since SANDBOX_NETWORK is/
+      ],
       [
         { SANDBOX_NETWORK: "open", SANDBOX_NETWORK_ALLOW: "a.example" },
         /^SANDBOX_NETWORK_ALLOW: expected none, since SANDBOX_NETWORK is 'open'$/

@@ -64,7 +64,9 @@ const refuse = (message: string) => new RequestRefused({ status: 400, message: `
 export const read = Effect.fnUntraced(function* (rules: unknown) {
   const decoded = decode(rules ?? {})
   if (Either.isLeft(decoded))
-    return yield* refuse("expected lists of rules with a transform of headers or secrets, by host; names and values of headers as HTTP has them")
+    return yield* refuse(
+      "expected lists of rules with a transform of headers or secrets, by host; names and values of headers as HTTP has them"
+    )
   const found = new Map<string, ReadonlyArray<HostSecret>>()
   for (const [key, list] of Object.entries(decoded.right)) {
     const host = key.toLowerCase()
