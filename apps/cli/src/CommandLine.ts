@@ -1,8 +1,11 @@
 import { stripVTControlCharacters } from "node:util"
 import { CliConfig, Command, HelpDoc } from "@effect/cli"
 
-/** Options that take any text, also one that looks like an option. */
-const takesText = new Set(["--arg", "--env", "--file"])
+/** Options that may be given several times, and take any text, also one that looks like an option. */
+const takesText = new Set([
+  ...["--arg", "--env", "--file", "--allow", "--deny", "--webhook-event"],
+  ...["--secret", "--secret-file", "--secret-header", "--kept-secret"]
+])
 
 const flatten = (words: ReadonlyArray<string>) =>
   words.flatMap((word, at) => {

@@ -36,6 +36,9 @@ const unreachable = (url: string, error: unknown) => {
 const wantsToken = (message: string) =>
   `${message}: set BULKHEAD_TOKEN to the operator's token or your key, or name a file that holds it by --token-file`
 
+const wantsOperatorsToken =
+  "this takes the operator's token, and a caller's key is not enough: set BULKHEAD_TOKEN to it, or name a file that holds it by --token-file"
+
 interface Refused {
   readonly status: number
   readonly message: string
@@ -60,3 +63,9 @@ export const of =
   (url: string) =>
   (error: unknown): Failure =>
     error instanceof Failure ? error : new Failure({ message: Harmless.line(wordsOf(error, url)) })
+
+/** The same, of what is for the operator alone. */
+export const ofOperator =
+  (url: string) =>
+  (error: unknown): Failure =>
+    Predicate.isTagged(error, "Unauthorized") ? new Failure({ message: wantsOperatorsToken }) : of(url)(error)

@@ -1,6 +1,10 @@
+import { readFileSync } from "node:fs"
+import { stripVTControlCharacters } from "node:util"
+import { CliConfig, Command, HelpDoc } from "@effect/cli"
 import { assert, describe, it } from "@effect/vitest"
 import * as Bulkhead from "../src/Bulkhead.js"
 import * as CommandLine from "../src/CommandLine.js"
+import * as Run from "../src/commands/Run.js"
 
 const split = (line: string) => CommandLine.split(line.split(" "))
 
@@ -30,5 +34,18 @@ describe("the command line", () => {
     assert.strictEqual(unknown("run a.py --timeuot=5"), "--timeuot")
     assert.isUndefined(unknown("run a.py --arg --jsno --timeout 5 --server http://a"))
     assert.isUndefined(unknown("--completions bash"))
+  })
+
+  it("has each option of run in its documentation", () => {
+    const docs = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8")
+    const help = HelpDoc.toAnsiText(Command.getHelp(Run.command, CliConfig.defaultConfig))
+    const options = new Set(stripVTControlCharacters(help).match(/--[a-z-]+/g))
+    for (const builtIn of ["--completions", "--log-level", "--help", "--wizard", "--version"])
+      options.delete(builtIn)
+    assert.isAbove(options.size, 20)
+    assert.deepStrictEqual(
+      [...options].filter((option) => !docs.includes(`\`${option}`)),
+      []
+    )
   })
 })

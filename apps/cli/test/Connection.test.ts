@@ -65,17 +65,25 @@ describe("where no answer comes from a server, a command says what to do", () =>
       Effect.gen(function* () {
         const server = yield* ServerProcess.start({ SANDBOX_API_KEYS: `alice:${key}` })
         const env = { BULKHEAD_URL: server.url }
-        const [none, callers, ran] = yield* Effect.all(
+        const [none, callers, logs, others, ran] = yield* Effect.all(
           [
             refusal(["run", "-"], { env, input: "1" }),
-            refusal(["usage"], { env: { ...env, BULKHEAD_TOKEN: key } }),
+            refusal(["usage", "--user", "bob"], { env: { ...env, BULKHEAD_TOKEN: key } }),
+            refusal(["logs", "exec_mfq3k2v1x0a9b8c7d6"], { env: { ...env, BULKHEAD_TOKEN: key } }),
+            Cli.run(["ps", "--user", "bob"], { env: { ...env, BULKHEAD_TOKEN: key } }),
             Cli.run(["run", "-"], { env: { ...env, BULKHEAD_TOKEN: key }, input: "print('hi')" })
           ],
           { concurrency: 2 }
         )
         assert.include(none, "set BULKHEAD_TOKEN")
-        assert.include(callers, "the admin token")
-        assert.notInclude(callers, key)
+        for (const said of [callers, logs]) {
+          assert.include(said, "this takes the operator's token, and a caller's key is not enough")
+          assert.notInclude(said, key)
+        }
+        assert.include(
+          others.stderr,
+          "nothing of bob that you may see; a caller's key shows its own user alone"
+        )
         assert.strictEqual(ran.stdout.toString(), "hi\n")
       }),
     slow

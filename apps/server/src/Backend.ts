@@ -6,6 +6,7 @@ import { Context, Effect, FiberRef, Layer, Option } from "effect"
 import { Instance } from "./data/Instance.js"
 import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
+import { ObservabilityConfig } from "./settings/ObservabilityConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
 
 /** Where the sandboxes run, in words for people. */
@@ -77,14 +78,15 @@ const hostInBackground = Layer.locally(hostLayer, FiberRef.currentSchedulingPrio
 
 const embedded = Layer.unwrapEffect(
   Effect.map(
-    Effect.all([EmbeddedHost, NetworkConfig]),
-    ([{ apiKey, gpus, health, isolation, url }, { bound }]) =>
+    Effect.all([EmbeddedHost, NetworkConfig, ObservabilityConfig]),
+    ([{ apiKey, gpus, health, isolation, url }, { bound }, { collector }]) =>
       Layer.merge(
         E2BSandboxProvider.layer(
           // It is this very process that takes them in: more at once would take memory and save no time.
           {
             ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", formsAtOnce: 1 },
-            network: bound.mode === "off" ? "none" : "embedded"
+            network: bound.mode === "off" ? "none" : "embedded",
+            sendsTraceParent: Option.isSome(collector.traces)
           },
           { gpus, health }
         ),

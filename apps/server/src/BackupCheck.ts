@@ -12,9 +12,8 @@ const report = Effect.fnUntraced(function* (file: string) {
       file,
       reason: `the audit chain of '${broken.instance}' does not verify: event ${broken.sequence} is ${broken.kind}`
     })
-  yield* Console.log(
-    `${file} is whole: ${executions} executions, ${checked} events in ${chains.length} chains that verify`
-  )
+  const verified = chains.length === 1 ? "1 chain that verifies" : `${chains.length} chains that verify`
+  yield* Console.log(`${file} is whole: ${executions} executions, ${checked} events in ${verified}`)
 })
 
 const tell = ({ message }: { readonly message: string }) =>

@@ -56,13 +56,18 @@ describe("backup-check", () => {
         assert.isTrue(whole.ok, whole.said)
         assert.match(
           whole.said,
-          /backup\.db is whole: 1 executions, [1-9]\d* events in 1 chains that verify\n$/
+          /backup\.db is whole: 1 executions, [1-9]\d* events in 1 chain that verifies\n$/
         )
 
         assert.isTrue((yield* alter(copy)).ok)
         const altered = yield* check(copy)
         assert.isFalse(altered.ok)
         assert.match(altered.said, /^bulkhead: .* does not verify: event 2 is changed\n$/)
+        const nowhere = join(copy, "..", "nowhere.db")
+        assert.deepStrictEqual(yield* check(nowhere), {
+          ok: false,
+          said: `bulkhead: ${nowhere} cannot be restored from: there is no such file\n`
+        })
         assert.include(yield* check(), {
           ok: false,
           said: "bulkhead: usage: npm run backup-check -- FILE, a copy of bulkhead.db\n"

@@ -3,15 +3,21 @@ import { Command, FileSystem, HttpClient, HttpClientRequest } from "@effect/plat
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
+import { imageDirectory, MANIFEST } from "../../../packages/host/test/ImageTrees.js"
+import { standIns } from "../../../packages/host/test/StandInGpus.js"
 import * as ServerProcess from "./ServerProcess.js"
 
 /** What deploy/compose.yaml, deploy/kubernetes.yaml and deploy/bulkhead.service grant. */
-const granted = ["chown", "dac_override", "kill", "setgid", "setuid", "net_admin", "sys_ptrace", "sys_admin"]
+const granted = [
+  ...["chown", "dac_override", "kill", "setgid", "setuid", "net_admin", "sys_ptrace", "sys_admin"],
+  "sys_chroot"
+]
+const withNetwork = { SANDBOX_NETWORK_ALLOW: "pypi.org" }
 const bundle = fileURLToPath(new URL("../dist/bulkhead.js", import.meta.url))
 const file = (name: string) => fileURLToPath(new URL(`../../../deploy/${name}`, import.meta.url))
 
 /** The server as root with these capabilities and no other; the lines that it says. */
-const serverWith = (capabilities: ReadonlyArray<string>) =>
+const serverWith = (capabilities: ReadonlyArray<string>, settings: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const data = yield* ServerProcess.temporaryDirectory
     const bounding = ["-all", ...capabilities.map((name) => `+${name}`)].join(",")
@@ -21,23 +27,44 @@ const serverWith = (capabilities: ReadonlyArray<string>) =>
     ).pipe(
       Command.env({
         ...{ PORT: "0", SANDBOX_BACKEND: "embedded", SANDBOX_POOL_MAX: "0", SANDBOX_EVENT_LOG: "off" },
-        SANDBOX_DATA_DIR: data
+        SANDBOX_DATA_DIR: data,
+        ...settings
       }),
       Command.start
     )
     return child.stderr.pipe(Stream.decodeText(), Stream.splitLines)
   })
 
-const run = (url: string) =>
+const run = (url: string, request: object) =>
   HttpClientRequest.post(`${url}/api/execute`).pipe(
-    HttpClientRequest.bodyUnsafeJson({ code: "print(6 * 7)", language: "python" }),
+    HttpClientRequest.bodyUnsafeJson({ language: "python", ...request }),
     HttpClient.execute,
     Effect.flatMap(({ json }) => json)
   )
 
+const urlIn = <E, R>(lines: Stream.Stream<string, E, R>) =>
+  lines.pipe(
+    Stream.filterMap((line) => Option.fromNullable(/listening on (\S+)/.exec(line)?.[1])),
+    Stream.runHead,
+    Effect.map(Option.getOrThrow)
+  )
+
+/** Says what the image, the GPU and the network are to a program that has all three. */
+const looking = `
+import glob, os, urllib.error, urllib.request
+print(open("/srv/greeting").read(), glob.glob("/dev/nvidia[0-9]*"), os.path.exists("/nvidia/lib/libcuda.so.1"))
+try:
+  urllib.request.urlopen("http://denied.example/")
+except urllib.error.HTTPError as error:
+  print(error.code, error.headers["X-Bulkhead-Policy"])
+`
+
 const refusedWithout = (each: string) =>
   Effect.gen(function* () {
-    const lines = yield* serverWith(granted.filter((name) => name !== each))
+    const lines = yield* serverWith(
+      granted.filter((name) => name !== each),
+      withNetwork
+    )
     const said = yield* Stream.mkString(lines)
     const name = each.toUpperCase()
     assert.match(said, new RegExp(`^bulkhead: Sandboxes cannot be isolated here: .*lacks CAP_${name} `))
@@ -52,13 +79,31 @@ describe.runIf(process.getuid?.() === 0)("a server with the capabilities of depl
     () =>
       Effect.gen(function* () {
         yield* ServerProcess.bundled
-        const lines = yield* serverWith(granted)
-        const url = yield* lines.pipe(
-          Stream.filterMap((line) => Option.fromNullable(/listening on (\S+)/.exec(line)?.[1])),
-          Stream.runHead,
-          Effect.map(Option.getOrThrow)
-        )
-        assert.include(yield* run(url), { verdict: "Completed", stdout: "42\n" })
+        // What a network takes is not needed without one.
+        const lines = yield* serverWith(granted.filter((name) => name !== "sys_chroot"))
+        const result = yield* run(yield* urlIn(lines), { code: "print(6 * 7)" })
+        assert.include(result, { verdict: "Completed", stdout: "42\n" })
+      }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layer])),
+    120_000
+  )
+
+  it.scopedLive(
+    "runs programs with a network, an image and a GPU",
+    () =>
+      Effect.gen(function* () {
+        yield* ServerProcess.bundled
+        const image = yield* imageDirectory({ [MANIFEST]: '{"format": 1}', "srv/greeting": "hello" })
+        const lines = yield* serverWith(granted, {
+          SANDBOX_IMAGES: `greeting=${image}`,
+          SANDBOX_NVIDIA_ROOT: yield* standIns,
+          ...withNetwork
+        })
+        const request = { code: looking, image: "greeting", gpu: { count: 1 } }
+        const result = yield* run(yield* urlIn(lines), request)
+        assert.include(result, {
+          verdict: "Completed",
+          stdout: "hello ['/dev/nvidia0'] True\n403 denied\n"
+        })
       }).pipe(Effect.provide([NodeContext.layer, NodeHttpClient.layer])),
     120_000
   )

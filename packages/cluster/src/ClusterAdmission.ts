@@ -206,7 +206,8 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
       return first === undefined ? Effect.void : leave(first)
     })
 
-  const look = (at: Look) => Effect.option(owner.look(at).pipe(Effect.disconnect, Effect.timeout(callBound)))
+  const look = (at: Look) =>
+    Effect.option(owner.look(at).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(callBound)))
 
   return Admission.of({
     // Nobody knows yet which replica has which: who asks for GPUs is refused.

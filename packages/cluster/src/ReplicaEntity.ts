@@ -66,6 +66,7 @@ export const layerPeers = (self: Session): Layer.Layer<Peers, never, Sharding.Sh
       const bounded = <A>(id: SessionId, call: Effect.Effect<A, unknown>) =>
         call.pipe(
           Effect.disconnect,
+          Effect.interruptible,
           Effect.timeout(answerBound),
           Effect.asSome,
           Effect.catchAllCause((cause) =>

@@ -67,7 +67,8 @@ const ownHeaders = new Set([
   ...["keep-alive", "proxy-connection", "accept-encoding", "range", "if-range"]
 ])
 
-const isHeader = (text: string) => {
+/** Whether a text, a name with its form, is a header that a secret may be sent in. */
+export const isSecretHeader = (text: string): boolean => {
   const [, name = "", form = ""] = headerForm.exec(text) ?? []
   return (
     text.length <= mostHeaderCharacters &&
@@ -76,8 +77,12 @@ const isHeader = (text: string) => {
   )
 }
 
+/** Whether a text can be a header's value, or a part of it in the place of a secret's. */
+export const isHeaderText = (text: string): boolean =>
+  text.length <= mostCharacters + mostHeaderCharacters && headerSafe.test(text)
+
 const SecretHeaderText = Schema.String.pipe(
-  Schema.filter(isHeader, {
+  Schema.filter(isSecretHeader, {
     message: () => "expected a header with {} in the place of the value: Authorization: Bearer {}",
     jsonSchema: { maxLength: mostHeaderCharacters }
   })

@@ -20,6 +20,11 @@ export interface E2BOptions {
    * network, `none` where sandboxes have none.
    */
   readonly network?: NetworkKind
+  /**
+   * Whether requests that make, list, prolong and end sandboxes and start programs in them carry the `traceparent` of
+   * the span that they are made in, if that is recorded; no unless told.
+   */
+  readonly sendsTraceParent?: boolean
   /** Longest wait for one answer of the provider; 30 s unless told. */
   readonly requestTimeout?: Duration.DurationInput
   /** Requests with files from disk that are on their way at once, of all sandboxes; 4 unless told. */
@@ -29,7 +34,12 @@ export interface E2BOptions {
 /** How to reach E2B, or a host that speaks its API. */
 export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
   E2BConfig,
-  Required<Pick<E2BOptions, "apiKey" | "name" | "internetAccess" | "network" | "apiUrl" | "domain">> &
+  Required<
+    Pick<
+      E2BOptions,
+      "apiKey" | "name" | "internetAccess" | "network" | "apiUrl" | "domain" | "sendsTraceParent"
+    >
+  > &
     Pick<E2BOptions, "sandboxUrl" | "template"> & {
       readonly requestTimeout: Duration.Duration
       /** One permit for each form of files on its way, since each takes some megabytes of memory. */
@@ -44,6 +54,7 @@ export class E2BConfig extends Context.Tag("@bulkhead/e2b/E2BConfig")<
         name: "E2B",
         internetAccess: true,
         network: "e2b" as const,
+        sendsTraceParent: false,
         // The SDK would read these from the environment.
         domain,
         apiUrl: `https://api.${domain}`,

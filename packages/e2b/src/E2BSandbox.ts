@@ -1,4 +1,4 @@
-import { gpuTag, noNetwork, toGpuTag } from "@bulkhead/domain"
+import { formatTraceParent, gpuTag, noNetwork, toGpuTag } from "@bulkhead/domain"
 import {
   CommandEvent,
   type CommandExit,
@@ -17,6 +17,7 @@ import {
   Effect,
   Layer,
   Mailbox,
+  Option,
   Redacted,
   Schedule,
   Stream
@@ -34,33 +35,43 @@ import * as Wire from "./Wire.js"
 const destroyAttempts = Schedule.intersect(Schedule.exponential("100 millis"), Schedule.recurs(3))
 
 type Phase = SandboxFailure["phase"]
+type Config = Context.Tag.Service<E2BConfig>
 
 /** A call whose request ends when nobody waits for its answer any more. */
 const attempt = <A>(phase: Phase, call: (signal: AbortSignal) => Promise<A>) =>
   Effect.tryPromise({ try: (signal) => call(signal), catch: classify(phase) })
 
-/** Knows more of a failure than the SDK tells, by watching the call's requests. */
-const watched = <A>(phase: Phase, mark: Wire.Mark, call: () => Promise<A>) =>
-  Wire.watching(mark, (seen) =>
-    Effect.tryPromise({ try: call, catch: (error) => classify(phase, seen())(error) })
+/** Knows more of a failure than the SDK tells, by watching the call's requests, which belong to the current span. */
+const watched = <A>({ sendsTraceParent }: Config, phase: Phase, mark: Wire.Mark, call: () => Promise<A>) =>
+  Effect.flatMap(Effect.option(Effect.currentParentSpan), (span) =>
+    Wire.watching(
+      sendsTraceParent && Option.isSome(span) && span.value.sampled
+        ? { ...mark, traceparent: formatTraceParent(span.value) }
+        : mark,
+      (seen) => Effect.tryPromise({ try: call, catch: (error) => classify(phase, seen())(error) })
+    )
   )
 
 /** A call to the control plane. Its requests carry a header of their own, by which they are watched. */
 export const attemptApi = <A>(
+  config: Config,
   phase: Phase,
   call: (options: { readonly apiHeaders: Record<string, string> }) => Promise<A>
 ) =>
   Effect.suspend(() => {
     const header = globalThis.crypto.randomUUID()
-    return watched(phase, { header }, () => call({ apiHeaders: { "X-Request-Id": header } }))
+    return watched(config, phase, { header }, () => call({ apiHeaders: { "X-Request-Id": header } }))
   })
 
+/** Requests that start a process, in the sandbox. */
+const startPath = "/process.Process/Start"
+
 /** A sandbox starts one program at a time, so its id tells whose request it is. */
-const attemptStart = <A>({ sandboxId }: SdkSandbox, call: () => Promise<A>) =>
-  watched("start", { header: sandboxId, path: "/process.Process/Start" }, call)
+const attemptStart = <A>(config: Config, { sandboxId }: SdkSandbox, call: () => Promise<A>) =>
+  watched(config, "start", { header: sandboxId, path: startPath }, call)
 
 /** How to reach the provider. */
-export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
+export const connectionOf = (config: Config) => {
   const { apiUrl, sandboxUrl, domain } = config
   return {
     apiKey: Redacted.value(config.apiKey),
@@ -75,11 +86,9 @@ export const connectionOf = (config: Context.Tag.Service<E2BConfig>) => {
   }
 }
 
-type Connection = ReturnType<typeof connectionOf>
-
 /** The same, with the secrets that the sandbox's programs may use. */
 const withSecrets = (
-  config: Context.Tag.Service<E2BConfig>,
+  config: Config,
   options: ReturnType<typeof NetworkWire.optionsOf>,
   secrets: SandboxOptions["secrets"]
 ) => {
@@ -96,7 +105,7 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
 }: SandboxOptions) {
   const config = yield* E2BConfig
   const template = asked.template ?? config.template
-  return yield* attemptApi("create", (options) =>
+  return yield* attemptApi(config, "create", (options) =>
     SdkSandbox.create({
       ...connectionOf(config),
       ...options,
@@ -110,16 +119,18 @@ const createSdk = Effect.fn("E2BSandbox.create")(function* ({
   )
 })
 
-const size = (connection: Connection, sandboxId: string) =>
-  attemptApi("list", (options) => SdkSandbox.getInfo(sandboxId, { ...connection, ...options })).pipe(
+const size = (config: Config, sandboxId: string) =>
+  attemptApi(config, "list", (options) =>
+    SdkSandbox.getInfo(sandboxId, { ...connectionOf(config), ...options })
+  ).pipe(
     Effect.map(({ cpuCount, memoryMB }): SandboxSize => ({ vcpus: cpuCount, memoryMB })),
     Effect.withSpan("E2BSandbox.size")
   )
 
 const renew = Effect.fn("E2BSandbox.renew")(
-  (connection: Connection, sandboxId: string, lifetime: Duration.Duration) =>
-    attemptApi("renew", (options) =>
-      SdkSandbox.setTimeout(sandboxId, Duration.toMillis(lifetime), { ...connection, ...options })
+  (config: Config, sandboxId: string, lifetime: Duration.Duration) =>
+    attemptApi(config, "renew", (options) =>
+      SdkSandbox.setTimeout(sandboxId, Duration.toMillis(lifetime), { ...connectionOf(config), ...options })
     )
 )
 
@@ -168,9 +179,9 @@ const makeEvents = Effect.map(Mailbox.make<CommandEvent, SandboxFailure>(), (mai
 
 type Events = Effect.Effect.Success<typeof makeEvents>
 
-const start = (sdk: SdkSandbox, command: SandboxCommand, { output, started }: Events) =>
+const start = (config: Config, sdk: SdkSandbox, command: SandboxCommand, { output, started }: Events) =>
   Effect.flatMap(scopedSignal, (signal) =>
-    attemptStart(sdk, () =>
+    attemptStart(config, sdk, () =>
       sdk.commands.run(command.line, {
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
@@ -183,9 +194,9 @@ const start = (sdk: SdkSandbox, command: SandboxCommand, { output, started }: Ev
     )
   ).pipe(Effect.tap(({ pid }) => started(pid)))
 
-const run = Effect.fn("E2BSandbox.run")(function* (sdk: SdkSandbox, command: SandboxCommand) {
+const run = Effect.fn("E2BSandbox.run")(function* (config: Config, sdk: SdkSandbox, command: SandboxCommand) {
   const events = yield* makeEvents
-  const handle = yield* start(sdk, command, events)
+  const handle = yield* start(config, sdk, command, events)
   yield* waitFor(handle).pipe(
     Effect.flatMap((exit) => events.mailbox.offer(CommandEvent.Ended({ exit }))),
     Mailbox.into(events.mailbox),
@@ -227,7 +238,7 @@ const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
   )
 
 const write = Effect.fn("E2BSandbox.write")(
-  (sdk: SdkSandbox, config: Context.Tag.Service<E2BConfig>, files: ReadonlyArray<SandboxFile>) =>
+  (sdk: SdkSandbox, config: Config, files: ReadonlyArray<SandboxFile>) =>
     files.some(({ content }) => content instanceof Blob)
       ? FileForm.send(sdk, files, config)
       : writeSmall(sdk, files)
@@ -250,16 +261,18 @@ const read = (sdk: SdkSandbox, path: string) =>
 const isGone = ({ cause }: SandboxFailure) => cause instanceof SandboxError && cause.statusCode === 404
 
 /** Ends a sandbox. An answer of "no such sandbox" is as good, in whatever words: it is gone. */
-export const kill = (connection: Connection, sandboxId: string) =>
-  attemptApi("destroy", (options) => SdkSandbox.kill(sandboxId, { ...connection, ...options })).pipe(
+export const kill = (config: Config, sandboxId: string) =>
+  attemptApi(config, "destroy", (options) =>
+    SdkSandbox.kill(sandboxId, { ...connectionOf(config), ...options })
+  ).pipe(
     Effect.asVoid,
     Effect.catchIf(isGone, () => Effect.void)
   )
 
 /** Ends a sandbox, once. */
-const destroy = (connection: Connection, sandboxId: string) => {
+const destroy = (config: Config, sandboxId: string) => {
   let isGone = false
-  const destroyNow = kill(connection, sandboxId).pipe(
+  const destroyNow = kill(config, sandboxId).pipe(
     Effect.retry({ schedule: destroyAttempts, while: (failure) => failure.retryable }),
     Effect.andThen(() => {
       isGone = true
@@ -272,19 +285,18 @@ const destroy = (connection: Connection, sandboxId: string) => {
 /** A fresh sandbox of E2B's, or of a host that speaks its API. It is the caller's to destroy. */
 export const create = Effect.fnUntraced(function* (options: SandboxOptions) {
   const config = yield* E2BConfig
-  const connection = connectionOf(config)
   const sdk = yield* createSdk(options)
   const isWatched = config.network === "embedded" && (options.network ?? noNetwork).mode !== "off"
   return Sandbox.of({
     id: sdk.sandboxId,
-    size: size(connection, sdk.sandboxId),
-    renew: (lifetime) => renew(connection, sdk.sandboxId, lifetime),
+    size: size(config, sdk.sandboxId),
+    renew: (lifetime) => renew(config, sdk.sandboxId, lifetime),
     write: (files) => write(sdk, config, files),
     read: (path) => read(sdk, path),
-    run: (command) => run(sdk, command),
+    run: (command) => run(config, sdk, command),
     signal: (name) => signal(sdk, name),
     ...(isWatched && { network: NetworkReports.reporter(config, sdk.sandboxId) }),
-    destroy: destroy(connection, sdk.sandboxId)
+    destroy: destroy(config, sdk.sandboxId)
   })
 })
 

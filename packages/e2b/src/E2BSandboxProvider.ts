@@ -6,20 +6,23 @@ import * as E2BSandbox from "./E2BSandbox.js"
 import * as NetworkWire from "./NetworkWire.js"
 import * as SecretRules from "./SecretRules.js"
 
-const controlOf = ({ internetAccess, network }: Context.Tag.Service<E2BConfig>): NetworkControl => {
+type Config = Context.Tag.Service<E2BConfig>
+
+const controlOf = ({ internetAccess, network }: Config): NetworkControl => {
   const control = NetworkWire.controls[network]
   return internetAccess ? control : { ...control, defaultMode: "off" }
 }
 
-type Connection = ReturnType<typeof E2BSandbox.connectionOf>
-
-const list = (connection: Connection) =>
+const list = (config: Config) =>
   Effect.fn("E2BSandboxProvider.list")((metadata: Readonly<Record<string, string>>) =>
     Effect.suspend(() => {
-      const pages = SdkSandbox.list({ ...connection, query: { metadata: { ...metadata } } })
+      const pages = SdkSandbox.list({
+        ...E2BSandbox.connectionOf(config),
+        query: { metadata: { ...metadata } }
+      })
       return Stream.paginateEffect(undefined, () =>
         Effect.map(
-          E2BSandbox.attemptApi("list", (options) => pages.nextItems(options)),
+          E2BSandbox.attemptApi(config, "list", (options) => pages.nextItems(options)),
           (page) => [page, pages.hasNext ? Option.some(undefined) : Option.none()] as const
         )
       ).pipe(Stream.runCollect)
@@ -30,8 +33,8 @@ const list = (connection: Connection) =>
     )
   )
 
-const kill = (connection: Connection) =>
-  Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(connection, sandboxId))
+const kill = (config: Config) =>
+  Effect.fn("E2BSandboxProvider.kill")((sandboxId: string) => E2BSandbox.kill(config, sandboxId))
 
 /**
  * Sandboxes from E2B's cloud, or from any host that speaks its API. What such a host can say of itself is `health`, and
@@ -43,17 +46,14 @@ export const layer = (
 ): Layer.Layer<SandboxProvider> =>
   Layer.effect(
     SandboxProvider,
-    Effect.map(E2BConfig, (config) => {
-      const connection = E2BSandbox.connectionOf(config)
-      return {
-        name: config.name,
-        create: (options) => Effect.provideService(E2BSandbox.create(options), E2BConfig, config),
-        list: list(connection),
-        kill: kill(connection),
-        network: controlOf(config),
-        secrets: { flawOf: SecretRules.flawOf(config.network) },
-        ...(gpus && { gpus }),
-        ...(health && { health })
-      }
-    })
+    Effect.map(E2BConfig, (config) => ({
+      name: config.name,
+      create: (options) => Effect.provideService(E2BSandbox.create(options), E2BConfig, config),
+      list: list(config),
+      kill: kill(config),
+      network: controlOf(config),
+      secrets: { flawOf: SecretRules.flawOf(config.network) },
+      ...(gpus && { gpus }),
+      ...(health && { health })
+    }))
   ).pipe(Layer.provide(E2BConfig.layer(options)))

@@ -17,11 +17,18 @@ export interface Seen {
 export interface Mark {
   readonly header: string
   readonly path?: string
+  /** What they carry as the header `traceparent`. The SDK takes no headers for requests to a sandbox. */
+  readonly traceparent?: string
 }
 
 interface Request {
   readonly path: string
   readonly headers: ReadonlyArray<string>
+}
+
+/** A request that is not sent yet. */
+interface NewRequest extends Request {
+  readonly addHeader: (name: string, value: string) => void
 }
 
 /** Names and values in turn; for HTTP/2, from undici 8 on, by name. */
@@ -38,6 +45,7 @@ interface Failure {
 }
 
 // The names under which undici announces what its requests come to.
+const REQUESTS = "undici:request:create"
 const ANSWERS = "undici:request:headers"
 const FAILURES = "undici:request:error"
 
@@ -88,6 +96,11 @@ const watches = new Set<Watch>()
 
 const watchesOf = (request: Request) => [...watches].filter(({ mark }) => isMarked(mark, request))
 
+const onRequest = listener(({ request }: { readonly request: NewRequest }) => {
+  const [traceparent] = watchesOf(request).flatMap(({ mark }) => mark.traceparent ?? [])
+  if (traceparent !== undefined) request.addHeader("traceparent", traceparent)
+})
+
 const onAnswer = listener(({ request, response }: Answer) => {
   for (const watch of watchesOf(request)) {
     const retryAfter = retryAfterOf(response.headers)
@@ -103,6 +116,7 @@ const onFailure = listener(({ request, error }: Failure) => {
 
 const start = (mark: Mark): Watch => {
   if (watches.size === 0) {
+    subscribe(REQUESTS, onRequest)
     subscribe(ANSWERS, onAnswer)
     subscribe(FAILURES, onFailure)
   }
@@ -114,11 +128,12 @@ const start = (mark: Mark): Watch => {
 const stop = (watch: Watch): void => {
   watches.delete(watch)
   if (watches.size > 0) return
+  unsubscribe(REQUESTS, onRequest)
   unsubscribe(ANSWERS, onAnswer)
   unsubscribe(FAILURES, onFailure)
 }
 
-/** Uses what is seen of the marked requests for as long as the effect runs. */
+/** Uses what is seen of the marked requests, and gives them their header, for as long as the effect runs. */
 export const watching = <A, E>(
   mark: Mark,
   use: (seen: () => Seen) => Effect.Effect<A, E>

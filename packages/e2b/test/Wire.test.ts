@@ -75,3 +75,23 @@ it.effect("listens for as long as the call runs, however it ends", () =>
     assert.isFalse(yield* listens)
   })
 )
+
+it.effect("gives its own requests their traceparent, and no others", () =>
+  Effect.gen(function* () {
+    const requests = channel("undici:request:create")
+    const given: Array<string> = []
+    const sent = (of: typeof request) => ({
+      request: {
+        ...of,
+        addHeader: (name: string, value: string) => given.push(`${of.headers[1]} ${name} ${value}`)
+      }
+    })
+    const publish = () => {
+      requests.publish(sent(request))
+      requests.publish(sent(theirs))
+    }
+    yield* seeing({ header: "ours", traceparent: "00-1-2-01" }, publish)
+    yield* seeing({ header: "ours" }, publish)
+    assert.deepStrictEqual(given, ["ours traceparent 00-1-2-01"])
+  })
+)

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream"
 import type { NetworkReport } from "@bulkhead/domain"
 import { Effect, FiberSet, Option, type Scope } from "effect"
 import * as Attempts from "./Attempts.js"
+import { closed } from "./Closed.js"
 import * as Dialing from "./Dialing.js"
 import * as Endpoint from "./Endpoint.js"
 import * as HttpForward from "./HttpForward.js"
@@ -77,12 +78,6 @@ const refuseTunnel = (refused: Refused, client: Duplex) =>
 
 const established = (client: Duplex) =>
   Effect.sync(() => void client.write("HTTP/1.1 200 Connection established\r\n\r\n"))
-
-const closed = (connection: Duplex | Http.ServerResponse) =>
-  Effect.async<void>((resume) => {
-    if (connection.closed || connection.destroyed) resume(Effect.void)
-    else connection.once("close", () => resume(Effect.void))
-  })
 
 /** A gate for one sandbox. With the scope, its connections are cut. */
 export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Scope | NameResolver> =>

@@ -3,40 +3,14 @@ import type { Duplex } from "node:stream"
 import { Effect, Option, type Scope } from "effect"
 import type { Dialing, Route } from "./Dialing.js"
 import * as Endpoint from "./Endpoint.js"
+import * as Headers from "./Headers.js"
 import { Refused } from "./Refused.js"
 
 const HTTP = 80
 
-/** Of one connection, not of what it carries (RFC 9110, 7.6.1); and what is between a program and the gate. */
-const ofConnection = new Set([
-  ...["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection"],
-  ...[
-    "proxy-authorization",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "host",
-    "expect",
-    "http2-settings"
-  ]
-])
-
-type Headers = ReadonlyArray<readonly [name: string, value: string]>
-
-const headersOf = ({ rawHeaders }: Http.IncomingMessage): Headers =>
-  Array.from({ length: rawHeaders.length / 2 }, (_, index) => [
-    rawHeaders[2 * index] ?? "",
-    rawHeaders[2 * index + 1] ?? ""
-  ])
-
-/** The headers that go on: without those of the connection, which include all that it names itself. */
-const onward = (message: Http.IncomingMessage): Headers => {
-  const named = (message.headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase())
-  return headersOf(message).filter(([name]) => {
-    const lower = name.toLowerCase()
-    // A body without its length would be read as another request.
-    return !ofConnection.has(lower) && (lower === "content-length" || !named.includes(lower))
-  })
-}
+/** The headers that go on. The host is said anew. */
+const onward = ({ rawHeaders }: Http.IncomingMessage) =>
+  Headers.endToEnd(Headers.pairsOf(rawHeaders)).filter(([name]) => name.toLowerCase() !== "host")
 
 /** What a request is for. */
 export interface Wanted {
@@ -45,8 +19,8 @@ export interface Wanted {
   readonly path: string
 }
 
-const hostHeaders = (message: Http.IncomingMessage) =>
-  headersOf(message).filter(([name]) => name.toLowerCase() === "host")
+const hostHeaders = ({ rawHeaders }: Http.IncomingMessage) =>
+  Headers.pairsOf(rawHeaders).filter(([name]) => name.toLowerCase() === "host")
 
 const isSame = (one: Endpoint.Endpoint, other: Option.Option<Endpoint.Endpoint>) =>
   Option.isSome(other) && other.value.host === one.host && other.value.port === one.port

@@ -2,6 +2,7 @@ import { type ErrorBody, errorBody } from "@bulkhead/api"
 import { executionError } from "@bulkhead/domain"
 import { HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Effect } from "effect"
+import * as RequestPath from "./RequestPath.js"
 import * as Routes from "./Routes.js"
 
 const respond = (status: number, body: ErrorBody, headers: Readonly<Record<string, string>> = {}) =>
@@ -9,8 +10,6 @@ const respond = (status: number, body: ErrorBody, headers: Readonly<Record<strin
 
 const isRouteNotFound = (error: unknown): error is HttpServerError.RouteNotFound =>
   HttpServerError.isServerError(error) && error._tag === "RouteNotFound"
-
-const pathOf = (url: string) => url.replace(/[?#].*$/s, "")
 
 const notFound = (method: string, path: string) =>
   respond(404, errorBody(executionError("NOT_FOUND", `No route for ${method} ${path.slice(0, 200)}`)))
@@ -23,7 +22,7 @@ const wrongMethod = (method: string, path: string, allowed: ReadonlyArray<string
 
 const noRoute = (routes: ReadonlyArray<Routes.Route>) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) => {
-    const path = pathOf(url)
+    const path = RequestPath.of(url)
     const allowed = Routes.methodsAt(routes, path)
     // A path whose parameter is too long is none, though its method is right.
     const isUnknown = allowed.length === 0 || allowed.includes(method)

@@ -16,6 +16,7 @@ export { KeptSecrets } from "./KeptSecrets.js"
 export { defaultLimits, Limits, type LimitValues, variableName } from "./Limits.js"
 export { LimitsInForce } from "./LimitsInForce.js"
 export * as MemoryUploads from "./MemoryUploads.js"
+export * as NetworkBound from "./NetworkBound.js"
 export { describePolicy, type NetworkFlaw, NetworkRules, narrow } from "./NetworkRules.js"
 export {
   type EndedExecution,

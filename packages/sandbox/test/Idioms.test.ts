@@ -41,6 +41,23 @@ describe("Time, retries and concurrency are Effect's own", () => {
     assert.isAtMost(linesWith(unsafe, outside.flatMap(sourcesOf)).length, 5)
   })
 
+  it("and a bound around what is slow to interrupt can interrupt it wherever it stands", () => {
+    const outside = readdirSync(packages).filter((name) => !["testing", "guest"].includes(name))
+    const bounds = outside
+      .flatMap(sourcesOf)
+      .flatMap((file) =>
+        [...readFileSync(join(packages, file), "utf8").matchAll(/Effect\.disconnect,[^;]{0,400}/g)].map(
+          ([text]) => `${file}: ${text}`
+        )
+      )
+    const timed = bounds.filter((text) => text.includes("Effect.timeout"))
+    assert.isAbove(timed.length, 10)
+    assert.deepStrictEqual(
+      timed.filter((text) => !text.includes("Effect.interruptible")),
+      []
+    )
+  })
+
   it("the card's own primitives are where it names them", () => {
     const use = (file: string, pattern: RegExp) =>
       assert.match(readFileSync(join(packages, "sandbox/src", file), "utf8"), pattern)

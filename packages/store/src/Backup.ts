@@ -1,6 +1,6 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import { Reactivity } from "@effect/experimental"
-import { FileSystem, Path } from "@effect/platform"
+import { FileSystem, Path, type Error as PlatformError } from "@effect/platform"
 import { SqlClient, Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import * as Verification from "./Audit/Verification.js"
@@ -27,6 +27,8 @@ export class BackupUnusable extends Schema.TaggedError<BackupUnusable>()("Backup
 const copyOf = Effect.fnUntraced(function* (file: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
+  const { type } = yield* fs.stat(file)
+  if (type !== "File") return yield* new BackupUnusable({ file, reason: "it is no file" })
   const directory = yield* fs.makeTempDirectoryScoped({ prefix: "bulkhead-backup-" })
   const copy = path.join(directory, "bulkhead.db")
   yield* fs.copyFile(file, copy)
@@ -54,6 +56,14 @@ const read = Effect.fnUntraced(function* (file: string) {
 const reasonOf = (error: { readonly message: string; readonly cause?: unknown }) =>
   error.cause instanceof Error ? error.cause.message : error.message
 
+/** In words of ours: the system's name the place of the copy, which nobody has asked for. */
+const reasonOfSystem = ({ reason, syscall }: PlatformError.SystemError) => {
+  if (reason === "NotFound") return "there is no such file"
+  if (reason === "PermissionDenied")
+    return "it may not be read, or not be copied into the temporary directory"
+  return `it could not be read or copied into the temporary directory (${syscall ?? "the system"}: ${reason})`
+}
+
 /**
  * Looks whether a server could begin with a copy of `bulkhead.db`, and its `-wal` file if one lies beside it: SQLite's
  * whole check of the file, and the audit chains. Writes nothing beside it; takes as much room in the temporary
@@ -66,7 +76,7 @@ export const check = Effect.fn("Backup.check")((file: string) =>
     Effect.provide(Reactivity.layer),
     Effect.catchTags({
       SqlError: (error) => new BackupUnusable({ file, reason: reasonOf(error) }),
-      SystemError: (error) => new BackupUnusable({ file, reason: reasonOf(error) }),
+      SystemError: (error) => new BackupUnusable({ file, reason: reasonOfSystem(error) }),
       BadArgument: (error) => new BackupUnusable({ file, reason: reasonOf(error) })
     })
   )

@@ -14,6 +14,7 @@ import {
 } from "effect"
 import * as BackendChoice from "./BackendChoice.js"
 import type { Environment } from "./Environment.js"
+import type * as NetworkSettings from "./NetworkSettings.js"
 import { SetUpFailure } from "./SetUpFailure.js"
 
 /** Sandboxes of one's own, whatever their layer may fail with. */
@@ -39,7 +40,11 @@ const hostPackage = Effect.tryPromise({
 
 const megabyte = 1_048_576
 
-const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
+const embedded = Effect.fnUntraced(function* (
+  images: ImagePlaces,
+  network: Option.Option<NetworkSettings.NetworkSettings>
+) {
+  const hasNetwork = Option.exists(network, ({ bound }) => bound.mode !== "off")
   const { EmbeddedHost } = yield* hostPackage
   const { maxCpuPercent, maxDiskMB, maxMemoryMB, maxProcesses } = yield* Limits
   const host = EmbeddedHost.layer({
@@ -47,11 +52,15 @@ const embedded = Effect.fnUntraced(function* (images: ImagePlaces) {
     memoryBytes: maxMemoryMB * megabyte,
     cpuPercent: maxCpuPercent,
     processes: maxProcesses,
-    diskBytes: maxDiskMB * megabyte
+    diskBytes: maxDiskMB * megabyte,
+    ...(hasNetwork && { network: {} })
   })
   const provider = Effect.map(EmbeddedHost, ({ apiKey, gpus, health, url }) =>
     E2BSandboxProvider.layer(
-      { apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host", network: "none" },
+      {
+        ...{ apiKey, apiUrl: url, sandboxUrl: url, name: "embedded host" },
+        network: hasNetwork ? "embedded" : "none"
+      },
       { gpus, health }
     )
   )
@@ -74,11 +83,15 @@ const named = <E, R>(sandboxes: Layer.Layer<SandboxProvider, E, R>, images: Imag
     Context.add(context, SandboxProvider, byName(images)(Context.get(context, SandboxProvider)))
   )
 
-const layerOf = (choice: BackendChoice.BackendChoice, images: ImagePlaces) =>
+const layerOf = (
+  choice: BackendChoice.BackendChoice,
+  images: ImagePlaces,
+  network: Option.Option<NetworkSettings.NetworkSettings>
+) =>
   BackendChoice.BackendChoice.$match(choice, {
     E2B: ({ options }): Layer.Layer<SandboxProvider, unknown, Limits> =>
       named(E2BSandboxProvider.layer(options), images),
-    Embedded: () => embedded(images)
+    Embedded: () => embedded(images, network)
   })
 
 const describe = (cause: unknown) =>
@@ -113,10 +126,14 @@ const otherBackend = new SetUpFailure({
 })
 
 /** The provider that is opened when the first program is to run. Until then it has no sandboxes. */
-const providerOf = (opened: SynchronizedRef.SynchronizedRef<Option.Option<Opened>>) => {
+const providerOf = (
+  opened: SynchronizedRef.SynchronizedRef<Option.Option<Opened>>,
+  network: Option.Option<NetworkSettings.NetworkSettings>
+) => {
   const current = SynchronizedRef.get(opened)
   return SandboxProvider.of({
     name: "sandboxes of the first execution's choice",
+    ...Option.match(network, { onNone: () => ({}), onSome: ({ control }) => ({ network: control }) }),
     create: (options) =>
       Effect.flatMap(
         current,
@@ -159,13 +176,18 @@ export class Backend extends Context.Tag("@bulkhead/tool/Backend")<
   /** By the variables' choice, or always the sandboxes that are given. */
   static layer(
     given: ProviderLayer | undefined,
-    images: ImagePlaces
+    images: ImagePlaces,
+    network: Option.Option<NetworkSettings.NetworkSettings>
   ): Layer.Layer<Backend | SandboxProvider, never, Limits> {
-    return Layer.scopedContext(make(given, images))
+    return Layer.scopedContext(make(given, images, network))
   }
 }
 
-const make = Effect.fnUntraced(function* (given: ProviderLayer | undefined, images: ImagePlaces) {
+const make = Effect.fnUntraced(function* (
+  given: ProviderLayer | undefined,
+  images: ImagePlaces,
+  network: Option.Option<NetworkSettings.NetworkSettings>
+) {
   const limits = yield* Limits
   const scope = yield* Effect.scope
   const opened = yield* SynchronizedRef.make(Option.none<Opened>())
@@ -174,7 +196,7 @@ const make = Effect.fnUntraced(function* (given: ProviderLayer | undefined, imag
     function* (env: Environment | undefined) {
       if (given !== undefined) return { provider: yield* build(named(given, images), scope) }
       const choice = yield* BackendChoice.read(env)
-      return { choice, provider: yield* build(layerOf(choice, images), scope) }
+      return { choice, provider: yield* build(layerOf(choice, images, network), scope) }
     },
     Effect.provideService(Limits, limits)
   )
@@ -195,5 +217,7 @@ const make = Effect.fnUntraced(function* (given: ProviderLayer | undefined, imag
     )
   )
 
-  return Context.make(Backend, Backend.of({ open })).pipe(Context.add(SandboxProvider, providerOf(opened)))
+  return Context.make(Backend, Backend.of({ open })).pipe(
+    Context.add(SandboxProvider, providerOf(opened, network))
+  )
 })

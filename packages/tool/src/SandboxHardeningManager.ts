@@ -16,19 +16,27 @@ import {
   type SystemMetrics,
   type UserMetrics
 } from "@bulkhead/domain"
-import { type Admissibility, type ImagePlaces, Images, Limits, SandboxService } from "@bulkhead/sandbox"
-import { Cause, type Context, Effect, Either, Exit, Layer, Logger, ManagedRuntime } from "effect"
+import {
+  type Admissibility,
+  type ImagePlaces,
+  Images,
+  Limits,
+  NetworkRules,
+  SandboxService
+} from "@bulkhead/sandbox"
+import { Cause, type Context, Effect, Either, Exit, Layer, Logger, ManagedRuntime, Option } from "effect"
 import * as Arguments from "./Arguments.js"
 import { Backend, type ProviderLayer } from "./Backend.js"
 import type { Environment } from "./Environment.js"
 import * as ImageSettings from "./ImageSettings.js"
 import * as LimitSettings from "./LimitSettings.js"
+import * as NetworkSettings from "./NetworkSettings.js"
 import { errorOf, type Failure, ManagerClosed, ofCause, ofFailure } from "./SandboxHardeningError.js"
 import type { SetUpFailure } from "./SetUpFailure.js"
 
 export interface ManagerOptions {
   /**
-   * Settings by the names of their variables: where sandboxes come from, images, and limits. Unless told, those that the first
+   * Settings by the names of their variables: where sandboxes come from, images, the network, and limits. Unless told, those that the first
    * `execute` brings, or the process's.
    */
   readonly env?: Environment | undefined
@@ -58,6 +66,8 @@ type Service = Context.Tag.Service<SandboxService>
 interface Settings {
   readonly images: ImagePlaces
   readonly limits: LimitValues
+  /** None for sandboxes that are given, which nobody here knows. */
+  readonly network: Option.Option<NetworkSettings.NetworkSettings>
 }
 
 interface Running extends Settings {
@@ -68,9 +78,15 @@ interface Running extends Settings {
 const StderrLogger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
 /** The service knows images by their names; `Backend` knows what their names stand for. */
-const layerOf = ({ images, limits }: Settings, provider: ProviderLayer | undefined) =>
+const layerOf = ({ images, limits, network }: Settings, provider: ProviderLayer | undefined) =>
   SandboxService.layerMemory.pipe(
-    Layer.provideMerge(Backend.layer(provider, images)),
+    Layer.provideMerge(Backend.layer(provider, images, network)),
+    Layer.provide(
+      Option.match(network, {
+        onNone: () => Layer.empty,
+        onSome: ({ bound }) => Layer.succeed(NetworkRules, { bound, ofUsers: new Map() })
+      })
+    ),
     Layer.provide(Layer.succeed(Images, new Map([...images.keys()].map((name) => [name, name] as const)))),
     Layer.provide(Limits.layer(limits)),
     Layer.provideMerge(StderrLogger)
@@ -257,16 +273,22 @@ export class SandboxHardeningManager implements AsyncDisposable {
       const defaults = this.#options.provider === undefined ? defaultsOnE2B : {}
       return Effect.all({
         limits: LimitSettings.read(this.#given, env, defaults),
-        images: ImageSettings.read(env)
+        images: ImageSettings.read(env),
+        network:
+          this.#options.provider === undefined ? NetworkSettings.read(env) : Effect.succeed(Option.none())
       })
     }
-    const { images, limits } = this.#running
-    return env === undefined
-      ? Effect.succeed({ images, limits })
-      : Effect.zipRight(
-          LimitSettings.checkSame(limits, this.#given, env),
-          Effect.as(ImageSettings.checkSame(images, env), { images, limits })
-        )
+    const { images, limits, network } = this.#running
+    const inForce = { images, limits, network }
+    if (env === undefined) return Effect.succeed(inForce)
+    return Effect.all(
+      [
+        LimitSettings.checkSame(limits, this.#given, env),
+        ImageSettings.checkSame(images, env),
+        this.#options.provider === undefined ? NetworkSettings.checkSame(network, env) : Effect.void
+      ],
+      { discard: true }
+    ).pipe(Effect.as(inForce))
   }
 }
 

@@ -18,7 +18,11 @@ const greeting = () => {
 describe("on the embedded host, through the e2b SDK", () => {
   const manager = new SandboxHardeningManager({ killGracePeriod: 1 })
   const image = greeting()
-  const env = { SANDBOX_BACKEND: "embedded", SANDBOX_IMAGES: `greeting=${image}` }
+  const env = {
+    SANDBOX_BACKEND: "embedded",
+    SANDBOX_IMAGES: `greeting=${image}`,
+    SANDBOX_NETWORK_ALLOW: "pypi.org, *.example"
+  }
   const execute = (code: string, more = {}) => manager.execute({ code, ...more }, { env, userId: "ann" })
 
   afterAll(async () => {
@@ -46,6 +50,23 @@ describe("on the embedded host, through the e2b SDK", () => {
     assert.deepInclude(await execute(code), { stdout: "None\n" })
     const { error } = await execute(code, { image: "other" })
     assert.deepInclude(error, { code: "INVALID_REQUEST", message: "image: expected one of greeting" })
+  })
+
+  it("holds programs to SANDBOX_NETWORK_ALLOW, and to less where a request says so", async () => {
+    const code = "import os; print(os.environ.get('http_proxy'))"
+    assert.deepInclude(await execute(code), {
+      stdout: "http://127.0.0.1:3128\n",
+      network: { mode: "filtered", allow: ["pypi.org", "*.example"], deny: [] }
+    })
+    assert.deepInclude(await execute(code, { network: { mode: "off" } }), {
+      network: { mode: "off", allow: [], deny: [] }
+    })
+    const { error } = await execute(code, { network: { allow: ["github.com"] } })
+    assert.deepInclude(error, { code: "PERMISSION_DENIED" })
+    assert.match(
+      String(error?.message),
+      /^network\.allow\.0: expected at most what the operator allows: pypi\.org/
+    )
   })
 
   it("ends a program that runs too long", async () => {

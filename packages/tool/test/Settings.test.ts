@@ -55,6 +55,23 @@ describe("the environment", () => {
     )
   })
 
+  it("names what is wrong with its network", async () => {
+    for (const [more, message] of [
+      [{ SANDBOX_NETWORK: "some" }, /^SANDBOX_NETWORK: expected 'off', 'filtered' or 'open', got 'some'$/],
+      [
+        { SANDBOX_NETWORK: "filtered" },
+        /^SANDBOX_NETWORK_ALLOW: expected something, since SANDBOX_NETWORK is/
+      ],
+      [
+        { SANDBOX_NETWORK: "open", SANDBOX_NETWORK_ALLOW: "a.example" },
+        /^SANDBOX_NETWORK_ALLOW: expected none, since SANDBOX_NETWORK is 'open'$/
+      ],
+      [{ SANDBOX_NETWORK_ALLOW: "127.1" }, /^SANDBOX_NETWORK_ALLOW: expected .*, got '127\.1': /],
+      [{ SANDBOX_NETWORK_ALLOW: "a.example:443" }, /^SANDBOX_NETWORK: expected no ports, E2B does not tell/]
+    ] as const)
+      assert.match(String(await messageWith({ E2B_API_KEY: "k", ...more })), message)
+  })
+
   it("names what is wrong with its images", async () => {
     for (const [images, got] of [
       ["Data=x", "got 'Data=x'"],

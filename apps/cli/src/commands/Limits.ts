@@ -47,8 +47,8 @@ const set = Command.make(
   },
   Effect.fn("Limits.set")(function* (given) {
     const payload = yield* changes(given.changes)
-    const { ask, client } = yield* Connection.make(given)
-    yield* show(yield* ask(client.admin.changeLimits({ payload })), given.json)
+    const { askAsOperator, client } = yield* Connection.make(given)
+    yield* show(yield* askAsOperator(client.admin.changeLimits({ payload })), given.json)
   })
 ).pipe(Command.withDescription("Changes limits of a server that runs."))
 
@@ -56,8 +56,8 @@ export const command = Command.make(
   "limits",
   { json, ...Connection.options },
   Effect.fn("Limits.show")(function* (given) {
-    const { ask, client } = yield* Connection.make(given)
-    yield* show(yield* ask(client.admin.limits()), given.json)
+    const { askAsOperator, client } = yield* Connection.make(given)
+    yield* show(yield* askAsOperator(client.admin.limits()), given.json)
   })
 ).pipe(
   Command.withDescription("Prints the limits in force. For the operator."),

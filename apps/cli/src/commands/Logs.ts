@@ -1,6 +1,6 @@
 import type { ExecutionEvent } from "@bulkhead/domain"
 import { Args, Command, Options } from "@effect/cli"
-import { Effect, Ref, Schedule } from "effect"
+import { Effect } from "effect"
 import { Failure } from "../Failure.js"
 import * as Following from "../run/Following.js"
 import * as Connection from "../server/Connection.js"
@@ -8,6 +8,7 @@ import * as Harmless from "../terminal/Harmless.js"
 import { print } from "../terminal/Output.js"
 import * as Words from "../terminal/Words.js"
 import { json } from "./Json.js"
+import * as News from "./News.js"
 
 const options = {
   executionId: Args.text({ name: "ID" }).pipe(Args.withDescription("The execution.")),
@@ -38,26 +39,14 @@ const line = ({ data, event, level, message, timestamp }: ExecutionEvent) =>
     ].join("  ")
   )
 
-const isEnd = ({ event }: ExecutionEvent) =>
-  /^execution_(completed|failed|timeout|killed|rejected)$/.test(event)
-
-/** What has happened that was not told yet. Whether that was the last of it. */
-const news = ({ ask, client }: Connection.Connection, { executionId, json }: Given, told: Ref.Ref<number>) =>
-  Effect.gen(function* () {
-    const events = yield* ask(client.admin.logs({ path: { executionId }, urlParams: {} }))
-    const before = yield* Ref.getAndSet(told, events.length)
-    yield* Effect.forEach(events.slice(before), (event) => print(json ? Harmless.json(event) : line(event)), {
-      discard: true
-    })
-    return events.some(isEnd)
-  })
-
 const readEvents = Effect.fnUntraced(function* (connection: Connection.Connection, given: Given) {
-  const told = yield* Ref.make(0)
-  const look = news(connection, given, told)
+  const { executionId, json } = given
+  const since = (from: { readonly from?: number }) =>
+    connection.askAsOperator(connection.client.admin.logs({ path: { executionId }, urlParams: from }))
+  const tellOf = (event: ExecutionEvent) => print(json ? Harmless.json(event) : line(event))
   yield* given.follow
-    ? Effect.repeat(look, { until: (isOver) => isOver, schedule: Schedule.spaced("1 second") })
-    : look
+    ? News.follow(since, tellOf)
+    : Effect.flatMap(since({}), Effect.forEach(tellOf, { discard: true }))
 })
 
 const readOutput = Effect.fnUntraced(function* (connection: Connection.Connection, given: Given) {

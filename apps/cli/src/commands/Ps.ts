@@ -1,9 +1,10 @@
 import { ExecutionState, type ExecutionSummary, Verdict } from "@bulkhead/domain"
 import { Command, Options } from "@effect/cli"
 import { Clock, Effect, Option } from "effect"
+import { present } from "../Present.js"
 import * as Connection from "../server/Connection.js"
 import * as Harmless from "../terminal/Harmless.js"
-import { print } from "../terminal/Output.js"
+import { print, tell } from "../terminal/Output.js"
 import * as Table from "../terminal/Table.js"
 import * as Words from "../terminal/Words.js"
 import * as Filter from "./Filter.js"
@@ -34,9 +35,6 @@ const options = {
 type Given = Command.Command.ParseConfig<typeof options>
 
 const active = ["queued", "starting", "running", "tracked"] as const
-
-const present = <Name extends string, A>(name: Name, value: Option.Option<A>) =>
-  (Option.isSome(value) ? { [name]: value.value } : {}) as { readonly [_ in Name]?: A }
 
 /** Those that wait or run come whole; of others there is a page. */
 const list = Effect.fnUntraced(function* ({ ask, client }: Connection.Connection, given: Given) {
@@ -69,10 +67,17 @@ const row = (now: number) => (one: ExecutionSummary) => [
 export const table = (executions: ReadonlyArray<ExecutionSummary>) =>
   Effect.map(Clock.currentTimeMillis, (now) => Table.lines(headings, executions.map(row(now))))
 
+/** A server does not tell users of whom nothing may be seen from users of whom there is nothing. */
+const tellOfNone = (user: string) =>
+  tell(
+    `nothing of ${Harmless.line(user)} that you may see; a caller's key shows its own user alone, the operator's token all`
+  )
+
 const ps = Effect.fn("Ps.ps")(function* (given: Given) {
   const executions = yield* list(yield* Connection.make(given), given)
   const lines = given.json ? executions.map(Harmless.json) : yield* table(executions)
   yield* Effect.forEach(lines, print, { discard: true })
+  if (executions.length === 0 && Option.isSome(given.user)) yield* tellOfNone(given.user.value)
 })
 
 export const command = Command.make("ps", options, ps).pipe(

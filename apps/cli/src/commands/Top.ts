@@ -32,10 +32,10 @@ const head = (metrics: SystemMetrics) => [
   ""
 ]
 
-const lines = Effect.fnUntraced(function* ({ ask, client }: Connection.Connection) {
-  const metrics = yield* ask(client.admin.metrics())
+const lines = Effect.fnUntraced(function* ({ askAsOperator, client }: Connection.Connection) {
+  const metrics = yield* askAsOperator(client.admin.metrics())
   const lists = yield* Effect.forEach(active, (state) =>
-    ask(client.admin.executions({ urlParams: { state } }))
+    askAsOperator(client.admin.executions({ urlParams: { state } }))
   )
   return [...head(metrics), ...(yield* Ps.table(lists.flatMap(({ executions }) => executions)))]
 })

@@ -40,12 +40,12 @@ const millisOf = (option: string, text: Option.Option<string>) =>
   })
 
 /** Of all pages. */
-const all = Effect.fnUntraced(function* ({ ask, client }: Connection.Connection, given: Given) {
+const all = Effect.fnUntraced(function* ({ askAsOperator, client }: Connection.Connection, given: Given) {
   const span = { ...(yield* millisOf("from", given.from)), ...(yield* millisOf("to", given.to)) }
   const user = Option.isSome(given.user) ? { userId: given.user.value } : {}
   const page = (cursor: { readonly cursor?: string }) =>
     Effect.map(
-      ask(client.admin.usage({ urlParams: { ...user, ...span, ...cursor, limit: largestPage } })),
+      askAsOperator(client.admin.usage({ urlParams: { ...user, ...span, ...cursor, limit: largestPage } })),
       ({ nextCursor, usage }) =>
         [
           Chunk.fromIterable(usage),

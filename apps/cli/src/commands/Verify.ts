@@ -1,7 +1,7 @@
 import type { AuditVerification } from "@bulkhead/domain"
 import { Command } from "@effect/cli"
 import { Effect } from "effect"
-import { Ended, of } from "../Failure.js"
+import { Ended, ofOperator } from "../Failure.js"
 import * as Connection from "../server/Connection.js"
 import * as Harmless from "../terminal/Harmless.js"
 import { print } from "../terminal/Output.js"
@@ -33,7 +33,7 @@ const lines = ({ broken, chains, checked, intact }: AuditVerification) => [
 /** A walk along a long log takes longer than other requests may. */
 const verify = Effect.fn("Verify.verify")(function* (given: Given) {
   const { client, url } = yield* Connection.make(given)
-  const found = yield* Effect.mapError(client.admin.verifyAudit(), of(url))
+  const found = yield* Effect.mapError(client.admin.verifyAudit(), ofOperator(url))
   yield* Effect.forEach(given.json ? [Harmless.json(found)] : lines(found), print, { discard: true })
   if (!found.intact) return yield* new Ended({ code: broken })
 })

@@ -1,14 +1,17 @@
 import { basename } from "node:path"
 import { type ExecutionRequestInput, flawOfPath } from "@bulkhead/domain"
-import { Args, Options } from "@effect/cli"
+import { Args, type Command, Options } from "@effect/cli"
 import { Config, Effect, Option } from "effect"
 import { Failure } from "../Failure.js"
+import { present } from "../Present.js"
 import * as Harmless from "../terminal/Harmless.js"
+import * as Announcement from "./Announcement.js"
+import * as Gpus from "./Gpus.js"
 import * as Input from "./Input.js"
 import * as Language from "./Language.js"
-
-const text = (name: string, pseudoName: string, description: string) =>
-  Options.text(name).pipe(Options.withPseudoName(pseudoName), Options.withDescription(description))
+import * as Network from "./Network.js"
+import * as Secrets from "./Secrets.js"
+import { text } from "./TextOption.js"
 
 /** What is asked to be run. */
 export const options = {
@@ -35,20 +38,23 @@ export const options = {
     Options.withDescription("Gives it all that comes on stdin, once that is at its end.")
   ),
   files: text("file", "[NAME=]PATH", "A file for its working directory.").pipe(Options.repeated),
+  outputDir: text("output-dir", "DIR", "Where it leaves the files that are kept; output unless told.").pipe(
+    Options.optional
+  ),
+  ...Network.options,
+  ...Secrets.options,
+  ...Gpus.options,
+  retry: Options.boolean("retry").pipe(
+    Options.withDescription("Runs it again if the sandbox failed, though it may have run already.")
+  ),
+  key: text("key", "KEY", "Under the same key it runs once a day, and who asks again gets its result.").pipe(
+    Options.optional
+  ),
+  ...Announcement.options,
   user: text("user", "NAME", "Whose execution it is, where the server has no keys.").pipe(Options.optional)
 }
 
-export interface Asked {
-  readonly file: string
-  readonly language: Option.Option<string>
-  readonly image: Option.Option<string>
-  readonly timeout: Option.Option<number>
-  readonly env: ReadonlyArray<string>
-  readonly arg: ReadonlyArray<string>
-  readonly stdin: boolean
-  readonly files: ReadonlyArray<string>
-  readonly user: Option.Option<string>
-}
+export interface Asked extends Command.Command.ParseConfig<typeof options> {}
 
 const code = Effect.fnUntraced(function* ({ file, stdin }: Asked) {
   if (file !== "-") return yield* Effect.flatMap(Input.file("FILE", file), (bytes) => Input.text(file, bytes))
@@ -90,9 +96,6 @@ const inputFile = Effect.fnUntraced(function* (given: string) {
   }
 })
 
-const present = <Name extends string, A>(name: Name, value: Option.Option<A>) =>
-  (Option.isSome(value) ? { [name]: value.value } : {}) as { readonly [_ in Name]?: A }
-
 /** The request that the command's words ask for. `more` are the program's arguments after `--`. */
 export const make = Effect.fn("Request.make")(function* (asked: Asked, more: ReadonlyArray<string>) {
   const files = yield* Effect.forEach(asked.files, inputFile)
@@ -103,6 +106,13 @@ export const make = Effect.fn("Request.make")(function* (asked: Asked, more: Rea
     args: [...asked.arg, ...more],
     env: Object.fromEntries(yield* Effect.forEach(asked.env, variable)),
     files,
+    secrets: yield* Secrets.of(asked),
+    retryOnFailure: asked.retry,
+    ...present("network", Network.of(asked)),
+    ...present("gpu", yield* Gpus.of(asked)),
+    ...present("webhook", yield* Announcement.of(asked)),
+    ...present("outputDir", asked.outputDir),
+    ...present("idempotencyKey", asked.key),
     ...present("image", asked.image),
     ...present("timeout", asked.timeout),
     ...present("userId", asked.user),

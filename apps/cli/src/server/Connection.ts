@@ -2,7 +2,7 @@ import { BulkheadClient } from "@bulkhead/api"
 import { Options } from "@effect/cli"
 import type { HttpClient } from "@effect/platform"
 import { Effect, Option, type Redacted } from "effect"
-import { Failure, of } from "../Failure.js"
+import { Failure, of, ofOperator } from "../Failure.js"
 import { tell } from "../terminal/Output.js"
 import * as ServerUrl from "./ServerUrl.js"
 import * as Token from "./Token.js"
@@ -39,7 +39,17 @@ export interface Connection {
   readonly client: Client
   /** A request, whose failures are told in words. */
   readonly ask: <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, Failure, R>
+  /** The same, of what is for the operator alone. */
+  readonly askAsOperator: <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, Failure, R>
 }
+
+const inTime =
+  (url: string) =>
+  <A, E, R>(request: Effect.Effect<A, E, R>) =>
+    Effect.timeoutFail(request, {
+      duration: patience,
+      onTimeout: () => new Failure({ message: `${url} did not answer within ${patience}` })
+    })
 
 export const open = (
   url: string,
@@ -50,14 +60,8 @@ export const open = (
     (client) => ({
       url,
       client,
-      ask: (request) =>
-        request.pipe(
-          Effect.timeoutFail({
-            duration: patience,
-            onTimeout: () => new Failure({ message: `${url} did not answer within ${patience}` })
-          }),
-          Effect.mapError(of(url))
-        )
+      ask: (request) => Effect.mapError(inTime(url)(request), of(url)),
+      askAsOperator: (request) => Effect.mapError(inTime(url)(request), ofOperator(url))
     })
   )
 

@@ -1,6 +1,6 @@
 import { ServerSentEvents } from "@bulkhead/api"
 import type { BulkheadHttp } from "@bulkhead/http"
-import { BearerToken, EventStream } from "@bulkhead/http"
+import { BearerToken, EventStream, RequestPath } from "@bulkhead/http"
 import type { SandboxService } from "@bulkhead/sandbox"
 import { Headers, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Deferred, Effect, Option, Redacted, Ref, type Scope, Stream } from "effect"
@@ -43,7 +43,7 @@ const unknown = Effect.flatMap(Requests.current, (request) =>
   Requests.refuse(
     404,
     "NOT_FOUND",
-    `No route for ${request.method} ${Requests.pathOf(request).slice(0, 200)}`
+    `No route for ${request.method} ${RequestPath.of(request.url).slice(0, 200)}`
   )
 )
 
@@ -193,7 +193,7 @@ export const make = Effect.fnUntraced(function* (
 
   const guarded = Effect.gen(function* () {
     const request = yield* Requests.current
-    const path = Requests.pathOf(request).slice(root.length)
+    const path = RequestPath.of(request.url).slice(root.length)
     if (!Requests.isOwn(request, !(request.method === "GET" && isFile(path)))) return yield* Requests.notOwn
     if (path === "/session" && request.method === "POST") return yield* signIn
     if (path === "/session" && request.method === "DELETE") return yield* signOut
@@ -203,7 +203,7 @@ export const make = Effect.fnUntraced(function* (
 
   const app = Effect.gen(function* () {
     const request = yield* Requests.current
-    const path = Requests.pathOf(request).slice(root.length)
+    const path = RequestPath.of(request.url).slice(root.length)
     const file = files[path]
     if (file === undefined) return yield* guarded
     if (request.method !== "GET" && request.method !== "HEAD") return yield* unknown

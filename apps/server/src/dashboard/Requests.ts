@@ -41,7 +41,4 @@ export const notOwn = refuse(
   `Expected a request of the dashboard's own page, with the header ${ownHeader}`
 )
 
-/** Without its query. */
-export const pathOf = ({ url }: HttpServerRequest.HttpServerRequest) => url.replace(/[?#].*$/s, "")
-
 export const current = HttpServerRequest.HttpServerRequest

@@ -1,6 +1,6 @@
 import { errorBody } from "@bulkhead/api"
 import { executionError } from "@bulkhead/domain"
-import { BearerToken, RequestFacts } from "@bulkhead/http"
+import { BearerToken, RequestFacts, RequestPath } from "@bulkhead/http"
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option } from "effect"
 import { ServerConfig } from "../settings/ServerConfig.js"
@@ -11,7 +11,7 @@ export const path = "/metrics"
 
 /** Whether a request is for the metrics, whatever it wants of them. */
 export const isFor = ({ url }: Pick<HttpServerRequest.HttpServerRequest, "url">): boolean =>
-  url.replace(/[?#].*$/s, "") === path
+  RequestPath.of(url) === path
 
 const wrongMethod = (method: string) =>
   Effect.orDie(

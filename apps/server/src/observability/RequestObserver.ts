@@ -1,5 +1,5 @@
 import { BulkheadApiWithMcp } from "@bulkhead/api"
-import { RequestFacts, Routes } from "@bulkhead/http"
+import { RequestFacts, RequestPath, Routes } from "@bulkhead/http"
 import { Instruments } from "@bulkhead/sandbox"
 import { type HttpApp, HttpServerError, HttpServerRequest } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
@@ -35,8 +35,6 @@ const routes: ReadonlyArray<Routes.Route> = [
 /** They come every few seconds and cause nothing. */
 const probes: ReadonlySet<string> = new Set(["/health", "/ready", MetricsRoute.path])
 
-const pathOf = (url: string) => url.replace(/[?#].*$/s, "")
-
 /** As long as there is an answer, what its socket has sent. */
 const sentBytes = (request: HttpServerRequest.HttpServerRequest) => {
   const { socket } = NodeHttpServerRequest.toServerResponse(request)
@@ -61,7 +59,7 @@ export const make = Effect.map(
     <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         const { method } = request
-        const path = pathOf(request.originalUrl)
+        const path = RequestPath.of(request.originalUrl)
         const route = Routes.patternOf(routes, path) ?? Instruments.other
         return Effect.useSpan(`${method} ${route}`, spanOptions(request, route), (span) =>
           Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import type { NetworkMode, NetworkPolicy, NetworkRequest } from "@bulkhead/domain"
 import { networkControls } from "@bulkhead/e2b"
-import { narrow } from "@bulkhead/sandbox"
+import { NetworkBound, narrow } from "@bulkhead/sandbox"
 import { Config, ConfigError, Context, Either, Layer, Option } from "effect"
 import * as BackendChoice from "./BackendChoice.js"
 import { variables } from "./Variables.js"
@@ -45,18 +45,9 @@ type Raw = Config.Config.Success<typeof raw>
 const orNone = <A>(list: Option.Option<ReadonlyArray<A>>) =>
   Option.getOrElse(list, (): ReadonlyArray<A> => [])
 
-const boundOf = ({ allow, backend, deny, mode }: Raw): NetworkPolicy => ({
-  mode: Option.getOrElse(mode, () => (Option.isSome(allow) ? "filtered" : otherwise[backend._tag])),
-  allow: orNone(allow),
-  deny: orNone(deny)
-})
-
 const checkBound = (bound: NetworkPolicy, { backend }: Raw) => {
-  const { allow, mode } = bound
-  if (mode !== "filtered" && allow.length > 0)
-    return wrong(variables.networkAllow, `expected none, since ${variables.network.name} is '${mode}'`)
-  if (mode === "filtered" && allow.length === 0)
-    return wrong(variables.networkAllow, `expected something, since ${variables.network.name} is '${mode}'`)
+  const flawOfAllow = NetworkBound.flawOfAllow(bound, variables.network.name)
+  if (flawOfAllow !== undefined) return wrong(variables.networkAllow, flawOfAllow)
   const flaw = backend._tag === "E2B" ? networkControls.e2b.flawOf(bound) : undefined
   return flaw === undefined ? Either.void : wrong(variables.network, flaw)
 }
@@ -87,7 +78,7 @@ const checkUsers = (bound: NetworkPolicy, users: NetworkSettings["ofUsers"]) => 
 
 const checked = (settings: Raw): Either.Either<NetworkSettings, ConfigError.ConfigError> => {
   const { maxConnections, maxMB, mbPerSecond, users } = settings
-  const bound = boundOf(settings)
+  const bound = NetworkBound.boundOf(settings, otherwise[settings.backend._tag])
   const ofUsers = Option.getOrElse(users, () => new Map<string, NetworkRequest>())
   return Either.all([checkBound(bound, settings), checkHost(settings), checkUsers(bound, ofUsers)]).pipe(
     Either.map(() => ({

@@ -1,26 +1,14 @@
-import { mostTargets, type NetworkRequest, parseTarget, targetText } from "@bulkhead/domain"
+import { mostTargets, type NetworkRequest, parseTarget } from "@bulkhead/domain"
+import { NetworkBound } from "@bulkhead/sandbox"
 import { Array as Arr, Either } from "effect"
 import type { Format } from "./Setting.js"
 
-const wordsOf = (text: string) => text.split(/[\s,]+/).filter((word) => word !== "")
-
-const shown = (word: string) => word.slice(0, 80)
-
-const readTarget = (word: string) =>
-  Either.mapBoth(parseTarget(word), {
-    onLeft: (flaw) => `got '${shown(word)}': ${flaw}`,
-    onRight: targetText
-  })
-
-const bounded = <A>(list: ReadonlyArray<A>): Either.Either<ReadonlyArray<A>, string> =>
-  list.length <= mostTargets ? Either.right(list) : Either.left(`got ${list.length} of them`)
-
-const targetsTaken = `up to ${mostTargets} names, addresses or networks (pypi.org, *.a.com:443, 203.0.113.0/24), separated by commas`
+const { boundedTargets: bounded, parseTargetWord: readTarget } = NetworkBound
 
 /** What programs may connect to, or may not. */
 export const targets: Format<ReadonlyArray<string>> = {
-  takes: targetsTaken,
-  parse: (text) => Either.flatMap(Either.all(wordsOf(text).map(readTarget)), bounded),
+  takes: NetworkBound.takesTargets,
+  parse: NetworkBound.parseTargets,
   isSecret: false
 }
 

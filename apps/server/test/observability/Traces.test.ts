@@ -75,7 +75,11 @@ describe("traces", () => {
             "SandboxService.execute",
             "Execution.run",
             "E2BSandbox.create",
-            "E2BSandbox.run"
+            "E2BSandbox.run",
+            // In the host, which serves the requests of the spans above.
+            "EmbeddedHost POST /v2/sandboxes",
+            "EmbeddedHost POST /process.Process/Start",
+            "EmbeddedHost DELETE /sandboxes/:id"
           ]) {
             const span = spans.find((span) => span.name === name)
             assert.strictEqual(rootOf(span?.spanId ?? "none"), parentId, name)
@@ -86,6 +90,14 @@ describe("traces", () => {
             "bulkhead.language": "python",
             "bulkhead.verdict": "Completed"
           })
+          const ends = spans.filter(({ attributes }) => attributes["process.exit.code"] === "0")
+          assert.deepStrictEqual(
+            ends.map(({ name, parentSpanId }) => [
+              name,
+              spans.find(({ spanId }) => spanId === parentSpanId)?.name
+            ]),
+            [["EmbeddedHost POST /process.Process/Start", "E2BSandbox.run"]]
+          )
           assert.isFalse(collector.raw.some((body) => body.includes(secret)))
           assert.isTrue(collector.headers.every((headers) => headers["x-key"] === "a key"))
         }),

@@ -1,32 +1,6 @@
 import { Redacted } from "effect"
+import type { Pair } from "../Headers.js"
 import type { HostSecret } from "./HostSecret.js"
-
-/** Names and values by turns, as Node has them. */
-export type RawHeaders = ReadonlyArray<string>
-
-export type Pair = readonly [name: string, value: string]
-
-export const pairsOf = (raw: RawHeaders): ReadonlyArray<Pair> =>
-  Array.from({ length: Math.floor(raw.length / 2) }, (_, at) => [raw[2 * at] ?? "", raw[2 * at + 1] ?? ""])
-
-/** What is of one connection alone, RFC 9110 7.6.1. */
-const hopByHop = new Set([
-  ...["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"],
-  ...["te", "trailer", "transfer-encoding", "upgrade", "expect", "http2-settings"]
-])
-
-/** The headers that go on, without those of the connection, whichever its own header names beside the usual ones. */
-export const endToEnd = (pairs: ReadonlyArray<Pair>): ReadonlyArray<Pair> => {
-  const named = pairs
-    .filter(([name]) => name.toLowerCase() === "connection")
-    .flatMap(([, value]) => value.split(","))
-    .map((name) => name.trim().toLowerCase())
-  const dropped = new Set([
-    ...hopByHop,
-    ...named.filter((name) => name !== "host" && name !== "content-length")
-  ])
-  return pairs.filter(([name]) => !dropped.has(name.toLowerCase()))
-}
 
 /** What a request may have had replaced in it, and the names of the secrets that were used. */
 export interface Substituted {

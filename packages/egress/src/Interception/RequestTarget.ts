@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http"
-import { pairsOf } from "./RequestHeaders.js"
+import { pairsOf } from "../Headers.js"
 
 const httpsPort = 443
 

@@ -5,6 +5,8 @@ import { pipeline } from "node:stream/promises"
 import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls"
 import { SecretForms } from "@bulkhead/masking"
 import { Data, Effect, Either, Redacted, Runtime } from "effect"
+import { closed } from "../Closed.js"
+import * as Headers from "../Headers.js"
 import type { Interception, Interceptor } from "../Interceptor.js"
 import * as Patience from "../Patience.js"
 import type { CertificateAuthority } from "./CertificateAuthority.js"
@@ -38,12 +40,6 @@ const leastHidden = 8
 const chunked = ["Transfer-Encoding", "chunked"] as const
 /** Each request has a connection of its own to the host, so that no answer can be taken for another's. */
 const closing = ["Connection", "close"] as const
-
-const closed = (stream: Duplex | ServerResponse) =>
-  Effect.async<void>((resume) => {
-    if (stream.closed) return resume(Effect.void)
-    stream.once("close", () => resume(Effect.void))
-  })
 
 const refuse = (response: ServerResponse, status: number, reason: string) =>
   Effect.sync(() => {
@@ -92,7 +88,7 @@ const secured = ({ name, trust }: InterceptorOptions, raw: Duplex) =>
 const outgoing = (request: IncomingMessage, { name, port, secrets }: InterceptorOptions) => {
   const flaw = RequestTarget.flawOf(request, name, port)
   if (flaw !== undefined) return Either.left({ status: 421, reason: flaw })
-  const own = RequestHeaders.endToEnd(RequestHeaders.pairsOf(request.rawHeaders))
+  const own = Headers.endToEnd(Headers.pairsOf(request.rawHeaders))
   const filled = RequestHeaders.substitute(own, secrets)
   return RequestHeaders.sizeOf(filled.headers) > filledHeadBytes
     ? Either.left({
@@ -103,7 +99,7 @@ const outgoing = (request: IncomingMessage, { name, port, secrets }: Interceptor
 }
 
 /** Sends a request with its body, and waits for the head of the answer. */
-const send = (request: IncomingMessage, headers: ReadonlyArray<RequestHeaders.Pair>, socket: Duplex) =>
+const send = (request: IncomingMessage, headers: ReadonlyArray<Headers.Pair>, socket: Duplex) =>
   Effect.async<IncomingMessage, Unreachable>((resume) => {
     const isChunked = request.headers["transfer-encoding"] !== undefined
     const sent = sendRequest({
@@ -124,10 +120,10 @@ const send = (request: IncomingMessage, headers: ReadonlyArray<RequestHeaders.Pa
   })
 
 /** Headers as they may be seen: one whose very name holds a value is left out. */
-const seen = (pairs: ReadonlyArray<RequestHeaders.Pair>, forms: SecretForms) =>
+const seen = (pairs: ReadonlyArray<Headers.Pair>, forms: SecretForms) =>
   pairs
     .filter(([name]) => !forms.isIn(name))
-    .map(([name, value]): RequestHeaders.Pair => [name, forms.inText(value)])
+    .map(([name, value]): Headers.Pair => [name, forms.inText(value)])
 
 const hasBody = ({ method }: IncomingMessage, { statusCode = 0 }: IncomingMessage) =>
   method !== "HEAD" && statusCode !== 204 && statusCode !== 304
@@ -144,7 +140,7 @@ const passOn = (
   if (decoders === undefined)
     return new Unreachable({ reason: "the host's answer has an encoding that cannot be searched" })
   const dropped = decoders.length > 0 ? ["content-encoding", "content-length"] : []
-  const headers = RequestHeaders.endToEnd(RequestHeaders.pairsOf(answer.rawHeaders)).filter(
+  const headers = Headers.endToEnd(Headers.pairsOf(answer.rawHeaders)).filter(
     ([name]) => !dropped.includes(name.toLowerCase())
   )
   return Effect.tryPromise({
@@ -156,7 +152,7 @@ const passOn = (
       )
       const mask = ResponseBody.masked(forms)
       mask.once("end", () => {
-        const trailers = seen(RequestHeaders.pairsOf(answer.rawTrailers), forms)
+        const trailers = seen(Headers.pairsOf(answer.rawTrailers), forms)
         if (trailers.length > 0 && response.chunkedEncoding)
           response.addTrailers(trailers.map(([...pair]) => pair))
       })

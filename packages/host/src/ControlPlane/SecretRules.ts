@@ -1,21 +1,32 @@
+import { isHeaderText, isSecretHeader } from "@bulkhead/domain"
 import type { HostSecret } from "@bulkhead/egress"
 import { Effect, Either, type Redacted, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
 
-const Value = Schema.Redacted(Schema.String)
+/** It is written into headers, which it must not end. */
+const Value = Schema.Redacted(Schema.String.pipe(Schema.filter(isHeaderText)))
+
+const Header = Schema.Struct({ name: Schema.String, form: Schema.String }).pipe(
+  Schema.filter(({ form, name }) => isSecretHeader(`${name}: ${form}`))
+)
+
+/** Headers that are set whole. */
+const WholeHeaders = Schema.Record({ key: Schema.String, value: Value }).pipe(
+  Schema.filter((headers) => Object.keys(headers).every((name) => isSecretHeader(`${name}: {}`)))
+)
 
 /** A secret of which programs have a placeholder: this host's own, beside what E2B has. */
 const PlaceholderSecret = Schema.Struct({
   name: Schema.String,
   placeholder: Schema.String,
   value: Value,
-  header: optional(Schema.Struct({ name: Schema.String, form: Schema.String }))
+  header: optional(Header)
 })
 
 const Transform = Schema.Struct({
-  headers: optional(Schema.Record({ key: Schema.String, value: Value })),
+  headers: optional(WholeHeaders),
   secrets: optional(Schema.Array(PlaceholderSecret))
 })
 
@@ -53,7 +64,9 @@ const refuse = (message: string) => new RequestRefused({ status: 400, message: `
 export const read = Effect.fnUntraced(function* (rules: unknown) {
   const decoded = decode(rules ?? {})
   if (Either.isLeft(decoded))
-    return yield* refuse("expected lists of rules with a transform of headers or secrets, by host")
+    return yield* refuse(
+      "expected lists of rules with a transform of headers or secrets, by host; names and values of headers as HTTP has them"
+    )
   const found = new Map<string, ReadonlyArray<HostSecret>>()
   for (const [key, list] of Object.entries(decoded.right)) {
     const host = key.toLowerCase()

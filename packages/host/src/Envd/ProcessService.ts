@@ -1,6 +1,7 @@
 import { Chunk, Effect, Option, Schema } from "effect"
 import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
 import { type GuestSandbox, type Program, tooLate } from "../Guest/GuestSandbox.js"
+import type { ProcessEvent } from "../Guest/ProcessEvent.js"
 import type { Subscriber } from "../Guest/Subscriber.js"
 import { RpcRefused } from "../HostErrors.js"
 import type { Pieces } from "../Http/Answer.js"
@@ -45,14 +46,28 @@ const notFound = new RpcRefused({ code: "not_found", message: "no such process" 
 /** Milliseconds after which the caller stops waiting. */
 const deadlineOf = (request: HttpRequest) => request.numberHeader("connect-timeout-ms")
 
+/** How the process ended, for the span of the request that started it. */
+const noteEnd = (events: Chunk.Chunk<ProcessEvent>) => {
+  const end = Chunk.findFirst(events, ({ _tag }) => _tag === "End")
+  if (Option.isNone(end) || end.value._tag !== "End") return Effect.void
+  const { status } = end.value
+  const signal = status & 0x7f
+  return Effect.annotateCurrentSpan(
+    signal === 0 ? { "process.exit.code": status >> 8 } : { "process.exit.signal": signal }
+  )
+}
+
 const pieceOf = (subscriber: Subscriber): Pieces =>
-  Effect.match(subscriber.next, {
-    onFailure: (refused) => ({ bytes: ConnectProtocol.endWith(refused), isLast: true }),
-    onSuccess: ([events, isLast]) => {
-      const envelopes = Chunk.toReadonlyArray(events).map(ProcessEvents.encode)
-      return { bytes: Buffer.concat(isLast ? [...envelopes, ConnectProtocol.end] : envelopes), isLast }
-    }
-  })
+  subscriber.next.pipe(
+    Effect.tap(([events]) => noteEnd(events)),
+    Effect.match({
+      onFailure: (refused) => ({ bytes: ConnectProtocol.endWith(refused), isLast: true }),
+      onSuccess: ([events, isLast]) => {
+        const envelopes = Chunk.toReadonlyArray(events).map(ProcessEvents.encode)
+        return { bytes: Buffer.concat(isLast ? [...envelopes, ConnectProtocol.end] : envelopes), isLast }
+      }
+    })
+  )
 
 const secondsBetweenKeepalives = (request: HttpRequest) =>
   Option.getOrElse(request.numberHeader("keepalive-ping-interval"), () => KEEPALIVE)

@@ -3,6 +3,7 @@ import { Cause, Effect, Fiber, Option, Runtime, type Scope } from "effect"
 import { ListenFailed } from "../HostErrors.js"
 import * as Answer from "./Answer.js"
 import { HttpRequest } from "./HttpRequest.js"
+import * as RequestSpan from "./RequestSpan.js"
 import * as Routes from "./Routes.js"
 
 /** Milliseconds that a connection may wait for its next request: clients that pause for less find it open. */
@@ -60,13 +61,15 @@ const giveUp = (response: Http.ServerResponse, cause: Cause.Cause<unknown>) =>
     )
   )
 
-const respond = (
-  { handler, id }: Routes.Match,
-  message: Http.IncomingMessage,
-  response: Http.ServerResponse
-) =>
-  Effect.flatMap(handler(new HttpRequest(message, id)), (answer) => write(response, answer)).pipe(
+const respond = (match: Routes.Match, message: Http.IncomingMessage, response: Http.ServerResponse) =>
+  Effect.flatMap(match.handler(new HttpRequest(message, match.id)), (answer) =>
+    Effect.zipRight(
+      Effect.annotateCurrentSpan("http.response.status_code", answer.status),
+      write(response, answer)
+    )
+  ).pipe(
     Effect.scoped,
+    (answering) => RequestSpan.around(match, message, answering),
     Effect.catchAllCause((cause) => giveUp(response, cause)),
     // The server's runtime may come from where nothing interrupts.
     Effect.interruptible

@@ -12,13 +12,15 @@ export interface Route {
   readonly handler: Handler
 }
 
-/** A handler, and what stands for `:id` in the path that was asked for. */
+/** A handler, its route as it is written, and what stands for `:id` in the path that was asked for. */
 export interface Match {
+  readonly name: string
   readonly handler: Handler
   readonly id: string
 }
 
 const notFound: Match = {
+  name: "other",
   handler: () => Effect.succeed(Answer.json(404, { code: 404, message: "no such route" })),
   id: ""
 }
@@ -38,18 +40,23 @@ export const finder = (routes: ReadonlyArray<Route>): ((method: string, url: str
   const fixed = new Map(
     routes
       .filter((route) => !hasId(route))
-      .map(({ handler, method, path }) => [`${method} ${path}`, { handler, id: "" }])
+      .map(({ handler, method, path }) => {
+        const name = `${method} ${path}`
+        return [name, { name, handler, id: "" }]
+      })
   )
-  const patterns = routes
-    .filter(hasId)
-    .map((route) => ({ handler: route.handler, pattern: patternOf(route) }))
+  const patterns = routes.filter(hasId).map((route) => ({
+    name: `${route.method} ${route.path}`,
+    handler: route.handler,
+    pattern: patternOf(route)
+  }))
   return (method, url) => {
     const asked = `${method === "HEAD" ? "GET" : method} ${withoutQuery(url)}`
     const found = fixed.get(asked)
     if (found !== undefined) return found
-    for (const { handler, pattern } of patterns) {
+    for (const { handler, name, pattern } of patterns) {
       const id = pattern.exec(asked)?.[1]
-      if (id !== undefined) return { handler, id }
+      if (id !== undefined) return { name, handler, id }
     }
     return notFound
   }

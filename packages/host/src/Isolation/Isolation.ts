@@ -46,7 +46,7 @@ const inaccessible = (error: { readonly message: string }) =>
 /** Prepares what sandboxes are made from and starts the launcher. Only `SelfCheck` proves that it works. */
 export const make = Effect.fn("Isolation.make")(
   function* (options: HostOptions) {
-    const { architecture, bwrap } = yield* Requirements.check()
+    const { architecture, bwrap } = yield* Requirements.check(options.network !== undefined)
     const toolchains = yield* Toolchains.find(options.toolchains)
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()

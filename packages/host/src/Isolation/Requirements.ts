@@ -30,9 +30,9 @@ const findBwrap = Effect.catchTag(
  * What must be there before a sandbox can be tried: a known processor, and the capabilities of a host that is root, or
  * bubblewrap for another.
  */
-export const check = Effect.fn("Requirements.check")(function* () {
+export const check = Effect.fn("Requirements.check")(function* (hasNetwork: boolean) {
   const architecture = yield* findArchitecture
-  if (ThisProcess.isRoot) yield* Capabilities.check()
+  if (ThisProcess.isRoot) yield* Capabilities.check(hasNetwork)
   const bwrap = ThisProcess.isRoot ? Option.none<string>() : Option.some(yield* findBwrap)
   return { architecture, bwrap }
 })

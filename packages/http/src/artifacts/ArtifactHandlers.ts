@@ -9,6 +9,7 @@ import * as Known from "../executions/Known.js"
 import * as Handlers from "../Handlers.js"
 import * as Query from "../Query.js"
 import * as Refusals from "../Refusals.js"
+import * as RequestPath from "../RequestPath.js"
 import { etagOf, headersOf, zipHeaders } from "./ArtifactHeaders.js"
 import * as ArtifactZip from "./ArtifactZip.js"
 import * as ByteRange from "./ByteRange.js"
@@ -52,7 +53,7 @@ const list = Effect.fnUntraced(function* (
   path: { readonly executionId: string }
 ) {
   const { artifacts } = yield* findEnded(path.executionId)
-  const own = url.replace(/[?#].*$/s, "")
+  const own = RequestPath.of(url)
   return {
     artifacts: artifacts.map((artifact) => ({
       ...artifact,

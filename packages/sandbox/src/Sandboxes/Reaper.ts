@@ -34,7 +34,7 @@ const lastBound = Duration.seconds(5)
 const bounded =
   (bound: Duration.Duration) =>
   <A>(effect: Effect.Effect<A, SandboxFailure>) =>
-    effect.pipe(Effect.disconnect, Effect.timeout(bound))
+    effect.pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(bound))
 
 /**
  * Looks at once, at every interval, when woken, and at the end of the scope if there was no look since it was woken.

@@ -113,6 +113,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
       const sent = { signal, atMs: (yield* sinceStart) ?? 0 }
       const isSent = yield* sandbox.signal(signal).pipe(
         Effect.disconnect,
+        Effect.interruptible,
         Effect.timeout(signalBound),
         Effect.tapErrorCause((cause) => Effect.logDebug("Signal not sent", cause)),
         Effect.exit,

@@ -142,6 +142,7 @@ const make = Effect.fnUntraced(function* (limits: SpaceLimits) {
     space.taken(userId).pipe(
       Effect.tap((bytes) => remember(userId, bytes)),
       Effect.disconnect,
+      Effect.interruptible,
       Effect.timeout(glance),
       Effect.catchAllCause(() => Effect.map(Ref.get(lastKnown), (known) => known.get(userId) ?? 0))
     )

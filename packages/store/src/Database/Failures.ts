@@ -31,6 +31,8 @@ export const asReadFailure =
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, StoreFailure, R> =>
     asStoreFailure(message)(effect).pipe(
       Effect.disconnect,
+      // Where nothing can be interrupted, the bound could not interrupt either.
+      Effect.interruptible,
       Effect.timeoutFail({
         duration: readBound,
         onTimeout: () => new StoreFailure({ message, reason: "the database does not answer" })

@@ -70,6 +70,7 @@ const sizeOfAll = (entries: ReadonlyArray<Entry>) => entries.reduce((size, entry
 const withWriteTimeout = (write: Effect.Effect<void, StoreFailure>) =>
   write.pipe(
     Effect.disconnect,
+    Effect.interruptible,
     Effect.timeoutFail({
       duration: writeTimeout,
       onTimeout: () =>

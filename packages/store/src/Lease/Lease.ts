@@ -124,6 +124,7 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
     yield* watchOthers
   }).pipe(
     Effect.disconnect,
+    Effect.interruptible,
     Effect.timeout(patience),
     Effect.catchAllCause((cause) =>
       Effect.logDebug("The lease could not be renewed; it is tried again", cause)
