@@ -1,5 +1,5 @@
 import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
 import * as Live from "./api/Live.js"
 import { session, signOut } from "./api/Session.js"
 import { Audit } from "./pages/Audit.js"
@@ -81,7 +81,8 @@ const Pages = () => {
   }, [])
 
   const isFirst = useRef(true)
-  useEffect(() => {
+  // Before anybody can be anywhere in the new page: later, the focus would be taken from where they are.
+  useLayoutEffect(() => {
     document.title = `${pages[current].title} · Bulkhead`
     // Whoever follows a link by keyboard or ear goes on with the new page.
     if (!isFirst.current) main.current?.focus()

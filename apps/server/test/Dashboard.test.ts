@@ -1,7 +1,7 @@
 import { executionError } from "@bulkhead/domain"
 import { assert, describe, layer } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer } from "effect"
-import type { Page } from "playwright-core"
+import type { Locator, Page } from "playwright-core"
 import * as Browser from "./Browser.js"
 import * as Caller from "./Caller.js"
 import * as Dashboard from "./DashboardPage.js"
@@ -98,6 +98,29 @@ open("output/t.csv", "w").write('id,"name, with a comma"\\n' + "".join(f"{n},<im
 open("output/note.txt", "w").write("\\x1b[2J <script>window.wasHit=1</script>\\n" * 3000)
 open("output/data.json", "w").write('{"a": "<b>"}')
 `
+
+/** Types, and has the page load anew what is live: what is typed stays, and so do the cursor and the focus. */
+const keepsWhatIsTyped = async (page: Page, field: Locator, sever: () => void) => {
+  const state = () =>
+    page.evaluate(
+      "(({ value, selectionStart, selectionEnd, name, id }) => [value, selectionStart, selectionEnd, name, id])(document.activeElement)"
+    )
+  await field.focus()
+  await page.keyboard.press("End")
+  await page.keyboard.type("half")
+  await page.keyboard.press("Shift+ArrowLeft")
+  const before = await state()
+  assert.match(await field.inputValue(), /half$/)
+  let isBack = false
+  const loaded = page.waitForResponse((response) => {
+    isBack ||= response.url().endsWith("/dashboard/live")
+    return isBack && response.url().includes("/dashboard/api/")
+  })
+  sever()
+  await loaded
+  await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+  assert.deepStrictEqual(await state(), before)
+}
 
 const rows = (page: Page) => page.locator("main tbody tr")
 
@@ -330,6 +353,74 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             })
             const events = yield* Caller.logs(id)
             assert.include(JSON.stringify(events.at(-1)), JSON.stringify(reason).slice(1, -1))
+          }),
+        60_000
+      )
+
+      it.scoped(
+        "keeps what one types and selects while all goes on, and loses nothing that is entered early",
+        () =>
+          Effect.gen(function* () {
+            const { sever } = yield* Dashboard.Operator
+            const id = yield* submit(
+              `import time\nfor n in range(10000):\n  print("line", n, flush=True); time.sleep(0.05)`,
+              "typist"
+            )
+            yield* Dashboard.using(`executions/${id}`, async (page) => {
+              const grown = (length: number) =>
+                Dashboard.until(page, `document.querySelector("pre.output")?.textContent.length > ${length}`)
+              await grown(50)
+              await page.evaluate(
+                `getSelection().setBaseAndExtent(document.querySelector("pre.output").firstChild, 5, document.querySelector("pre.output").firstChild, 20)`
+              )
+              const selected = () => page.evaluate<string>("getSelection().toString()")
+              const before = await selected()
+              assert.lengthOf(before, 15)
+              await grown(150)
+              assert.strictEqual(await selected(), before)
+
+              await page.getByRole("button", { name: "End it…" }).press("Enter")
+              await keepsWhatIsTyped(page, page.getByRole("dialog").getByRole("textbox"), sever)
+              await page.getByRole("button", { name: "Leave it" }).press("Enter")
+              await Dashboard.goTo(page, "executions")
+              await keepsWhatIsTyped(page, page.getByLabel("User", { exact: true }), sever)
+              await Dashboard.goTo(page, "limits")
+              await keepsWhatIsTyped(page, page.getByLabel("maxQueueWait"), sever)
+              await Dashboard.goTo(page, "webhooks?userId=typist")
+              await keepsWhatIsTyped(page, page.getByLabel("User", { exact: true }), sever)
+              await keepsWhatIsTyped(page, page.getByLabel("URL"), sever)
+            })
+            yield* Caller.kill(id)
+
+            yield* Dashboard.using("overview", async (page) => {
+              const list = await Dashboard.hold(page, "GET", "**/api/sandbox/webhooks/*")
+              await Dashboard.goTo(page, "webhooks?userId=early")
+              const url = page.getByLabel("URL")
+              await url.fill("nowhere")
+              await url.press("Enter")
+              await list.release()
+              await page.getByRole("alert").waitFor()
+
+              const save = await Dashboard.hold(page, "PUT", "**/api/sandbox/webhooks/*")
+              await url.fill("https://hooks.example/one")
+              await url.press("Enter")
+              await url.fill("https://hooks.example/two")
+              await save.release()
+              await page.getByText("It is added.").waitFor()
+              assert.strictEqual(await url.inputValue(), "https://hooks.example/two")
+              await url.press("Enter")
+              for (const name of ["one", "two"])
+                await page.getByRole("button", { name: `Remove https://hooks.example/${name}` }).waitFor()
+
+              await Dashboard.goTo(page, "limits")
+              const apply = await Dashboard.hold(page, "PUT", "**/api/sandbox/limits")
+              await page.getByLabel("maxQueueWait").fill("299")
+              await page.getByLabel("maxQueueWait").press("Enter")
+              await page.getByLabel("maxQueued", { exact: true }).fill("77")
+              await apply.release()
+              await page.getByText("In force: maxQueueWait 299").waitFor()
+              assert.strictEqual(await page.getByLabel("maxQueued", { exact: true }).inputValue(), "77")
+            })
           }),
         60_000
       )
