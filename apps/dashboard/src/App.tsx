@@ -7,6 +7,7 @@ import { Executions } from "./pages/Executions.js"
 import { Execution } from "./pages/execution/Execution.js"
 import { Limits } from "./pages/Limits.js"
 import { Overview } from "./pages/Overview.js"
+import { Replicas, useReplicaCount } from "./pages/Replicas.js"
 import { SignIn } from "./pages/SignIn.js"
 import { Users } from "./pages/Users.js"
 import { Webhooks } from "./pages/Webhooks.js"
@@ -23,7 +24,8 @@ const pages = {
   users: { title: "Users", show: () => <Users /> },
   webhooks: { title: "Webhooks", show: (route: Route) => <Webhooks route={route} /> },
   limits: { title: "Limits", show: () => <Limits /> },
-  audit: { title: "Audit", show: () => <Audit /> }
+  audit: { title: "Audit", show: () => <Audit /> },
+  replicas: { title: "Replicas", show: () => <Replicas /> }
 } satisfies Record<string, { title: string; show: (route: Route) => JSX.Element }>
 
 const isPage = (name: string): name is keyof typeof pages => Object.hasOwn(pages, name)
@@ -34,18 +36,27 @@ const Connection = () => (
   </span>
 )
 
+const Links = ({ current }: { readonly current: string }) => {
+  const isAlone = useReplicaCount() === 0
+  return (
+    <nav aria-label="Pages of the dashboard">
+      {Object.entries(pages)
+        .filter(([name]) => name !== "replicas" || !isAlone || name === current)
+        .map(([name, { title }]) => (
+          <a key={name} href={to(name)} {...(name === current && { "aria-current": "page" as const })}>
+            {title}
+          </a>
+        ))}
+    </nav>
+  )
+}
+
 const Head = ({ current }: { readonly current: string }) => (
   <header class="head">
     <a class="brand" href={to("overview")}>
       Bulkhead
     </a>
-    <nav aria-label="Pages of the dashboard">
-      {Object.entries(pages).map(([name, { title }]) => (
-        <a key={name} href={to(name)} {...(name === current && { "aria-current": "page" as const })}>
-          {title}
-        </a>
-      ))}
-    </nav>
+    <Links current={current} />
     <Connection />
     <label>
       <span class="sr-only">Theme</span>
