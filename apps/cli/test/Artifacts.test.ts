@@ -15,9 +15,9 @@ import type { Artifact } from "@bulkhead/domain"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
+import { forTerminals } from "../../server/test/HostileTexts.js"
 import * as Artifacts from "../src/run/Artifacts.js"
 import type { Connection } from "../src/server/Connection.js"
-import { hostileValues } from "./HostileValues.js"
 
 const content = Buffer.from("content")
 
@@ -63,7 +63,7 @@ const hostileNames = [
     "é".normalize("NFD")
   ],
   ...[`${"x".repeat(300)}`, "a/".repeat(600), "a\0b", "a\nb"],
-  ...hostileValues.filter((value) => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(value))
+  ...forTerminals.filter((value) => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(value))
 ]
 
 describe("files that a program left", () => {

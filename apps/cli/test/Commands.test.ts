@@ -6,9 +6,9 @@ import { UserId } from "@bulkhead/domain"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Caller from "../../server/test/Caller.js"
+import { forTerminals } from "../../server/test/HostileTexts.js"
 import * as ServerProcess from "../../server/test/ServerProcess.js"
 import * as Cli from "./Cli.js"
-import { hostileValues } from "./HostileValues.js"
 import * as Programs from "./Programs.js"
 
 const lines = (output: Buffer) => output.toString().trimEnd().split("\n")
@@ -136,7 +136,7 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
       () =>
         Effect.gen(function* () {
           const directory = yield* ServerProcess.temporaryDirectory
-          const names = ["a.txt", "b/c.txt", ...hostileValues.map((value) => `${value}.txt`)]
+          const names = ["a.txt", "b/c.txt", ...forTerminals.map((value) => `${value}.txt`)]
           const run = (...words: ReadonlyArray<string>) =>
             Cli.runAtServer(["run", "-", "--out", "out", ...words], {
               cwd: directory,

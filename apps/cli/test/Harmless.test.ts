@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
+import { hostileTexts } from "../../server/test/HostileTexts.js"
 import * as Harmless from "../src/terminal/Harmless.js"
 import * as Table from "../src/terminal/Table.js"
-import { hostileValues } from "./HostileValues.js"
 
 const anyText = FastCheck.array(
-  FastCheck.oneof(FastCheck.constantFrom(...hostileValues), FastCheck.string({ unit: "binary" }))
+  FastCheck.oneof(FastCheck.constantFrom(...hostileTexts), FastCheck.string({ unit: "binary" }))
 ).map((parts) => parts.join(""))
 
 /** What a terminal acts on, but for tabs and the ends of lines. */
@@ -15,7 +15,7 @@ const unseen = (text: string) => /[\p{C}\p{Zl}\p{Zp}]/u.test(text)
 
 describe("what is shown on a terminal", () => {
   it("has at least forty hostile values to be tried with", () => {
-    assert.isAtLeast(new Set(hostileValues).size, 40)
+    assert.isAtLeast(new Set(hostileTexts).size, 40)
   })
 
   it.prop("has nothing in it that acts, whatever a program writes", [anyText], ([text]) => {

@@ -2,9 +2,9 @@ import { UserId } from "@bulkhead/domain"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Caller from "../../server/test/Caller.js"
+import { hostileTexts } from "../../server/test/HostileTexts.js"
 import * as ServerProcess from "../../server/test/ServerProcess.js"
 import * as Cli from "./Cli.js"
-import { hostileValues } from "./HostileValues.js"
 import * as Programs from "./Programs.js"
 
 const settings = { SANDBOX_MAX_SANDBOXES_PER_USER: "1", SANDBOX_KILL_GRACE_PERIOD: "20" }
@@ -121,7 +121,7 @@ layer(ServerProcess.layer(settings), { excludeTestServices: true, timeout: 60_00
     "shows on a terminal what would act there, unless that is asked for",
     () =>
       Effect.gen(function* () {
-        const code = Programs.saying(hostileValues)
+        const code = Programs.saying(hostileTexts)
         const directory = yield* ServerProcess.temporaryDirectory
         yield* Effect.promise(() =>
           import("node:fs/promises").then((fs) => fs.writeFile(`${directory}/a.py`, code))

@@ -1,5 +1,5 @@
 import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
 import * as Live from "./api/Live.js"
 import { session, signOut } from "./api/Session.js"
 import { Audit } from "./pages/Audit.js"
@@ -7,6 +7,7 @@ import { Executions } from "./pages/Executions.js"
 import { Execution } from "./pages/execution/Execution.js"
 import { Limits } from "./pages/Limits.js"
 import { Overview } from "./pages/Overview.js"
+import { Replicas, useReplicaCount } from "./pages/Replicas.js"
 import { SignIn } from "./pages/SignIn.js"
 import { Users } from "./pages/Users.js"
 import { Webhooks } from "./pages/Webhooks.js"
@@ -23,7 +24,8 @@ const pages = {
   users: { title: "Users", show: () => <Users /> },
   webhooks: { title: "Webhooks", show: (route: Route) => <Webhooks route={route} /> },
   limits: { title: "Limits", show: () => <Limits /> },
-  audit: { title: "Audit", show: () => <Audit /> }
+  audit: { title: "Audit", show: () => <Audit /> },
+  replicas: { title: "Replicas", show: () => <Replicas /> }
 } satisfies Record<string, { title: string; show: (route: Route) => JSX.Element }>
 
 const isPage = (name: string): name is keyof typeof pages => Object.hasOwn(pages, name)
@@ -34,18 +36,27 @@ const Connection = () => (
   </span>
 )
 
+const Links = ({ current }: { readonly current: string }) => {
+  const isAlone = useReplicaCount() === 0
+  return (
+    <nav aria-label="Pages of the dashboard">
+      {Object.entries(pages)
+        .filter(([name]) => name !== "replicas" || !isAlone || name === current)
+        .map(([name, { title }]) => (
+          <a key={name} href={to(name)} {...(name === current && { "aria-current": "page" as const })}>
+            {title}
+          </a>
+        ))}
+    </nav>
+  )
+}
+
 const Head = ({ current }: { readonly current: string }) => (
   <header class="head">
     <a class="brand" href={to("overview")}>
       Bulkhead
     </a>
-    <nav aria-label="Pages of the dashboard">
-      {Object.entries(pages).map(([name, { title }]) => (
-        <a key={name} href={to(name)} {...(name === current && { "aria-current": "page" as const })}>
-          {title}
-        </a>
-      ))}
-    </nav>
+    <Links current={current} />
     <Connection />
     <label>
       <span class="sr-only">Theme</span>
@@ -81,7 +92,8 @@ const Pages = () => {
   }, [])
 
   const isFirst = useRef(true)
-  useEffect(() => {
+  // Before anybody can be anywhere in the new page: later, the focus would be taken from where they are.
+  useLayoutEffect(() => {
     document.title = `${pages[current].title} · Bulkhead`
     // Whoever follows a link by keyboard or ear goes on with the new page.
     if (!isFirst.current) main.current?.focus()

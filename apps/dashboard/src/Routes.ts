@@ -37,10 +37,13 @@ export const to = (page: string, id?: string, query: Readonly<Record<string, str
   return `#/${path}${queryOf(query)}`
 }
 
-/** Goes there; without a new entry in the history where only the filter is another. */
-export const go = (hash: string, isReplacing = false) => {
-  if (isReplacing) {
-    history.replaceState(null, "", hash)
-    route.value = parse(hash)
-  } else location.hash = hash
+/**
+ * Puts another filter into the address of a page that is shown, without a new entry in the history. A field that is
+ * left because its page goes says so too, and must not bring it back.
+ */
+export const filterBy = (page: string, query: Readonly<Record<string, string | undefined>>) => {
+  if (route.value.page !== page || route.value.id !== undefined) return
+  const hash = to(page, undefined, query)
+  history.replaceState(null, "", hash)
+  route.value = parse(hash)
 }

@@ -1,9 +1,12 @@
 import { Effect, Layer, Logger } from "effect"
+import * as Harmless from "./observability/Harmless.js"
 import * as TracedLogger from "./observability/TracedLogger.js"
 import * as Terminal from "./Terminal.js"
 
 const replacement = (isTerminal: boolean) =>
-  isTerminal ? Logger.prettyLogger({ stderr: true }) : Logger.withConsoleLog(TracedLogger.json)
+  isTerminal
+    ? Harmless.onTerminal(Logger.prettyLogger({ stderr: true }))
+    : Logger.withConsoleLog(TracedLogger.json)
 
 /** What the server logs: for people beside a terminal, or else as lines of JSON on stdout. */
 export const layer = Layer.unwrapEffect(

@@ -1,3 +1,4 @@
+import { version } from "@bulkhead/api"
 import { Cluster, SessionId } from "@bulkhead/cluster"
 import { OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
 import { PostgresStore } from "@bulkhead/store"
@@ -23,6 +24,7 @@ const replicas = (settings: ClusterSettings) =>
       Cluster.layer({
         host: settings.host,
         port: settings.port,
+        version,
         session: { id: SessionId.make(holder.name), instance },
         // The embedded host's sandboxes die with its process.
         dead:

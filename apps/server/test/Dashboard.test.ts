@@ -1,12 +1,12 @@
-import { executionError } from "@bulkhead/domain"
+import { executionError, type Replica } from "@bulkhead/domain"
 import { assert, describe, layer } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer } from "effect"
-import type { Page } from "playwright-core"
+import { Array as Arr, Clock, Effect, Fiber, Layer } from "effect"
+import type { Locator, Page } from "playwright-core"
 import * as Browser from "./Browser.js"
 import * as Caller from "./Caller.js"
 import * as Dashboard from "./DashboardPage.js"
 import * as Seed from "./DashboardSeed.js"
-import { hostileTexts } from "./HostileTexts.js"
+import { forPages, forTerminals, hostileTexts } from "./HostileTexts.js"
 import * as ServerProcess from "./ServerProcess.js"
 import * as WebhookReceiver from "./WebhookReceiver.js"
 
@@ -49,14 +49,16 @@ const saying = (words: string, index: number, at: number): Seed.Seeded => ({
 /** What has the same form as the others, and harms nobody. */
 const harmless = "harmless words"
 const firstSaying = many
-const lastSaying = many + hostileTexts.length
+/** Of what means nothing to a page by itself, several are in one. */
+const said = [...forPages, ...Arr.chunksOf(forTerminals, 10).map((some) => some.join(" "))]
+const lastSaying = many + said.length
 
 const Server = Layer.scoped(
   ServerProcess.ServerProcess,
   Effect.gen(function* () {
     const directory = yield* ServerProcess.temporaryDirectory
     const now = yield* Clock.currentTimeMillis
-    const sayings = [harmless, ...hostileTexts].map((words, place) =>
+    const sayings = [harmless, ...said].map((words, place) =>
       saying(words, firstSaying + place, now - 86_400_000 - place)
     )
     yield* Seed.into(directory, [...sayings, ...Seed.plain(many, now)])
@@ -66,7 +68,9 @@ const Server = Layer.scoped(
       SANDBOX_INSTANCE: Seed.instance,
       SANDBOX_MAX_CONCURRENT_SANDBOXES: "60",
       SANDBOX_MAX_SANDBOXES_PER_USER: "60",
-      SANDBOX_KILL_GRACE_PERIOD: "1"
+      SANDBOX_KILL_GRACE_PERIOD: "1",
+      SANDBOX_DEFAULT_TIMEOUT: "3600",
+      SANDBOX_MAX_TIMEOUT: "3600"
     })
   })
 )
@@ -98,6 +102,29 @@ open("output/t.csv", "w").write('id,"name, with a comma"\\n' + "".join(f"{n},<im
 open("output/note.txt", "w").write("\\x1b[2J <script>window.wasHit=1</script>\\n" * 3000)
 open("output/data.json", "w").write('{"a": "<b>"}')
 `
+
+/** Types, and has the page load anew what is live: what is typed stays, and so do the cursor and the focus. */
+const keepsWhatIsTyped = async (page: Page, field: Locator, sever: () => void) => {
+  const state = () =>
+    page.evaluate(
+      "(({ value, selectionStart, selectionEnd, name, id }) => [value, selectionStart, selectionEnd, name, id])(document.activeElement)"
+    )
+  await field.focus()
+  await page.keyboard.press("End")
+  await page.keyboard.type("half")
+  await page.keyboard.press("Shift+ArrowLeft")
+  const before = await state()
+  assert.match(await field.inputValue(), /half$/)
+  let isBack = false
+  const loaded = page.waitForResponse((response) => {
+    isBack ||= response.url().endsWith("/dashboard/live")
+    return isBack && response.url().includes("/dashboard/api/")
+  })
+  sever()
+  await loaded
+  await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+  assert.deepStrictEqual(await state(), before)
+}
 
 const rows = (page: Page) => page.locator("main tbody tr")
 
@@ -188,6 +215,11 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
         () =>
           Effect.gen(function* () {
             const { context } = yield* Dashboard.Operator
+            const ids = yield* Effect.forEach(
+              Array.from({ length: running }),
+              () => submit("sleep 3600", "runner", "bash"),
+              { concurrency: 4 }
+            )
             const churning = yield* Effect.fork(
               Effect.forever(Effect.zipRight(submit(":", "churner", "bash"), Effect.sleep("150 millis")))
             )
@@ -224,6 +256,7 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
               assert.isBelow(after.heap, before.heap + 3_000_000)
             })
             yield* Fiber.interrupt(churning)
+            yield* Effect.forEach(ids, Caller.kill, { concurrency: 10 })
           }),
         steadyFor + 60_000
       )
@@ -334,6 +367,74 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
         60_000
       )
 
+      it.scoped(
+        "keeps what one types and selects while all goes on, and loses nothing that is entered early",
+        () =>
+          Effect.gen(function* () {
+            const { sever } = yield* Dashboard.Operator
+            const id = yield* submit(
+              `import time\nfor n in range(10000):\n  print("line", n, flush=True); time.sleep(0.05)`,
+              "typist"
+            )
+            yield* Dashboard.using(`executions/${id}`, async (page) => {
+              const grown = (length: number) =>
+                Dashboard.until(page, `document.querySelector("pre.output")?.textContent.length > ${length}`)
+              await grown(50)
+              await page.evaluate(
+                `getSelection().setBaseAndExtent(document.querySelector("pre.output").firstChild, 5, document.querySelector("pre.output").firstChild, 20)`
+              )
+              const selected = () => page.evaluate<string>("getSelection().toString()")
+              const before = await selected()
+              assert.lengthOf(before, 15)
+              await grown(150)
+              assert.strictEqual(await selected(), before)
+
+              await page.getByRole("button", { name: "End it…" }).press("Enter")
+              await keepsWhatIsTyped(page, page.getByRole("dialog").getByRole("textbox"), sever)
+              await page.getByRole("button", { name: "Leave it" }).press("Enter")
+              await Dashboard.goTo(page, "executions")
+              await keepsWhatIsTyped(page, page.getByLabel("User", { exact: true }), sever)
+              await Dashboard.goTo(page, "limits")
+              await keepsWhatIsTyped(page, page.getByLabel("maxQueueWait"), sever)
+              await Dashboard.goTo(page, "webhooks?userId=typist")
+              await keepsWhatIsTyped(page, page.getByLabel("URL"), sever)
+              await keepsWhatIsTyped(page, page.getByLabel("User", { exact: true }), sever)
+            })
+            yield* Caller.kill(id)
+
+            yield* Dashboard.using("overview", async (page) => {
+              const list = await Dashboard.hold(page, "GET", "**/api/sandbox/webhooks/*")
+              await Dashboard.goTo(page, "webhooks?userId=early")
+              const url = page.getByLabel("URL")
+              await url.fill("nowhere")
+              await url.press("Enter")
+              await list.release()
+              await page.getByRole("alert").waitFor()
+
+              const save = await Dashboard.hold(page, "PUT", "**/api/sandbox/webhooks/*")
+              await url.fill("https://hooks.example/one")
+              await url.press("Enter")
+              await url.fill("https://hooks.example/two")
+              await save.release()
+              await page.getByText("It is added.").waitFor()
+              assert.strictEqual(await url.inputValue(), "https://hooks.example/two")
+              await url.press("Enter")
+              for (const name of ["one", "two"])
+                await page.getByRole("button", { name: `Remove https://hooks.example/${name}` }).waitFor()
+
+              await Dashboard.goTo(page, "limits")
+              const apply = await Dashboard.hold(page, "PUT", "**/api/sandbox/limits")
+              await page.getByLabel("maxQueueWait").fill("299")
+              await page.getByLabel("maxQueueWait").press("Enter")
+              await page.getByLabel("maxQueued", { exact: true }).fill("77")
+              await apply.release()
+              await page.getByText("In force: maxQueueWait 299").waitFor()
+              assert.strictEqual(await page.getByLabel("maxQueued", { exact: true }).inputValue(), "77")
+            })
+          }),
+        60_000
+      )
+
       it.scoped("shows pictures, tables and texts that a program left, and gives out all of them", () =>
         Effect.gen(function* () {
           const { executionId, artifacts, rejectedArtifacts } = yield* Caller.execute({
@@ -413,6 +514,51 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
         })
       )
 
+      it.scoped("shows replicas where there are several, and has no page of them where there are none", () =>
+        Dashboard.using("overview", async (page) => {
+          const link = page.getByRole("link", { name: "Replicas" })
+          await rows(page).first().waitFor()
+          assert.isFalse(await link.isVisible())
+          const now = await page.evaluate<number>("Date.now()")
+          const replicas = [...hostileTexts, "last"].map(
+            (words, place): Replica => ({
+              id: words,
+              instance: words,
+              address: words,
+              version: words,
+              since: now - 60_000,
+              lastSeenAt: now - place,
+              isSilent: place === 1,
+              isOwner: place === 2,
+              isAnswering: place === 0,
+              running: place,
+              waiting: 0
+            })
+          )
+          await page.route("**/api/sandbox/replicas", (route) => route.fulfill({ json: { replicas } }))
+          await page.reload()
+          await link.press("Enter")
+          await rows(page)
+            .nth(replicas.length - 1)
+            .waitFor()
+          await page
+            .getByText(`${replicas.length - 1} servers are there, 1 silent. One of them decides`)
+            .waitFor()
+          assert.strictEqual(await rows(page).getByText("silent", { exact: true }).count(), 1)
+          assert.match((await rows(page).nth(2).textContent()) ?? "", /decides/)
+          assert.strictEqual(
+            await page.locator("main tbody *:not(tr, td, th, code, bdi, span, time)").count(),
+            0
+          )
+          assert.notMatch(
+            (await page.locator("main tbody").textContent()) ?? "",
+            /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u
+          )
+          assert.deepStrictEqual(await Dashboard.violations(page), [])
+          await page.unroute("**/api/sandbox/replicas")
+        })
+      )
+
       it.scoped("verifies the audit log", () =>
         Dashboard.using("audit", async (page) => {
           await page.getByRole("button", { name: "Verify the log" }).press("Enter")
@@ -477,7 +623,7 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             const usual = await form(Seed.idOf(firstSaying))
             assert.isAbove(usual.text.split(harmless).length, 12)
             for (let index = firstSaying + 1; index <= lastSaying; index++) {
-              const words = JSON.stringify(hostileTexts[index - firstSaying - 1]?.slice(0, 80))
+              const words = JSON.stringify(said[index - firstSaying - 1]?.slice(0, 80))
               const { tags, text, width } = await form(Seed.idOf(index))
               assert.strictEqual(tags, usual.tags, words)
               assert.notMatch(text.replaceAll(/[\n\t]/g, ""), /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u, words)

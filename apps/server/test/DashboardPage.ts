@@ -120,3 +120,18 @@ export const until = async (page: Page, expression: string) => {
   })()`
   assert.isTrue(await page.evaluate<boolean>(holds), `never: ${expression}`)
 }
+
+/** Keeps requests of a kind from the server until they are released. */
+export const hold = async (page: Page, method: string, url: string) => {
+  const waiting: Array<() => Promise<void>> = []
+  await page.route(url, (route) => {
+    if (route.request().method() !== method) return route.continue()
+    waiting.push(() => route.continue())
+  })
+  return {
+    release: async () => {
+      await page.unroute(url)
+      await Promise.all(waiting.map((goOn) => goOn()))
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto"
-import type { ExecutionSummary } from "@bulkhead/domain"
+import { version } from "@bulkhead/api"
+import type { ExecutionSummary, Replica } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Schedule } from "effect"
 import { kinds } from "../../../packages/store/test/Databases.js"
@@ -65,6 +66,19 @@ const start = (server: Server, userId: string, code: string) =>
     Effect.map(({ body }) => body.executionId as string)
   )
 
+/** What a server says of all replicas, once it says what is expected. */
+const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<Replica>) => boolean) =>
+  Caller.get("/api/sandbox/replicas").pipe(
+    at(server),
+    Effect.map(({ replicas }): ReadonlyArray<Replica> => replicas),
+    Effect.filterOrFail(isExpected, (replicas) => `not yet: ${JSON.stringify(replicas)}`),
+    Effect.retry(soon),
+    Effect.orDie
+  )
+
+const sum = (replicas: ReadonlyArray<Replica>, of: "running" | "waiting") =>
+  replicas.reduce((all, replica) => all + replica[of], 0)
+
 /** The whole text of a stream of events, once it has ended. */
 const eventsOf = (server: Server, executionId: string) =>
   Effect.promise(async (signal) => {
@@ -91,6 +105,25 @@ on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
         assert.strictEqual((yield* listed(server, "queued", 3)).length, 3)
         const metrics = yield* at(server)(Caller.get("/api/sandbox/metrics"))
         assert.deepInclude(metrics, { activeExecutions: 3, queuedExecutions: 3, totalUsers: 2 })
+      }
+      for (const server of servers) {
+        const replicas = yield* replicasOf(
+          server,
+          (all) => all.filter(({ isOwner }) => isOwner).length === 1 && sum(all, "waiting") === 3
+        )
+        assert.lengthOf(replicas, 3)
+        assert.strictEqual(sum(replicas, "running"), 3)
+        assert.strictEqual(new Set(replicas.map(({ address }) => address)).size, 3)
+        assert.lengthOf(
+          replicas.filter(({ isAnswering }) => isAnswering),
+          1
+        )
+        for (const { address, isSilent, lastSeenAt, since, version: its } of replicas) {
+          assert.match(address, /^127\.0\.0\.1:\d+$/)
+          assert.strictEqual(its, version)
+          assert.isFalse(isSilent)
+          assert.isAtLeast(lastSeenAt, since)
+        }
       }
       const running = yield* listed(a, "running", 3)
       for (const { executionId } of running) {
@@ -155,6 +188,14 @@ on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
       assert.strictEqual(one.stdout, "1\n")
       assert.isAtMost(yield* Ref.get(most), 3)
       assert.isAtLeast(yield* Ref.get(most), 2)
+      const left = yield* replicasOf(
+        survivor,
+        (all) => all.filter(({ isSilent }) => isSilent).length === 2 && all.some(({ isOwner }) => isOwner)
+      )
+      assert.deepStrictEqual(
+        left.filter(({ isOwner }) => isOwner).map(({ isAnswering }) => isAnswering),
+        [true]
+      )
     })
   )
 })

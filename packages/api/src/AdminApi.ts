@@ -3,6 +3,7 @@ import {
   EventLevel,
   EventName,
   ExecutionEvent,
+  Replica,
   SystemMetrics,
   UserId,
   UserMetrics,
@@ -137,6 +138,21 @@ const verifyAudit = HttpApiEndpoint.get("verifyAudit", "/audit/verify")
   .annotate(OpenApi.Summary, "Whether the log of what happened is as it was written")
   .annotate(OpenApi.Description, "Walks along all of it, which takes a while where it is long.")
 
+export const ReplicaList = Schema.Struct({
+  replicas: Schema.Array(Replica.annotations({ identifier: "Replica" })).annotations({
+    description: "All of them, by their names. None: the server is one by itself."
+  })
+}).annotations({ identifier: "ReplicaList", description: "The servers that are one service" })
+
+const replicas = HttpApiEndpoint.get("replicas", "/replicas")
+  .addSuccess(ReplicaList)
+  .addError(StoreUnavailable.answer)
+  .annotate(OpenApi.Summary, "The servers that are one service with this one")
+  .annotate(
+    OpenApi.Description,
+    "As each last said of itself. One that was shut down is not among them; one that died is, for a day."
+  )
+
 const limits = HttpApiEndpoint.get("limits", "/limits")
   .addSuccess(LimitsInForceBody)
   .annotate(OpenApi.Summary, "The limits in force")
@@ -164,6 +180,7 @@ export const AdminApi = HttpApiGroup.make("admin")
   .add(execution)
   .add(usage)
   .add(verifyAudit)
+  .add(replicas)
   .add(limits)
   .add(changeLimits)
   .addError(BadRequest.answer)

@@ -12,10 +12,13 @@ import { StreamApi } from "./StreamApi.js"
 import { UploadApi } from "./UploadApi.js"
 import { SigningApi, WebhookApi } from "./WebhookApi.js"
 
+/** Of the contract, and of the server that keeps it. */
+export const version = "0.1.0"
+
 const named = HttpApi.make("bulkhead").annotateContext(
   OpenApi.annotations({
     title: "Bulkhead",
-    version: "0.1.0",
+    version,
     description:
       "Runs code nobody has read inside sandboxes, with hard limits and results that can be believed."
   })

@@ -77,6 +77,7 @@ describe("the OpenAPI document", () => {
       "get /api/sandbox/executions/{executionId}",
       "get /api/sandbox/usage",
       "get /api/sandbox/audit/verify",
+      "get /api/sandbox/replicas",
       "get /api/sandbox/limits",
       "put /api/sandbox/limits",
       "get /api/webhooks/secret",
@@ -134,6 +135,7 @@ describe("the OpenAPI document", () => {
     )
     assert.sameMembers(statuses("/api/sandbox/usage", "get"), [200, 400, 401, 500, 503])
     assert.sameMembers(statuses("/api/sandbox/audit/verify", "get"), [200, 400, 401, 500, 503])
+    assert.sameMembers(statuses("/api/sandbox/replicas", "get"), [200, 400, 401, 500, 503])
     assert.sameMembers(statuses(kill, "post"), [200, 400, 401, 404, 409, 413, 415, 429, 500, 503])
     for (const status of [400, 401, 404, 409, 413, 415, 429, 500, 503]) {
       assert.include(schemaOf(kill, "post", status), "#/components/schemas/ErrorBody")

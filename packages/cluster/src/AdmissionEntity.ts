@@ -1,6 +1,6 @@
 import { LimitsSchema } from "@bulkhead/domain"
 import type { Limits } from "@bulkhead/sandbox"
-import { Entity, type Sharding } from "@effect/cluster"
+import { Entity, EntityId, Sharding } from "@effect/cluster"
 import { Rpc } from "@effect/rpc"
 import { Context, Effect, Layer, Schedule, ScopedRef } from "effect"
 import { AdmissionOwner, type AdmissionOwnerOptions } from "./AdmissionOwner.js"
@@ -17,6 +17,11 @@ const AdmissionEntity = Entity.make("BulkheadAdmission", [
 
 /** There is one for everybody. */
 const entityId = "all"
+
+/** Whether this runner owns admission, as far as it knows. */
+export const isHere = Effect.map(Sharding.Sharding, (sharding) =>
+  sharding.hasShardId(sharding.getShardId(EntityId.make(entityId), "default"))
+)
 
 /** An owner that was deposed and is asked for so long after that is to be the owner again. */
 const comeback = "5 seconds"

@@ -1,4 +1,4 @@
-import type { Admission, Limits, LimitsInForce, OwnExecutions, Peers } from "@bulkhead/sandbox"
+import type { Admission, Limits, LimitsInForce, OwnExecutions, Peers, Replicas } from "@bulkhead/sandbox"
 import type { SocketServer } from "@effect/platform"
 import type { SqlClient } from "@effect/sql"
 import { Layer } from "effect"
@@ -9,11 +9,15 @@ import type { LedgerFailure } from "./PermitLedger.js"
 import * as ReplicaEntity from "./ReplicaEntity.js"
 import * as Runner from "./Runner.js"
 import * as SqlPermitLedger from "./SqlPermitLedger.js"
+import * as SqlReplicas from "./SqlReplicas.js"
 
 export interface ClusterOptions
   extends ClusterAdmission.ClusterAdmissionOptions,
     AdmissionOwnerOptions,
-    Omit<Runner.RunnerOptions, "session"> {}
+    Omit<Runner.RunnerOptions, "session"> {
+  /** Of Bulkhead, that this process runs: the other replicas are told. */
+  readonly version: string
+}
 
 /**
  * Makes this process one of the replicas that its PostgreSQL has: they admit executions by one set of limits, and know
@@ -22,13 +26,14 @@ export interface ClusterOptions
 export const layer = (
   options: ClusterOptions
 ): Layer.Layer<
-  Admission | Peers,
+  Admission | Peers | Replicas,
   SocketServer.SocketServerError | LedgerFailure,
   Limits | LimitsInForce | OwnExecutions | SqlClient.SqlClient
 > =>
   Layer.mergeAll(
     Layer.provide(ClusterAdmission.layer(options), AdmissionEntity.layerClient),
-    ReplicaEntity.layerPeers(options.session)
+    ReplicaEntity.layerPeers(options.session),
+    SqlReplicas.layer(options)
   ).pipe(
     Layer.provide(Layer.merge(AdmissionEntity.layer(options), ReplicaEntity.layer)),
     Layer.provide(Runner.layer({ ...options, session: options.session.id })),

@@ -65,7 +65,7 @@ const sharding = (options: RunnerOptions, secret: ReplicaSecret.ReplicaSecret) =
             Layer.orDie
           )
         ),
-        Layer.provide(ShardingConfig.layer(config(options, portOf(server))))
+        Layer.provideMerge(ShardingConfig.layer(config(options, portOf(server))))
       )
     )
   )
@@ -76,7 +76,11 @@ const sharding = (options: RunnerOptions, secret: ReplicaSecret.ReplicaSecret) =
  */
 export const layer = (
   options: RunnerOptions
-): Layer.Layer<Sharding.Sharding, SocketServer.SocketServerError | LedgerFailure, SqlClient.SqlClient> =>
+): Layer.Layer<
+  Sharding.Sharding | ShardingConfig.ShardingConfig,
+  SocketServer.SocketServerError | LedgerFailure,
+  SqlClient.SqlClient
+> =>
   Layer.unwrapEffect(
     Effect.map(ReplicaSecret.read, (secret) =>
       sharding(options, secret).pipe(

@@ -35,11 +35,30 @@ const secret = Effect.gen(function* () {
   yield* sql`INSERT INTO replica_secret (id, value) VALUES (1, ${value})`
 })
 
+/** What each replica says of itself. */
+const replicas = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE TABLE replicas (
+    session TEXT PRIMARY KEY,
+    instance TEXT NOT NULL,
+    address TEXT NOT NULL,
+    version TEXT NOT NULL,
+    began_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    seen_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    is_owner BOOLEAN NOT NULL,
+    waiting INTEGER NOT NULL
+  )`
+})
+
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
 
 const run = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_admission": admission, "0002_secret": secret }),
+  loader: Migrator.fromRecord({
+    "0001_admission": admission,
+    "0002_secret": secret,
+    "0003_replicas": replicas
+  }),
   table: "bulkhead_cluster_migrations"
 })
 

@@ -57,6 +57,12 @@ const build = (api: typeof BulkheadApi) =>
             })
           )
         )
+        .handle("replicas", () =>
+          Effect.zipRight(Query.none, service.replicas).pipe(
+            Effect.map((replicas) => ({ replicas })),
+            Effect.catchTag("StoreFailure", Known.unreadable)
+          )
+        )
         .handle("limits", () =>
           Effect.map(Effect.zipRight(Query.none, service.limits), (limits) => ({
             ...limits,

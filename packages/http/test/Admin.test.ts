@@ -6,6 +6,7 @@ import {
   type ExecutionRecord,
   type ExecutionSummary,
   LimitsRefused,
+  type Replica,
   type SystemMetrics,
   type UserMetrics,
   type UserUsage
@@ -371,6 +372,25 @@ describe("the admin routes", () => {
     }).pipe(serve({ verifyAudit: Effect.succeed(broken) }))
   )
 
+  const replica: Replica = {
+    id: "life-1",
+    instance: "one",
+    address: "10.0.0.1:7000",
+    version: "0.1.0",
+    since: 1000,
+    lastSeenAt: 2000,
+    isSilent: false,
+    isOwner: true,
+    isAnswering: true,
+    running: 3,
+    waiting: 1
+  }
+  it.effect("which servers are one with this one", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(json(yield* get("/api/sandbox/replicas")), { replicas: [replica] })
+    }).pipe(serve({ replicas: Effect.succeed([replica]) }))
+  )
+
   it.effect("a store that cannot be read is told to the log alone", () =>
     Effect.gen(function* () {
       const lines: Array<string> = []
@@ -386,7 +406,8 @@ describe("the admin routes", () => {
           "executions",
           "executions/exec_1",
           "usage",
-          "audit/verify"
+          "audit/verify",
+          "replicas"
         ]) {
           const answer = yield* get(`/api/sandbox/${path}`)
           assertError(
@@ -405,7 +426,8 @@ describe("the admin routes", () => {
           getExecution: () => failure,
           killExecution: () => failure,
           getUsage: () => failure,
-          verifyAudit: failure
+          verifyAudit: failure,
+          replicas: failure
         }),
         Effect.provide(Logger.replace(Logger.defaultLogger, logger))
       )
@@ -431,6 +453,7 @@ describe("the admin routes", () => {
     ["GET", "/api/sandbox/usage"],
     ["GET", "/api/sandbox/usage?from=now"],
     ["GET", "/api/sandbox/audit/verify"],
+    ["GET", "/api/sandbox/replicas"],
     ["GET", "/api/sandbox/limits"],
     ["PUT", "/api/sandbox/limits"]
   ] as const
@@ -558,7 +581,7 @@ describe("what is not there", () => {
 
   it.effect("a query parameter that a route does not have is refused by its name", () =>
     Effect.gen(function* () {
-      const bare = ["metrics", "metrics/alice", "limits", "executions/exec_1", "audit/verify"]
+      const bare = ["metrics", "metrics/alice", "limits", "executions/exec_1", "audit/verify", "replicas"]
       for (const path of bare) {
         const answer = yield* send(`/api/sandbox/${path}?user=alice`, { headers: asAdmin })
         assertError(answer, 400, "INVALID_REQUEST", /^user: is unexpected, expected no parameters$/)

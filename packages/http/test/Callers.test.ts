@@ -74,6 +74,7 @@ const rows: Readonly<Record<string, Row>> = {
   "GET /api/sandbox/executions/:executionId": operators,
   "GET /api/sandbox/usage": operators,
   "GET /api/sandbox/audit/verify": operators,
+  "GET /api/sandbox/replicas": operators,
   "GET /api/sandbox/limits": operators,
   "PUT /api/sandbox/limits": operators,
   "GET /api/webhooks/secret": listers,

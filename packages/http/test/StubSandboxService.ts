@@ -30,6 +30,7 @@ export const layer = (service: Partial<Service> = {}) =>
     limits: Effect.succeed(defaultLimits),
     network: undefined,
     changeLimits: () => unmeant("changeLimits"),
+    replicas: unmeant("replicas"),
     readiness: unmeant("readiness"),
     images: unmeant("images"),
     runtimes: unmeant("runtimes"),

@@ -22,6 +22,7 @@ import {
   type Readiness,
   type RecordUnavailable,
   type Refusal,
+  type Replica,
   type SystemAtCapacity,
   type SystemMetrics,
   type UpdateId,
@@ -40,6 +41,7 @@ import { forgotten, Idempotency } from "./Execution/Idempotency.js"
 import { LiveExecutions, shuttingDown } from "./Execution/LiveExecutions.js"
 import { Peers } from "./Execution/OwnExecutions.js"
 import * as Recovery from "./Execution/Recovery.js"
+import { Replicas } from "./Execution/Replicas.js"
 import * as Submission from "./Execution/Submission.js"
 import * as TrackedWork from "./Execution/TrackedWork.js"
 import { UserInstruments } from "./Instruments/ExecutionInstruments.js"
@@ -152,6 +154,7 @@ const make = Effect.gen(function* () {
   const tracked = yield* TrackedWork.make
   const artifacts = yield* ArtifactCollector
   const executionUpdates = yield* ExecutionUpdates
+  const replicas = yield* Replicas
   const webhooks = yield* Webhooks
   const uploads = yield* Uploads
   yield* Effect.orDie(Recovery.closeUnfinished)
@@ -292,6 +295,7 @@ const make = Effect.gen(function* () {
     limits: Ref.get(inForce),
     network: supply.network.usual,
     changeLimits,
+    replicas,
     readiness: Effect.gen(function* () {
       if (yield* live.isClosed) return { ready: false, reason: "The service is shutting down" }
       const { reason } = yield* supply.health
@@ -423,6 +427,8 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
      * cannot be changed.
      */
     readonly changeLimits: (changes: LimitChanges) => Effect.Effect<LimitValues, LimitsRefused>
+    /** All servers that are one service with this one, by their names. None: it is one by itself. */
+    readonly replicas: Effect.Effect<ReadonlyArray<Replica>, StoreFailure>
     /** Whether new work can be done, and why not. */
     readonly readiness: Effect.Effect<Readiness>
     /**

@@ -10,6 +10,7 @@ export {
 export { type AnalyzedCode, type CodeAnalysis, CodeAnalyzer } from "./CodeAnalyzer.js"
 export { LiveExecutions } from "./Execution/LiveExecutions.js"
 export { type ExecutionsElsewhere, OwnExecutions, Peers } from "./Execution/OwnExecutions.js"
+export { Replicas } from "./Execution/Replicas.js"
 export { UserInstruments } from "./Instruments/ExecutionInstruments.js"
 export * as Instruments from "./Instruments/Labelled.js"
 export { KeptSecrets } from "./KeptSecrets.js"

@@ -6,7 +6,7 @@ import { session } from "../api/Session.js"
 import { useLoaded } from "../api/useLoaded.js"
 import { ExecutionTable } from "../parts/ExecutionTable.js"
 import { Failure } from "../parts/Notice.js"
-import { go, type Route, to } from "../Routes.js"
+import { filterBy, type Route, to } from "../Routes.js"
 
 export interface ExecutionPage {
   readonly executions: ReadonlyArray<ExecutionSummary>
@@ -49,8 +49,7 @@ const Choice = ({
 )
 
 const Filters = ({ filter }: { readonly filter: Filter }) => {
-  const change = (name: keyof Filter, value: string) =>
-    go(to("executions", undefined, { ...filter, [name]: value }), true)
+  const change = (name: keyof Filter, value: string) => filterBy("executions", { ...filter, [name]: value })
   const { states = [], verdicts = [] } = session.value ?? {}
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>

@@ -70,12 +70,16 @@ export const Limits = () => {
     event.preventDefault()
     setStatus("")
     setFailure(undefined)
-    const body = Object.fromEntries(changes.map(({ name }) => [name, valueOf(written[name] ?? "")]))
+    const sent = written
+    const body = Object.fromEntries(changes.map(({ name }) => [name, valueOf(sent[name] ?? "")]))
     await put<LimitValues>("/api/sandbox/limits", body).then(
       () => {
-        setStatus(`In force: ${changes.map(({ name }) => `${name} ${written[name]}`).join(", ")}`)
-        setWritten({})
-        setSaves(saves + 1)
+        setStatus(`In force: ${changes.map(({ name }) => `${name} ${sent[name]}`).join(", ")}`)
+        // What was written meanwhile is the next change.
+        setWritten((now) =>
+          Object.fromEntries(Object.entries(now).filter(([name, text]) => text !== sent[name]))
+        )
+        setSaves((count) => count + 1)
       },
       (failed) => setFailure(wordsOf(failed))
     )
@@ -121,7 +125,7 @@ export const Limits = () => {
                   limit={limit}
                   value={values[limit.name]}
                   written={written[limit.name]}
-                  onWrite={(text) => setWritten({ ...written, [limit.name]: text })}
+                  onWrite={(text) => setWritten((now) => ({ ...now, [limit.name]: text }))}
                 />
               ))}
             </tbody>

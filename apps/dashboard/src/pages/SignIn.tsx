@@ -10,18 +10,15 @@ const isToken = /^[\x21-\x7e]+$/
 export const SignIn = () => {
   const [token, setToken] = useState("")
   const [failure, setFailure] = useState<string>()
-  const [isBusy, setBusy] = useState(false)
 
   const submit = async (event: Event) => {
     event.preventDefault()
-    setBusy(true)
     setFailure(undefined)
     const given = token.trim()
     setToken("")
     // What is no token cannot be put in a header.
     const sent = isToken.test(given) ? signIn(given) : Promise.reject(new Refused(401, "This is no token"))
     await sent.catch((failed) => setFailure(wordsOf(failed)))
-    setBusy(false)
   }
 
   return (
@@ -42,7 +39,7 @@ export const SignIn = () => {
           The server printed it when it started, or it is in <code>ADMIN_API_TOKEN</code>.
         </p>
         <Failure message={failure} />
-        <button type="submit" class="primary" disabled={isBusy}>
+        <button type="submit" class="primary">
           Sign in
         </button>
       </form>

@@ -1,5 +1,5 @@
-import type { Webhook, WebhookDelivery, WebhookEvent } from "@bulkhead/domain"
-import { useState } from "preact/hooks"
+import type { StandingWebhooks, Webhook, WebhookDelivery, WebhookEvent } from "@bulkhead/domain"
+import { useRef, useState } from "preact/hooks"
 import { revision, tick } from "../api/Live.js"
 import { get, post, put, query, segment, wordsOf } from "../api/Requests.js"
 import { session } from "../api/Session.js"
@@ -8,7 +8,7 @@ import { Mark } from "../parts/Marks.js"
 import { Empty, Failure, Status } from "../parts/Notice.js"
 import { Scroll } from "../parts/Scroll.js"
 import { Text } from "../parts/Text.js"
-import { go, type Route, to } from "../Routes.js"
+import { filterBy, type Route, to } from "../Routes.js"
 import { iso, moment } from "../text/Format.js"
 import { visible } from "../text/Visible.js"
 
@@ -147,6 +147,12 @@ const Messages = ({
 
 const events: ReadonlyArray<WebhookEvent> = ["execution.queued", "execution.started", "execution.completed"]
 
+const isSame = (one: Webhook, other: Webhook) =>
+  one.url === other.url && one.events.join() === other.events.join()
+
+const without = (webhooks: ReadonlyArray<Webhook>, one: Webhook) =>
+  webhooks.filter((other) => !isSame(one, other))
+
 /** The webhooks that are told of every execution of a user. */
 const Standing = ({ userId }: { readonly userId: string }) => {
   const path = `/api/sandbox/webhooks/${segment(userId)}`
@@ -155,26 +161,43 @@ const Standing = ({ userId }: { readonly userId: string }) => {
   const [event, setEvent] = useState<WebhookEvent>("execution.completed")
   const [failure, setFailure] = useState<string>()
   const [status, setStatus] = useState("")
-  const loaded = useLoaded((abort) => get<{ webhooks: ReadonlyArray<Webhook> }>(path, abort), path, saves)
+  const loaded = useLoaded((abort) => get<StandingWebhooks>(path, abort), path, saves)
   const webhooks = loaded.value?.webhooks ?? []
+  const last = useRef<Promise<boolean>>(Promise.resolve(true))
 
-  /** Puts these in the place of all that there are: whoever adds one has to know the others. */
-  const save = async (changed: ReadonlyArray<Webhook>, words: string) => {
+  /**
+   * Changes the list as the server has it by then, one change after the other. Nothing is lost of what others add, nor
+   * of what is entered before the list is here. Whether it is changed.
+   */
+  const save = (change: (now: ReadonlyArray<Webhook>) => ReadonlyArray<Webhook>, words: string) => {
     setFailure(undefined)
-    await put(path, { webhooks: changed }).then(
-      () => {
-        setStatus(words)
-        setUrl("")
-        setSaves(saves + 1)
-      },
-      (failed) => setFailure(wordsOf(failed))
-    )
+    setStatus("")
+    last.current = last.current
+      .then(() => get<StandingWebhooks>(path))
+      .then((now) => put(path, { webhooks: change(now.webhooks) }))
+      .then(
+        () => {
+          setStatus(words)
+          setSaves((count) => count + 1)
+          return true
+        },
+        (failed) => {
+          setFailure(wordsOf(failed))
+          return false
+        }
+      )
+    return last.current
   }
 
-  const add = (submitted: Event) => {
+  const add = async (submitted: Event) => {
     submitted.preventDefault()
-    save([...webhooks, { url: url.trim(), events: [event] }], "It is added.")
+    const added: Webhook = { url: url.trim(), events: [event] }
+    const isAdded = await save((now) => [...without(now, added), added], "It is added.")
+    // What was written meanwhile is the next one.
+    if (isAdded) setUrl((written) => (written === url ? "" : written))
   }
+
+  const remove = (webhook: Webhook) => save((now) => without(now, webhook), "It is removed.")
 
   return (
     <section class="card">
@@ -192,12 +215,7 @@ const Standing = ({ userId }: { readonly userId: string }) => {
               <button
                 type="button"
                 aria-label={`Remove ${visible(webhook.url)}`}
-                onClick={() =>
-                  save(
-                    webhooks.filter((one) => one !== webhook),
-                    "It is removed."
-                  )
-                }
+                onClick={() => remove(webhook)}
               >
                 Remove
               </button>
@@ -231,7 +249,7 @@ const Standing = ({ userId }: { readonly userId: string }) => {
             ))}
           </select>
         </label>
-        <button type="submit" class="primary" disabled={loaded.value === undefined}>
+        <button type="submit" class="primary">
           Add
         </button>
       </form>
@@ -243,8 +261,7 @@ const Standing = ({ userId }: { readonly userId: string }) => {
 /** Messages to webhooks, and users' standing ones. */
 export const Webhooks = ({ route }: { readonly route: Route }) => {
   const { state, userId } = route.query
-  const change = (name: string, value: string) =>
-    go(to("webhooks", undefined, { userId, state, [name]: value }), true)
+  const change = (name: string, value: string) => filterBy("webhooks", { userId, state, [name]: value })
   return (
     <>
       <h1>Webhooks</h1>

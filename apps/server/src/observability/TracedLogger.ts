@@ -1,4 +1,5 @@
 import { Context, FiberRef, FiberRefs, Inspectable, Logger, Option, Tracer } from "effect"
+import * as Harmless from "./Harmless.js"
 
 /** The span that is logged in. */
 const spanIn = (context: FiberRefs.FiberRefs) =>
@@ -8,8 +9,10 @@ const idsOf = ({ spanId, traceId }: Tracer.AnySpan) => ({ traceId, spanId })
 
 /** Lines of JSON, with the ids of the trace and the span that they belong to. */
 export const json = Logger.make<unknown, string>((options) =>
-  Inspectable.stringifyCircular({
-    ...Logger.structuredLogger.log(options),
-    ...Option.match(spanIn(options.context), { onNone: () => ({}), onSome: idsOf })
-  })
+  Harmless.json(
+    Inspectable.stringifyCircular({
+      ...Logger.structuredLogger.log(options),
+      ...Option.match(spanIn(options.context), { onNone: () => ({}), onSome: idsOf })
+    })
+  )
 )

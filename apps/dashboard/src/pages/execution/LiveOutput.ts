@@ -3,7 +3,7 @@ import { type Signal, signal } from "@preact/signals"
 import { segment } from "../../api/Requests.js"
 import { listen } from "../../api/Stream.js"
 
-/** Characters of a stream that stay on the page while it comes. */
+/** Characters of a stream that stay on the page while it comes; up to twice as many until its beginning is cut off. */
 const most = 128 * 1024
 
 export interface LiveText {
@@ -24,7 +24,7 @@ const empty: LiveText = { text: "", dropped: 0 }
 
 const plus = ({ dropped, text }: LiveText, more: string): LiveText => {
   const all = text + more
-  const over = Math.max(0, all.length - most)
+  const over = all.length > 2 * most ? all.length - most : 0
   return { text: all.slice(over), dropped: dropped + over }
 }
 

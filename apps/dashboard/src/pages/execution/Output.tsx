@@ -1,5 +1,5 @@
 import type { ExecutionResult } from "@bulkhead/domain"
-import { useEffect, useMemo, useRef, useState } from "preact/hooks"
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
 import { Scroll } from "../../parts/Scroll.js"
 import { count } from "../../text/Format.js"
 import { visibleLines } from "../../text/Visible.js"
@@ -7,6 +7,14 @@ import { follow, type LiveOutput } from "./LiveOutput.js"
 
 /** Characters of a result's stream that are shown until more is asked for. */
 const usual = 64 * 1024
+
+/** Text that only grows keeps what somebody has selected in it: other text would take its place. */
+const write = (place: HTMLPreElement, words: string) => {
+  const shown = place.firstChild
+  if (!(shown instanceof CharacterData)) place.append(words)
+  else if (words.startsWith(shown.data)) shown.appendData(words.slice(shown.data.length))
+  else shown.data = words
+}
 
 const Shown = ({
   name,
@@ -17,19 +25,19 @@ const Shown = ({
   readonly text: string
   readonly isLive?: boolean
 }) => {
-  const end = useRef<HTMLPreElement>(null)
+  const place = useRef<HTMLPreElement>(null)
   const words = useMemo(() => visibleLines(text), [text])
-  useEffect(() => {
-    const box = end.current?.parentElement
+  useLayoutEffect(() => {
+    const box = place.current?.parentElement
+    if (!place.current || !box) return
     // Who has scrolled up reads on in peace.
-    if (isLive && box && box.scrollHeight - box.scrollTop - box.clientHeight < 200)
-      box.scrollTop = box.scrollHeight
+    const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 200
+    write(place.current, words)
+    if (isLive && isAtEnd) box.scrollTop = box.scrollHeight
   }, [words])
   return (
     <Scroll name={name}>
-      <pre ref={end} class="output">
-        {words}
-      </pre>
+      <pre ref={place} class="output" />
     </Scroll>
   )
 }

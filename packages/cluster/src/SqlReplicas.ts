@@ -1,0 +1,108 @@
+import type { Replica } from "@bulkhead/domain"
+import { OwnExecutions, Replicas, StoreFailure } from "@bulkhead/sandbox"
+import { Sharding, ShardingConfig } from "@effect/cluster"
+import { SqlClient } from "@effect/sql"
+import { Duration, Effect, Layer, Option, Schedule } from "effect"
+import * as AdmissionEntity from "./AdmissionEntity.js"
+import { LedgerFailure } from "./PermitLedger.js"
+import type { Session } from "./Protocol.js"
+import * as Tables from "./Tables.js"
+
+/** Between two signs of life. */
+const interval = Duration.seconds(1)
+
+interface ReplicaRow {
+  readonly session: string
+  readonly instance: string
+  readonly address: string
+  readonly version: string
+  readonly since: number
+  readonly last_seen: number
+  readonly is_silent: boolean
+  readonly is_owner: boolean
+  readonly running: number
+  readonly waiting: number
+}
+
+const replicaOf =
+  ({ id }: Session) =>
+  ({
+    address,
+    instance,
+    is_owner,
+    is_silent,
+    last_seen,
+    running,
+    session,
+    since,
+    ...row
+  }: ReplicaRow): Replica => ({
+    id: session,
+    instance,
+    address,
+    version: row.version,
+    since: Math.round(since),
+    lastSeenAt: Math.round(last_seen),
+    isSilent: is_silent,
+    isOwner: is_owner && !is_silent,
+    isAnswering: session === id,
+    running,
+    waiting: row.waiting
+  })
+
+const ownAddress = Effect.map(ShardingConfig.ShardingConfig, ({ runnerAddress }) =>
+  Option.match(runnerAddress, { onNone: () => "", onSome: ({ host, port }) => `${host}:${port}` })
+)
+
+/** Has this replica give signs of life in the database that all have, as long as it lives, and lists them all. */
+const make = Effect.fnUntraced(function* (self: Session, version: string) {
+  const sql = yield* SqlClient.SqlClient
+  const sharding = yield* Sharding.Sharding
+  const own = yield* OwnExecutions
+  const address = yield* ownAddress
+  yield* Tables.migrate
+
+  const sign = Effect.gen(function* () {
+    const isOwner = yield* AdmissionEntity.isHere
+    const waiting = (yield* own.list).filter(({ state }) => state === "queued").length
+    yield* sql`INSERT INTO replicas (session, instance, address, version, is_owner, waiting)
+      VALUES (${self.id}, ${self.instance}, ${address}, ${version}, ${isOwner}, ${waiting})
+      ON CONFLICT (session) DO UPDATE
+        SET seen_at = now(), is_owner = excluded.is_owner, waiting = excluded.waiting`
+  }).pipe(
+    Effect.provideService(Sharding.Sharding, sharding),
+    Effect.catchAllCause((cause) => Effect.logDebug("A sign of life could not be given", cause))
+  )
+  yield* sql`DELETE FROM replicas WHERE seen_at < now() - interval '1 day'`
+  yield* Effect.addFinalizer(() => Effect.ignore(sql`DELETE FROM replicas WHERE session = ${self.id}`))
+  yield* sign.pipe(Effect.repeat(Schedule.spaced(interval)), Effect.interruptible, Effect.forkScoped)
+
+  return sql<ReplicaRow>`
+    SELECT session, instance, address, version, waiting, is_owner,
+      extract(epoch FROM began_at)::float8 * 1000 AS since,
+      extract(epoch FROM seen_at)::float8 * 1000 AS last_seen,
+      seen_at < now() - interval '5 seconds' AS is_silent,
+      (SELECT count(*)::int FROM admission_permits p WHERE p.session = r.session) AS running
+    FROM replicas r ORDER BY instance, began_at`.pipe(
+    Effect.map((rows) => rows.map(replicaOf(self))),
+    Effect.mapError((cause) => new StoreFailure({ message: "The replicas could not be listed", cause }))
+  )
+})
+
+/** The list of all replicas, this one among them. */
+export const layer = ({
+  session,
+  version
+}: {
+  readonly session: Session
+  /** Of Bulkhead, that this replica runs. */
+  readonly version: string
+}): Layer.Layer<
+  Replicas,
+  LedgerFailure,
+  Sharding.Sharding | ShardingConfig.ShardingConfig | OwnExecutions | SqlClient.SqlClient
+> =>
+  Layer.scoped(
+    Replicas,
+    Effect.mapError(make(session, version), (cause) => new LedgerFailure({ cause }))
+  )
