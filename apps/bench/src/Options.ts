@@ -6,7 +6,15 @@ const aloneGroups = ["throughput", "overhead", "queue", "admission", "fairness"]
 export type Alone = (typeof aloneGroups)[number]
 
 /** What can be measured by itself. */
-export const groups = ["sandboxes", "images", "storm", "stream", "uploads", ...aloneGroups] as const
+export const groups = [
+  "sandboxes",
+  "images",
+  "storm",
+  "stream",
+  "uploads",
+  "cluster",
+  ...aloneGroups
+] as const
 export type Group = (typeof groups)[number]
 
 /** Those of which two checkouts are compared. */
@@ -20,6 +28,8 @@ export interface Options {
   readonly only: Option.Option<Group>
   /** The group for which this very process was started by another bench. */
   readonly alone: Option.Option<Alone>
+  /** Whether this very process was started by another bench to be one of several replicas. */
+  readonly isReplica: boolean
   /** The directory of another checkout that is measured beside this one. */
   readonly against: Option.Option<string>
   readonly rounds: number
@@ -53,6 +63,9 @@ export interface Options {
   /** Programs that write all the time, for so many milliseconds, while their streams are read. */
   readonly streamPrograms: number
   readonly streamMs: number
+  /** How many replicas there are at once, the fewest first, and milliseconds for which they run before it counts. */
+  readonly replicas: ReadonlyArray<number>
+  readonly clusterWarmUpMs: number
   /** Where the results go as JSON. */
   readonly json: Option.Option<string>
 }
@@ -75,7 +88,9 @@ const whole = {
   stormMs: 60_000,
   largestRequests: 80,
   streamPrograms: 8,
-  streamMs: 10_000
+  streamMs: 10_000,
+  replicas: [1, 2, 3],
+  clusterWarmUpMs: 10_000
 }
 const quick = {
   rounds: 1,
@@ -95,7 +110,9 @@ const quick = {
   stormMs: 1000,
   largestRequests: 2,
   streamPrograms: 2,
-  streamMs: 500
+  streamMs: 500,
+  replicas: [1],
+  clusterWarmUpMs: 100
 }
 
 export const usage = `npm run bench -- [options]
@@ -136,6 +153,7 @@ const read = (args: ReadonlyArray<string>) =>
           quick: { type: "boolean" },
           only: { type: "string" },
           alone: { type: "string" },
+          replica: { type: "boolean" },
           against: { type: "string" },
           rounds: { type: "string" },
           json: { type: "string" }
@@ -163,6 +181,7 @@ export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<s
     ...usual,
     help: given.help === true,
     quick: given.quick === true,
+    isReplica: given.replica === true,
     only,
     alone: yield* groupOf("alone", aloneGroups, given.alone),
     against: yield* againstOf(given.against, only),
