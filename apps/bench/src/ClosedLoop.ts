@@ -38,7 +38,11 @@ export type Client = (
 
 const Answer = Schema.parseJson(
   Schema.Union(
-    Schema.Struct({ latencies: Schema.Array(Schema.Number), wallMs: Schema.Number }),
+    Schema.Struct({
+      latencies: Schema.Array(Schema.Number),
+      wallMs: Schema.Number,
+      cpuMs: Schema.optionalWith(Schema.Number, { exact: true })
+    }),
     Schema.Struct({ error: Schema.String })
   )
 )

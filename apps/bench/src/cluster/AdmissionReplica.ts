@@ -6,6 +6,7 @@ import { PostgresStore } from "@bulkhead/store"
 import { NodeStream } from "@effect/platform-node"
 import { Config, Console, Duration, Effect, Layer, Ref, Stream } from "effect"
 import * as ClosedLoop from "../ClosedLoop.js"
+import * as Machine from "../Machine.js"
 import { MeasurementFailure } from "../Measurement.js"
 
 /** More than are ever asked for at once: nobody waits for a place. */
@@ -72,7 +73,8 @@ export const run = Effect.gen(function* () {
     Stream.splitLines,
     Stream.runForEach((line) => {
       const [concurrency = 1, milliseconds = 0] = line.split(" ").map(Number)
-      return ClosedLoop.run(once, concurrency, Duration.millis(milliseconds)).pipe(
+      const loop = ClosedLoop.run(once, concurrency, Duration.millis(milliseconds))
+      return Machine.withCpuMs(loop, Machine.ownCpuMs).pipe(
         Effect.merge,
         Effect.map((found) => ("message" in found ? { error: found.message } : found)),
         Effect.flatMap((found) => Console.log(JSON.stringify(found)))

@@ -1,8 +1,10 @@
+import { FileSystem } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
-import { Array as Arr, Duration, Effect, Option, Ref } from "effect"
+import { Array as Arr, Duration, Effect, Number as Num, Option, Ref } from "effect"
 import * as Checkout from "../Checkout.js"
 import * as ClosedLoop from "../ClosedLoop.js"
 import * as Interleave from "../Interleave.js"
+import * as Machine from "../Machine.js"
 import { type Block, MeasurementFailure, type Row } from "../Measurement.js"
 import type { Options } from "../Options.js"
 import * as ServerUnderTest from "../ServerUnderTest.js"
@@ -27,6 +29,11 @@ const serversRow = Effect.fnUntraced(function* (
   const posts = yield* Effect.forEach(servers, (server) =>
     ServerUnderTest.load(name, server, "print(1)", "1\n")
   )
+  const fs = yield* FileSystem.FileSystem
+  const cpuMs = Effect.forEach(servers, ({ pid }) => Machine.cpuMs(pid)).pipe(
+    Effect.map(Num.sumAll),
+    Effect.provideService(FileSystem.FileSystem, fs)
+  )
   const turns = yield* Ref.make(0)
   const row: Row = {
     name,
@@ -34,7 +41,7 @@ const serversRow = Effect.fnUntraced(function* (
     run: (concurrency, duration) =>
       Effect.flatMap(
         Ref.getAndUpdate(turns, (turn) => turn + 1),
-        (turn) => (posts[turn % posts.length] ?? posts[0])(concurrency, duration)
+        (turn) => Machine.withCpuMs((posts[turn % posts.length] ?? posts[0])(concurrency, duration), cpuMs)
       )
   }
   return row
@@ -60,7 +67,8 @@ const clusterRow = Effect.fnUntraced(function* (database: string, count: number)
 /** All of them at once. */
 const together = (blocks: ReadonlyArray<Block>): Block => ({
   latencies: blocks.flatMap(({ latencies }) => latencies),
-  wallMs: Math.max(...blocks.map(({ wallMs }) => wallMs))
+  wallMs: Math.max(...blocks.map(({ wallMs }) => wallMs)),
+  cpuMs: Num.sumAll(blocks.map(({ cpuMs = 0 }) => cpuMs))
 })
 
 /** Permits of so many replicas, each a process of its own, that are got and given back. */
