@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { bundleWithPrograms, ensureBundle } from "./bundle.mjs"
+import { pathWithPostgres } from "./postgres.mjs"
 import { root, sources, stateOf, whenChanged } from "./project.mjs"
 import { setup } from "./setup.mjs"
 
@@ -14,4 +15,5 @@ await whenChanged("bench", {
   make: () => bundleWithPrograms("apps/bench/src/main.ts", bench, ["apps/bench/src", "packages/guest/bin"]),
   product: bench
 })
+process.env.PATH = pathWithPostgres()
 await import(pathToFileURL(bench).href)

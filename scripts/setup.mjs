@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { bubblewrap } from "./bubblewrap.mjs"
 import { chromium } from "./chromium.mjs"
 import { dependencies } from "./dependencies.mjs"
+import { nginx } from "./nginx.mjs"
 import { postgres } from "./postgres.mjs"
 import { fail, root } from "./project.mjs"
 import { swift } from "./swift.mjs"
@@ -41,7 +42,7 @@ export const setupDependencies = () => ensure([dependencies])
 export const setup = () => ensure(forServer())
 
 /** For the tests. */
-export const setupForTests = () => ensure([...forServer(), postgres, swift, chromium])
+export const setupForTests = () => ensure([...forServer(), postgres, swift, nginx, chromium])
 
 /** For servers that share a database. */
 export const setupForCluster = () => ensure([...forServer(), postgres])

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { ensureBundle } from "./bundle.mjs"
+import { withNginx } from "./nginx.mjs"
 import { pathWithPostgres } from "./postgres.mjs"
 import { root, run } from "./project.mjs"
 import { setupForTests } from "./setup.mjs"
@@ -40,7 +41,7 @@ const steps = {
       show: true,
       env: {
         ...process.env,
-        PATH: withSwift(pathWithPostgres()),
+        PATH: withNginx(withSwift(pathWithPostgres())),
         ...(hidden ? { PERL_IS_HIDDEN: "yes" } : {})
       }
     })

@@ -2,6 +2,7 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { Console, Effect, Option, Schema } from "effect"
 import * as AdmissionCost from "./AdmissionCost.js"
 import * as Checkout from "./Checkout.js"
+import * as ClusterCost from "./cluster/ClusterCost.js"
 import * as Fairness from "./Fairness.js"
 import * as FullQueue from "./FullQueue.js"
 import * as ImageStarts from "./ImageStarts.js"
@@ -131,6 +132,8 @@ const started = (options: Options) =>
   Effect.zipRight(Console.error("Measuring starts on an image …"), ImageStarts.measure(options))
 const uploaded = (options: Options) =>
   Effect.zipRight(Console.error("Measuring the memory of uploads …"), UploadMemory.measure(options))
+const clustered = (options: Options) =>
+  Effect.zipRight(Console.error("Measuring what several replicas cost …"), ClusterCost.measure(options))
 
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {
@@ -148,6 +151,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
   const newcomers = yield* when(isWanted("newcomers"), greeted(options))
   const stream = yield* when(isWanted("stream"), streamed(options))
   const uploads = yield* when(isWanted("uploads"), uploaded(options))
+  const cluster = yield* when(isWanted("cluster"), clustered(options))
   const isAlone = Option.isNone(theirs)
   const found = yield* Effect.all({
     throughput: when(isWanted("throughput") && isAlone, measurements.throughput.found(options)),
@@ -171,6 +175,7 @@ export const run = Effect.fn("Bench.run")(function* (options: Options) {
     newcomers,
     stream,
     uploads,
+    cluster,
     images,
     ...found,
     against: Option.getOrUndefined(against),

@@ -11,6 +11,9 @@ export const ours: string = fileURLToPath(new URL("../../../", import.meta.url))
 export const serverBundle = "apps/server/dist/bulkhead.js"
 const benchBundle = "apps/bench/dist/bulkhead-bench.js"
 
+/** Our own bench. */
+export const bench = join(ours, benchBundle)
+
 /** Bundles the server and the bench. */
 const buildCommand = "npm run bench -- --quick --only queue"
 
@@ -21,6 +24,7 @@ const needs: Readonly<Record<Group, ReadonlyArray<string>>> = {
   newcomers: [],
   stream: [],
   images: [],
+  cluster: [],
   uploads: [],
   throughput: [benchBundle],
   overhead: [benchBundle],

@@ -38,7 +38,11 @@ export type Client = (
 
 const Answer = Schema.parseJson(
   Schema.Union(
-    Schema.Struct({ latencies: Schema.Array(Schema.Number), wallMs: Schema.Number }),
+    Schema.Struct({
+      latencies: Schema.Array(Schema.Number),
+      wallMs: Schema.Number,
+      cpuMs: Schema.optionalWith(Schema.Number, { exact: true })
+    }),
     Schema.Struct({ error: Schema.String })
   )
 )
@@ -47,10 +51,10 @@ const Answer = Schema.parseJson(
 const script = fileURLToPath(new URL("./closed_loop.py", import.meta.url))
 
 /** A line in, a line out. */
-const converse = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
+const converse = Effect.fnUntraced(function* (command: Command.Command) {
   const orders = yield* Queue.unbounded<string>()
   const answers = yield* Queue.unbounded<string>()
-  const process = yield* Command.make("/usr/bin/python3", script, ...words).pipe(
+  const process = yield* command.pipe(
     Command.stdin(Stream.encodeText(Stream.fromQueue(orders))),
     Command.stderr("inherit"),
     Command.start
@@ -65,10 +69,10 @@ const converse = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
   return (order: string) => Effect.zipRight(Queue.offer(orders, `${order}\n`), Queue.take(answers))
 })
 
-const start = Effect.fnUntraced(function* (name: string, words: ReadonlyArray<string>) {
+const start = Effect.fnUntraced(function* (name: string, command: Command.Command) {
   const failure = ({ message }: { readonly message: string }) =>
     new MeasurementFailure({ message: `${name}: ${message}` })
-  const ask = yield* Effect.mapError(converse(words), failure)
+  const ask = yield* Effect.mapError(converse(command), failure)
   const client: Client = (concurrency, duration) =>
     ask(`${concurrency} ${Duration.toMillis(duration)}`).pipe(
       Effect.flatMap(Schema.decode(Answer)),
@@ -80,9 +84,19 @@ const start = Effect.fnUntraced(function* (name: string, words: ReadonlyArray<st
   return client
 })
 
+const scripted = (...words: ReadonlyArray<string>) => Command.make("/usr/bin/python3", script, ...words)
+
 /** Runs a command that must print `1`. `name` is for failures. */
-export const spawning = (name: string, command: ReadonlyArray<string>) => start(name, ["spawn", ...command])
+export const spawning = (name: string, command: ReadonlyArray<string>) =>
+  start(name, scripted("spawn", ...command))
+
+/** Gets permits as one of the replicas on a database, by the bundled bench in a process of its own. */
+export const admitting = (name: string, bench: string, databaseUrl: string) =>
+  start(
+    name,
+    Command.make(process.execPath, bench, "--replica").pipe(Command.env({ DATABASE_URL: databaseUrl }))
+  )
 
 /** Posts JSON over connections that are kept open through each block. All that is expected must be in each answer. */
 export const posting = (name: string, url: URL, json: unknown, expected: ReadonlyArray<string>) =>
-  start(name, ["post", url.hostname, url.port, url.pathname, JSON.stringify(json), ...expected])
+  start(name, scripted("post", url.hostname, url.port, url.pathname, JSON.stringify(json), ...expected))

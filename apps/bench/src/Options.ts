@@ -13,6 +13,7 @@ export const groups = [
   "newcomers",
   "stream",
   "uploads",
+  "cluster",
   ...aloneGroups
 ] as const
 export type Group = (typeof groups)[number]
@@ -28,6 +29,8 @@ export interface Options {
   readonly only: Option.Option<Group>
   /** The group for which this very process was started by another bench. */
   readonly alone: Option.Option<Alone>
+  /** Whether this very process was started by another bench to be one of several replicas. */
+  readonly isReplica: boolean
   /** The directory of another checkout that is measured beside this one. */
   readonly against: Option.Option<string>
   readonly rounds: number
@@ -64,6 +67,9 @@ export interface Options {
   /** Programs that write all the time, for so many milliseconds, while their streams are read. */
   readonly streamPrograms: number
   readonly streamMs: number
+  /** How many replicas there are at once, the fewest first, and milliseconds for which they run before it counts. */
+  readonly replicas: ReadonlyArray<number>
+  readonly clusterWarmUpMs: number
   /** Where the results go as JSON. */
   readonly json: Option.Option<string>
 }
@@ -88,7 +94,9 @@ const whole = {
   newcomersSeconds: 10,
   largestRequests: 80,
   streamPrograms: 8,
-  streamMs: 10_000
+  streamMs: 10_000,
+  replicas: [1, 2, 3],
+  clusterWarmUpMs: 10_000
 }
 const quick = {
   rounds: 1,
@@ -110,7 +118,9 @@ const quick = {
   newcomersSeconds: 1,
   largestRequests: 2,
   streamPrograms: 2,
-  streamMs: 500
+  streamMs: 500,
+  replicas: [1],
+  clusterWarmUpMs: 100
 }
 
 export const usage = `npm run bench -- [options]
@@ -151,6 +161,7 @@ const read = (args: ReadonlyArray<string>) =>
           quick: { type: "boolean" },
           only: { type: "string" },
           alone: { type: "string" },
+          replica: { type: "boolean" },
           against: { type: "string" },
           rounds: { type: "string" },
           json: { type: "string" }
@@ -178,6 +189,7 @@ export const parse = Effect.fn("Options.parse")(function* (args: ReadonlyArray<s
     ...usual,
     help: given.help === true,
     quick: given.quick === true,
+    isReplica: given.replica === true,
     only,
     alone: yield* groupOf("alone", aloneGroups, given.alone),
     against: yield* againstOf(given.against, only),

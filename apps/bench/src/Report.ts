@@ -1,6 +1,7 @@
 import { Array as Arr, Option } from "effect"
 import type * as AdmissionCost from "./AdmissionCost.js"
 import type { Results } from "./Bench.js"
+import * as ClusterCost from "./cluster/ClusterCost.js"
 import type * as Fairness from "./Fairness.js"
 import type { Measured } from "./Interleave.js"
 import { type Latency, median, type Spread } from "./Measurement.js"
@@ -46,6 +47,10 @@ const onMock: Style = {
   cpuOf: (cpuMs) => (cpuMs * 1000).toFixed(0),
   digits: { rate: 0, time: 3, ratio: 3 }
 }
+
+const ofServers: Style = { ...ofReal, ratio: "of the rate without" }
+
+const ofPermits: Style = { ...ofReal, ratio: "of one replica's", digits: { rate: 0, time: 1, ratio: 2 } }
 
 /** A table for each concurrency. */
 const tables = (rows: ReadonlyArray<Measured>, { cpu, cpuOf, digits, ratio }: Style) => {
@@ -184,6 +189,18 @@ const uploads = ({ atOnce, fileMB, idleMB, mostMB, rounds, seconds }: NonNullabl
   fact("until all of them have run", `${seconds.toFixed(1)} s`)
 ]
 
+const cluster = (costs: ClusterCost.Costs) => [
+  "",
+  "Executions by servers on one PostgreSQL",
+  ...tables(costs.executions, ofServers).flat(),
+  ...ClusterCost.added(costs).map(({ ms, row }) =>
+    fact(`added to the median execution by the cluster, ${row}`, `${ms.toFixed(1)} ms`)
+  ),
+  "",
+  "Admissions by replicas, each a process, on the same PostgreSQL, so many at once at each",
+  ...tables(costs.permits, ofPermits).flat()
+]
+
 const waits = ({ noisyQueued, turns, waitMs }: Fairness.Waits) =>
   fact(
     `another user with ${noisyQueued} requests in the queue`,
@@ -228,6 +245,7 @@ export const render = (results: Results): string =>
     ...when(results.newcomers, newcomers),
     ...when(results.stream, stream),
     ...when(results.uploads, uploads),
+    ...when(results.cluster, cluster),
     ...when(results.throughput, throughput),
     ...when(results.overhead, overhead),
     ...when(results.queue, queue),

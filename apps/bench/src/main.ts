@@ -2,6 +2,7 @@ import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Logger, LogLevel, Option } from "effect"
 import * as Bench from "./Bench.js"
+import * as AdmissionReplica from "./cluster/AdmissionReplica.js"
 import * as Options from "./Options.js"
 import * as Report from "./Report.js"
 
@@ -20,10 +21,14 @@ const bench = Effect.fnUntraced(function* (options: Options.Options) {
 const tell = (group: Options.Alone, options: Options.Options) =>
   Effect.flatMap(Bench.tell(group, options), Console.log).pipe(Logger.withMinimumLogLevel(LogLevel.None))
 
+/** So has each answer. */
+const replica = Logger.withMinimumLogLevel(AdmissionReplica.run, LogLevel.None)
+
 const main = Effect.gen(function* () {
   const options = yield* Options.parse(process.argv.slice(2))
   if (options.help) return yield* Console.log(Options.usage)
   if (Option.isSome(options.alone)) return yield* tell(options.alone.value, options)
+  if (options.isReplica) return yield* replica
   yield* bench(options)
 })
 

@@ -1,8 +1,9 @@
 import { type Gpus, targetsOf } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
-import { Images, InstanceName, Limits, NetworkRules } from "@bulkhead/sandbox"
+import { Images, InstanceName, LifeName, Limits, NetworkRules } from "@bulkhead/sandbox"
 import { Context, Effect, FiberRef, Layer, Option } from "effect"
+import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
@@ -101,12 +102,15 @@ const templatesOf = ({ backend, images }: ServerSettings) =>
 
 /** The provider of sandboxes that the settings choose. */
 export const layer = Layer.unwrapEffect(
-  Effect.map(Effect.all([ServerConfig, Instance, NetworkConfig]), ([config, instance, { bound, ofUsers }]) =>
-    Layer.mergeAll(
-      config.backend._tag === "E2B" ? e2b(config.backend.options) : embedded,
-      Layer.succeed(InstanceName, instance),
-      Layer.succeed(NetworkRules, { bound, ofUsers }),
-      Layer.succeed(Images, templatesOf(config))
-    )
+  Effect.map(
+    Effect.all([ServerConfig, Instance, Holder, NetworkConfig]),
+    ([config, instance, holder, network]) =>
+      Layer.mergeAll(
+        config.backend._tag === "E2B" ? e2b(config.backend.options) : embedded,
+        Layer.succeed(InstanceName, instance),
+        Layer.succeed(LifeName, holder.name),
+        Layer.succeed(NetworkRules, { bound: network.bound, ofUsers: network.ofUsers }),
+        Layer.succeed(Images, templatesOf(config))
+      )
   )
 )

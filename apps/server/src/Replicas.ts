@@ -1,7 +1,7 @@
 import { version } from "@bulkhead/api"
-import { Cluster, SessionId } from "@bulkhead/cluster"
+import { type AdmissionOwnerOptions, Cluster, SessionId } from "@bulkhead/cluster"
 import { OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
-import { PostgresStore } from "@bulkhead/store"
+import { Lease, PostgresStore } from "@bulkhead/store"
 import { ConfigError, Effect, Layer, Option } from "effect"
 import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
@@ -18,18 +18,41 @@ const database = ({ databaseUrl }: ClusterSettings) =>
 const failure = (error: unknown) =>
   ConfigError.InvalidData(["SANDBOX_CLUSTER"], `this server cannot be one of several: ${reasonOf(error)}`)
 
+/**
+ * Ends what a dead replica left at E2B. Who merely stands still is told by its lease: it ends itself when it goes on. A
+ * replica's embedded host cannot be asked by another.
+ */
+const reaping = Effect.map(
+  Effect.all([Lease.Lease, SandboxSupply, ServerConfig]),
+  ([lease, supply, { backend }]): AdmissionOwnerOptions => {
+    if (backend._tag === "Embedded") return {}
+    return {
+      reap: ({ id }) =>
+        lease.holders.pipe(
+          Effect.flatMap((holders) => (holders.has(id) ? Effect.succeed(false) : supply.bury(id))),
+          Effect.catchAll((failure) => Effect.as(Effect.logWarning(failure), false))
+        )
+    }
+  }
+)
+
 const replicas = (settings: ClusterSettings) =>
   Layer.unwrapEffect(
-    Effect.map(Effect.all([Holder, Instance, ServerConfig]), ([holder, instance, { backend }]) =>
-      Cluster.layer({
-        host: settings.host,
-        port: settings.port,
-        version,
-        session: { id: SessionId.make(holder.name), instance },
-        // The embedded host's sandboxes die with its process.
-        dead:
-          backend._tag === "Embedded" ? Option.toArray(holder.former).map((name) => SessionId.make(name)) : []
-      }).pipe(Layer.provide(database(settings)), Layer.mapError(failure))
+    Effect.map(
+      Effect.all([Holder, Instance, ServerConfig, reaping]),
+      ([holder, instance, { backend }, reaping]) =>
+        Cluster.layer({
+          ...reaping,
+          host: settings.host,
+          port: settings.port,
+          version,
+          session: { id: SessionId.make(holder.name), instance },
+          // The embedded host's sandboxes die with its process.
+          dead:
+            backend._tag === "Embedded"
+              ? Option.toArray(holder.former).map((name) => SessionId.make(name))
+              : []
+        }).pipe(Layer.provide(database(settings)), Layer.mapError(failure))
     )
   )
 

@@ -33,6 +33,7 @@ export * as MemoryExecutionStore from "./Record/MemoryExecutionStore.js"
 export { Prices, type PriceValues } from "./Record/Prices.js"
 export { type ImagePlaces, Images } from "./Sandboxes/Images.js"
 export { InstanceName } from "./Sandboxes/InstanceName.js"
+export { LifeName } from "./Sandboxes/LifeName.js"
 export {
   CommandEvent,
   type CommandEvents,

@@ -11,14 +11,15 @@ const gone = Effect.void as Effect.Effect<void, SandboxFailure>
 const makeReaper = Effect.fnUntraced(function* (ids: ReadonlyArray<string>) {
   const alive = new Set(ids)
   const owned = new Set<string>()
-  const world = { lists: 0, kills: 0, list: gone, kill: gone, afterAnswer: Effect.void }
+  const world = { lists: 0, kills: 0, list: gone, kill: gone, afterAnswer: Effect.void, asked: {} }
   const sandboxes = () => [...alive].map((id): ListedSandbox => ({ id, metadata: { ownership: id } }))
   const provider = SandboxProvider.of({
     name: "test",
     create: () => Effect.dieMessage("none is asked for"),
-    list: () =>
+    list: (tags) =>
       Effect.suspend(() => {
         world.lists++
+        world.asked = tags
         const seen = sandboxes()
         return Effect.as(world.list, seen)
       }),
@@ -92,6 +93,39 @@ describe("Reaper", () => {
       yield* TestClock.adjust("1 seconds")
       assert.strictEqual(alive.size, 1)
     })
+  )
+
+  /** What burying a life of which this is left comes to. */
+  const burying = Effect.fnUntraced(function* (kill: Effect.Effect<void, SandboxFailure>) {
+    const { alive, owned, reaper, world } = yield* makeReaper([])
+    yield* settle
+    for (const id of ["left", "left too"]) owned.add(id)
+    for (const id of owned) alive.add(id)
+    world.kill = kill
+    const buried = yield* Effect.fork(reaper.bury("dead"))
+    yield* TestClock.adjust("20 seconds")
+    assert.deepStrictEqual(world.asked, { life: "dead" })
+    return { alive, isSure: yield* Fiber.join(buried) }
+  })
+
+  it.scoped("ends all that a dead life made", () =>
+    Effect.gen(function* () {
+      const { alive, isSure } = yield* burying(gone)
+      assert.deepStrictEqual([alive.size, isSure], [0, true])
+    })
+  )
+
+  it.scoped(
+    "is not sure that nothing is left of a dead life whose sandboxes cannot be ended, or not be listed",
+    () =>
+      Effect.gen(function* () {
+        const { alive, isSure } = yield* burying(down)
+        assert.deepStrictEqual([alive.size, isSure], [2, false])
+        const { reaper, world } = yield* makeReaper([])
+        yield* settle
+        world.list = down
+        assert.isFalse(yield* reaper.bury("dead"))
+      })
   )
 
   const troubles: ReadonlyArray<readonly [string, Effect.Effect<void, SandboxFailure>]> = [

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { Limits, type LimitValues } from "../src/Limits.js"
 import { InstanceName } from "../src/Sandboxes/InstanceName.js"
+import { LifeName } from "../src/Sandboxes/LifeName.js"
 import { Sandbox, SandboxProvider } from "../src/Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "../src/Sandboxes/SandboxSupply.js"
 import { settle } from "./Fixture.js"
@@ -13,12 +14,13 @@ const minute = Duration.minutes(1)
 const purpose = { executionId: ExecutionId.make("exec_1") }
 
 /** One life of a service that uses the provider in context. */
-const live = (limits: Partial<LimitValues> = {}, instance?: string) =>
+const live = (limits: Partial<LimitValues> = {}, instance?: string, name?: string) =>
   Effect.map(
     Layer.build(
       SandboxSupply.layer.pipe(
         Layer.provide(Limits.layer(limits)),
-        Layer.provide(Layer.succeed(InstanceName, instance))
+        Layer.provide(Layer.succeed(InstanceName, instance)),
+        Layer.provide(Layer.succeed(LifeName, name))
       )
     ),
     (context) => {
@@ -74,6 +76,23 @@ describe("at its start", () => {
       assert.deepStrictEqual(yield* aliveIds, ["mock-3", "mock-4", "mock-5"])
       assert.strictEqual((yield* metrics).reapedSandboxes, 2)
     }).pipe(Effect.provide(MockSandboxProvider.layer()))
+  )
+
+  it.scoped(
+    "of a life beside it that is dead it ends all, and nothing of that one's next life or of its own",
+    () =>
+      Effect.gen(function* () {
+        const dead = yield* live({}, "blue", "dead")
+        yield* dead.acquire
+        const next = yield* live({}, "green", "next")
+        yield* next.acquire
+        const own = yield* live({}, "red", "own")
+        yield* own.acquire
+        const buried = yield* Effect.fork(Effect.forEach(["dead", "own"], own.bury))
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(buried), [true, false])
+        assert.deepStrictEqual(yield* aliveIds, ["mock-2", "mock-3"])
+      }).pipe(Effect.provide(MockSandboxProvider.layer()))
   )
 
   it.scoped("without an instance name it ends nothing of any other life", () =>

@@ -5,6 +5,11 @@ import type { ListedSandbox, SandboxFailure, SandboxProvider } from "./SandboxPr
 export interface Reaper {
   /** Looks once. How many it ended. */
   readonly sweep: Effect.Effect<number>
+  /**
+   * Ends every sandbox that another life made, whose owner is known to be dead, and looks again a moment later. Whether
+   * it is certain that none is left.
+   */
+  readonly bury: (life: string) => Effect.Effect<boolean>
   /** Asks for a look soon: something may have been left behind. */
   readonly wake: Effect.Effect<void>
   /** Sandboxes that were ended so far. */
@@ -74,6 +79,20 @@ export const make = Effect.fnUntraced(function* ({ interval, owned, provider, ta
     )
   )
 
+  const madeBy = (life: string) => bounded(listBound)(provider.list({ life }))
+  const bury = (life: string) =>
+    madeBy(life).pipe(
+      Effect.flatMap(Effect.forEach(kill, { concurrency: 4, discard: true })),
+      Effect.zipRight(Effect.delay(madeBy(life), settling)),
+      Effect.map((left) => left.length === 0),
+      Effect.catchAllCause((cause) =>
+        Effect.as(
+          Effect.logWarning("The sandboxes of a dead life could not be listed", { life }, cause),
+          false
+        )
+      )
+    )
+
   const pause = Effect.raceFirst(
     Effect.sleep(Duration.seconds(interval)),
     Effect.zipRight(Queue.take(wakes), Effect.sleep(settling))
@@ -84,6 +103,7 @@ export const make = Effect.fnUntraced(function* ({ interval, owned, provider, ta
 
   const reaper: Reaper = {
     sweep,
+    bury,
     wake: Effect.zipRight(Ref.set(isWoken, true), Queue.offer(wakes, undefined)),
     reaped: Ref.get(reaped)
   }

@@ -5,6 +5,7 @@ import { NetworkRules } from "../NetworkRules.js"
 import * as CircuitBreaker from "./CircuitBreaker.js"
 import { Images } from "./Images.js"
 import { InstanceName } from "./InstanceName.js"
+import { LifeName } from "./LifeName.js"
 import * as MeasuredProvider from "./MeasuredProvider.js"
 import * as NetworkPolicies from "./NetworkPolicies.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
@@ -63,6 +64,11 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
     readonly network: NetworkPolicies.NetworkPolicies
     /** How programs may use secrets. Absent: not at all. */
     readonly secrets?: SecretControl
+    /**
+     * Ends every sandbox that another life made, of this service or of one beside it, which is known to be dead; see
+     * `LifeName`. Whether it is certain that none is left.
+     */
+    readonly bury: (life: string) => Effect.Effect<boolean>
     readonly health: Effect.Effect<ProviderHealth>
     readonly metrics: Effect.Effect<ProviderMetrics>
   }
@@ -77,7 +83,7 @@ const make = Effect.gen(function* () {
   const limits = yield* Limits
   const provider = MeasuredProvider.of(yield* SandboxProvider)
   // Tells the sandboxes of this life from those that an earlier one left behind.
-  const life = globalThis.crypto.randomUUID()
+  const life = (yield* LifeName) ?? globalThis.crypto.randomUUID()
   const tags = { service, instance: (yield* InstanceName) ?? life }
 
   /** Of every sandbox that this life owns, from before it is there until it is known to be gone or given up. */
@@ -184,6 +190,7 @@ const make = Effect.gen(function* () {
           ({ id, ownership }, isGone) => Effect.zipRight(disown(ownership, isGone), onClosed(id, isGone))
         )
       ),
+    bury: (dead) => (dead === life ? Effect.succeed(false) : reaper.bury(dead)),
     health,
     metrics: Effect.all({
       circuit: breaker.state,

@@ -43,6 +43,11 @@ export class Lease extends Context.Tag("@bulkhead/store/Lease")<
   {
     /** Fails unless the lease was held a moment ago: after a pause of this process, until it has been renewed. */
     readonly check: Effect.Effect<void, StoreFailure>
+    /**
+     * The holders of all servers' leases at present. One that held a lease and is not among them is dead, or finds that
+     * it has lost its lease, and ends.
+     */
+    readonly holders: Effect.Effect<ReadonlySet<string>, StoreFailure>
     /** Returns only when the lease is lost. Then nothing can be written any more, and the server should end. */
     readonly lost: Effect.Effect<never, LeaseLost>
   }
@@ -139,6 +144,10 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
       if ((yield* now) - (yield* Ref.get(renewedAt)) >= duration)
         return yield* new StoreFailure({ message: `It is not sure that server '${instance}' may still work` })
     }),
+    holders: rows.all.pipe(
+      Effect.map((all) => new Set(all.map(({ holder }) => holder))),
+      Effect.mapError((cause) => new StoreFailure({ message: "The leases could not be read", cause }))
+    ),
     lost: Deferred.await(lost)
   })
 })

@@ -1,0 +1,143 @@
+import { FileSystem } from "@effect/platform"
+import { NodeHttpClient } from "@effect/platform-node"
+import { Array as Arr, Duration, Effect, Number as Num, Option, Ref } from "effect"
+import * as Checkout from "../Checkout.js"
+import * as ClosedLoop from "../ClosedLoop.js"
+import * as Interleave from "../Interleave.js"
+import * as Machine from "../Machine.js"
+import { type Block, MeasurementFailure, type Row } from "../Measurement.js"
+import type { Options } from "../Options.js"
+import * as ServerUnderTest from "../ServerUnderTest.js"
+import * as PostgresServer from "./PostgresServer.js"
+import * as Schemas from "./Schemas.js"
+
+const alone = "without the cluster"
+const one = "one replica"
+const several = (count: number) => (count === 1 ? one : `${count} replicas`)
+
+/** Programs that run at once: one, for what the cluster adds, and as many as keep two cores busy. */
+const executionsAtOnce = [1, 4]
+/** Permits that each replica asks for at once: one, and as many as a busy server does. */
+const permitsAtOnce = [1, 32]
+
+/** Executions of servers that are one service, each in its turn the one that is asked. */
+const serversRow = Effect.fnUntraced(function* (
+  name: string,
+  how: string,
+  servers: Arr.NonEmptyReadonlyArray<ServerUnderTest.ServerUnderTest>
+) {
+  const posts = yield* Effect.forEach(servers, (server) =>
+    ServerUnderTest.load(name, server, "print(1)", "1\n")
+  )
+  const fs = yield* FileSystem.FileSystem
+  const cpuMs = Effect.forEach(servers, ({ pid }) => Machine.cpuMs(pid)).pipe(
+    Effect.map(Num.sumAll),
+    Effect.provideService(FileSystem.FileSystem, fs)
+  )
+  const turns = yield* Ref.make(0)
+  const row: Row = {
+    name,
+    how,
+    run: (concurrency, duration) =>
+      Effect.flatMap(
+        Ref.getAndUpdate(turns, (turn) => turn + 1),
+        (turn) => Machine.withCpuMs((posts[turn % posts.length] ?? posts[0])(concurrency, duration), cpuMs)
+      )
+  }
+  return row
+})
+
+const servers = (count: number, settings: Readonly<Record<string, string>>) =>
+  Effect.all(
+    Arr.makeBy(count, () => ServerUnderTest.start(Checkout.ours, Checkout.serverBundle, settings)),
+    { concurrency: "unbounded" }
+  )
+
+const aloneRow = Effect.fnUntraced(function* (database: string) {
+  const DATABASE_URL = yield* Schemas.make(database, "alone")
+  return yield* serversRow(alone, "a server by itself on PostgreSQL", yield* servers(1, { DATABASE_URL }))
+})
+
+const clusterRow = Effect.fnUntraced(function* (database: string, count: number) {
+  const DATABASE_URL = yield* Schemas.make(database, `servers${count}`)
+  const all = yield* servers(count, { DATABASE_URL, SANDBOX_CLUSTER: "on" })
+  return yield* serversRow(several(count), "asked in turns, on the same PostgreSQL", all)
+})
+
+/** All of them at once. */
+const together = (blocks: ReadonlyArray<Block>): Block => ({
+  latencies: blocks.flatMap(({ latencies }) => latencies),
+  wallMs: Math.max(...blocks.map(({ wallMs }) => wallMs)),
+  cpuMs: Num.sumAll(blocks.map(({ cpuMs = 0 }) => cpuMs))
+})
+
+/** Permits of so many replicas, each a process of its own, that are got and given back. */
+const permitsRow = Effect.fnUntraced(function* (database: string, count: number) {
+  const url = yield* Schemas.make(database, `permits${count}`)
+  const name = several(count)
+  const replicas = yield* Effect.replicateEffect(ClosedLoop.admitting(name, Checkout.bench, url), count)
+  const row: Row = {
+    name,
+    how: "permits that are got and given back, without sandboxes",
+    run: (concurrency, duration) =>
+      Effect.map(
+        Effect.forEach(replicas, (replica) => replica(concurrency, duration), { concurrency: "unbounded" }),
+        together
+      )
+  }
+  return row
+})
+
+const compared = Effect.fnUntraced(function* (
+  rows: ReadonlyArray<Row>,
+  concurrencies: ReadonlyArray<number>,
+  base: string,
+  { blockMs, clusterWarmUpMs, rounds }: Options
+) {
+  const [most = 1] = concurrencies.slice(-1)
+  // As often as there are replicas, each of which is to be warm.
+  for (const _ of Arr.range(1, rows.length))
+    yield* Interleave.warmUp(rows, most, Duration.millis(clusterWarmUpMs))
+  const samples = yield* Interleave.run(rows, concurrencies, rounds, Duration.millis(blockMs))
+  return Interleave.compare(samples, base)
+})
+
+/** What being one of several costs: executions beside those of a server by itself, and permits alone. */
+export const measure = Effect.fn("ClusterCost.measure")(
+  function* (options: Options) {
+    const found = yield* PostgresServer.start()
+    if (Option.isNone(found))
+      return yield* new MeasurementFailure({
+        message: "cluster: PostgreSQL is not installed; as root, run: apt-get install postgresql"
+      })
+    const database = found.value
+    const cost = Effect.scoped(
+      Effect.gen(function* () {
+        const counts = Arr.dedupe([1, Math.max(...options.replicas)])
+        const rows = [
+          yield* aloneRow(database),
+          ...(yield* Effect.forEach(counts, (count) => clusterRow(database, count)))
+        ]
+        return yield* compared(rows, executionsAtOnce, alone, options)
+      })
+    )
+    const permits = Effect.scoped(
+      Effect.gen(function* () {
+        const rows = yield* Effect.forEach(options.replicas, (count) => permitsRow(database, count))
+        return yield* compared(rows, permitsAtOnce, one, options)
+      })
+    )
+    return { executions: yield* cost, permits: yield* permits }
+  },
+  Effect.scoped,
+  Effect.provide(NodeHttpClient.layer)
+)
+
+export type Costs = Effect.Effect.Success<ReturnType<typeof measure>>
+
+/** Milliseconds that the cluster adds to the median execution, one at a time, by how many replicas there are. */
+export const added = ({ executions }: Costs) => {
+  const single = executions.filter(({ concurrency }) => concurrency === 1)
+  const base = single.find(({ row }) => row === alone)?.p50 ?? Number.NaN
+  return single.filter(({ row }) => row !== alone).map(({ p50, row }) => ({ row, ms: p50 - base }))
+}
