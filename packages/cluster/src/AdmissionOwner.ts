@@ -42,6 +42,9 @@ const writeBound = Duration.seconds(5)
 /** How long a sandbox may live beyond its program's time, in seconds. */
 const lifetimeMargin = 60
 
+/** `Effect.never` keeps a timer of the process for each that waits. */
+const untilInterrupted = Effect.async<never>(() => {})
+
 /** Tickets of a later owner are larger than those of an earlier one. */
 const ticketsOf = (epoch: number) => epoch * 1_000_000_000
 
@@ -82,8 +85,9 @@ const unlimited = (values: LimitValues): LimitValues => ({
 
 /** The fair queue and the permits of one process, with these limits. */
 const oneProcess = (values: LimitValues) =>
-  Effect.map(Layer.build(Admission.layer.pipe(Layer.provide(Layer.succeed(Limits, values)))), (context) =>
-    Context.get(context, Admission)
+  Layer.build(Admission.layer).pipe(
+    Effect.provideService(Limits, values),
+    Effect.map((context) => Context.get(context, Admission))
   )
 
 const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
@@ -97,6 +101,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   const values = Effect.map(Ref.get(limits), (changed) => changed?.values ?? own)
   const admission = yield* oneProcess(unlimited(yield* values))
   const serially = (yield* Effect.makeSemaphore(1)).withPermits(1)
+  const gathered = yield* Deferred.make<void>()
   const opened = yield* Deferred.make<void>()
   const deposed = yield* Deferred.make<never, NotOwner>()
 
@@ -133,6 +138,13 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       })
     )
 
+  /** Says so when every replica that was there before has been heard, or is over. */
+  const noteGathered = Effect.suspend(() =>
+    [...members.values()].every(({ isKnown }) => isKnown)
+      ? Deferred.succeed(gathered, undefined)
+      : Effect.void
+  )
+
   const forget = (member: Member.Member, { isWritten, leave, place: { number } }: Member.OwnedPlace) => {
     member.places.delete(number)
     if (isWritten) returned = [...returned, { session: member.session.id, number }]
@@ -154,7 +166,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
           entry.ahead = ahead
           return Effect.asVoid(become("queued"))
         },
-        Effect.zipRight(become("turn"), Effect.never)
+        Effect.zipRight(become("turn"), untilInterrupted)
       )
       .pipe(
         Effect.catchAll((refusal) => {
@@ -228,6 +240,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     member.version = told.version
     member.limits = told.limits
     member.isKnown = true
+    yield* noteGathered
   })
 
   const end = Effect.fnUntraced(function* (id: SessionId) {
@@ -238,6 +251,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     if (member === undefined) return
     yield* Effect.forEach([...member.places.values()], ({ leave }) => leave, { discard: true })
     yield* member.news.open
+    yield* noteGathered
   })
 
   const join = Effect.fnUntraced(function* (session: Session) {
@@ -305,7 +319,8 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     yield* notDeposed
     if (!("member" in taken)) return taken
     const { member, turn } = taken
-    if (told.isPatient) yield* Effect.timeoutOption(awaitNews(member, turn), patience)
+    if (told.isPatient && !Member.hasNews(member, yield* Ref.get(limits)))
+      yield* Effect.timeoutOption(awaitNews(member, turn), patience)
     return yield* Effect.uninterruptible(serially(answer(member, turn)))
   })
 
@@ -361,7 +376,6 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     ([, { ticket }]: readonly [Member.Member, Member.OwnedPlace]) => ticket ?? Number.POSITIVE_INFINITY
   )
 
-  const isGathered = Effect.sync(() => [...members.values()].every(({ isKnown }) => isKnown))
   const open = Effect.gen(function* () {
     isOpen = true
     const arrived = [...members.values()].flatMap((member) =>
@@ -374,11 +388,9 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     })
     yield* Deferred.succeed(opened, undefined)
   })
+  yield* noteGathered
   yield* Effect.gen(function* () {
-    yield* isGathered.pipe(
-      Effect.repeat({ until: (isIt) => isIt, schedule: Schedule.spaced("20 millis") }),
-      Effect.timeoutOption(gathering)
-    )
+    yield* Effect.timeoutOption(Deferred.await(gathered), gathering)
     yield* Effect.uninterruptible(serially(open))
     yield* every("500 millis")(Effect.uninterruptible(serially(watch)))
     if (reap !== undefined) yield* every("5 seconds")(reapAbsent(reap))

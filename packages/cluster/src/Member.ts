@@ -89,30 +89,49 @@ export const turns = (member: Member) => placesIn(member, "turn")
 /** What goes when the replica is silent: it may come back with it. */
 export const unheld = (member: Member) => placesIn(member, "arriving", "queued", "turn", "denied")
 
-/** What an answer to the member says now. */
+/** Whether a place is to be told of, or gets its permit with the next answer. */
+const isNews = ({ denial, isGrantKnown, isTicketKnown, state, ticket }: OwnedPlace) => {
+  switch (state) {
+    case "turn":
+      return true
+    case "held":
+      return !isGrantKnown
+    case "queued":
+      return !isTicketKnown && ticket !== undefined
+    case "denied":
+      return denial !== undefined
+    case "arriving":
+      return false
+  }
+}
+
+const toTell = (member: Member, state: OwnedPlace["state"]) => placesIn(member, state).filter(isNews)
+
+const areNew = (limits: VersionedLimits | undefined, member: Member): limits is VersionedLimits =>
+  limits !== undefined && limits.version > member.limits
+
+/** What an answer to the member says now. Whoever sends it checks it. */
 export const answer = (member: Member, epoch: number, limits: VersionedLimits | undefined) =>
-  new Answer({
-    epoch,
-    version: member.version,
-    granted: placesIn(member, "held")
-      .filter(({ isGrantKnown }) => !isGrantKnown)
-      .map(({ place }) => place.number),
-    denied: placesIn(member, "denied").flatMap(({ denial, place: { number } }) =>
-      denial === undefined ? [] : [{ number, denial }]
-    ),
-    queued: placesIn(member, "queued").flatMap(({ ahead, isTicketKnown, place: { number }, ticket }) =>
-      isTicketKnown || ticket === undefined ? [] : [{ number, ticket, ahead }]
-    ),
-    revoked: [...member.revoked],
-    ...(limits !== undefined && limits.version > member.limits ? { limits } : {})
-  })
+  new Answer(
+    {
+      epoch,
+      version: member.version,
+      granted: toTell(member, "held").map(({ place }) => place.number),
+      denied: toTell(member, "denied").flatMap(({ denial, place: { number } }) =>
+        denial === undefined ? [] : [{ number, denial }]
+      ),
+      queued: toTell(member, "queued").flatMap(({ ahead, place: { number }, ticket }) =>
+        ticket === undefined ? [] : [{ number, ticket, ahead }]
+      ),
+      revoked: [...member.revoked],
+      ...(areNew(limits, member) ? { limits } : {})
+    },
+    { disableValidation: true }
+  )
 
 /** Whether an answer would say anything. */
-export const hasNews = (member: Member, limits: VersionedLimits | undefined) => {
-  const { denied, granted, queued, revoked, ...rest } = answer(member, 0, limits)
-  const some = [denied, granted, queued, revoked].some((told) => told.length > 0)
-  return some || rest.limits !== undefined || turns(member).length > 0
-}
+export const hasNews = (member: Member, limits: VersionedLimits | undefined) =>
+  member.revoked.size > 0 || areNew(limits, member) || [...member.places.values()].some(isNews)
 
 /** Whether a version that a replica tells of follows from what is known. */
 export const follows = (member: Member, { base, version }: Sync) =>

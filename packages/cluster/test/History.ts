@@ -1,106 +1,155 @@
-import { type Mutation, type Replica, World } from "./World.js"
+import type { PCGRandom } from "effect/Utils"
+import { type Encounter, goodNetwork, type Mutation, type Network, type Replica, World } from "./World.js"
 
 /** What came of one history. */
 export interface Outcome {
   readonly violations: ReadonlyArray<string>
   readonly begun: number
-  readonly owners: number
+  readonly met: ReadonlySet<Encounter>
 }
 
 const users = ["ann", "bob", "cid"]
 
-/**
- * Plays a history that the seed decides: executions come to some replicas and leave, owners change, die, stand still
- * and come back, replicas too, and the network loses, doubles and delays. Then all is well for a while, and everything
- * must come to its end.
- */
-export const play = (seed: number, mutation: Mutation = {}): Outcome => {
-  const settings = new World({}, { seed }).random
-  const rate = () => (settings.integer(2) === 0 ? 0 : settings.number() * 0.3)
-  const limits = {
-    maxConcurrentSandboxes: 1 + settings.integer(5),
-    maxSandboxesPerUser: 1 + settings.integer(3)
-  }
-  const network = { loss: rate(), doubling: rate(), lateness: rate(), straying: rate() }
-  const world = new World(limits, { network, mutation, seed: seed + 1 })
-  const { random } = world
-  const pick = <A>(all: ReadonlyArray<A>) => all[random.integer(Math.max(1, all.length))]
-  let owners = 1
-  world.addOwner()
-  const count = 2 + random.integer(4)
-  for (let index = 0; index < count; index++) world.addReplica(String(index))
+type Act = readonly [weight: number, act: () => void]
 
-  const withReplica = (act: (replica: Replica) => void) => {
-    const replica = pick(world.living)
-    if (replica !== undefined) act(replica)
+/** One in four histories has changes of owner, and nothing else goes wrong: there, order is kept over all replicas. */
+const calmness = 4
+
+const badNetwork = (random: PCGRandom): Network => {
+  const rate = () => (random.integer(2) === 0 ? 0 : random.number() * 0.3)
+  return { loss: rate(), doubling: rate(), lateness: rate(), straying: rate() }
+}
+
+/** Milliseconds that something is not there: mostly moments, sometimes so long that the others go on without it. */
+const absence = (random: PCGRandom) => (random.integer(6) === 0 ? 3600 : random.integer(1200))
+
+class History {
+  private readonly world: World
+  private readonly random: PCGRandom
+  private readonly isCalm: boolean
+
+  constructor(seed: number, mutation: Mutation) {
+    this.world = new World({}, { mutation, seed })
+    this.random = this.world.random
+    this.isCalm = this.random.integer(calmness) === 0
+    this.world.limits.maxConcurrentSandboxes = 1 + this.random.integer(3)
+    this.world.limits.maxSandboxesPerUser = 1 + this.random.integer(3)
+    // A user's own bound of what waits, which some reach.
+    this.world.limits.maxQueuedPerUser = 3
+    this.world.network = this.isCalm ? goodNetwork : badNetwork(this.random)
+    this.world.isOrderKept = this.isCalm
   }
-  const arrive = () =>
-    withReplica((replica) => {
-      world.arrive(replica, pick(users) ?? "ann", 100 + random.integer(4000))
-    })
-  const replace = (end: (replica: Replica) => void) =>
-    withReplica((replica) => {
-      if (world.living.length < 2) return
-      end(replica)
-      world.addReplica(replica.session.instance)
-    })
-  const cutOff = (replica: Replica) => {
-    replica.isReached = false
-    world.time.after(replica.machine.process, 500 + random.integer(8000), () => {
-      replica.isReached = true
-    })
+
+  play(): Outcome {
+    const { random, world } = this
+    world.addOwner()
+    const count = 2 + Math.min(random.integer(4), random.integer(4))
+    for (let index = 0; index < count; index++) world.addReplica(String(index))
+    world.beforeMessage(1 + random.integer(50), () => this.changeOwner(random.integer(300)))
+    const steps = 4 + random.integer(10)
+    const acts = [...this.ordinary, ...(this.isCalm ? [] : this.harmful)]
+    for (let step = 0; step < steps && world.violations.length === 0; step++) {
+      this.oneOf(acts)
+      world.pass(random.integer(160))
+    }
+    this.recover()
+    world.bury()
+    return { violations: world.violations, begun: world.begun.length, met: world.met }
   }
-  const acts: ReadonlyArray<readonly [weight: number, act: () => void]> = [
-    [60, arrive],
-    [6, () => world.leave(pick(world.waiting))],
-    [
-      5,
-      () => {
-        owners++
-        world.addOwner()
-      }
-    ],
-    [
-      4,
-      () => {
-        owners++
-        world.killOwners()
-        world.pass(random.integer(3000))
-        world.addOwner()
-      }
-    ],
-    [4, () => world.freezeOwner(500 + random.integer(8000))],
-    [4, () => withReplica(cutOff)],
-    [4, () => withReplica(({ machine }) => world.freeze(machine, 500 + random.integer(8000)))],
-    [3, () => replace((replica) => world.kill(replica))],
-    [2, () => replace((replica) => world.stop(replica))]
-  ]
-  const total = acts.reduce((sum, [weight]) => sum + weight, 0)
-  const act = () => {
-    let at = random.integer(total)
+
+  private get ordinary(): ReadonlyArray<Act> {
+    const { random, world } = this
+    return [
+      [60, () => this.arrive()],
+      [6, () => world.leave(this.pick(world.waiting))],
+      [4, () => world.addOwner()],
+      [4, () => this.changeOwner(random.integer(1500))]
+    ]
+  }
+
+  private get harmful(): ReadonlyArray<Act> {
+    const { random, world } = this
+    return [
+      [4, () => this.withAbsence((milliseconds) => world.freezeOwner(milliseconds))],
+      [4, () => this.toReplica((it) => this.withAbsence((milliseconds) => world.cutOff(it, milliseconds)))],
+      [4, () => this.toReplica((it) => this.withAbsence((milliseconds) => world.freezeReplica(it, milliseconds)))],
+      [2, () => this.replace((it) => this.die(it))],
+      [2, () => this.replace((it) => this.stop(it))]
+    ]
+  }
+
+  private pick<A>(all: ReadonlyArray<A>): A | undefined {
+    return all[this.random.integer(Math.max(1, all.length))]
+  }
+
+  private oneOf(acts: ReadonlyArray<Act>): void {
+    let at = this.random.integer(acts.reduce((sum, [weight]) => sum + weight, 0))
     for (const [weight, act] of acts) {
       at -= weight
       if (at < 0) return act()
     }
   }
-  const steps = 20 + random.integer(40)
-  for (let step = 0; step < steps && world.violations.length === 0; step++) {
-    act()
-    world.pass(random.integer(600))
+
+  private toReplica(act: (replica: Replica) => void): void {
+    const replica = this.pick(this.world.living)
+    if (replica !== undefined) act(replica)
   }
 
-  // From now on nothing goes wrong any more. The permits of dead replicas come back when their sandboxes are known to
-  // be gone.
-  world.heal()
-  const end = world.time.now + 60_000 + world.guests.length * 4000
-  while (
-    world.time.now < end &&
-    world.violations.length === 0 &&
-    (world.waiting.length > 0 || world.permits > 0)
-  )
-    world.pass(500)
-  for (const { order } of world.waiting) world.violations.push(`lost: ${order} never has its turn`)
-  if (world.violations.length === 0 && world.permits > 0)
-    world.violations.push(`permits: ${world.permits} are never given back`)
-  return { violations: world.violations, begun: world.begun.length, owners }
+  private arrive(): void {
+    const { random, world } = this
+    this.toReplica((it) => {
+      world.arrive(it, this.pick(users) ?? "ann", 30 + random.integer(random.integer(8) === 0 ? 1500 : 300))
+    })
+  }
+
+  private changeOwner(milliseconds: number): void {
+    const { world } = this
+    world.killOwners()
+    world.afterwards(milliseconds, () => world.addOwner())
+  }
+
+  /** What is away for long is missed by the others, before anything else happens. */
+  private withAbsence(act: (milliseconds: number) => void): void {
+    const milliseconds = absence(this.random)
+    act(milliseconds)
+    if (milliseconds > 3000) this.world.pass(milliseconds)
+  }
+
+  private replace(act: (replica: Replica) => void): void {
+    this.toReplica((it) => {
+      if (this.world.living.length > 1) act(it)
+    })
+  }
+
+  private die(replica: Replica): void {
+    this.world.kill(replica)
+    if (this.random.integer(6) > 0) this.world.succeed(replica)
+    else this.world.addReplica(replica.session.instance)
+  }
+
+  private stop(replica: Replica): void {
+    this.world.stop(replica)
+    this.world.addReplica(replica.session.instance)
+  }
+
+  /** Nothing goes wrong any more, and everything must come to its end. What died may take half a minute. */
+  private recover(): void {
+    const { world } = this
+    world.heal()
+    const isDone = () => world.waiting.length === 0 && world.permits === 0
+    const end = world.time.now + 40_000 + world.guests.length * 3000
+    while (world.time.now < end && world.violations.length === 0 && !isDone()) {
+      world.pass(250, isDone)
+      world.checkIdle()
+    }
+    for (const { order } of world.waiting) world.violations.push(`lost: ${order} never has its turn`)
+    if (world.violations.length === 0 && world.permits > 0)
+      world.violations.push(`permits: ${world.permits} are never given back`)
+  }
 }
+
+/**
+ * Plays a history that the seed decides: executions come to some replicas and leave, owners change at any step and
+ * between any two messages, die, stand still and come back, replicas too, and the network loses, doubles and delays.
+ */
+export const play = (seed: number, mutation: Mutation = {}): Outcome => new History(seed, mutation).play()

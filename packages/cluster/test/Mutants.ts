@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { Answer, type SessionId, type Sync, type SyncAnswer } from "../src/index.js"
 import type { Mutation } from "./World.js"
 
 /** An owner that is not the newest still gives permits out. */
@@ -22,6 +23,21 @@ export const permitsForgotten: Mutation = {
   ledger: (real) => ({ ...real, open: Effect.map(real.open, (opened) => ({ ...opened, permits: [] })) })
 }
 
+/** A permit is given before it is written down. */
+export const grantUnwritten: Mutation = {
+  ledger: (real) => ({ ...real, write: (epoch, change) => real.write(epoch, { ...change, granted: [] }) })
+}
+
+/** Each owner gives out one permit more than there are. */
+export const capMiscounted: Mutation = {
+  limits: (limits) => ({ ...limits, maxConcurrentSandboxes: limits.maxConcurrentSandboxes + 1 })
+}
+
+/** Users have as many permits as there are. */
+export const userCapIgnored: Mutation = {
+  limits: (limits) => ({ ...limits, maxSandboxesPerUser: limits.maxConcurrentSandboxes })
+}
+
 /** A dead replica's permits are given to others while its programs run. */
 export const deathTakenForEnd: Mutation = { reapClaimed: true }
 
@@ -31,4 +47,41 @@ export const leavingUnsaid: Mutation = { told: (sync) => ({ ...sync, left: [] })
 /** What waits is told to the owner in the wrong order. */
 export const orderLost: Mutation = {
   told: (sync) => ({ ...sync, places: sync.places.toReversed().map(({ ticket: _, ...place }) => place) })
+}
+
+/** The next owner is not told where in the queue each was. */
+export const ticketsForgotten: Mutation = {
+  told: (sync) => ({ ...sync, places: sync.places.map(({ ticket: _, ...place }) => place) })
+}
+
+/** The next owner is not told of what only waits. */
+export const placesForgotten: Mutation = {
+  told: (sync) => (sync.base === undefined ? { ...sync, places: sync.places.filter(isHeld) } : sync)
+}
+const isHeld = ({ state }: Sync["places"][number]) => state === "holds"
+
+/** A replica is told that it has a permit for everything that it was told to wait with. */
+export const waitTakenForGrant: Mutation = {
+  answer: (answer) =>
+    answer._tag === "Answer"
+      ? new Answer({ ...answer, granted: [...answer.granted, ...answer.queued.map(({ number }) => number)] })
+      : answer
+}
+
+/** Nobody is told that its permit is there. */
+export const grantUntold: Mutation = {
+  answer: (answer: SyncAnswer) =>
+    answer._tag === "Answer" ? new Answer({ ...answer, granted: [] }) : answer
+}
+
+/** What was said before, and comes late or twice, is taken for the newest that there is. */
+export const staleBelieved = (): Mutation => {
+  const newest = new Map<SessionId, number>()
+  return {
+    delivered: (sync) => {
+      const version = Math.max(sync.version, newest.get(sync.session.id) ?? 0)
+      newest.set(sync.session.id, version)
+      return version === sync.version ? sync : { ...sync, version, ...(sync.base !== undefined && { base: version }) }
+    }
+  }
 }

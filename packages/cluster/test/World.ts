@@ -1,6 +1,6 @@
 import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { Admission, defaultLimits, Limits, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
-import { Context, Effect, Exit, Fiber, Layer, Logger, LogLevel, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, GlobalValue, Layer, Logger, LogLevel, Ref, Runtime, RuntimeFlags, Scope } from "effect"
 import { PCGRandom } from "effect/Utils"
 import { SimulatedProcess, SimulationTime } from "../../testing/src/SimulationTime.js"
 import {
@@ -29,37 +29,86 @@ export interface Network {
 
 export const goodNetwork: Network = { loss: 0, doubling: 0, lateness: 0, straying: 0 }
 
+/** Where Effect keeps its daemons. Those of a process that was killed would stay there for ever. */
+const daemons = GlobalValue.globalValue(
+  Symbol.for("effect/FiberScope/Global"),
+  (): { readonly roots?: Set<unknown> } => ({})
+)
+
 /** What is not as it should be: the mutants that the checks must find. */
 export interface Mutation {
+  /** The limits as owners of admission have them. */
+  readonly limits?: (limits: LimitValues) => LimitValues
   readonly ledger?: (real: PermitLedger["Type"]) => PermitLedger["Type"]
   readonly told?: (sync: Sync) => Sync
+  /** What an owner hears, in the order in which it comes there. */
+  readonly delivered?: (sync: Sync) => Sync
   readonly answer?: (answer: SyncAnswer) => SyncAnswer
   /** Whether sandboxes are said to be gone that are not. */
   readonly reapClaimed?: boolean
 }
+
+/** By then the answers to all replicas are there, where nothing goes wrong, in milliseconds. */
+const answerTime = 300
+/** By then another owner gives permits out, once nothing goes wrong any more, in milliseconds. */
+const changeTime = 5000
+
+/** What a history may meet. */
+export const encounters = [
+  "message lost",
+  "answer lost",
+  "message doubled",
+  "message late",
+  "answer late",
+  "no owner asked",
+  "former owner asked",
+  "owner added",
+  "owner killed",
+  "owner frozen",
+  "owner changed between two messages",
+  "replica cut off",
+  "replica frozen",
+  "replica killed",
+  "replica stopped",
+  "sandboxes of a dead replica found gone by the next",
+  "sandboxes of a dead replica found gone by the owner",
+  "arrival",
+  "departure",
+  "permit granted",
+  "place queued",
+  "place denied",
+  "permit revoked",
+  "everything asked",
+  "session over",
+  "owner deposed"
+] as const
+export type Encounter = (typeof encounters)[number]
 
 /** A process of its own, that may stand still or be killed. */
 class Machine {
   readonly time: PausableTime
   readonly process: SimulatedProcess
   private readonly whole: SimulationTime
+  private readonly fork: ReturnType<typeof Runtime.runFork<never>>
 
   constructor(whole: SimulationTime) {
     this.whole = whole
     this.time = new PausableTime(whole)
     this.process = new SimulatedProcess(this.time)
+    const runtime = Effect.runSync(
+      Effect.runtime().pipe(
+        Effect.withClock(this.process.clock),
+        Effect.withTracerEnabled(false),
+        Logger.withMinimumLogLevel(LogLevel.None)
+      )
+    )
+    // Nobody reads the metrics of fibers here, and they take as long as all the rest.
+    this.fork = Runtime.runFork(Runtime.disableRuntimeFlag(runtime, RuntimeFlags.RuntimeMetrics))
   }
 
   /** Gives what interrupts it. */
   run<A, E>(effect: Effect.Effect<A, E>, then: (exit: Exit.Exit<A, E>) => void = () => {}): () => void {
-    const fiber = Effect.runFork(
-      effect.pipe(
-        Effect.withClock(this.process.clock),
-        Effect.withTracerEnabled(false),
-        Logger.withMinimumLogLevel(LogLevel.None)
-      ),
-      { scheduler: this.process.scheduler }
-    )
+    const fiber = this.fork(effect, { scheduler: this.process.scheduler })
     fiber.addObserver(then)
     return () => {
       this.run(Fiber.interruptFork(fiber))
@@ -100,15 +149,21 @@ export interface Replica {
 
 export interface Guest {
   readonly order: number
+  readonly arrivedAt: number
   readonly userId: UserId
   readonly replica: Replica
   state: "waits" | "runs" | "gone"
   /** The how many-th it was to run, of all. */
   started?: number
   refused?: string
+  /** Since when its place in the queue is known to its replica, for its next owner. */
+  ticketAt?: number
   /** Its caller goes away. */
   leave?: () => void
 }
+
+const idOf = (order: number) => ExecutionId.make(`exec_${order}`)
+const orderOf = (id: ExecutionId) => Number(id.slice("exec_".length))
 
 /** Replicas, owners and a network between them, in simulated time, and an observer who sees the programs run. */
 export class World {
@@ -116,16 +171,23 @@ export class World {
   readonly guests: Array<Guest> = []
   readonly replicas: Array<Replica> = []
   readonly violations: Array<string> = []
+  readonly met = new Set<Encounter>()
   network: Network
+  /** Whether first come must be first served over all replicas: nothing may go wrong but for changes of owner. */
+  isOrderKept = false
   readonly limits: { -readonly [Limit in keyof LimitValues]: LimitValues[Limit] }
   readonly random: PCGRandom
   /** Permits that are out, as the ledger has them. */
   private readonly out = new Map<string, Permit>()
   private readonly machine = new Machine(this.time)
   private readonly ledger: PermitLedger["Type"]
+  private readonly daemonsBefore = new Set(daemons.roots)
   private readonly mutation: Mutation
   private owners: ReadonlyArray<Owner> = []
   private started = 0
+  private idleSince: number | undefined
+  private messages = 0
+  private change: { readonly at: number; readonly act: () => void } | undefined
 
   constructor(
     limits: Partial<LimitValues>,
@@ -158,6 +220,7 @@ export class World {
         Effect.tap(ledger.write(epoch, change), () => {
           for (const permit of change.granted) out.set(nameOf(permit), permit)
           for (const key of change.returned) out.delete(nameOf(key))
+          this.checkPermits()
         }),
       end: (epoch, session) =>
         Effect.tap(ledger.end(epoch, session), () => {
@@ -166,16 +229,37 @@ export class World {
     }
   }
 
-  pass(milliseconds: number): void {
+  /** Lets time pass, until something is violated or there is nothing to wait for. */
+  pass(milliseconds: number, isDone: () => boolean = () => false): void {
     this.time.settle()
-    this.time.pass(milliseconds, () => this.violations.length === 0)
+    this.time.pass(milliseconds, () => this.violations.length === 0 && !isDone())
   }
 
-  private build<A>(machine: Machine, layer: Layer.Layer<A, unknown>) {
+  /** Ends everything, and leaves nothing behind in this process. */
+  bury(): void {
+    for (const { machine } of this.owners) machine.process.kill()
+    for (const { machine } of this.replicas) machine.process.kill()
+    for (const fiber of daemons.roots ?? []) if (!this.daemonsBefore.has(fiber)) daemons.roots?.delete(fiber)
+  }
+
+  /** Does something just before so many more messages are sent. */
+  beforeMessage(count: number, act: () => void): void {
+    this.change = { at: this.messages + count, act }
+  }
+
+  private countMessage(): void {
+    const { change } = this
+    if (change === undefined || ++this.messages < change.at) return
+    this.change = undefined
+    this.met.add("owner changed between two messages")
+    change.act()
+  }
+
+  private build<A, R>(machine: Machine, layer: Layer.Layer<A, unknown, R>, needs: Context.Context<R>) {
     return machine.get(
       Effect.gen(function* () {
         const scope = yield* Scope.make()
-        return { scope, context: yield* Layer.buildWithScope(layer, scope) }
+        return { scope, context: yield* Effect.provide(Layer.buildWithScope(layer, scope), needs) }
       })
     )
   }
@@ -183,22 +267,31 @@ export class World {
   /** Another owner begins. Those before it go on: they may stand still, or not know it yet. */
   addOwner(): void {
     const machine = new Machine(this.time)
-    const layer = AdmissionOwner.layer({ reap: (session) => this.reap(session) }).pipe(
-      Layer.provide(Limits.layer(this.limits)),
-      Layer.provide(Layer.succeed(PermitLedger, this.ledger))
+    const limits = this.mutation.limits?.(this.limits) ?? { ...this.limits }
+    const { context, scope } = this.build(
+      machine,
+      AdmissionOwner.layer({ reap: (session) => this.reap(session) }),
+      Context.make(Limits, limits).pipe(Context.add(PermitLedger, this.ledger))
     )
-    const { context, scope } = this.build(machine, layer)
-    this.owners = [{ machine, scope, service: Context.get(context, AdmissionOwner) }, ...this.owners]
+    this.met.add("owner added")
+    const [former, ...older] = this.owners
+    for (const { machine } of older) machine.process.kill()
+    this.owners = [
+      { machine, scope, service: Context.get(context, AdmissionOwner) },
+      ...(former === undefined ? [] : [former])
+    ]
   }
 
   /** No owner that is there lives on. */
   killOwners(): void {
+    if (this.owners.length > 0) this.met.add("owner killed")
     for (const { machine } of this.owners) machine.process.kill()
     this.owners = []
   }
 
   /** The owner stands still for a while, and does not know it. */
   freezeOwner(milliseconds: number): void {
+    this.met.add("owner frozen")
     this.freeze(this.owners[0]?.machine, milliseconds)
   }
 
@@ -212,22 +305,35 @@ export class World {
       const replica = this.replicas.find(({ session }) => session.id === id)
       if (this.mutation.reapClaimed === true) return true
       if (replica === undefined || replica.machine.process.isAlive) return false
-      for (const guest of this.guests)
-        if (guest.replica === replica && guest.state === "runs") guest.state = "gone"
+      this.endPrograms(replica)
+      this.met.add("sandboxes of a dead replica found gone by the owner")
       return true
     })
   }
 
-  addReplica(instance: string): Replica {
+  private endPrograms(replica: Replica): void {
+    for (const guest of this.guests)
+      if (guest.replica === replica && guest.state === "runs") guest.state = "gone"
+  }
+
+  /** Begins where another one died, and makes sure that none of its sandboxes is left. */
+  succeed(dead: Replica): Replica {
+    this.endPrograms(dead)
+    this.met.add("sandboxes of a dead replica found gone by the next")
+    return this.addReplica(dead.session.instance, [dead.session.id])
+  }
+
+  addReplica(instance: string, dead: ReadonlyArray<SessionId> = []): Replica {
     const machine = new Machine(this.time)
     const session = { id: SessionId.make(`session_${this.replicas.length}`), instance }
     const link = { isReached: true, isStopping: false, asksFormer: false }
-    const layer = ClusterAdmission.layer({ session }).pipe(
-      Layer.provide(Layer.succeed(OwnerClient, this.clientOf(machine, link))),
-      Layer.provideMerge(LimitsInForce.layer),
-      Layer.provide(Limits.layer(this.limits))
+    const { context, scope } = this.build(
+      machine,
+      ClusterAdmission.layer({ session, dead }),
+      Context.make(OwnerClient, this.clientOf(machine, link)).pipe(
+        Context.add(LimitsInForce, Ref.unsafeMake<LimitValues>({ ...this.limits }))
+      )
     )
-    const { context, scope } = this.build(machine, layer)
     const replica: Replica = Object.assign(link, {
       machine,
       session,
@@ -243,47 +349,94 @@ export class World {
   }
 
   /** Milliseconds until a message is there. */
-  private get delay(): number {
-    return this.chance(this.network.lateness) ? 50 + this.random.integer(4000) : 1
+  private delay(late: Encounter): number {
+    if (!this.chance(this.network.lateness)) return 1
+    this.met.add(late)
+    return 50 + this.random.integer(4000)
+  }
+
+  private isLost(link: Pick<Replica, "isReached">, lost: Encounter): boolean {
+    if (link.isReached && !this.chance(this.network.loss)) return false
+    this.met.add(lost)
+    return true
+  }
+
+  /** Who is asked: now and then one that may not be the newest. */
+  private asked({ asksFormer }: Pick<Replica, "asksFormer">): Owner | undefined {
+    const former = asksFormer || this.chance(this.network.straying) ? this.owners[1] : undefined
+    if (former !== undefined) this.met.add("former owner asked")
+    return former ?? this.owners[0]
   }
 
   private clientOf(machine: Machine, link: Pick<Replica, "isReached" | "asksFormer">): OwnerClient["Type"] {
-    const isLost = () => !link.isReached || this.chance(this.network.loss)
     const send = <A>(
       call: (owner: AdmissionOwner["Type"]) => Effect.Effect<A, NotOwner>
     ): Effect.Effect<A, NotOwner> =>
       Effect.async((resume) => {
         const once = () => {
-          const stray = link.asksFormer || this.chance(this.network.straying) ? this.owners[1] : undefined
-          const owner = stray ?? this.owners[0]
-          if (owner === undefined) return resume(new NotOwner({ reason: "There is none" }))
-          if (isLost()) return
-          this.time.after(owner.machine.process, this.delay, () =>
+          this.countMessage()
+          const owner = this.asked(link)
+          if (owner === undefined) {
+            this.met.add("no owner asked")
+            return resume(new NotOwner({ reason: "There is none" }))
+          }
+          if (this.isLost(link, "message lost")) return
+          this.time.after(owner.machine.process, this.delay("message late"), () =>
             owner.machine.run(call(owner.service), (exit) => {
-              if (!isLost()) machine.time.after(machine.process, this.delay, () => resume(exit))
+              if (Exit.isFailure(exit)) this.met.add("owner deposed")
+              if (this.isLost(link, "answer lost")) return
+              machine.time.after(machine.process, this.delay("answer late"), () => resume(exit))
             })
           )
         }
         once()
-        if (this.chance(this.network.doubling)) once()
+        if (!this.chance(this.network.doubling)) return
+        this.met.add("message doubled")
+        once()
       })
-    const { answer, told } = this.mutation
+    const { answer, delivered, told } = this.mutation
     return {
-      sync: (sync) =>
-        Effect.map(
-          send((owner) => owner.sync(told?.(sync) ?? sync)),
-          (given) => answer?.(given) ?? given
-        ),
+      sync: (sync) => {
+        this.noteTickets(sync)
+        return Effect.map(
+          send((owner) => {
+            const sent = told?.(sync) ?? sync
+            return owner.sync(delivered?.(sent) ?? sent)
+          }),
+          (given) => {
+            this.noteAnswer(given)
+            return answer?.(given) ?? given
+          }
+        )
+      },
       look: (at) => send((owner) => owner.look(at)),
       adjust: (values) => send((owner) => owner.adjust(values))
     }
   }
 
+  private noteTickets({ places }: Sync): void {
+    for (const { executionId, ticket } of places) {
+      const guest = ticket === undefined ? undefined : this.guests[orderOf(executionId)]
+      if (guest !== undefined) guest.ticketAt ??= this.time.now
+    }
+  }
+
+  private noteAnswer(given: SyncAnswer): void {
+    if (given._tag === "Unknown") this.met.add("everything asked")
+    if (given._tag === "Over") this.met.add("session over")
+    if (given._tag !== "Answer") return
+    if (given.granted.length > 0) this.met.add("permit granted")
+    if (given.queued.length > 0) this.met.add("place queued")
+    if (given.denied.length > 0) this.met.add("place denied")
+    if (given.revoked.length > 0) this.met.add("permit revoked")
+  }
+
   /** An execution comes, and runs for so many milliseconds once it may. */
   arrive(replica: Replica, user: string, milliseconds: number): Guest {
+    this.met.add("arrival")
     const order = this.guests.length
     const userId = UserId.make(user)
-    const guest: Guest = { order, userId, replica, state: "waits" }
+    const guest: Guest = { order, arrivedAt: this.time.now, userId, replica, state: "waits" }
     this.guests.push(guest)
     const program = Effect.async<void>((resume) => {
       this.start(guest)
@@ -298,7 +451,7 @@ export class World {
     })
     guest.leave = replica.machine.run(
       replica.admission.withPermit(
-        { executionId: ExecutionId.make(`exec_${order}`), userId },
+        { executionId: idOf(order), userId },
         () => Effect.void,
         program
       ),
@@ -325,6 +478,40 @@ export class World {
       this.limits.maxSandboxesPerUser,
       guest.userId
     )
+    if (this.isOrderKept) this.checkOrder(guest)
+  }
+
+  private checkPermits(): void {
+    const { maxConcurrentSandboxes: cap } = this.limits
+    if (this.out.size > cap) this.violations.push(`ledger: ${this.out.size} permits are out, ${cap} may be`)
+  }
+
+  /** Those whose places in the queue were known before this one came must have begun when it has, over all replicas. */
+  private checkOrder({ arrivedAt, userId }: Guest): void {
+    const before = this.waiting.filter(
+      ({ ticketAt, userId: other }) => other === userId && ticketAt !== undefined && ticketAt < arrivedAt
+    )
+    this.time.after(this.machine.process, answerTime, () => {
+      const passed = before.find(({ state }) => state === "waits")
+      if (passed !== undefined) this.violations.push(`order: ${passed.order} of ${userId} was overtaken`)
+    })
+  }
+
+  /** Fails when somebody could run and has waited for it for long, though nothing goes wrong. */
+  checkIdle(): void {
+    if (!this.canSomebodyRun) this.idleSince = undefined
+    else this.idleSince ??= this.time.now
+    if (this.time.now - (this.idleSince ?? this.time.now) > changeTime)
+      this.violations.push(`idle: a permit is free for ${changeTime} ms, and somebody waits`)
+  }
+
+  private get canSomebodyRun(): boolean {
+    const { maxConcurrentSandboxes, maxSandboxesPerUser } = this.limits
+    const holds = (userId: UserId) => [...this.out.values()].filter((permit) => permit.userId === userId).length
+    return (
+      this.out.size < maxConcurrentSandboxes &&
+      this.waiting.some(({ userId }) => holds(userId) < maxSandboxesPerUser)
+    )
   }
 
   private checkCap(running: ReadonlyArray<Guest>, cap: number, whose: string): void {
@@ -332,6 +519,7 @@ export class World {
   }
 
   leave(guest: Guest | undefined): void {
+    if (guest !== undefined) this.met.add("departure")
     guest?.leave?.()
   }
 
@@ -346,15 +534,36 @@ export class World {
     if (this.owners.length === 0) this.addOwner()
   }
 
+  /** The network does not reach it for a while. */
+  cutOff(replica: Replica, milliseconds: number): void {
+    this.met.add("replica cut off")
+    replica.isReached = false
+    this.time.after(this.machine.process, milliseconds, () => {
+      replica.isReached = true
+    })
+  }
+
+  freezeReplica({ machine }: Replica, milliseconds: number): void {
+    this.met.add("replica frozen")
+    this.freeze(machine, milliseconds)
+  }
+
   /** It dies at once: it tells nobody, and its programs run on. */
   kill(replica: Replica): void {
+    this.met.add("replica killed")
     replica.machine.process.kill()
     for (const guest of this.guests)
       if (guest.replica === replica && guest.state === "waits") guest.state = "gone"
   }
 
+  /** Does something later, whatever dies or stands still meanwhile. */
+  afterwards(milliseconds: number, act: () => void): void {
+    this.time.after(this.machine.process, milliseconds, act)
+  }
+
   /** It ends in order. */
   stop(replica: Replica): void {
+    this.met.add("replica stopped")
     const { admission, machine, scope } = replica
     replica.isStopping = true
     const refusal = (executionId: ExecutionId) =>
