@@ -97,6 +97,8 @@ const serve = (bin: string, directory: string, data: string, as: Account) =>
 /** A cluster of its own on a socket in a temporary directory, whose server runs. */
 export interface Cluster extends Served {
   readonly url: string
+  /** Where its socket is. */
+  readonly directory: string
   /** Starts the server again, once it has ended. */
   readonly restart: () => Promise<Served | { readonly missing: string }>
   readonly remove: () => void
@@ -121,7 +123,7 @@ export const makeCluster = async (): Promise<Cluster | { readonly missing: strin
     return served
   }
   const url = `postgresql://bulkhead@${encodeURIComponent(directory)}/postgres`
-  return { ...served, url, restart, remove }
+  return { ...served, url, directory, restart, remove }
 }
 
 /** A private cluster on a socket in a temporary directory, for as long as the tests run. */

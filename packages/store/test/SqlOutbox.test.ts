@@ -2,7 +2,7 @@ import { ExecutionStore, Outbox } from "@bulkhead/sandbox"
 import { Entries, OutboxConformance } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Clock, Effect, Layer } from "effect"
 import { SqlUserWebhooks } from "../src/index.js"
 import { type Database, freshStore, kinds, onEach, storeIn } from "./Databases.js"
 
@@ -45,6 +45,34 @@ onEach("SqlOutbox", (kind) => {
       })
       yield* Effect.provide(two, server(database, "two"))
     })
+  )
+
+  it.scopedLive(
+    "has what a server whose clock was fast has never tried due at once, and pauses as they were",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Effect.orDie(kind.make)
+        const now = yield* Clock.currentTimeMillis
+        const later = now + 600_000
+        const write = Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          yield* put(...message("new"))
+          yield* put(...message("tried"))
+          yield* sql.withTransaction(sql`UPDATE webhook_messages SET next_at = ${later},
+          attempts = CASE WHEN execution_id = ${Entries.id("tried")} THEN 1 ELSE 0 END`)
+        })
+        yield* Effect.provide(write, server(database, "one"))
+        const taken = Effect.gen(function* () {
+          const outbox = yield* Outbox
+          assert.strictEqual(yield* outbox.adopt, 2)
+          const due = yield* outbox.due({ ...everything, now: now + 60_000 })
+          assert.deepStrictEqual(
+            due.map(({ executionId }) => executionId),
+            [Entries.id("new")]
+          )
+        })
+        yield* Effect.provide(taken, server(database, "two"))
+      })
   )
 
   it.scopedLive("takes nothing from a life that is over, and lets it settle nothing", () =>

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { Migrator, SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
+import * as OlderServers from "./OlderServers.js"
 
 /** Where the dialects differ. PostgreSQL would sort text by the rules of a language, SQLite sorts by bytes. */
 const dialect = (sql: SqlClient.SqlClient) =>
@@ -220,6 +221,14 @@ const migrations = {
   "0009_shared_artifacts": sharedArtifacts
 }
 
+type Migration = keyof typeof migrations
+
+/** Those with which servers of the version before cannot go on: they would do the books wrong. */
+const breaking: ReadonlyArray<Migration> = ["0004_artifact_bytes"]
+
+/** Since then it is known which servers work with the tables. */
+const leasesKnown: Migration = "0003_leases"
+
 const table = "bulkhead_migrations"
 
 const run = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
@@ -232,10 +241,24 @@ class NewerDatabase extends Schema.TaggedError<NewerDatabase>()("NewerDatabase",
   message: Schema.String
 }) {}
 
-const refuseNewer = Effect.gen(function* () {
+/** The last migration of the tables, 0 where there are none yet. */
+const newestApplied = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly newest: number }>`SELECT MAX(migration_id) AS newest FROM ${sql(table)}`
-  const newest = row?.newest ?? 0
+  return row?.newest ?? 0
+})
+
+const numberOf = (name: Migration) => Number.parseInt(name, 10)
+
+/** Before anything is changed. */
+const refuseBesideOlder = Effect.gen(function* () {
+  const newest = yield* Effect.orElseSucceed(newestApplied, () => 0)
+  if (newest >= numberOf(leasesKnown) && breaking.some((name) => numberOf(name) > newest))
+    yield* OlderServers.refuse
+})
+
+const refuseNewer = Effect.gen(function* () {
+  const newest = yield* newestApplied
   if (newest > newestKnown) {
     const message = `a newer version of the server has changed its tables (to ${newest}; this one knows ${newestKnown})`
     return yield* new NewerDatabase({ message })
@@ -253,10 +276,14 @@ const oneAtATime = Effect.gen(function* () {
   yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
 })
 
-/** Creates or alters the tables as this version needs them. Fails when a newer version has altered them. */
+/**
+ * Creates or alters the tables as this version needs them. Fails when a newer version has altered them, and, before it
+ * alters anything, when servers of an older version work with them that could not go on.
+ */
 export const migrate = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql.onDialectOrElse({ pg: () => oneAtATime, orElse: () => Effect.void })
+  yield* refuseBesideOlder
   yield* run
   yield* refuseNewer
 }).pipe(Effect.scoped)

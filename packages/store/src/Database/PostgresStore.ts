@@ -3,6 +3,7 @@ import { Reactivity } from "@effect/experimental"
 import { SqlClient } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Layer, Redacted } from "effect"
+import { AnsweringSocket } from "./AnsweringSocket.js"
 import { asStoreFailure } from "./Failures.js"
 import { migrate } from "./Migrations.js"
 
@@ -11,6 +12,11 @@ export interface PostgresStoreOptions {
   readonly url: Redacted.Redacted
   /** Connections at most, 2 or more. Default 10. */
   readonly maxConnections?: number
+  /**
+   * After so long without a word a connection that was asked something counts as lost, and its place is another's.
+   * Default 40 seconds, longer than anything that is asked of it waits.
+   */
+  readonly patience?: Duration.DurationInput
 }
 
 const idleBound = "idle_in_transaction_session_timeout"
@@ -21,20 +27,33 @@ const longestIdle = 20_000
 const withIdleBound = (url: string) =>
   url.includes(idleBound) ? url : `${url}${url.includes("?") ? "&" : "?"}${idleBound}=${longestIdle}`
 
+const connectTimeout = Duration.seconds(5)
+
+const usualPatience = Duration.seconds(40)
+
+/** With a connection of its own, on which it may take any time: tables may be large. */
+const migrated = (url: Redacted.Redacted) =>
+  PgClient.make({ url, maxConnections: 2, connectTimeout, applicationName: "bulkhead" }).pipe(
+    Effect.flatMap((client) => Effect.provideService(migrate, SqlClient.SqlClient, client)),
+    Effect.scoped
+  )
+
 /** A PostgreSQL database, with the tables of the store. Fails when it cannot be reached within 5 seconds. */
 export const layer = ({
   maxConnections = 10,
+  patience = usualPatience,
   url
-}: PostgresStoreOptions): Layer.Layer<SqlClient.SqlClient, StoreFailure> =>
-  Layer.scoped(
+}: PostgresStoreOptions): Layer.Layer<SqlClient.SqlClient, StoreFailure> => {
+  const bounded = Redacted.make(withIdleBound(Redacted.value(url)))
+  const client = PgClient.make({
+    url: bounded,
+    maxConnections,
+    connectTimeout,
+    applicationName: "bulkhead",
+    stream: () => new AnsweringSocket(Duration.toMillis(patience))
+  })
+  return Layer.scoped(
     SqlClient.SqlClient,
-    PgClient.make({
-      url: Redacted.make(withIdleBound(Redacted.value(url))),
-      maxConnections,
-      connectTimeout: Duration.seconds(5),
-      applicationName: "bulkhead"
-    }).pipe(
-      Effect.tap((client) => Effect.provideService(migrate, SqlClient.SqlClient, client)),
-      asStoreFailure("The database could not be opened")
-    )
+    Effect.zipRight(migrated(bounded), client).pipe(asStoreFailure("The database could not be opened"))
   ).pipe(Layer.provide(Reactivity.layer))
+}

@@ -1,7 +1,7 @@
 import { UserId, usualPage, WebhookDelivery, type WebhookEvent, WebhookMetrics } from "@bulkhead/domain"
 import type { Outbox, OutgoingMessage } from "@bulkhead/sandbox"
 import type { SqlClient } from "@effect/sql"
-import { Effect, Option, Schema } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import { asReadFailure, asStoreFailure } from "../Database/Failures.js"
 import * as Cursor from "../Executions/Cursor.js"
 import type { Writer } from "../Executions/GroupRows.js"
@@ -119,16 +119,20 @@ export const make = (
     asStoreFailure("What came of a message could not be written")
   )
 
-  // They are taken over in the same moment, so that no two servers send the same one.
-  const adopt: Outbox["Type"]["adopt"] = sql<{ message_id: string }>`
-    UPDATE webhook_messages SET instance = ${instance}, life = ${life}
+  // They are taken over in the same moment, so that no two servers send the same one. What was never tried is due at
+  // once: the clock by which it would be due may have been fast.
+  const take = (now: number) => sql<{ message_id: string }>`
+    UPDATE webhook_messages SET instance = ${instance}, life = ${life},
+      next_at = CASE WHEN attempts = 0 AND next_at > ${now} THEN ${now} ELSE next_at END
     FROM (SELECT m.message_id AS id, m.instance AS owner, m.life AS owner_life FROM webhook_messages m
       WHERE m.state IN ('pending', 'refused') AND NOT (m.instance = ${instance} AND m.life = ${life})
         AND EXISTS (SELECT 1 FROM chains c WHERE c.instance = ${instance} AND c.life = ${life})
         AND NOT EXISTS (SELECT 1 FROM leases l
           WHERE l.instance = m.instance AND l.instance <> ${instance})) AS abandoned
     WHERE message_id = id AND instance = owner AND life = owner_life AND state IN ('pending', 'refused')
-    RETURNING message_id`.pipe(
+    RETURNING message_id`
+  const adopt: Outbox["Type"]["adopt"] = Clock.currentTimeMillis.pipe(
+    Effect.flatMap(take),
     sql.withTransaction,
     Effect.tap((rows) => (rows.length > 0 ? announce : Effect.void)),
     Effect.map(({ length }) => length),
