@@ -1,13 +1,19 @@
 import { randomUUID } from "node:crypto"
-import { join } from "node:path"
-import { Effect, Fiber, Random, Schedule } from "effect"
+import { PostgresStore } from "@bulkhead/store"
+import { Effect, Fiber, Random, Redacted, Schedule } from "effect"
+import * as LedgerWatch from "../../../packages/cluster/test/LedgerWatch.js"
 import { makeCluster } from "../../../packages/store/test/PostgresCluster.js"
 import * as Caller from "./Caller.js"
 import * as ClusterLoad from "./ClusterLoad.js"
 import * as ClusterObserver from "./ClusterObserver.js"
+import * as ClusterReplica from "./ClusterReplica.js"
+import * as ClusterTurns from "./ClusterTurns.js"
+import * as ClusterUsage from "./ClusterUsage.js"
+import * as ClusterWebhooks from "./ClusterWebhooks.js"
 import * as Checks from "./CrashChecks.js"
 import * as Traces from "./CrashTraces.js"
 import * as ServerProcess from "./ServerProcess.js"
+import * as WebhookReceiver from "./WebhookReceiver.js"
 
 export interface ClusterCrashOptions {
   /** How often something happens to a server. */
@@ -25,112 +31,75 @@ export interface Summary {
   readonly unkept: number
   readonly interrupted: number
   readonly observation: ClusterObserver.Observation
+  /** Executions that webhooks told of, and copies beside the first. */
+  readonly webhooks: { readonly told: number; readonly copies: number }
+  readonly turns: Pick<ClusterTurns.Judgement, "judged" | "lateness">
+  readonly takeovers: ReadonlyArray<ClusterTurns.Takeover>
   readonly violations: ReadonlyArray<string>
 }
 
-export const describe = ({
-  answered,
-  executions,
-  interrupted,
-  observation,
-  rounds,
-  unkept,
-  violations
-}: Summary) =>
-  `${executions} executions, ${answered} answered, ${unkept} unkept, ${interrupted} interrupted, at most ${observation.most} at once ` +
-  `in ${observation.looks} looks, ${violations.length} violations in ${rounds} rounds`
+const seconds = (millis: number | undefined) => ((millis ?? 0) / 1000).toFixed(1)
+
+const distribution = (values: ReadonlyArray<number>) => {
+  const sorted = values.toSorted((one, other) => one - other)
+  const at = (share: number) => seconds(sorted[Math.floor(share * (sorted.length - 1))])
+  return sorted.length === 0
+    ? "none"
+    : `${at(0)} to ${at(1)} s, half within ${at(0.5)} s, nine of ten within ${at(0.9)} s`
+}
+
+/** One line for each kind of harm that made another replica the owner. */
+const describeTakeovers = (takeovers: Summary["takeovers"]) =>
+  [...new Set(takeovers.map(({ what }) => what))].map((kind) => {
+    const some = takeovers.filter(({ what }) => what === kind)
+    const owned = distribution(some.map(({ owned }) => owned))
+    return `    owner ${kind} (${some.length}): new owner ${owned}; first permit ${distribution(some.map(({ given }) => given))}`
+  })
+
+export const describe = (summary: Summary) =>
+  [
+    `${summary.executions} executions, ${summary.answered} answered, ${summary.unkept} unkept, ` +
+      `${summary.interrupted} interrupted, at most ${summary.observation.most} at once in ` +
+      `${summary.observation.looks} looks`,
+    `  ${summary.webhooks.told} told by webhooks, ${summary.webhooks.copies} copies beside the first`,
+    `  ${summary.turns.judged} turns judged, ${summary.turns.lateness.length} out of turn at a change of owner` +
+      ` (later by ${distribution(summary.turns.lateness)})`,
+    `  ${summary.takeovers.length} changes of owner by harm; first permit of the new one ` +
+      distribution(summary.takeovers.map(({ given }) => given)),
+    ...describeTakeovers(summary.takeovers),
+    `  ${summary.violations.length} violations in ${summary.rounds} rounds`
+  ].join("\n")
 
 const caps: ClusterObserver.Caps = { all: 5, perUser: 2 }
 
-/** One of the replicas, in its present life. */
-interface Replica {
-  readonly directory: string
-  /** Absent while it is down. */
-  life: Life | undefined
-}
-
-interface Life {
-  readonly name: string
-  readonly service: ServerProcess.ServerProcess["Type"]
-}
-
-interface Run {
-  readonly options: ClusterCrashOptions
-  readonly databaseUrl: string
-  readonly replicas: ReadonlyArray<Replica>
-  readonly ledger: Checks.Ledger
-  readonly violations: Array<string>
-}
-
-const settings = ({ databaseUrl }: Run, { directory }: Replica) => ({
-  DATABASE_URL: databaseUrl,
-  SANDBOX_CLUSTER: "on",
-  SANDBOX_DATA_DIR: directory,
+const settings = {
+  ...WebhookReceiver.settings,
+  SANDBOX_ARTIFACT_STORE: "database",
   SANDBOX_KILL_GRACE_PERIOD: "1",
   SANDBOX_REAPER_INTERVAL: "5",
   SANDBOX_MAX_CONCURRENT_SANDBOXES: String(caps.all),
   SANDBOX_MAX_SANDBOXES_PER_USER: String(caps.perUser)
-})
+}
 
-const start = Effect.fnUntraced(function* (it: Run, replica: Replica) {
-  const { ended, kill, listening, pid } = yield* ServerProcess.launch(settings(it, replica))
-  const name = yield* Traces.nameOf(pid)
-  const url = yield* Effect.timeout(listening, "60 seconds").pipe(Effect.orDie)
-  replica.life = { name, service: ServerProcess.ServerProcess.of({ url, kill, ended }) }
-})
-
-/** Waits for the end of a server, and of all that was its. */
-const buried = Effect.fnUntraced(function* (it: Run, replica: Replica, life: Life) {
-  replica.life = undefined
-  const ended = yield* life.service.ended.pipe(Effect.timeoutOption("40 seconds"))
-  if (ended._tag === "None") {
-    it.violations.push(`the server ${life.name} does not end`)
-    yield* life.service.kill("SIGKILL")
-  }
-  const left = yield* Effect.flatMap(Traces.awaitNoProcess(life.name, `/${life.name}-`), Traces.end)
-  it.ledger.dead.add(life.name)
-  it.violations.push(...left.map((process) => `a process outlives its server: ${process}`))
-})
-
-/** Longer than the time after which a replica that is not heard counts as dead. */
-const longFreeze = "18 seconds"
-
-/** Not so long, and longer than its lease of shards. */
-const shortFreeze = "5 seconds"
-
-const freeze = (life: Life, time: typeof longFreeze | typeof shortFreeze) =>
-  life.service
-    .kill("SIGSTOP")
-    .pipe(Effect.zipRight(Effect.sleep(time)), Effect.zipRight(life.service.kill("SIGCONT")))
-
-type Misfortune = (it: Run, replica: Replica, life: Life) => ReturnType<typeof start> | Effect.Effect<void>
-
-const ended = (it: Run, replica: Replica, life: Life, cause: Effect.Effect<void>) =>
-  cause.pipe(Effect.zipRight(buried(it, replica, life)), Effect.zipRight(start(it, replica)))
-
-const misfortunes: ReadonlyArray<readonly [string, Misfortune]> = [
-  ["is killed", (it, replica, life) => ended(it, replica, life, life.service.kill("SIGKILL"))],
-  ["stands still, for long", (it, replica, life) => ended(it, replica, life, freeze(life, longFreeze))],
-  ["is stopped", (it, replica, life) => ended(it, replica, life, life.service.kill("SIGTERM"))],
-  ["stands still, not for long", (_, __, life) => freeze(life, shortFreeze)]
-]
+interface Run {
+  readonly options: ClusterCrashOptions
+  readonly replicas: ReadonlyArray<ClusterReplica.Replica>
+  readonly ledger: Checks.Ledger
+  readonly submissions: Array<ClusterTurns.Submission>
+  readonly harms: Array<ClusterTurns.Harm>
+  readonly violations: Array<string>
+}
 
 const round = Effect.fnUntraced(function* (it: Run, number: number) {
   yield* Effect.sleep(yield* Random.nextIntBetween(1000, 3000))
-  const victim = yield* Random.nextIntBetween(0, it.replicas.length)
-  const [what, befalls] = misfortunes[number % misfortunes.length] ?? []
-  const replica = it.replicas[victim]
-  if (replica?.life === undefined || befalls === undefined) return
-  yield* it.options.say(
-    `round ${number}: replica ${victim} ${what}; ${it.violations.length} violations so far`
-  )
-  yield* befalls(it, replica, replica.life)
+  const victim = it.replicas[yield* Random.nextIntBetween(0, it.replicas.length)]
+  const what = ClusterReplica.all[number % ClusterReplica.all.length]
+  if (victim === undefined || what === undefined) return
+  yield* it.options.say(`round ${number}: ${victim.name} ${what}`)
+  const before = it.violations.length
+  it.harms.push(yield* ClusterReplica.befall(victim, what))
+  yield* Effect.forEach(it.violations.slice(before), (violation) => it.options.say(`  ${violation}`))
 })
-
-const at = <A, E, R>(replica: Replica | undefined, effect: Effect.Effect<A, E, R>) =>
-  replica?.life === undefined
-    ? Effect.dieMessage("the replica is down")
-    : Effect.provideService(effect, ServerProcess.ServerProcess, replica.life.service)
 
 /** Waits until everything has ended, and gives what has not. */
 const settled = Checks.listAll.pipe(
@@ -173,17 +142,48 @@ const checkAudit = Effect.map(Caller.get("/api/sandbox/audit/verify"), ({ broken
   intact ? [] : [`the audit log is broken: ${JSON.stringify(broken)}`]
 )
 
-const checkAll = Effect.fnUntraced(function* (it: Run) {
-  const [first, second] = it.replicas
+/** The executions of which an answer says that they had a sandbox. */
+const withSandbox = ({ journal }: Checks.Ledger): ReadonlySet<string> =>
+  new Set(journal.flatMap(({ answer }) => (answer?.body.receipt ? [answer.body.executionId] : [])))
+
+const checkUsage = Effect.fnUntraced(function* (it: Run) {
+  const [first, ...others] = it.replicas
+  const all = yield* ClusterReplica.at(first, Checks.listAll)
+  const check = ClusterUsage.check(ClusterLoad.names, all, withSandbox(it.ledger))
+  it.violations.push(...(yield* ClusterReplica.at(first, check)))
+  const read = ClusterUsage.read(ClusterLoad.names)
+  const one = yield* ClusterReplica.at(first, read)
+  for (const other of others)
+    it.violations.push(...ClusterUsage.differences(one, yield* ClusterReplica.at(other, read)))
+})
+
+const checkAll = Effect.fnUntraced(function* (it: Run, arrivals: ClusterWebhooks.Arrivals) {
+  const { at } = ClusterReplica
+  const [first, second, third] = it.replicas
   const unkept = withoutUnkept(it.ledger)
   it.violations.push(...(yield* at(first, settled)))
   for (const replica of it.replicas) it.violations.push(...(yield* at(replica, checkMetrics)))
   it.violations.push(...(yield* at(second, Checks.checkKeys(it.ledger))))
-  it.violations.push(...(yield* at(first, Checks.atTheEnd(it.ledger))), ...(yield* at(first, checkAudit)))
+  it.violations.push(...(yield* at(third, Checks.atTheEnd(it.ledger))))
+  for (const replica of it.replicas) it.violations.push(...(yield* at(replica, checkAudit)))
+  yield* checkUsage(it)
   const all = yield* at(first, Checks.listAll)
   for (const execution of all) it.ledger.ended.set(execution.executionId, execution)
   it.ledger.interrupted = all.filter(({ verdict }) => verdict === "InternalError").length
-  return unkept
+  const { journal } = it.ledger
+  const ended = new Set(it.ledger.ended.keys())
+  const webhooks = yield* at(first, ClusterWebhooks.check(arrivals, journal, it.harms, ended))
+  it.violations.push(...webhooks.violations)
+  return { unkept, webhooks }
+})
+
+const checkTurns = Effect.fnUntraced(function* (it: Run) {
+  const { ledger, owners } = yield* LedgerWatch.read
+  const { harms, submissions } = it
+  const history = { ledger, owners, harms, submissions, perUser: caps.perUser }
+  const turns = ClusterTurns.judge(history)
+  it.violations.push(...turns.violations)
+  return { turns, takeovers: ClusterTurns.takeovers(history) }
 })
 
 const stopAll = Effect.fnUntraced(function* (it: Run) {
@@ -191,7 +191,7 @@ const stopAll = Effect.fnUntraced(function* (it: Run) {
     const { life } = replica
     if (life === undefined) continue
     yield* life.service.kill("SIGTERM")
-    yield* buried(it, replica, life)
+    yield* ClusterReplica.buried(replica, life)
   }
   const left = yield* Traces.leftBy(it.ledger.dead)
   it.violations.push(...left.map((what) => `left by a server that is gone: ${what}`))
@@ -206,43 +206,56 @@ const database = Effect.acquireRelease(
   (cluster) => Effect.promise(() => cluster.stop().finally(cluster.remove))
 )
 
-const living = ({ replicas }: Run) =>
-  replicas.flatMap(({ life }) => (life === undefined ? [] : [life.service]))
+const names = ["a", "b", "c"]
+
+const prepared = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
+  const { directory: socket, url } = yield* database
+  const directory = yield* ServerProcess.temporaryDirectory
+  const ledger = Checks.emptyLedger()
+  const violations: Array<string> = []
+  const inDatabase = Effect.provide(PostgresStore.layer({ url: Redacted.make(url), maxConnections: 2 }))
+  yield* inDatabase(LedgerWatch.addUsers(names))
+  const replicas = yield* Effect.forEach(names, (name) =>
+    ClusterReplica.make({ name, settings, database: socket, directory, dead: ledger.dead, violations })
+  )
+  const it: Run = { options, replicas, ledger, submissions: [], harms: [], violations }
+  yield* Effect.forEach(replicas, (replica) => ClusterReplica.start(replica), { concurrency: "unbounded" })
+  yield* inDatabase(LedgerWatch.install)
+  return { it, checkTurns: inDatabase(checkTurns(it)) }
+})
 
 /** Has three servers at work and, one after the other, come to harm, and looks whether they are one service all the same. */
 export const run = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
-  const { url } = yield* database
-  const directory = yield* ServerProcess.temporaryDirectory
-  const it: Run = {
-    options,
-    databaseUrl: url,
-    replicas: ["a", "b", "c"].map((name) => ({ directory: join(directory, name), life: undefined })),
-    ledger: Checks.emptyLedger(),
-    violations: []
-  }
+  const { it, checkTurns } = yield* prepared(options)
+  const { ledger, replicas, submissions, violations } = it
   const mark = randomUUID()
-  const { journal } = it.ledger
-  const observation: ClusterObserver.Observation = { violations: it.violations, most: 0, looks: 0 }
-  yield* Effect.forEach(it.replicas, (replica) => start(it, replica), { concurrency: "unbounded" })
+  const arrivals = yield* ClusterWebhooks.receive
+  const observation: ClusterObserver.Observation = { violations, most: 0, looks: 0 }
   const observer = yield* Effect.fork(ClusterObserver.watch(mark, caps, observation))
   const load = yield* Effect.fork(
-    ClusterLoad.run({ seed: options.seed, mark, journal, servers: () => living(it) })
+    ClusterLoad.run({
+      ...{ seed: options.seed, mark, submissions, replicas },
+      journal: ledger.journal,
+      receiver: arrivals.url
+    })
   )
   yield* Effect.forEach(
     Array.from({ length: options.rounds }, (_, number) => number),
     (number) => round(it, number)
   ).pipe(Effect.withRandom(Random.make(options.seed)))
   yield* Fiber.interrupt(load)
-  const unkept = yield* checkAll(it)
+  const checked = yield* checkAll(it, arrivals)
+  const judged = yield* checkTurns
   yield* Fiber.interrupt(observer)
   yield* stopAll(it)
   return {
+    ...checked,
+    ...judged,
     rounds: options.rounds,
-    executions: it.ledger.ended.size,
-    answered: Checks.answered(it.ledger).size,
-    unkept,
-    interrupted: it.ledger.interrupted,
+    executions: ledger.ended.size,
+    answered: Checks.answered(ledger).size,
+    interrupted: ledger.interrupted,
     observation,
-    violations: it.violations
+    violations
   } satisfies Summary
 })

@@ -17,29 +17,38 @@ export interface Caps {
 
 const orElse = (read: () => string) => Effect.orElseSucceed(Effect.try(read), () => "")
 
-const sightingOf = (mark: string) => (pid: string) =>
-  Effect.gen(function* () {
-    const environ = yield* orElse(() => readFileSync(`/proc/${pid}/environ`, "latin1"))
-    const variables = environ.split("\0")
-    if (!variables.includes(`MARK=${mark}`)) return []
-    const sandbox = yield* orElse(() => readlinkSync(`/proc/${pid}/ns/pid`))
-    const valueOf = (name: string) =>
-      variables.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1) ?? ""
-    return sandbox === "" ? [] : [{ sandbox, user: valueOf("FOR_USER"), key: valueOf("FOR_KEY") }]
-  })
+const valueIn = (variables: ReadonlyArray<string>, name: string) =>
+  variables.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1) ?? ""
 
-/** The sandboxes in which programs with the mark run now. */
-const look = (mark: string) =>
-  Effect.suspend(() =>
-    Effect.forEach(
-      readdirSync("/proc").filter((name) => /^\d+$/.test(name)),
-      sightingOf(mark)
-    )
-  ).pipe(
-    Effect.map((sightings): ReadonlyMap<string, Sighting> => {
-      return new Map(sightings.flat().map((sighting) => [sighting.sandbox, sighting]))
-    })
-  )
+/** What a process is, if it has the mark. */
+const sightingOf = Effect.fnUntraced(function* (mark: string, pid: string) {
+  const environ = yield* orElse(() => readFileSync(`/proc/${pid}/environ`, "latin1"))
+  const variables = environ.split("\0")
+  if (!variables.includes(`MARK=${mark}`)) return undefined
+  const sandbox = yield* orElse(() => readlinkSync(`/proc/${pid}/ns/pid`))
+  if (sandbox === "") return undefined
+  return { sandbox, user: valueIn(variables, "FOR_USER"), key: valueIn(variables, "FOR_KEY") }
+})
+
+/** A process that has no mark after so many looks is none of the programs: those have it as soon as they begin. */
+const enough = 4
+
+/** The sandboxes in which programs with the mark run now. Reads only what may be one of them. */
+const lookingFor = (mark: string) => {
+  let unmarked: ReadonlyMap<string, number> = new Map()
+  return Effect.gen(function* () {
+    const found = new Map<string, Sighting>()
+    const others = new Map<string, number>()
+    for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      const looks = unmarked.get(pid) ?? 0
+      const sighting = looks < enough ? yield* sightingOf(mark, pid) : undefined
+      if (sighting === undefined) others.set(pid, looks + 1)
+      else found.set(sighting.sandbox, sighting)
+    }
+    unmarked = others
+    return found
+  })
+}
 
 const countsBy = (sightings: ReadonlyArray<Sighting>, nameOf: (sighting: Sighting) => string) => {
   const counts = new Map<string, number>()
@@ -73,7 +82,7 @@ export interface Observation {
 /** Looks again and again, until it is interrupted. */
 export const watch = (mark: string, caps: Caps, observation: Observation) => {
   let before: ReadonlyMap<string, Sighting> = new Map()
-  return look(mark).pipe(
+  return lookingFor(mark).pipe(
     Effect.tap((now) => {
       const both = [...now.values()].filter(({ sandbox }) => before.has(sandbox))
       before = now

@@ -46,7 +46,7 @@ export const awaitNoProcess = (name: string, mark: string) => {
   // The name is in the paths of a host's cgroups and of its directory.
   const left = Effect.suspend(() => processes([mark, `/${name}-`]))
   return Effect.repeat(left, {
-    schedule: Schedule.spaced("20 millis"),
+    schedule: Schedule.spaced("100 millis"),
     until: ({ length }) => length === 0
   }).pipe(
     Effect.timeoutTo({
