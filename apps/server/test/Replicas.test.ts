@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto"
 import { version } from "@bulkhead/api"
 import type { ExecutionSummary, Replica } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Ref, Schedule } from "effect"
+import { Effect, Fiber, Ref, Schedule, type Scope } from "effect"
 import { kinds } from "../../../packages/store/test/Databases.js"
 import * as Caller from "./Caller.js"
 import * as HostProcesses from "./HostProcesses.js"
@@ -30,15 +30,27 @@ const limits = {
   SANDBOX_KILL_GRACE_PERIOD: "1"
 }
 
+/** A server that runs, and how it is started again in its data directory. */
+interface Replica extends Server {
+  readonly again: Effect.Effect<Server, never, Scope.Scope>
+}
+
+const replica = (DATABASE_URL: string) =>
+  Effect.gen(function* () {
+    const SANDBOX_DATA_DIR = yield* ServerProcess.temporaryDirectory
+    const again = Effect.flatMap(
+      ServerProcess.launch({ DATABASE_URL, SANDBOX_DATA_DIR, ...limits }),
+      ({ listening, ...server }) =>
+        Effect.map(listening, (url) => ServerProcess.ServerProcess.of({ ...server, url }))
+    )
+    const running: Replica = { ...(yield* again), again }
+    return running
+  })
+
 const threeReplicas = Effect.gen(function* () {
-  const DATABASE_URL = yield* database
+  const url = yield* database
   yield* ServerProcess.bundled
-  const launch = Effect.flatMap(
-    ServerProcess.launch({ DATABASE_URL, ...limits }),
-    ({ listening, ...server }) =>
-      Effect.map(listening, (url) => ServerProcess.ServerProcess.of({ ...server, url }))
-  )
-  return yield* Effect.all([launch, launch, launch], { concurrency: 3 })
+  return yield* Effect.all([replica(url), replica(url), replica(url)], { concurrency: 3 })
 })
 
 const soon = { times: 300, schedule: Schedule.spaced("50 millis") }
@@ -170,22 +182,34 @@ on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
         language: "bash",
         userId: `user-${index % 4}`
       })
+      const isLoaded = yield* Ref.make(true)
+      // Until all is over, or its server is dead.
       const load = (server: Server, index: number) =>
-        Effect.option(Caller.tryPost(program(index)).pipe(at(server))).pipe(Effect.repeat({ times: 5 }))
+        Caller.tryPost(program(index)).pipe(
+          at(server),
+          Effect.repeat({ while: () => Ref.get(isLoaded) }),
+          Effect.ignore
+        )
       const fibers = yield* Effect.forEach(servers, (server) =>
         Effect.forEach([0, 1, 2, 3], (index) => Effect.fork(load(server, index)))
       )
-      yield* HostProcesses.awaitMarked(mark, (count) => count > 0)
+      const programRuns = HostProcesses.named(mark).pipe(
+        Effect.repeat({ until: (count) => count > 0, schedule: Schedule.spaced("30 millis") })
+      )
       // Which one the owner is nobody says: so each of two dies in its turn, and one of them may have been it.
-      for (const victim of servers.slice(0, 2)) {
-        yield* Effect.sleep("1 second")
+      const [first, second, survivor] = servers
+      for (const victim of [first, second]) {
+        yield* programRuns
         yield* victim.kill("SIGKILL")
         yield* victim.ended
+        // Only then are its permits others': two dead ones may hold them all.
+        yield* victim.again
       }
-      const [, , survivor] = servers
+      yield* Ref.set(isLoaded, false)
       yield* Fiber.joinAll(fibers.flat())
       const one = yield* at(survivor)(Caller.execute({ code: "print(1)", userId: "last" }))
       assert.strictEqual(one.stdout, "1\n")
+      for (const state of ["running", "queued"] as const) yield* listed(survivor, state, 0)
       assert.isAtMost(yield* Ref.get(most), 3)
       assert.isAtLeast(yield* Ref.get(most), 2)
       const left = yield* replicasOf(
