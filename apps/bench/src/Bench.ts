@@ -133,7 +133,15 @@ const started = (options: Options) =>
 const uploaded = (options: Options) =>
   Effect.zipRight(Console.error("Measuring the memory of uploads …"), UploadMemory.measure(options))
 const clustered = (options: Options) =>
-  Effect.zipRight(Console.error("Measuring what several replicas cost …"), ClusterCost.measure(options))
+  Console.error("Measuring what several replicas cost …").pipe(
+    Effect.zipRight(ClusterCost.measure(options)),
+    Effect.tap((found) =>
+      Effect.when(
+        Console.error("Not measured: PostgreSQL is not installed; as root, run: apt-get install postgresql"),
+        () => found === undefined
+      )
+    )
+  )
 
 /** Measures what is asked for, one thing after the other. */
 export const run = Effect.fn("Bench.run")(function* (options: Options) {

@@ -39,6 +39,12 @@ describe("The bench", () => {
         assert.include(report, "on an image over plain")
         assert.strictEqual(found.uploads.atOnce, 8)
         assert.include(report, "8 at once")
+        // Nothing of it where PostgreSQL is not installed.
+        if (found.cluster !== undefined) {
+          assert.strictEqual(found.cluster.executions.length, 2 * 2)
+          assert.strictEqual(found.cluster.permits.length, 2)
+          assert.include(report, "added to the median execution by the cluster, one replica")
+        }
         assert.strictEqual(found.throughput.length, 2)
         assert.strictEqual(found.overhead.length, 2)
         assert.isAbove(found.queue.bytesEach, 100)

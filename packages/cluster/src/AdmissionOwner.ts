@@ -292,11 +292,12 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       yield* awaitNews(member, turn)
     })
 
-  /** Writes down the permits of those who have their turn, and with them gives back what was left. */
+  /** Writes down the permits of those who have their turn, and gives back what was left. */
   const settle = Effect.fnUntraced(function* (
     turns: ReadonlyArray<readonly [Member.Member, Member.OwnedPlace]>
   ) {
     const back = returned
+    if (turns.length === 0 && back.length === 0) return
     const granted = turns.map(([member, entry]) => Member.permitOf(member, entry))
     for (const [, entry] of turns) entry.isWritten = true
     if (!(yield* written(ledger.write(epoch, { granted, returned: back })))) return
@@ -305,9 +306,8 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   })
 
   const answer = Effect.fnUntraced(function* (member: Member.Member, turn: number) {
-    const granted = Member.turns(member)
     // Whoever asked later gets the permits; here nobody may be listening any more.
-    if (member.asked === turn && granted.length > 0) yield* settle(granted.map((entry) => [member, entry]))
+    if (member.asked === turn) yield* settle(Member.turns(member).map((entry) => [member, entry]))
     yield* notDeposed
     return Member.answer(member, epoch, yield* Ref.get(limits))
   })
@@ -336,8 +336,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       yield* Effect.forEach(Member.unheld(member), (entry) => forget(member, entry), { discard: true })
       if (silent >= absence + lifetime) yield* end(member.session.id)
     }
-    // Nobody waits for what was given back to be written down.
-    if (returned.length > 0) yield* settle([])
+    yield* settle([])
   })
   const reapAbsent = (reap: (session: Session) => Effect.Effect<boolean>) =>
     Effect.flatMap(now, (at) =>

@@ -118,10 +118,10 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
       return yield* owner.sync(told)
     }).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(callBound))
 
-  /** Tells what changed, and asks for news until more does. Where somebody waits, the answer is not broken off. */
+  /** Tells what changed; when nothing did, asks for news until something does. */
   const talk = Effect.gen(function* () {
     yield* changes.close
-    const asked = places.isUrgent
+    const asked = places.hasChanged
       ? Effect.asSome(call(false))
       : Effect.raceFirst(Effect.asSome(call(true)), Effect.as(changes.await, Option.none<SyncAnswer>()))
     const answer = yield* asked

@@ -33,10 +33,8 @@ export class Places {
     this.session = session
   }
 
-  /** Whether the owner must hear what is to be told: it knows nothing of this replica, or somebody waits here. */
-  get isUrgent(): boolean {
-    if (this.known === undefined) return true
-    return this.changed.size > 0 && this.values.some(({ place }) => place.state === "waits")
+  get hasChanged(): boolean {
+    return this.known === undefined || this.changed.size > 0
   }
 
   get values(): ReadonlyArray<OwnPlace> {

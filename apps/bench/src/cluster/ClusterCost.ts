@@ -5,7 +5,7 @@ import * as Checkout from "../Checkout.js"
 import * as ClosedLoop from "../ClosedLoop.js"
 import * as Interleave from "../Interleave.js"
 import * as Machine from "../Machine.js"
-import { type Block, MeasurementFailure, type Row } from "../Measurement.js"
+import type { Block, Row } from "../Measurement.js"
 import type { Options } from "../Options.js"
 import * as ServerUnderTest from "../ServerUnderTest.js"
 import * as PostgresServer from "./PostgresServer.js"
@@ -19,6 +19,12 @@ const several = (count: number) => (count === 1 ? one : `${count} replicas`)
 const executionsAtOnce = [1, 4]
 /** Permits that each replica asks for at once: one, and as many as a busy server does. */
 const permitsAtOnce = [1, 32]
+
+/** One row for each way and concurrency. */
+export interface Costs {
+  readonly executions: ReadonlyArray<Interleave.Measured>
+  readonly permits: ReadonlyArray<Interleave.Measured>
+}
 
 /** Executions of servers that are one service, each in its turn the one that is asked. */
 const serversRow = Effect.fnUntraced(function* (
@@ -102,14 +108,14 @@ const compared = Effect.fnUntraced(function* (
   return Interleave.compare(samples, base)
 })
 
-/** What being one of several costs: executions beside those of a server by itself, and permits alone. */
+/**
+ * What being one of several costs: executions beside those of a server by itself, and permits alone. Nothing where
+ * PostgreSQL is not installed.
+ */
 export const measure = Effect.fn("ClusterCost.measure")(
   function* (options: Options) {
     const found = yield* PostgresServer.start()
-    if (Option.isNone(found))
-      return yield* new MeasurementFailure({
-        message: "cluster: PostgreSQL is not installed; as root, run: apt-get install postgresql"
-      })
+    if (Option.isNone(found)) return undefined
     const database = found.value
     const cost = Effect.scoped(
       Effect.gen(function* () {
@@ -127,13 +133,12 @@ export const measure = Effect.fn("ClusterCost.measure")(
         return yield* compared(rows, permitsAtOnce, one, options)
       })
     )
-    return { executions: yield* cost, permits: yield* permits }
+    const costs: Costs = { executions: yield* cost, permits: yield* permits }
+    return costs
   },
   Effect.scoped,
   Effect.provide(NodeHttpClient.layer)
 )
-
-export type Costs = Effect.Effect.Success<ReturnType<typeof measure>>
 
 /** Milliseconds that the cluster adds to the median execution, one at a time, by how many replicas there are. */
 export const added = ({ executions }: Costs) => {
