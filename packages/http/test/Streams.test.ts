@@ -232,6 +232,39 @@ describe("GET /api/executions/:id/events", () => {
   )
 })
 
+/** What is answered to streams that are asked for at once, each on a connection of its own. */
+const openAtOnce = (count: number) =>
+  Effect.gen(function* () {
+    const { url } = yield* TestServer.TestServer
+    const request = `GET ${eventsPath} HTTP/1.1\r\nHost: x\r\nAuthorization: ${asAlice.authorization}\r\n\r\n`
+    const open = Effect.acquireRelease(
+      Effect.sync(() => connect(Number(new URL(url).port), "127.0.0.1")),
+      (socket) => Effect.sync(() => socket.destroy())
+    )
+    const first = (socket: ReturnType<typeof connect>) =>
+      Effect.async<string>((resume) => {
+        socket.once("data", (bytes) => resume(Effect.succeed(String(bytes).slice(9, 12))))
+        socket.write(request)
+      })
+    const sockets = yield* Effect.replicateEffect(open, count)
+    return yield* Effect.forEach(sockets, first, { concurrency: "unbounded" })
+  }).pipe(Effect.scoped)
+
+describe("streams that are opened at once", () => {
+  it.effect("are no more than the limits allow", () =>
+    Effect.gen(function* () {
+      const statuses = yield* openAtOnce(6)
+      assert.strictEqual(statuses.filter((status) => status === "200").length, 2)
+      assert.strictEqual(statuses.filter((status) => status === "429").length, 4)
+    }).pipe(
+      serve({
+        limits: Effect.succeed({ ...defaultLimits, maxStreamsPerUser: 2 }),
+        updates: () => Stream.never
+      })
+    )
+  )
+})
+
 /** Updates that never come, and what completes when nobody waits for them any more. */
 const silent = Effect.map(Deferred.make<void>(), (left) => ({
   left: Deferred.await(left),
