@@ -33,6 +33,7 @@ const replica = Layer.unwrapEffect(
     return Cluster.layer({
       host: "127.0.0.1",
       port: 0,
+      version: "0.0.0",
       session: { id: SessionId.make(name), instance: name }
     }).pipe(
       Layer.provide(PostgresStore.layer({ url, maxConnections: 5 })),
