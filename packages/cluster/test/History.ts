@@ -121,7 +121,10 @@ class History {
     })
   }
 
+  /** What runs there goes on. */
   private die(replica: Replica): void {
+    this.world.arrive(replica, this.pick(users) ?? "ann", 3000)
+    this.world.pass(20)
     this.world.kill(replica)
     if (this.random.integer(6) > 0) this.world.succeed(replica)
     else this.world.addReplica(replica.session.instance)

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Answer, type SessionId, type Sync, type SyncAnswer } from "../src/index.js"
+import { Answer, type SessionId, type Sync } from "../src/index.js"
 import type { Mutation } from "./World.js"
 
 /** An owner that is not the newest still gives permits out. */
@@ -66,12 +66,6 @@ export const waitTakenForGrant: Mutation = {
     answer._tag === "Answer"
       ? new Answer({ ...answer, granted: [...answer.granted, ...answer.queued.map(({ number }) => number)] })
       : answer
-}
-
-/** Nobody is told that its permit is there. */
-export const grantUntold: Mutation = {
-  answer: (answer: SyncAnswer) =>
-    answer._tag === "Answer" ? new Answer({ ...answer, granted: [] }) : answer
 }
 
 /** What was said before, and comes late or twice, is taken for the newest that there is. */

@@ -77,7 +77,6 @@ export const encounters = [
   "permit granted",
   "place queued",
   "place denied",
-  "permit revoked",
   "everything asked",
   "session over",
   "owner deposed"
@@ -318,7 +317,7 @@ export class World {
 
   /** Begins where another one died, and makes sure that none of its sandboxes is left. */
   succeed(dead: Replica): Replica {
-    this.endPrograms(dead)
+    if (this.mutation.reapClaimed !== true) this.endPrograms(dead)
     this.met.add("sandboxes of a dead replica found gone by the next")
     return this.addReplica(dead.session.instance, [dead.session.id])
   }
@@ -428,7 +427,6 @@ export class World {
     if (given.granted.length > 0) this.met.add("permit granted")
     if (given.queued.length > 0) this.met.add("place queued")
     if (given.denied.length > 0) this.met.add("place denied")
-    if (given.revoked.length > 0) this.met.add("permit revoked")
   }
 
   /** An execution comes, and runs for so many milliseconds once it may. */
