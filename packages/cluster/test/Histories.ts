@@ -21,7 +21,11 @@ export const playAll = Effect.fnUntraced(function* (first: number, count: number
 })
 
 /** The first seed at which a mutant does this kind of harm. */
-export const findSeed = Effect.fnUntraced(function* (mutation: Mutation, kinds: ReadonlyArray<string>, seeds: number) {
+export const findSeed = Effect.fnUntraced(function* (
+  mutation: Mutation,
+  kinds: ReadonlyArray<string>,
+  seeds: number
+) {
   for (let seed = 1; seed <= seeds; seed++) {
     yield* speak
     const [violation] = play(seed, mutation).violations

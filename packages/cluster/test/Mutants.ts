@@ -75,7 +75,9 @@ export const staleBelieved = (): Mutation => {
     delivered: (sync) => {
       const version = Math.max(sync.version, newest.get(sync.session.id) ?? 0)
       newest.set(sync.session.id, version)
-      return version === sync.version ? sync : { ...sync, version, ...(sync.base !== undefined && { base: version }) }
+      return version === sync.version
+        ? sync
+        : { ...sync, version, ...(sync.base !== undefined && { base: version }) }
     }
   }
 }

@@ -1,6 +1,19 @@
 import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { Admission, defaultLimits, Limits, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
-import { Context, Effect, Exit, Fiber, GlobalValue, Layer, Logger, LogLevel, Ref, Runtime, RuntimeFlags, Scope } from "effect"
+import {
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  GlobalValue,
+  Layer,
+  Logger,
+  LogLevel,
+  Ref,
+  Runtime,
+  RuntimeFlags,
+  Scope
+} from "effect"
 import { PCGRandom } from "effect/Utils"
 import { SimulatedProcess, SimulationTime } from "../../testing/src/SimulationTime.js"
 import {
@@ -52,6 +65,9 @@ export interface Mutation {
 const answerTime = 300
 /** By then another owner gives permits out, once nothing goes wrong any more, in milliseconds. */
 const changeTime = 5000
+
+/** Of one history: ten times as many as come of the longest. */
+const tooManyMessages = 5000
 
 /** What a history may meet. */
 export const encounters = [
@@ -247,8 +263,9 @@ export class World {
   }
 
   private countMessage(): void {
+    if (++this.messages === tooManyMessages) this.violations.push("restless: they never stop asking")
     const { change } = this
-    if (change === undefined || ++this.messages < change.at) return
+    if (change === undefined || this.messages < change.at) return
     this.change = undefined
     this.met.add("owner changed between two messages")
     change.act()
@@ -448,11 +465,7 @@ export class World {
       })
     })
     guest.leave = replica.machine.run(
-      replica.admission.withPermit(
-        { executionId: idOf(order), userId },
-        () => Effect.void,
-        program
-      ),
+      replica.admission.withPermit({ executionId: idOf(order), userId }, () => Effect.void, program),
       (exit) => {
         guest.state = "gone"
         if (Exit.isFailure(exit)) guest.refused = exit.cause.toString()
@@ -505,7 +518,8 @@ export class World {
 
   private get canSomebodyRun(): boolean {
     const { maxConcurrentSandboxes, maxSandboxesPerUser } = this.limits
-    const holds = (userId: UserId) => [...this.out.values()].filter((permit) => permit.userId === userId).length
+    const holds = (userId: UserId) =>
+      [...this.out.values()].filter((permit) => permit.userId === userId).length
     return (
       this.out.size < maxConcurrentSandboxes &&
       this.waiting.some(({ userId }) => holds(userId) < maxSandboxesPerUser)

@@ -44,8 +44,6 @@ import {
   Option,
   Random,
   Runtime,
-  RuntimeFlags,
-  RuntimeFlagsPatch,
   Scope,
   Stream,
   Supervisor
@@ -281,8 +279,6 @@ class Simulation {
       Effect.withRandom(this.random),
       Effect.withClock(process.clock),
       Effect.supervised(fibers),
-      // Nobody reads the metrics of its fibers, of which there are thousands.
-      Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.disable(RuntimeFlags.RuntimeMetrics)),
       Effect.locally(FiberRef.currentMinimumLogLevel, LogLevel.Error),
       Effect.locally(FiberRef.currentLoggers, HashSet.make(this.logger))
     )
