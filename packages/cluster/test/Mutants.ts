@@ -69,15 +69,14 @@ export const waitTakenForGrant: Mutation = {
 }
 
 /** What was said before, and comes late or twice, is taken for the newest that there is. */
-export const staleBelieved = (): Mutation => {
-  const newest = new Map<SessionId, number>()
-  return {
-    delivered: (sync) => {
+export const staleBelieved: Mutation = {
+  delivered: () => {
+    const newest = new Map<SessionId, number>()
+    return (sync) => {
       const version = Math.max(sync.version, newest.get(sync.session.id) ?? 0)
       newest.set(sync.session.id, version)
-      return version === sync.version
-        ? sync
-        : { ...sync, version, ...(sync.base !== undefined && { base: version }) }
+      if (version === sync.version) return sync
+      return { ...sync, version, ...(sync.base !== undefined && { base: version }) }
     }
   }
 }

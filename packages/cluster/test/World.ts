@@ -55,7 +55,7 @@ export interface Mutation {
   readonly ledger?: (real: PermitLedger["Type"]) => PermitLedger["Type"]
   readonly told?: (sync: Sync) => Sync
   /** What an owner hears, in the order in which it comes there. */
-  readonly delivered?: (sync: Sync) => Sync
+  readonly delivered?: () => (sync: Sync) => Sync
   readonly answer?: (answer: SyncAnswer) => SyncAnswer
   /** Whether sandboxes are said to be gone that are not. */
   readonly reapClaimed?: boolean
@@ -198,8 +198,10 @@ export class World {
   private readonly ledger: PermitLedger["Type"]
   private readonly daemonsBefore = new Set(daemons.roots)
   private readonly mutation: Mutation
+  private readonly delivered: ((sync: Sync) => Sync) | undefined
   private owners: ReadonlyArray<Owner> = []
   private started = 0
+  private isOwnerBeginning = false
   private idleSince: number | undefined
   private messages = 0
   private change: { readonly at: number; readonly act: () => void } | undefined
@@ -220,6 +222,7 @@ export class World {
     this.network = network
     this.random = new PCGRandom(seed)
     this.mutation = mutation
+    this.delivered = mutation.delivered?.()
     const ledger = this.machine.get(
       Effect.map(Effect.scoped(Layer.build(PermitLedger.layerMemory)), Context.get(PermitLedger))
     )
@@ -282,6 +285,9 @@ export class World {
 
   /** Another owner begins. Those before it go on: they may stand still, or not know it yet. */
   addOwner(): void {
+    // At one instant only one begins: which of two is the newer would depend on who has been built first.
+    if (this.isOwnerBeginning) return
+    this.isOwnerBeginning = true
     const machine = new Machine(this.time)
     const limits = this.mutation.limits?.(this.limits) ?? { ...this.limits }
     const { context, scope } = this.build(
@@ -289,6 +295,7 @@ export class World {
       AdmissionOwner.layer({ reap: (session) => this.reap(session) }),
       Context.make(Limits, limits).pipe(Context.add(PermitLedger, this.ledger))
     )
+    this.isOwnerBeginning = false
     this.met.add("owner added")
     const [former, ...older] = this.owners
     for (const { machine } of older) machine.process.kill()
@@ -410,14 +417,14 @@ export class World {
         this.met.add("message doubled")
         once()
       })
-    const { answer, delivered, told } = this.mutation
+    const { answer, told } = this.mutation
     return {
       sync: (sync) => {
         this.noteTickets(sync)
         return Effect.map(
           send((owner) => {
             const sent = told?.(sync) ?? sync
-            return owner.sync(delivered?.(sent) ?? sent)
+            return owner.sync(this.delivered?.(sent) ?? sent)
           }),
           (given) => {
             this.noteAnswer(given)
