@@ -68,11 +68,15 @@ class History {
   }
 
   private get harmful(): ReadonlyArray<Act> {
-    const { random, world } = this
+    const { world } = this
     return [
       [4, () => this.withAbsence((milliseconds) => world.freezeOwner(milliseconds))],
       [4, () => this.toReplica((it) => this.withAbsence((milliseconds) => world.cutOff(it, milliseconds)))],
-      [4, () => this.toReplica((it) => this.withAbsence((milliseconds) => world.freezeReplica(it, milliseconds)))],
+      [
+        4,
+        () =>
+          this.toReplica((it) => this.withAbsence((milliseconds) => world.freezeReplica(it, milliseconds)))
+      ],
       [2, () => this.replace((it) => this.die(it))],
       [2, () => this.replace((it) => this.stop(it))]
     ]
@@ -84,10 +88,11 @@ class History {
 
   private oneOf(acts: ReadonlyArray<Act>): void {
     let at = this.random.integer(acts.reduce((sum, [weight]) => sum + weight, 0))
-    for (const [weight, act] of acts) {
+    const chosen = acts.find(([weight]) => {
       at -= weight
-      if (at < 0) return act()
-    }
+      return at < 0
+    })
+    chosen?.[1]()
   }
 
   private toReplica(act: (replica: Replica) => void): void {
@@ -121,7 +126,10 @@ class History {
     })
   }
 
+  /** What runs there goes on. */
   private die(replica: Replica): void {
+    this.world.arrive(replica, this.pick(users) ?? "ann", 3000)
+    this.world.pass(20)
     this.world.kill(replica)
     if (this.random.integer(6) > 0) this.world.succeed(replica)
     else this.world.addReplica(replica.session.instance)

@@ -1,6 +1,19 @@
 import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { Admission, defaultLimits, Limits, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
-import { Context, Effect, Exit, Fiber, GlobalValue, Layer, Logger, LogLevel, Ref, Runtime, RuntimeFlags, Scope } from "effect"
+import {
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  GlobalValue,
+  Layer,
+  Logger,
+  LogLevel,
+  Ref,
+  Runtime,
+  RuntimeFlags,
+  Scope
+} from "effect"
 import { PCGRandom } from "effect/Utils"
 import { SimulatedProcess, SimulationTime } from "../../testing/src/SimulationTime.js"
 import {
@@ -42,7 +55,7 @@ export interface Mutation {
   readonly ledger?: (real: PermitLedger["Type"]) => PermitLedger["Type"]
   readonly told?: (sync: Sync) => Sync
   /** What an owner hears, in the order in which it comes there. */
-  readonly delivered?: (sync: Sync) => Sync
+  readonly delivered?: () => (sync: Sync) => Sync
   readonly answer?: (answer: SyncAnswer) => SyncAnswer
   /** Whether sandboxes are said to be gone that are not. */
   readonly reapClaimed?: boolean
@@ -52,6 +65,9 @@ export interface Mutation {
 const answerTime = 300
 /** By then another owner gives permits out, once nothing goes wrong any more, in milliseconds. */
 const changeTime = 5000
+
+/** Of one history: ten times as many as come of the longest. */
+const tooManyMessages = 5000
 
 /** What a history may meet. */
 export const encounters = [
@@ -77,7 +93,6 @@ export const encounters = [
   "permit granted",
   "place queued",
   "place denied",
-  "permit revoked",
   "everything asked",
   "session over",
   "owner deposed"
@@ -183,8 +198,10 @@ export class World {
   private readonly ledger: PermitLedger["Type"]
   private readonly daemonsBefore = new Set(daemons.roots)
   private readonly mutation: Mutation
+  private readonly delivered: ((sync: Sync) => Sync) | undefined
   private owners: ReadonlyArray<Owner> = []
   private started = 0
+  private isOwnerBeginning = false
   private idleSince: number | undefined
   private messages = 0
   private change: { readonly at: number; readonly act: () => void } | undefined
@@ -205,6 +222,7 @@ export class World {
     this.network = network
     this.random = new PCGRandom(seed)
     this.mutation = mutation
+    this.delivered = mutation.delivered?.()
     const ledger = this.machine.get(
       Effect.map(Effect.scoped(Layer.build(PermitLedger.layerMemory)), Context.get(PermitLedger))
     )
@@ -248,8 +266,9 @@ export class World {
   }
 
   private countMessage(): void {
+    if (++this.messages === tooManyMessages) this.violations.push("restless: they never stop asking")
     const { change } = this
-    if (change === undefined || ++this.messages < change.at) return
+    if (change === undefined || this.messages < change.at) return
     this.change = undefined
     this.met.add("owner changed between two messages")
     change.act()
@@ -266,6 +285,9 @@ export class World {
 
   /** Another owner begins. Those before it go on: they may stand still, or not know it yet. */
   addOwner(): void {
+    // At one instant only one begins: which of two is the newer would depend on who has been built first.
+    if (this.isOwnerBeginning) return
+    this.isOwnerBeginning = true
     const machine = new Machine(this.time)
     const limits = this.mutation.limits?.(this.limits) ?? { ...this.limits }
     const { context, scope } = this.build(
@@ -273,6 +295,7 @@ export class World {
       AdmissionOwner.layer({ reap: (session) => this.reap(session) }),
       Context.make(Limits, limits).pipe(Context.add(PermitLedger, this.ledger))
     )
+    this.isOwnerBeginning = false
     this.met.add("owner added")
     const [former, ...older] = this.owners
     for (const { machine } of older) machine.process.kill()
@@ -318,7 +341,7 @@ export class World {
 
   /** Begins where another one died, and makes sure that none of its sandboxes is left. */
   succeed(dead: Replica): Replica {
-    this.endPrograms(dead)
+    if (this.mutation.reapClaimed !== true) this.endPrograms(dead)
     this.met.add("sandboxes of a dead replica found gone by the next")
     return this.addReplica(dead.session.instance, [dead.session.id])
   }
@@ -394,14 +417,14 @@ export class World {
         this.met.add("message doubled")
         once()
       })
-    const { answer, delivered, told } = this.mutation
+    const { answer, told } = this.mutation
     return {
       sync: (sync) => {
         this.noteTickets(sync)
         return Effect.map(
           send((owner) => {
             const sent = told?.(sync) ?? sync
-            return owner.sync(delivered?.(sent) ?? sent)
+            return owner.sync(this.delivered?.(sent) ?? sent)
           }),
           (given) => {
             this.noteAnswer(given)
@@ -428,7 +451,6 @@ export class World {
     if (given.granted.length > 0) this.met.add("permit granted")
     if (given.queued.length > 0) this.met.add("place queued")
     if (given.denied.length > 0) this.met.add("place denied")
-    if (given.revoked.length > 0) this.met.add("permit revoked")
   }
 
   /** An execution comes, and runs for so many milliseconds once it may. */
@@ -450,11 +472,7 @@ export class World {
       })
     })
     guest.leave = replica.machine.run(
-      replica.admission.withPermit(
-        { executionId: idOf(order), userId },
-        () => Effect.void,
-        program
-      ),
+      replica.admission.withPermit({ executionId: idOf(order), userId }, () => Effect.void, program),
       (exit) => {
         guest.state = "gone"
         if (Exit.isFailure(exit)) guest.refused = exit.cause.toString()
@@ -507,7 +525,8 @@ export class World {
 
   private get canSomebodyRun(): boolean {
     const { maxConcurrentSandboxes, maxSandboxesPerUser } = this.limits
-    const holds = (userId: UserId) => [...this.out.values()].filter((permit) => permit.userId === userId).length
+    const holds = (userId: UserId) =>
+      [...this.out.values()].filter((permit) => permit.userId === userId).length
     return (
       this.out.size < maxConcurrentSandboxes &&
       this.waiting.some(({ userId }) => holds(userId) < maxSandboxesPerUser)
