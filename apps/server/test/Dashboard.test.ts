@@ -215,10 +215,8 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
         () =>
           Effect.gen(function* () {
             const { context } = yield* Dashboard.Operator
-            const ids = yield* Effect.forEach(
-              Array.from({ length: running }),
-              () => submit("sleep 3600", "runner", "bash"),
-              { concurrency: 4 }
+            const ids = yield* Effect.forEach(Array.from({ length: running }), () =>
+              submit("sleep 3600", "runner", "bash")
             )
             const churning = yield* Effect.fork(
               Effect.forever(Effect.zipRight(submit(":", "churner", "bash"), Effect.sleep("150 millis")))

@@ -124,13 +124,14 @@ export const until = async (page: Page, expression: string) => {
 /** Keeps requests of a kind from the server until they are released. */
 export const hold = async (page: Page, method: string, url: string) => {
   const waiting: Array<() => Promise<void>> = []
+  let isHeld = true
   await page.route(url, (route) => {
-    if (route.request().method() !== method) return route.continue()
+    if (!isHeld || route.request().method() !== method) return route.continue()
     waiting.push(() => route.continue())
   })
   return {
     release: async () => {
-      await page.unroute(url)
+      isHeld = false
       await Promise.all(waiting.map((goOn) => goOn()))
     }
   }

@@ -117,6 +117,6 @@ describe("a line of the log", () => {
         assert.isNotEmpty(lines.filter((line) => line.includes(id)))
         assert.notMatch(stderr, acting)
       }),
-    60_000
+    120_000
   )
 })
