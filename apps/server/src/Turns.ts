@@ -1,6 +1,6 @@
 import { Effect, Scheduler } from "effect"
 
-/** Milliseconds that the fibers of one priority work at a time. To turn takes some hundredths of one. */
+/** Milliseconds that the fibers of each priority work at a time, and all at least. To turn takes some hundredths. */
 const longestWork = 2
 
 /** How often the event loop turns before they go on with work that is left. */
@@ -31,8 +31,11 @@ const make = () => {
   const waiting = new Scheduler.PriorityBuckets()
   let isDue = false
   const workNow = () => {
-    for (const [, tasks] of [...waiting.buckets]) work(tasks)
-    isDue = waiting.buckets.some(([, tasks]) => tasks.length > 0)
+    const endsAt = performance.now() + longestWork
+    do {
+      for (const [, tasks] of [...waiting.buckets]) work(tasks)
+      isDue = waiting.buckets.some(([, tasks]) => tasks.length > 0)
+    } while (isDue && performance.now() < endsAt)
     if (isDue) afterTurns(turnsBetween, workNow)
   }
   return Scheduler.make((task, priority) => {
