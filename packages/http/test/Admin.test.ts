@@ -433,7 +433,7 @@ describe("the admin routes", () => {
       )
       assert.lengthOf(
         lines.filter((line) => line.includes("disk I/O error")),
-        7,
+        8,
         lines.join("\n")
       )
     })
