@@ -215,7 +215,7 @@ describe("one half", () => {
       const ofCallers = pathsOf(yield* send("/x/openapi.json"))
       assert.lengthOf(ofCallers, pathCount(BulkheadExecuteApi))
       const ofOperators = pathsOf(yield* send("/ops/openapi.json"))
-      assert.lengthOf(ofOperators, 13)
+      assert.lengthOf(ofOperators, 14)
       for (const path of ofOperators) assert.match(path, /^\/ops\/api\/sandbox\//)
       assert.include((yield* send("/ops/docs")).text, "/ops/api/sandbox/metrics")
     }).pipe(
