@@ -2,7 +2,7 @@ import { type Gpus, targetsOf } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
 import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, LifeName, Limits, NetworkRules } from "@bulkhead/sandbox"
-import { Context, Effect, FiberRef, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as NetworkAuthorities from "./NetworkAuthorities.js"
@@ -74,9 +74,6 @@ const hostLayer = Layer.unwrapEffect(
   })
 )
 
-/** What sandboxes need goes after what callers ask for, as executions themselves do. */
-const hostInBackground = Layer.locally(hostLayer, FiberRef.currentSchedulingPriority, 1)
-
 const embedded = Layer.unwrapEffect(
   Effect.map(
     Effect.all([EmbeddedHost, NetworkConfig, ObservabilityConfig]),
@@ -94,7 +91,7 @@ const embedded = Layer.unwrapEffect(
         Layer.succeed(Backend, { isolation: `embedded host, ${describe(isolation)}`, gpus })
       )
   )
-).pipe(Layer.provide(hostInBackground))
+).pipe(Layer.provide(hostLayer))
 
 /** The embedded host knows an image by its name. */
 const templatesOf = ({ backend, images }: ServerSettings) =>

@@ -219,9 +219,6 @@ const findFacts = Effect.fnUntraced(function* (limits: LimitValues, image: Image
   })
 })
 
-/** Effect's scheduling priority of what runs; requests have 0, which goes first where a scheduler heeds it. */
-const priority = 1
-
 /** Takes the execution into the log, and runs it in a fiber of its own, which nothing interrupts. */
 const start = Effect.fnUntraced(function* (accepted: Accepted) {
   const { executionId, limits, request, runtime, userId } = accepted
@@ -243,7 +240,6 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
     // Nobody reads on for ever, whatever mistake it was.
     Effect.tapDefect(() => updates.end({ type: "ended" }, Effect.void)),
     Effect.interruptible,
-    Effect.withSchedulingPriority(priority),
     Effect.forkDaemon
   )
   return { fiber, updates }
