@@ -28,8 +28,8 @@ const steps = {
     const words = [
       bin("vitest"),
       "run",
-      // Files wait much of their time for servers, sandboxes and their ends, which takes no core.
-      `--maxWorkers=${availableParallelism() + 2}`,
+      // Left to itself, vitest keeps one core for nobody: of two, that is half of the machine.
+      `--maxWorkers=${Math.max(2, availableParallelism() - 1)}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`

@@ -129,6 +129,7 @@ const service = Stub.layer({
   getUserMetrics: () => Effect.succeed(metrics),
   getUsage: () => Effect.succeed({ items: [] }),
   verifyAudit: Effect.succeed({ intact: true, checked: 0, chains: [] }),
+  replicas: Effect.succeed([]),
   limits: Effect.succeed(defaultLimits),
   changeLimits: () => Effect.succeed(defaultLimits),
   readiness: Effect.succeed({ ready: true }),
