@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { Answer, type SessionId, type Sync } from "../src/index.js"
+import { Answer, type Sync } from "../src/index.js"
 import type { Mutation } from "./World.js"
 
 /** An owner that is not the newest still gives permits out. */
@@ -66,17 +66,4 @@ export const waitTakenForGrant: Mutation = {
     answer._tag === "Answer"
       ? new Answer({ ...answer, granted: [...answer.granted, ...answer.queued.map(({ number }) => number)] })
       : answer
-}
-
-/** What was said before, and comes late or twice, is taken for the newest that there is. */
-export const staleBelieved: Mutation = {
-  delivered: () => {
-    const newest = new Map<SessionId, number>()
-    return (sync) => {
-      const version = Math.max(sync.version, newest.get(sync.session.id) ?? 0)
-      newest.set(sync.session.id, version)
-      if (version === sync.version) return sync
-      return { ...sync, version, ...(sync.base !== undefined && { base: version }) }
-    }
-  }
 }

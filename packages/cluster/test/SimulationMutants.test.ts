@@ -15,7 +15,6 @@ const mutants: ReadonlyArray<readonly [string, Mutation, ReadonlyArray<string>]>
   ["a new owner does not know which permits are out", Mutants.permitsForgotten, ["cap", "ledger"]],
   ["permits are given before they are written down", Mutants.grantUnwritten, ["cap", "ledger"]],
   ["a dead replica's programs are taken for ended", Mutants.deathTakenForEnd, ["cap"]],
-  ["a late message is taken for the newest", Mutants.staleBelieved, ["restless", "permits", "idle", "lost"]],
   ["waiting is taken for having a permit", Mutants.waitTakenForGrant, ["cap"]],
   ["leaving is not told", Mutants.leavingUnsaid, ["lost", "permits", "idle"]],
   ["what waits is told in the wrong order", Mutants.orderLost, ["turn", "order"]],

@@ -54,8 +54,6 @@ export interface Mutation {
   readonly limits?: (limits: LimitValues) => LimitValues
   readonly ledger?: (real: PermitLedger["Type"]) => PermitLedger["Type"]
   readonly told?: (sync: Sync) => Sync
-  /** What an owner hears, in the order in which it comes there. */
-  readonly delivered?: () => (sync: Sync) => Sync
   readonly answer?: (answer: SyncAnswer) => SyncAnswer
   /** Whether sandboxes are said to be gone that are not. */
   readonly reapClaimed?: boolean
@@ -198,7 +196,6 @@ export class World {
   private readonly ledger: PermitLedger["Type"]
   private readonly daemonsBefore = new Set(daemons.roots)
   private readonly mutation: Mutation
-  private readonly delivered: ((sync: Sync) => Sync) | undefined
   private owners: ReadonlyArray<Owner> = []
   private started = 0
   private isOwnerBeginning = false
@@ -222,7 +219,6 @@ export class World {
     this.network = network
     this.random = new PCGRandom(seed)
     this.mutation = mutation
-    this.delivered = mutation.delivered?.()
     const ledger = this.machine.get(
       Effect.map(Effect.scoped(Layer.build(PermitLedger.layerMemory)), Context.get(PermitLedger))
     )
@@ -424,7 +420,7 @@ export class World {
         return Effect.map(
           send((owner) => {
             const sent = told?.(sync) ?? sync
-            return owner.sync(this.delivered?.(sent) ?? sent)
+            return owner.sync(sent)
           }),
           (given) => {
             this.noteAnswer(given)
