@@ -38,10 +38,14 @@ const commandLine = readdirSync(join(root, "apps/cli/src/commands")).map((name) 
   name.replace(".ts", "").toLowerCase()
 )
 
-const isCommand = (line) =>
-  ["npm start", "npm test"].includes(line.replace(assignments, "")) ||
-  commandLine.includes(/^npx bulkhead (\w+)/.exec(line)?.[1]) ||
-  commands.includes(/^npm run ([\w:-]+)/.exec(line)?.[1])
+const isCommand = (line) => {
+  const command = line.replace(assignments, "")
+  return (
+    ["npm start", "npm test"].includes(command) ||
+    commandLine.includes(/^npx bulkhead (\w+)/.exec(command)?.[1]) ||
+    commands.includes(/^npm run ([\w:-]+)/.exec(command)?.[1])
+  )
+}
 
 /** Its clients are run by the server's tests. */
 const clients = "docs/clients.md"
