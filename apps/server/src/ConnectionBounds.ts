@@ -105,9 +105,12 @@ const makeRoom = (server: Server, connections: number) => {
 /** Requests of one connection that are answered at once: clients wait for one answer, or for a few. */
 const mostAtOnce = 32
 
-/** Cuts a connection that sends more requests than are answered at once. Nobody is told of those beyond. */
+/**
+ * Cuts a connection that sends more requests than are answered at once; nobody is told of those beyond. Tells every
+ * answer that its connection is closed: Node itself tells the one that is being sent, and those behind it nothing.
+ */
 class WaitingServer extends Server {
-  private readonly underWay = new WeakMap<Socket, number>()
+  private readonly underWay = new WeakMap<Socket, Set<ServerResponse>>()
 
   override emit(event: string, ...args: ReadonlyArray<unknown>): boolean {
     const [request, response] = args
@@ -120,17 +123,25 @@ class WaitingServer extends Server {
   private enter({ socket }: IncomingMessage, response: ServerResponse): boolean {
     // The parser goes on with what it has of a connection that is cut.
     if (socket.destroyed) return false
-    if (this.countOf(socket) >= mostAtOnce) {
+    const answers = this.answersOn(socket)
+    if (answers.size >= mostAtOnce) {
       socket.destroy()
       return false
     }
-    this.underWay.set(socket, this.countOf(socket) + 1)
-    response.once("close", () => this.underWay.set(socket, this.countOf(socket) - 1))
+    answers.add(response)
+    response.once("close", () => answers.delete(response))
     return true
   }
 
-  private countOf(socket: Socket): number {
-    return this.underWay.get(socket) ?? 0
+  private answersOn(socket: Socket): Set<ServerResponse> {
+    const known = this.underWay.get(socket)
+    if (known !== undefined) return known
+    const answers = new Set<ServerResponse>()
+    this.underWay.set(socket, answers)
+    socket.once("close", () => {
+      for (const response of answers) if (response.socket === null) response.emit("close")
+    })
+    return answers
   }
 }
 

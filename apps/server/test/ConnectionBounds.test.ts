@@ -1,7 +1,7 @@
 import type { RequestListener } from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { boundedServer } from "../src/ConnectionBounds.js"
 
 const listening = (listener: RequestListener) =>
@@ -52,6 +52,27 @@ describe("requests that come at once on one connection", () => {
       const last = request.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
       const said = yield* say(port, request.repeat(31) + last)
       assert.strictEqual(said.split("HTTP/1.1 200").length - 1, 32)
+    })
+  )
+
+  it.scopedLive("are all over when the connection is, also those that wait behind another one's answer", () =>
+    Effect.gen(function* () {
+      const over = yield* Deferred.make<void>()
+      let begun = 0
+      let open = 0
+      const { port } = yield* listening(({ socket }, response) => {
+        begun++
+        open++
+        response.on("close", () => {
+          open--
+          if (open === 0) Deferred.unsafeDone(over, Effect.void)
+        })
+        response.write("the first of many pieces")
+        if (begun === 3) socket.destroy()
+      })
+      yield* say(port, request.repeat(3))
+      yield* Deferred.await(over)
+      assert.strictEqual(begun, 3)
     })
   )
 })
