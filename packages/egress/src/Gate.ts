@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream"
 import type { NetworkReport } from "@bulkhead/domain"
 import { Effect, FiberSet, Option, type Scope } from "effect"
 import * as Attempts from "./Attempts.js"
-import { closed } from "./Closed.js"
+import { answerClosed, closed } from "./Closed.js"
 import * as Dialing from "./Dialing.js"
 import * as Endpoint from "./Endpoint.js"
 import * as HttpForward from "./HttpForward.js"
@@ -141,7 +141,8 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Scope.Sco
       // The parser goes on with what it has of a connection that is cut.
       if (message.socket.destroyed) return
       if (heads.servedOn(message.socket) >= MOST_AT_ONCE) return void message.socket.destroy()
-      run(heads.during(message.socket, Effect.raceFirst(forward(message, response), closed(response))))
+      const over = answerClosed(message, response)
+      run(heads.during(message.socket, Effect.raceFirst(forward(message, response), over)))
     })
     parser.on("connect", (message, client, head) =>
       run(

@@ -1,7 +1,7 @@
 import * as Net from "node:net"
 import { parseTarget } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Either, Fiber, TestClock } from "effect"
+import { Clock, Deferred, Effect, Either, Fiber, TestClock } from "effect"
 import * as Gate from "../src/Gate.js"
 import { NameResolver } from "../src/NameResolver.js"
 
@@ -115,6 +115,25 @@ describe("Gate", () => {
       assert.strictEqual(yield* say(gatePort, ofSlowName.repeat(100)), "")
       assert.strictEqual((yield* gate.use).connections, 0)
     })
+  )
+
+  it.scopedLive(
+    "does nothing more for a program that is gone, also of what waits behind another answer",
+    () =>
+      Effect.gen(function* () {
+        const [begun, over] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
+        let now = 0
+        const lookUp = Effect.acquireUseRelease(
+          Effect.suspend(() => (++now === 3 ? Deferred.succeed(begun, undefined) : Effect.void)),
+          () => Effect.never,
+          () => Effect.suspend(() => (--now === 0 ? Deferred.succeed(over, undefined) : Effect.void))
+        )
+        const { gatePort } = yield* world(lookUp)
+        const program = yield* Effect.fork(say(gatePort, ofSlowName.repeat(3)))
+        yield* Deferred.await(begun)
+        yield* Fiber.interrupt(program)
+        yield* Deferred.await(over)
+      })
   )
 
   it.scopedLive("looks few names up at once, however many are asked for", () =>

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises"
 import { connect, createSecureContext, rootCertificates, type SecureContext, type TLSSocket } from "node:tls"
 import { SecretForms } from "@bulkhead/masking"
 import { Data, Effect, Either, Redacted, Runtime } from "effect"
-import { closed } from "../Closed.js"
+import { answerClosed, closed } from "../Closed.js"
 import * as Headers from "../Headers.js"
 import type { Interception, Interceptor } from "../Interceptor.js"
 import * as Patience from "../Patience.js"
@@ -181,7 +181,7 @@ const exchange = (
   }).pipe(
     Effect.catchTag("Unreachable", ({ reason }) => refuse(response, 502, reason)),
     Effect.scoped,
-    Effect.raceFirst(closed(response))
+    Effect.raceFirst(answerClosed(request, response))
   )
 
 /** A server for one connection, which ends its TLS in the name's stead. */
