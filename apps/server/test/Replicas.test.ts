@@ -1,27 +1,12 @@
 import { randomUUID } from "node:crypto"
 import { version } from "@bulkhead/api"
-import type { ExecutionSummary, Replica } from "@bulkhead/domain"
-import { assert, describe, it } from "@effect/vitest"
+import type { Replica } from "@bulkhead/domain"
+import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Schedule, type Scope } from "effect"
-import { kinds } from "../../../packages/store/test/Databases.js"
 import * as Caller from "./Caller.js"
 import * as HostProcesses from "./HostProcesses.js"
+import { at, begin, database, eventsOf, listed, onPostgres, type Server } from "./ReplicaServers.js"
 import * as ServerProcess from "./ServerProcess.js"
-
-type Server = ServerProcess.ServerProcess["Type"]
-
-const postgres = kinds.find(({ name }) => name === "PostgreSQL")
-const on = postgres === undefined ? describe.skip : describe
-
-/** The URL of an empty database. */
-const database = Effect.suspend(() =>
-  Effect.map(Effect.orDie(postgres?.make ?? Effect.fail("no PostgreSQL")), ({ place }) => place)
-)
-
-const at =
-  (server: Server) =>
-  <A, E>(effect: Effect.Effect<A, E, ServerProcess.ServerProcess>) =>
-    Effect.provideService(effect, ServerProcess.ServerProcess, server)
 
 const limits = {
   SANDBOX_CLUSTER: "on",
@@ -55,29 +40,6 @@ const threeReplicas = Effect.gen(function* () {
 
 const soon = { times: 300, schedule: Schedule.spaced("50 millis") }
 
-/** What a server says of what is in a state, once it says so of this many. */
-const listed = (server: Server, state: ExecutionSummary["state"], count: number) =>
-  Caller.get(`/api/sandbox/executions?state=${state}`).pipe(
-    at(server),
-    Effect.map(({ executions }): ReadonlyArray<ExecutionSummary> => executions),
-    Effect.filterOrFail(
-      (found) => found.length === count,
-      (found) => `${found.length} are ${state}, not ${count}`
-    ),
-    Effect.retry(soon),
-    Effect.orDie
-  )
-
-const start = (server: Server, userId: string, code: string) =>
-  Caller.fetchJson("/api/executions", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ code, language: "bash", userId })
-  }).pipe(
-    at(server),
-    Effect.map(({ body }) => body.executionId as string)
-  )
-
 /** What a server says of all replicas, once it says what is expected. */
 const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<Replica>) => boolean) =>
   Caller.get("/api/sandbox/replicas").pipe(
@@ -91,17 +53,7 @@ const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<Replica
 const sum = (replicas: ReadonlyArray<Replica>, of: "running" | "waiting") =>
   replicas.reduce((all, replica) => all + replica[of], 0)
 
-/** The whole text of a stream of events, once it has ended. */
-const eventsOf = (server: Server, executionId: string) =>
-  Effect.promise(async (signal) => {
-    const response = await fetch(`${server.url}/api/executions/${executionId}/events`, {
-      signal,
-      ...Caller.asAdmin
-    })
-    return await response.text()
-  })
-
-on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
+onPostgres("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
   it.scopedLive("are one: they have one cap, one list, and kill and follow each other's executions", () =>
     Effect.gen(function* () {
       const [a, b, c] = yield* threeReplicas
@@ -109,8 +61,8 @@ on("three replicas on one PostgreSQL", { timeout: 120_000 }, () => {
       // Each knows of all before anything is counted.
       yield* Effect.forEach(servers, (server) => listed(server, "running", 0))
       for (const server of servers) {
-        yield* start(server, "ann", "echo hello; sleep 100")
-        yield* start(server, "bob", "echo hello; sleep 100")
+        yield* begin(server, "ann", "echo hello; sleep 100")
+        yield* begin(server, "bob", "echo hello; sleep 100")
       }
       for (const server of servers) {
         assert.strictEqual((yield* listed(server, "running", 3)).length, 3)
