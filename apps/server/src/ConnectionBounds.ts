@@ -74,8 +74,8 @@ const hasBody = ({ headers }: IncomingMessage) =>
   headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined
 
 /**
- * Where connections run short, whichever has kept us waiting longest for the whole of a request makes room for the next:
- * who opens very many of them, or sends slowly, locks nobody out.
+ * Where connections run short, whichever has kept us waiting longest for the whole of a request makes room for the
+ * next: who opens very many of them, or sends slowly, locks nobody out.
  */
 const makeRoom = (server: Server, connections: number) => {
   const open = new Set<Socket>()

@@ -224,7 +224,10 @@ const prepared = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
   return { it, checkTurns: inDatabase(checkTurns(it)) }
 })
 
-/** Has three servers at work and, one after the other, come to harm, and looks whether they are one service all the same. */
+/**
+ * Has three servers at work and, one after the other, come to harm, and looks whether they are one service all the
+ * same.
+ */
 export const run = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
   const { it, checkTurns } = yield* prepared(options)
   const { ledger, replicas, submissions, violations } = it

@@ -15,7 +15,9 @@ export interface Life {
   readonly service: ServerProcess.ServerProcess["Type"]
 }
 
-/** One of the replicas, with a data directory and a way to the database of its own, and what was found amiss with it. */
+/**
+ * One of the replicas, with a data directory and a way to the database of its own, and what was found amiss with it.
+ */
 export interface Replica {
   readonly name: string
   readonly settings: Settings

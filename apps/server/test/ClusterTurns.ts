@@ -159,7 +159,10 @@ export const judge = (history: History): Judgement => {
   }
 }
 
-/** How long it took, after its owner came to harm, until admission had another one, and until that gave its first permit. */
+/**
+ * How long it took, after its owner came to harm, until admission had another one, and until that gave its first
+ * permit.
+ */
 export interface Takeover {
   readonly what: string
   readonly owned: number

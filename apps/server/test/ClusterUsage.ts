@@ -29,7 +29,9 @@ const usageOf = (userId: string) =>
 /** What these users used, as one replica says. */
 export const read = (users: ReadonlyArray<string>) => Effect.forEach(users, usageOf)
 
-/** Each execution is in its user's usage once: every byte that was kept is, and every sandbox that an answer tells of. */
+/**
+ * Each execution is in its user's usage once: every byte that was kept is, and every sandbox that an answer tells of.
+ */
 export const check = Effect.fnUntraced(function* (
   users: ReadonlyArray<string>,
   all: ReadonlyArray<ExecutionSummary>,

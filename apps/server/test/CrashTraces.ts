@@ -41,7 +41,10 @@ export const end = (pids: ReadonlyArray<string>) =>
     Effect.tap(facts(pid), () => Effect.ignore(Effect.try(() => process.kill(Number(pid), "SIGKILL"))))
   )
 
-/** Waits until no process of a server's host, and none that carries the mark, is left; gives those that are left all the same. */
+/**
+ * Waits until no process of a server's host, and none that carries the mark, is left; gives those that are left all the
+ * same.
+ */
 export const awaitNoProcess = (name: string, mark: string) => {
   // The name is in the paths of a host's cgroups and of its directory.
   const left = Effect.suspend(() => processes([mark, `/${name}-`]))

@@ -57,7 +57,10 @@ export const begin = (server: Server, userId: string, code: string) =>
     Effect.map(({ body }) => body.executionId as string)
   )
 
-/** The whole text of a stream of events, once it has ended; `onText` is told all that there is of it, whenever more comes. */
+/**
+ * The whole text of a stream of events, once it has ended; `onText` is told all that there is of it, whenever more
+ * comes.
+ */
 export const eventsOf = (
   server: Server,
   executionId: string,

@@ -1,4 +1,6 @@
-/** Settings of a server whose clock is off by so many minutes: all that it does by the time of day, and nothing else. */
+/**
+ * Settings of a server whose clock is off by so many minutes: all that it does by the time of day, and nothing else.
+ */
 export const settings = (minutes: number) => {
   const code = `
     const now = Date.now

@@ -29,7 +29,9 @@ import {
   type VersionedLimits
 } from "./Protocol.js"
 
-/** How long an owner that begins waits for the replicas that were there before it. As long as one of their questions. */
+/**
+ * How long an owner that begins waits for the replicas that were there before it. As long as one of their questions.
+ */
 const gathering = Duration.millis(1500)
 /** How long a patient question may wait for news. */
 const patience = Duration.millis(500)

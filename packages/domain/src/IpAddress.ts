@@ -34,8 +34,8 @@ export const coversNetwork = (wide: Network, [address, bits]: Network): boolean 
   wide[1] <= bits && isWithin(address, wide)
 
 /**
- * What one machine has to itself: an address of IPv4, also as `::ffff:a.b.c.d`, or a whole /64 of IPv6. What is no address
- * stays as it is.
+ * What one machine has to itself: an address of IPv4, also as `::ffff:a.b.c.d`, or a whole /64 of IPv6. What is no
+ * address stays as it is.
  */
 export const machineOf = (text: string): string => {
   if (!isAddress(text)) return text

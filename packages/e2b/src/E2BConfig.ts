@@ -13,7 +13,9 @@ export interface E2BOptions {
   readonly domain?: string
   /** The template that sandboxes are made from; `base` unless told. */
   readonly template?: string
-  /** Whether programs of whom nothing else is said reach the internet, where the provider can offer it; yes unless told. */
+  /**
+   * Whether programs of whom nothing else is said reach the internet, where the provider can offer it; yes unless told.
+   */
   readonly internetAccess?: boolean
   /**
    * How sandboxes are held to a network policy: `e2b` unless told; `embedded` where the embedded host was given a

@@ -11,6 +11,8 @@ export const closed = (connection: Duplex | Http.ServerResponse) =>
     return Effect.sync(() => connection.off("close", onClose))
   })
 
-/** Waits until an answer is over, or its connection: while another answer goes before it, Node does not tell it that. */
+/**
+ * Waits until an answer is over, or its connection: while another answer goes before it, Node does not tell it that.
+ */
 export const answerClosed = ({ socket }: Http.IncomingMessage, response: Http.ServerResponse) =>
   Effect.raceFirst(closed(response), closed(socket))

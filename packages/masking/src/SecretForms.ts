@@ -59,7 +59,9 @@ const numberedForms = (bytes: Buffer) => {
   ]
 }
 
-/** What base64 has of a text that begins `before` bytes behind a border of three, without what its neighbours decide. */
+/**
+ * What base64 has of a text that begins `before` bytes behind a border of three, without what its neighbours decide.
+ */
 const base64Within = (bytes: Buffer, before: number) => {
   const letters = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64")
   return letters.slice(Math.ceil((before * 8) / 6), Math.floor(((before + bytes.length) * 8) / 6))
@@ -148,7 +150,9 @@ interface Found {
   readonly start: number
 }
 
-/** Looks for all forms at once in bytes that come in pieces. What it costs does not depend on how many forms there are. */
+/**
+ * Looks for all forms at once in bytes that come in pieces. What it costs does not depend on how many forms there are.
+ */
 class Search {
   private readonly index: Index
   private readonly mask: number

@@ -36,8 +36,8 @@ import type { SetUpFailure } from "./SetUpFailure.js"
 
 export interface ManagerOptions {
   /**
-   * Settings by the names of their variables: where sandboxes come from, images, the network, and limits. Unless told, those that the first
-   * `execute` brings, or the process's.
+   * Settings by the names of their variables: where sandboxes come from, images, the network, and limits. Unless told,
+   * those that the first `execute` brings, or the process's.
    */
   readonly env?: Environment | undefined
   /** Sandboxes of your own, whatever the variables say. */

@@ -68,8 +68,8 @@ export interface Dashboard {
 }
 
 /**
- * The operator's page beneath `/dashboard`, and what it asks for. Who signs in with the admin token gets a session, whose
- * cookie counts beneath `/dashboard/api` alone: from there requests go on to the contract with the admin token.
+ * The operator's page beneath `/dashboard`, and what it asks for. Who signs in with the admin token gets a session,
+ * whose cookie counts beneath `/dashboard/api` alone: from there requests go on to the contract with the admin token.
  */
 export const make = Effect.fnUntraced(function* (
   contract: Contract

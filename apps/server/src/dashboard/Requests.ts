@@ -24,8 +24,8 @@ export const done = HttpServerResponse.empty({ status: 204, headers })
 export const ownHeader = "x-bulkhead-dashboard"
 
 /**
- * Whether the dashboard's own page sends a request, as far as browsers say: cookies go to all ports of a host, and pages
- * of the other ports are of the same site. A file is fetched without the header, by an `img` or a link.
+ * Whether the dashboard's own page sends a request, as far as browsers say: cookies go to all ports of a host, and
+ * pages of the other ports are of the same site. A file is fetched without the header, by an `img` or a link.
  */
 export const isOwn = ({ headers, method }: HttpServerRequest.HttpServerRequest, needsHeader: boolean) => {
   const { host, origin, "sec-fetch-site": site = "same-origin" } = headers

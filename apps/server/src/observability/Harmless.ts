@@ -24,7 +24,9 @@ const text = (value: unknown) =>
 const causeIn = (cause: Cause.Cause<unknown>) =>
   Cause.isEmpty(cause) ? [] : [text(Cause.pretty(cause, { renderErrorCause: true }))]
 
-/** A logger for terminals, which shows what a terminal would act on: messages and what is beside them may be strangers'. */
+/**
+ * A logger for terminals, which shows what a terminal would act on: messages and what is beside them may be strangers'.
+ */
 export const onTerminal = <A>(logger: Logger.Logger<unknown, A>): Logger.Logger<unknown, A> =>
   Logger.mapInputOptions(logger, ({ annotations, cause, message, ...options }) => ({
     ...options,

@@ -8,7 +8,8 @@ const parentOf = ({ headers }: Http.IncomingMessage) =>
 
 /**
  * Makes a request a span from its beginning to the end of its answer, if its `traceparent` says that it is recorded.
- * What it causes has no spans: they cost a sixth of the host's share of an execution, and programs could cause any number.
+ * What it causes has no spans: they cost a sixth of the host's share of an execution, and programs could cause any
+ * number.
  */
 export const around = <A, E, R>(
   { id, name }: Match,

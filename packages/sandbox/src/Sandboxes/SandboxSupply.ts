@@ -52,8 +52,8 @@ export class SandboxSupply extends Context.Tag("@bulkhead/sandbox/SandboxSupply"
   {
     /**
      * A fresh sandbox for this purpose alone, for as long as the layer is in scope. However the scope ends, the sandbox
-     * is closed, and only then does the scope's end return. One of a template, with secrets or GPUs, or of another network
-     * policy than the usual one, is made when it is asked for, since only sandboxes without are kept ready.
+     * is closed, and only then does the scope's end return. One of a template, with secrets or GPUs, or of another
+     * network policy than the usual one, is made when it is asked for, since only sandboxes without are kept ready.
      */
     readonly sandbox: (
       purpose: Purpose,

@@ -25,7 +25,9 @@ const living = (before: ReadonlyArray<LeaseRow>, now: ReadonlyArray<LeaseRow>) =
       !before.some((row) => row.instance === instance && row.holder === holder && row.renewals === renewals)
   )
 
-/** Fails when a server works with the tables. Takes 15 seconds where one that did has died, else some seconds at most. */
+/**
+ * Fails when a server works with the tables. Takes 15 seconds where one that did has died, else some seconds at most.
+ */
 export const refuse = Effect.gen(function* () {
   const { all } = yield* LeaseRows.make
   const before = yield* all

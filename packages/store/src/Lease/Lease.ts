@@ -33,7 +33,9 @@ export interface LeaseOptions {
   readonly holder?: string
   /** Whether the life that called itself so is known to be dead, so that nobody has to wait. Default: none is. */
   readonly isDead?: (holder: string) => boolean
-  /** After so long without a sign of life a server counts as dead. Default 15 seconds; signs are 5 times as frequent. */
+  /**
+   * After so long without a sign of life a server counts as dead. Default 15 seconds; signs are 5 times as frequent.
+   */
   readonly duration?: Duration.DurationInput
 }
 
