@@ -75,13 +75,17 @@ const places: Readonly<Record<EventName, number>> = {
 
 const isTerminal = ({ event }: ExecutionEvent) => places[event] === places.execution_completed
 
-const isInterrupted = (events: ReadonlyArray<ExecutionEvent>) => events.at(-1)?.message === interruption
+/** Only what became of webhooks may come after it. */
+const lastOf = (events: ReadonlyArray<ExecutionEvent>) =>
+  events.findLast(({ event }) => places[event] <= places.execution_completed)
+
+const isInterrupted = (events: ReadonlyArray<ExecutionEvent>) => lastOf(events)?.message === interruption
 
 /** What is wrong with the order of events. */
 const flawOfChain = (events: ReadonlyArray<ExecutionEvent>): string | undefined => {
   const terminal = events.filter(isTerminal)
   if (terminal.length !== 1) return `has ${terminal.length} terminal events`
-  const last = events.at(-1)
+  const last = lastOf(events)
   if (last === undefined || !isTerminal(last)) return "has events after its terminal one"
   const isInOrder = events.every(({ event }, index) => {
     const before = events[index - 1]
@@ -118,7 +122,7 @@ const eventsOf = (executionId: string) =>
 const checkLog = Effect.fnUntraced(function* ({ executionId, verdict }: ExecutionSummary) {
   const events = yield* eventsOf(executionId)
   const flaw = flawOfChain(events)
-  const terminal = events.at(-1)?.event
+  const terminal = lastOf(events)?.event
   const flaws = [
     ...(flaw === undefined ? [] : [flaw]),
     ...(terminal === terminalOf(verdict ?? "") ? [] : [`is ${verdict} and ends with ${terminal}`]),
