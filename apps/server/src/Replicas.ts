@@ -39,13 +39,14 @@ const reaping = Effect.map(
 const replicas = (settings: ClusterSettings) =>
   Layer.unwrapEffect(
     Effect.map(
-      Effect.all([Holder, Instance, ServerConfig, reaping]),
-      ([holder, instance, { backend }, reaping]) =>
+      Effect.all([Holder, Instance, ServerConfig, SandboxSupply, reaping]),
+      ([holder, instance, { backend }, supply, reaping]) =>
         Cluster.layer({
           ...reaping,
           host: settings.host,
           port: settings.port,
           version,
+          circuit: Effect.map(supply.metrics, ({ circuit }) => circuit),
           session: { id: SessionId.make(holder.name), instance },
           // The embedded host's sandboxes die with its process.
           dead:

@@ -528,6 +528,7 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
               lastSeenAt: now - place,
               isSilent: place === 1,
               isOwner: place === 2,
+              circuit: place === 3 ? "open" : "closed",
               isAnswering: place === 0,
               running: place,
               waiting: 0
@@ -544,6 +545,7 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             .waitFor()
           assert.strictEqual(await rows(page).getByText("silent", { exact: true }).count(), 1)
           assert.match((await rows(page).nth(2).textContent()) ?? "", /decides/)
+          assert.match((await rows(page).nth(3).textContent()) ?? "", /circuit open/)
           assert.strictEqual(
             await page.locator("main tbody *:not(tr, td, th, code, bdi, span, time)").count(),
             0

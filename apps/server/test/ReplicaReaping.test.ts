@@ -3,8 +3,11 @@ import { EmbeddedHost } from "@bulkhead/host"
 import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as HostProcesses from "./HostProcesses.js"
-import { begin, database, eventsOf, listed, onPostgres, startAll } from "./ReplicaServers.js"
+import { begin, database, eventsOf, listed, onPostgres, replicasOf, startAll } from "./ReplicaServers.js"
 import * as ServerProcess from "./ServerProcess.js"
+
+/** Where nothing listens. */
+const nowhere = "http://127.0.0.1:9"
 
 /** An E2B of this test's own, whose sandboxes outlive the servers that make them. */
 const e2b = Effect.map(Layer.build(EmbeddedHost.layer()), (context) => {
@@ -42,6 +45,27 @@ onPostgres("replicas whose sandboxes are E2B's", { timeout: 240_000 }, () => {
       assert.strictEqual(yield* HostProcesses.named(mark), 1)
       assert.include(yield* eventsOf(other, waiting), "has run")
       assert.strictEqual(yield* HostProcesses.named(mark), 0)
+    })
+  )
+
+  it.scopedLive("tell of each other whether E2B is left alone", () =>
+    Effect.gen(function* () {
+      yield* ServerProcess.bundled
+      const there = {
+        ...(yield* e2b),
+        DATABASE_URL: yield* database,
+        SANDBOX_CLUSTER: "on",
+        SANDBOX_BREAKER_FAILURES: "1"
+      }
+      const cutOff = { ...there, E2B_API_URL: nowhere, E2B_SANDBOX_URL: nowhere }
+      const [one, other] = yield* startAll([there, cutOff])
+      assert(one !== undefined && other !== undefined)
+      yield* begin(other, "ann", "echo hello")
+      const replicas = yield* replicasOf(one, (all) => all.some(({ circuit }) => circuit === "open"))
+      assert.deepStrictEqual(replicas.map(({ circuit, isAnswering }) => [isAnswering, circuit]).toSorted(), [
+        [false, "open"],
+        [true, "closed"]
+      ])
     })
   )
 })

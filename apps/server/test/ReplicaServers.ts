@@ -1,4 +1,4 @@
-import type { ExecutionSummary } from "@bulkhead/domain"
+import type { ExecutionSummary, Replica } from "@bulkhead/domain"
 import { describe } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { kinds } from "../../../packages/store/test/Databases.js"
@@ -43,6 +43,16 @@ export const listed = (server: Server, state: ExecutionSummary["state"], count: 
       (found) => `${found.length} are ${state}, not ${count}`
     ),
     Effect.retry({ times: 600, schedule: Schedule.spaced("50 millis") }),
+    Effect.orDie
+  )
+
+/** What a server says of all replicas, once it says what is expected. */
+export const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<Replica>) => boolean) =>
+  Caller.get("/api/sandbox/replicas").pipe(
+    at(server),
+    Effect.map(({ replicas }): ReadonlyArray<Replica> => replicas),
+    Effect.filterOrFail(isExpected, (replicas) => `not yet: ${JSON.stringify(replicas)}`),
+    Effect.retry({ times: 300, schedule: Schedule.spaced("50 millis") }),
     Effect.orDie
   )
 

@@ -5,7 +5,16 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Schedule, type Scope } from "effect"
 import * as Caller from "./Caller.js"
 import * as HostProcesses from "./HostProcesses.js"
-import { at, begin, database, eventsOf, listed, onPostgres, type Server } from "./ReplicaServers.js"
+import {
+  at,
+  begin,
+  database,
+  eventsOf,
+  listed,
+  onPostgres,
+  replicasOf,
+  type Server
+} from "./ReplicaServers.js"
 import * as ServerProcess from "./ServerProcess.js"
 
 const limits = {
@@ -37,18 +46,6 @@ const threeReplicas = Effect.gen(function* () {
   yield* ServerProcess.bundled
   return yield* Effect.all([replica(url), replica(url), replica(url)], { concurrency: 3 })
 })
-
-const soon = { times: 300, schedule: Schedule.spaced("50 millis") }
-
-/** What a server says of all replicas, once it says what is expected. */
-const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<Replica>) => boolean) =>
-  Caller.get("/api/sandbox/replicas").pipe(
-    at(server),
-    Effect.map(({ replicas }): ReadonlyArray<Replica> => replicas),
-    Effect.filterOrFail(isExpected, (replicas) => `not yet: ${JSON.stringify(replicas)}`),
-    Effect.retry(soon),
-    Effect.orDie
-  )
 
 const sum = (replicas: ReadonlyArray<Replica>, of: "running" | "waiting") =>
   replicas.reduce((all, replica) => all + replica[of], 0)

@@ -14,10 +14,8 @@ import * as SqlReplicas from "./SqlReplicas.js"
 export interface ClusterOptions
   extends ClusterAdmission.ClusterAdmissionOptions,
     AdmissionOwnerOptions,
-    Omit<Runner.RunnerOptions, "session"> {
-  /** Of Bulkhead, that this process runs: the other replicas are told. */
-  readonly version: string
-}
+    SqlReplicas.ReplicaOptions,
+    Omit<Runner.RunnerOptions, "session"> {}
 
 /**
  * Makes this process one of the replicas that its PostgreSQL has: they admit executions by one set of limits, and know

@@ -1,4 +1,4 @@
-import type { Replica } from "@bulkhead/domain"
+import type { CircuitState, Replica } from "@bulkhead/domain"
 import { OwnExecutions, Replicas, StoreFailure } from "@bulkhead/sandbox"
 import { Sharding, ShardingConfig } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
@@ -7,6 +7,15 @@ import * as AdmissionEntity from "./AdmissionEntity.js"
 import { LedgerFailure } from "./PermitLedger.js"
 import type { Session } from "./Protocol.js"
 import * as Tables from "./Tables.js"
+
+/** What the others are told of this replica. */
+export interface ReplicaOptions {
+  readonly session: Session
+  /** Of Bulkhead, that this replica runs. */
+  readonly version: string
+  /** Whether it asks for sandboxes. */
+  readonly circuit: Effect.Effect<CircuitState>
+}
 
 /** Between two signs of life. */
 const interval = Duration.seconds(1)
@@ -20,6 +29,7 @@ interface ReplicaRow {
   readonly last_seen: number
   readonly is_silent: boolean
   readonly is_owner: boolean
+  readonly circuit: CircuitState
   readonly running: number
   readonly waiting: number
 }
@@ -28,6 +38,7 @@ const replicaOf =
   ({ id }: Session) =>
   ({
     address,
+    circuit,
     instance,
     is_owner,
     is_silent,
@@ -46,6 +57,7 @@ const replicaOf =
     isSilent: is_silent,
     isOwner: is_owner && !is_silent,
     isAnswering: session === id,
+    circuit,
     running,
     waiting: row.waiting
   })
@@ -55,7 +67,7 @@ const ownAddress = Effect.map(ShardingConfig.ShardingConfig, ({ runnerAddress })
 )
 
 /** Has this replica give signs of life in the database that all have, as long as it lives, and lists them all. */
-const make = Effect.fnUntraced(function* (self: Session, version: string) {
+const make = Effect.fnUntraced(function* ({ circuit, session: self, version }: ReplicaOptions) {
   const sql = yield* SqlClient.SqlClient
   const sharding = yield* Sharding.Sharding
   const own = yield* OwnExecutions
@@ -65,10 +77,11 @@ const make = Effect.fnUntraced(function* (self: Session, version: string) {
   const sign = Effect.gen(function* () {
     const isOwner = yield* AdmissionEntity.isHere
     const waiting = (yield* own.list).filter(({ state }) => state === "queued").length
-    yield* sql`INSERT INTO replicas (session, instance, address, version, is_owner, waiting)
-      VALUES (${self.id}, ${self.instance}, ${address}, ${version}, ${isOwner}, ${waiting})
+    yield* sql`INSERT INTO replicas (session, instance, address, version, is_owner, waiting, circuit)
+      VALUES (${self.id}, ${self.instance}, ${address}, ${version}, ${isOwner}, ${waiting}, ${yield* circuit})
       ON CONFLICT (session) DO UPDATE
-        SET seen_at = now(), is_owner = excluded.is_owner, waiting = excluded.waiting`
+        SET seen_at = now(), is_owner = excluded.is_owner, waiting = excluded.waiting,
+          circuit = excluded.circuit`
   }).pipe(
     Effect.provideService(Sharding.Sharding, sharding),
     Effect.catchAllCause((cause) => Effect.logDebug("A sign of life could not be given", cause))
@@ -78,7 +91,7 @@ const make = Effect.fnUntraced(function* (self: Session, version: string) {
   yield* sign.pipe(Effect.repeat(Schedule.spaced(interval)), Effect.interruptible, Effect.forkScoped)
 
   return sql<ReplicaRow>`
-    SELECT session, instance, address, version, waiting, is_owner,
+    SELECT session, instance, address, version, waiting, is_owner, circuit,
       extract(epoch FROM began_at)::float8 * 1000 AS since,
       extract(epoch FROM seen_at)::float8 * 1000 AS last_seen,
       seen_at < now() - interval '5 seconds' AS is_silent,
@@ -90,19 +103,14 @@ const make = Effect.fnUntraced(function* (self: Session, version: string) {
 })
 
 /** The list of all replicas, this one among them. */
-export const layer = ({
-  session,
-  version
-}: {
-  readonly session: Session
-  /** Of Bulkhead, that this replica runs. */
-  readonly version: string
-}): Layer.Layer<
+export const layer = (
+  options: ReplicaOptions
+): Layer.Layer<
   Replicas,
   LedgerFailure,
   Sharding.Sharding | ShardingConfig.ShardingConfig | OwnExecutions | SqlClient.SqlClient
 > =>
   Layer.scoped(
     Replicas,
-    Effect.mapError(make(session, version), (cause) => new LedgerFailure({ cause }))
+    Effect.mapError(make(options), (cause) => new LedgerFailure({ cause }))
   )

@@ -50,6 +50,12 @@ const replicas = Effect.gen(function* () {
   )`
 })
 
+/** A replica of before then says nothing of it, and its circuit counts as closed. */
+const circuits = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`ALTER TABLE replicas ADD COLUMN circuit TEXT NOT NULL DEFAULT 'closed'`
+)
+
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
 
@@ -57,7 +63,8 @@ const run = Migrator.make({})({
   loader: Migrator.fromRecord({
     "0001_admission": admission,
     "0002_secret": secret,
-    "0003_replicas": replicas
+    "0003_replicas": replicas,
+    "0004_circuits": circuits
   }),
   table: "bulkhead_cluster_migrations"
 })

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { CircuitState } from "./Metrics.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
 const number = (description: string) => Schema.Number.annotations({ description })
@@ -15,6 +16,7 @@ export const Replica = Schema.Struct({
   isSilent: flag("Whether it has given none for 5 seconds."),
   isOwner: flag("Whether it decides for all of them who may run. Of a silent one that is not known: false."),
   isAnswering: flag("Whether it is the one that answers this."),
+  circuit: CircuitState,
   running: number("Executions that it has permits for, as the database has them."),
   waiting: number("Executions that wait there, at its last sign of life.")
 })

@@ -381,6 +381,7 @@ describe("the admin routes", () => {
     lastSeenAt: 2000,
     isSilent: false,
     isOwner: true,
+    circuit: "closed",
     isAnswering: true,
     running: 3,
     waiting: 1

@@ -34,6 +34,7 @@ const replica = Layer.unwrapEffect(
       host: "127.0.0.1",
       port: 0,
       version: "0.0.0",
+      circuit: Effect.succeed("closed"),
       session: { id: SessionId.make(name), instance: name }
     }).pipe(
       Layer.provide(PostgresStore.layer({ url, maxConnections: 5 })),

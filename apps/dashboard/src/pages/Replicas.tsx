@@ -39,6 +39,12 @@ const Row = ({ replica, now }: { readonly replica: Replica; readonly now: number
           <Mark tone="live">decides</Mark>
         </>
       )}
+      {replica.circuit !== "closed" && (
+        <>
+          {" "}
+          <Mark tone="bad">{`circuit ${replica.circuit}`}</Mark>
+        </>
+      )}
     </td>
     <td class="number">{count(replica.running)}</td>
     <td class="number">{count(replica.waiting)}</td>
