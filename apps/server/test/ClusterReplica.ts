@@ -73,13 +73,18 @@ export const start = (replica: Replica, more: Settings = {}) =>
     Effect.unsandbox
   )
 
+const lastLines = (text: string) => text.trimEnd().split("\n").slice(-40).join("\n")
+
 /** Waits for the end of a server, and of all that was its. */
 export const buried = Effect.fnUntraced(function* (replica: Replica, life: Life) {
   replica.life = undefined
   const ended = yield* life.service.ended.pipe(Effect.timeoutOption("40 seconds"))
   if (ended._tag === "None") {
-    replica.violations.push(`the server ${life.name} of ${replica.name} does not end`)
     yield* life.service.kill("SIGKILL")
+    const { stdout } = yield* life.service.ended
+    replica.violations.push(
+      `the server ${life.name} of ${replica.name} does not end, and said last:\n${lastLines(stdout)}`
+    )
   }
   const left = yield* Effect.flatMap(Traces.awaitNoProcess(life.name, `/${life.name}-`), Traces.end)
   replica.dead.add(life.name)
