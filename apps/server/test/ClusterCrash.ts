@@ -216,7 +216,12 @@ const prepared = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
   const inDatabase = Effect.provide(PostgresStore.layer({ url: Redacted.make(url), maxConnections: 2 }))
   yield* inDatabase(LedgerWatch.addUsers(names))
   const replicas = yield* Effect.forEach(names, (name) =>
-    ClusterReplica.make({ name, settings, database: socket, directory, dead: ledger.dead, violations })
+    ClusterReplica.make({
+      ...{ name, settings, directory, violations },
+      database: socket,
+      holdsLease: Effect.orDie(inDatabase(LedgerWatch.holdsLease(name))),
+      dead: ledger.dead
+    })
   )
   const it: Run = { options, replicas, ledger, submissions: [], harms: [], violations }
   yield* Effect.forEach(replicas, (replica) => ClusterReplica.start(replica), { concurrency: "unbounded" })

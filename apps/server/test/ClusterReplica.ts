@@ -22,13 +22,16 @@ export interface Replica {
   readonly name: string
   readonly settings: Settings
   readonly way: DatabaseWay.DatabaseWay
+  /** Whether nobody has taken it for dead. */
+  readonly holdsLease: Effect.Effect<boolean>
   readonly dead: Set<string>
   readonly violations: Array<string>
   /** Absent while it is down. */
   life: Life | undefined
 }
 
-export interface ReplicaOptions extends Pick<Replica, "name" | "settings" | "dead" | "violations"> {
+export interface ReplicaOptions
+  extends Pick<Replica, "name" | "settings" | "holdsLease" | "dead" | "violations"> {
   readonly directory: string
   /** Where PostgreSQL's socket is. It has a user of the replica's name. */
   readonly database: string
@@ -44,6 +47,7 @@ export const make = ({ database, directory, settings, ...rest }: ReplicaOptions)
         ...settings,
         DATABASE_URL: way.url(rest.name),
         SANDBOX_CLUSTER: "on",
+        SANDBOX_INSTANCE: rest.name,
         SANDBOX_DATA_DIR: join(directory, rest.name)
       },
       life: undefined
@@ -106,28 +110,35 @@ const recovered = Effect.fnUntraced(function* (replica: Replica) {
     replica.violations.push(`${replica.name} is not ready again 30 s later: ${outcome.left}`)
 })
 
-/** Longer than the time after which a replica that is not heard counts as dead, and those who look at that are slow. */
-const long = "24 seconds"
+/** Until the others have taken it for dead, which on a busy machine takes them longer than the lease. */
+const long = (replica: Replica) =>
+  replica.holdsLease.pipe(
+    Effect.repeat({ while: (holdsLease) => holdsLease, schedule: Schedule.spaced("500 millis") }),
+    Effect.timeoutOption("2 minutes"),
+    Effect.tap((outcome) =>
+      Effect.sync(() => {
+        if (outcome._tag === "None") replica.violations.push(`nobody takes ${replica.name} for dead`)
+      })
+    ),
+    Effect.zipRight(Effect.sleep("5 seconds"))
+  )
 
 /** Not so long, and longer than its lease of shards. */
-const short = "6 seconds"
+const short = Effect.sleep("6 seconds")
 
 const lived = (replica: Replica, cause: Effect.Effect<unknown>) => Effect.zipRight(cause, recovered(replica))
 
 const ended = (replica: Replica, life: Life, cause: Effect.Effect<unknown>, more: Settings = {}) =>
   cause.pipe(Effect.zipRight(buried(replica, life)), Effect.zipRight(start(replica, more)))
 
-const frozen = ({ service }: Life, time: typeof long | typeof short) =>
-  service.kill("SIGSTOP").pipe(Effect.zipRight(Effect.sleep(time)), Effect.zipRight(service.kill("SIGCONT")))
+const frozen = ({ service }: Life, time: Effect.Effect<unknown>) =>
+  service.kill("SIGSTOP").pipe(Effect.zipRight(time), Effect.zipRight(service.kill("SIGCONT")))
 
 const misfortunes = {
   "is killed": (replica, life) => ended(replica, life, life.service.kill("SIGKILL")),
   "has no database for a while": (replica) =>
-    lived(
-      replica,
-      replica.way.cut.pipe(Effect.zipRight(Effect.sleep(short)), Effect.zipRight(replica.way.mend))
-    ),
-  "stands still for long": (replica, life) => ended(replica, life, frozen(life, long)),
+    lived(replica, replica.way.cut.pipe(Effect.zipRight(short), Effect.zipRight(replica.way.mend))),
+  "stands still for long": (replica, life) => ended(replica, life, frozen(life, long(replica))),
   "has a slow database": (replica) =>
     lived(
       replica,
@@ -137,17 +148,14 @@ const misfortunes = {
     ),
   "is stopped": (replica, life) => ended(replica, life, life.service.kill("SIGTERM")),
   "has a silent database that knows nothing of its connections afterwards": (replica) =>
-    lived(
-      replica,
-      replica.way.silence.pipe(Effect.zipRight(Effect.sleep(short)), Effect.zipRight(replica.way.forget))
-    ),
+    lived(replica, replica.way.silence.pipe(Effect.zipRight(short), Effect.zipRight(replica.way.forget))),
   "is started again with a clock that is 10 minutes fast": (replica, life) =>
     ended(replica, life, life.service.kill("SIGTERM"), ShiftedClock.settings(10)),
   "has no database for long": (replica, life) =>
     ended(
       replica,
       life,
-      replica.way.cut.pipe(Effect.zipRight(Effect.sleep(long)), Effect.zipRight(replica.way.mend))
+      replica.way.cut.pipe(Effect.zipRight(long(replica)), Effect.zipRight(replica.way.mend))
     ),
   "stands still": (replica, life) => lived(replica, frozen(life, short)),
   "is killed, and started again with a clock that is 10 minutes slow": (replica, life) =>
@@ -156,7 +164,7 @@ const misfortunes = {
     ended(
       replica,
       life,
-      replica.way.silence.pipe(Effect.zipRight(Effect.sleep(long)), Effect.zipRight(replica.way.mend))
+      replica.way.silence.pipe(Effect.zipRight(long(replica)), Effect.zipRight(replica.way.mend))
     )
 } satisfies Readonly<
   Record<string, (replica: Replica, life: Life) => ReturnType<typeof start> | Effect.Effect<unknown>>

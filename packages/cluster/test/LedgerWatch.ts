@@ -39,6 +39,12 @@ export const install = Effect.gen(function* () {
   yield* Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 })
 
+/** Whether an instance counts as alive. */
+export const holdsLease = (instance: string) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.map(sql`SELECT 1 FROM leases WHERE instance = ${instance}`, (rows) => rows.length > 0)
+  )
+
 /** Milliseconds, of the machine's clock. */
 const at = "(extract(epoch FROM at) * 1000)::double precision AS at"
 
