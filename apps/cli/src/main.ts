@@ -55,6 +55,8 @@ main.pipe(
     )
   ),
   Effect.provide(Output.layer),
+  // Nobody records traces here: a server would go on with one that leads nowhere.
+  Effect.withTracerEnabled(false),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     disablePrettyLogger: true,

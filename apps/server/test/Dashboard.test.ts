@@ -21,6 +21,7 @@ const saying = (words: string, index: number, at: number): Seed.Seeded => ({
   // Short words of a column of their own, which ends at a NUL.
   language: `in ${words}`,
   image: `on ${words}`,
+  traceId: `in ${words}`,
   message: words,
   result: {
     verdict: "NonZeroExit",

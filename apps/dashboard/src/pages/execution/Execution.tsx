@@ -15,7 +15,7 @@ import { Timeline } from "./Timeline.js"
 import { Verdict } from "./Verdict.js"
 
 const Facts = ({ execution }: { readonly execution: ExecutionRecord }) => {
-  const { endedAt, image, language, startedAt, userId } = execution
+  const { endedAt, image, language, startedAt, traceId, userId } = execution
   const now = tick.value?.at ?? startedAt
   return (
     <p class="facts-line">
@@ -41,6 +41,14 @@ const Facts = ({ execution }: { readonly execution: ExecutionRecord }) => {
       <span>
         {endedAt === undefined ? "for" : "took"} {duration(Math.max(0, (endedAt ?? now) - startedAt))}
       </span>
+      {traceId && (
+        <span>
+          trace{" "}
+          <code class="whole">
+            <Text value={traceId} most={64} />
+          </code>
+        </span>
+      )}
     </p>
   )
 }
