@@ -44,7 +44,10 @@ const watchAndEnd = async (page: Page) => {
 
 /** What a click on the id of the execution's trace selects, to be copied. */
 const traceShown = async (page: Page) => {
-  await page.getByText(/^trace [0-9a-f]{32}$/).locator("code").click()
+  await page
+    .getByText(/^trace [0-9a-f]{32}$/)
+    .locator("code")
+    .click()
   return page.evaluate<string>("getSelection().toString()")
 }
 

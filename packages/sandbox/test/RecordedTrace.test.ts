@@ -46,21 +46,23 @@ describe("RecordedTrace", () => {
     }).pipe(Effect.provide(service()))
   )
 
-  it.effect("is there while an execution waits, of one that is killed, and of one that finds no sandbox", () =>
-    Effect.gen(function* () {
-      const sandboxes = yield* SandboxService
-      const fiber = yield* Effect.withParentSpan(begin(), sent(true))
-      const { items } = yield* sandboxes.listExecutions({ state: "starting" })
-      assert.deepStrictEqual(
-        items.map(({ traceId }) => traceId),
-        [traceId]
-      )
-      for (const { executionId } of items) yield* sandboxes.killExecution(executionId)
-      assert.include(yield* Fiber.join(fiber), { verdict: "Killed", traceId })
-      const failing = yield* Effect.withParentSpan(begin(), sent(true))
-      yield* TestClock.adjust("1 minute")
-      assert.include(yield* Fiber.join(failing), { verdict: "InternalError", traceId })
-    }).pipe(Effect.provide(service({ create: MockSandboxProvider.failure("SANDBOX_BUSY", "create") })))
+  it.effect(
+    "is there while an execution waits, of one that is killed, and of one that finds no sandbox",
+    () =>
+      Effect.gen(function* () {
+        const sandboxes = yield* SandboxService
+        const fiber = yield* Effect.withParentSpan(begin(), sent(true))
+        const { items } = yield* sandboxes.listExecutions({ state: "starting" })
+        assert.deepStrictEqual(
+          items.map(({ traceId }) => traceId),
+          [traceId]
+        )
+        for (const { executionId } of items) yield* sandboxes.killExecution(executionId)
+        assert.include(yield* Fiber.join(fiber), { verdict: "Killed", traceId })
+        const failing = yield* Effect.withParentSpan(begin(), sent(true))
+        yield* TestClock.adjust("1 minute")
+        assert.include(yield* Fiber.join(failing), { verdict: "InternalError", traceId })
+      }).pipe(Effect.provide(service({ create: MockSandboxProvider.failure("SANDBOX_BUSY", "create") })))
   )
 
   it.effect("is this program's own where it records traces and the caller has none", () =>

@@ -175,7 +175,9 @@ describe("traces", () => {
           (span) => isRequest(span) && span.attributes["bulkhead.execution.id"] === own.executionId
         )
         assert.strictEqual(own.traceId, spans.at(-1)?.traceId)
-        const named = new Map([unrecorded, asked, own].map(({ executionId, traceId }) => [executionId, traceId]))
+        const named = new Map(
+          [unrecorded, asked, own].map(({ executionId, traceId }) => [executionId, traceId])
+        )
         assert.deepStrictEqual(yield* namedTraces(url), named)
         yield* kill("SIGTERM")
         yield* ended

@@ -54,7 +54,15 @@ const makeId = Effect.zipWith(
 interface ReadRequest
   extends Pick<
     AcceptedExecution,
-    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles" | "network" | "secrets" | "traceId"
+    | "executionId"
+    | "userId"
+    | "limits"
+    | "leaveQueue"
+    | "held"
+    | "releaseFiles"
+    | "network"
+    | "secrets"
+    | "traceId"
   > {
   readonly request: ExecutionRequest
 }
@@ -98,7 +106,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const policy = yield* supply.network.of({ executionId, userId, network: asked })
   yield* Secrets.check(executionId, secrets, policy, supply.secrets)
   const allowed = { ...(policy && { network: policy }), ...(secrets && { secrets }) }
-  const trace = yield* RecordedTrace.current
+  const asRead = { executionId, userId, request, limits, ...allowed, ...(yield* RecordedTrace.current) }
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
@@ -109,9 +117,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
     (leaveQueue) =>
       RequestFiles.hold(executionId, userId, request, limits).pipe(
         Scope.extend(files),
-        Effect.flatMap((held) =>
-          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles, ...allowed, ...trace })
-        )
+        Effect.flatMap((held) => accept({ ...asRead, leaveQueue, held, releaseFiles }))
       ),
     // An execution that goes on without its caller gives back itself what it holds.
     (leaveQueue) => Effect.unlessEffect(Effect.zipRight(leaveQueue, releaseFiles), waits)
