@@ -89,6 +89,28 @@ const submit = (code: string, userId: string, language = "python") =>
 /** How long the page is watched: ten minutes show more than a test has time for. */
 const steadyFor = Number(process.env.DASHBOARD_SECONDS ?? 4) * 1000
 
+/** Writes to both of its streams a hundred times a second. */
+const chattering = `
+import sys, time
+for n in range(1000000):
+    print("line", n, flush=True)
+    print("oops", n, file=sys.stderr, flush=True)
+    time.sleep(0.01)
+`
+
+/** Every page, what is on it once it has all that it shows first, and whether it is to change by itself. */
+const views = (writing: string): ReadonlyArray<readonly [route: string, has: string, isLive: boolean]> => [
+  ["overview", ".plots canvas", true],
+  ["executions", "tbody tr", true],
+  [`executions/${writing}`, "div:has(pre.output) + .card .timeline", true],
+  ["executions?userId=churner", "tbody tr", true],
+  ["users", "tbody tr", false],
+  ["webhooks?userId=churner", "nav.pages", false],
+  ["limits", "tbody tr", false],
+  ["audit", "button", false],
+  ["replicas", ".empty", false]
+]
+
 /** A picture, one that takes 14 GB, a drawing with a script, a table and a text with what a page must not run. */
 const leaving = `
 import os, struct, zlib
@@ -258,6 +280,39 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             yield* Effect.forEach(ids, Caller.kill, { concurrency: 10 })
           }),
         steadyFor + 60_000
+      )
+
+      it.scoped(
+        "changes what it shows, and asks, at most twice a second on every page, however much goes on",
+        () =>
+          Effect.gen(function* () {
+            const ids = yield* Effect.forEach(Array.from({ length: running }), () =>
+              submit("sleep 3600", "runner", "bash")
+            )
+            const writing = yield* submit(chattering, "writer")
+            const churning = yield* Effect.fork(
+              Effect.forever(Effect.zipRight(submit(":", "churner", "bash"), Effect.sleep("100 millis")))
+            )
+            const beats = 2 * (steadyFor / 1000)
+            yield* Dashboard.using("overview", async (page) => {
+              for (const [route, has, isLive] of views(writing)) {
+                await Dashboard.goTo(page, route)
+                await page.locator(`main ${has}`).first().waitFor()
+                const { asked, changed } = await Dashboard.pace(page, steadyFor)
+                Dashboard.measured({
+                  [`${route.slice(0, 15)}, asked`]: asked,
+                  [`${route.slice(0, 15)}, changed`]: changed
+                })
+                // One more may be at each end of the time, and what is looked up once a minute.
+                assert.isAtMost(asked, beats + 2, `${route} asked`)
+                assert.isAtMost(changed, beats + 1, `${route} changed`)
+                if (isLive) assert.isAtLeast(changed, beats / 2, `${route} is live`)
+              }
+            })
+            yield* Fiber.interrupt(churning)
+            yield* Effect.forEach([writing, ...ids], Caller.kill, { concurrency: 10 })
+          }),
+        9 * steadyFor + 60_000
       )
 
       it.scoped("filters by all that the API filters by, page by page, with the keyboard alone", () =>

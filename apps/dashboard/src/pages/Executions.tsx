@@ -1,5 +1,6 @@
 import type { ExecutionSummary } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { revision } from "../api/Live.js"
 import { get, query } from "../api/Requests.js"
 import { session } from "../api/Session.js"
@@ -118,7 +119,8 @@ const Pages = ({ filter }: { readonly filter: Filter }) => {
   const { value, failure } = useLoaded(
     (abort) => get<ExecutionPage>(path, abort),
     path,
-    cursor === undefined ? revision.value : ""
+    cursor === undefined ? revision.value : "",
+    interval
   )
   const next = value?.nextCursor
   return (

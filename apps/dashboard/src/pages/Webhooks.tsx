@@ -1,5 +1,6 @@
 import type { StandingWebhooks, Webhook, WebhookDelivery, WebhookEvent } from "@bulkhead/domain"
 import { useRef, useState } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { revision, tick } from "../api/Live.js"
 import { get, post, put, query, segment, wordsOf } from "../api/Requests.js"
 import { session } from "../api/Session.js"
@@ -77,7 +78,8 @@ const Messages = ({
   const { failure, value } = useLoaded(
     (abort) => get<MessagePage>(path, abort),
     path,
-    `${cursor === undefined ? revision.value : ""} ${resends}`
+    `${cursor === undefined ? revision.value : ""} ${resends}`,
+    interval
   )
   const now = tick.value?.at ?? 0
   const next = value?.nextCursor
