@@ -191,6 +191,67 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
       )
 
       it.scoped(
+        "brings one back to what one was writing when the session ends meanwhile",
+        () =>
+          Effect.gen(function* () {
+            const { url } = yield* Dashboard.Operator
+            const id = yield* submit("sleep 600", "forgotten", "bash")
+            const browser = yield* Browser.browser
+            yield* Effect.promise(async () => {
+              const page = await browser.newPage()
+              const token = page.getByLabel("Admin token")
+              const signIn = async () => {
+                await token.fill(ServerProcess.adminToken)
+                await token.press("Enter")
+                await token.waitFor({ state: "detached" })
+              }
+              /** Writes half a text, and has the session end before the other half. */
+              const interrupt = async (field: Locator) => {
+                await field.focus()
+                await page.keyboard.press("End")
+                await page.keyboard.type("half")
+                const written = await field.inputValue()
+                await page.evaluate(
+                  `fetch("/dashboard/session", { method: "DELETE", headers: { "x-bulkhead-dashboard": "1" } })`
+                )
+                await token.waitFor()
+                assert.strictEqual(await page.locator("h1:visible").count(), 1, "that of the sign-in")
+                await signIn()
+                await Dashboard.until(page, `document.activeElement?.value === ${JSON.stringify(written)}`)
+                assert.strictEqual(await field.inputValue(), written)
+              }
+              await page.goto(`${url}/dashboard#/limits`)
+              await signIn()
+              const limit = page.getByLabel("maxQueueWait")
+              await interrupt(limit)
+              await page.getByText(/^maxQueueWait: .*half$/).waitFor()
+              await Dashboard.goTo(page, "executions?state=ended")
+              await interrupt(page.getByLabel("User", { exact: true }))
+              assert.include(page.url(), "state=ended")
+              await Dashboard.goTo(page, "webhooks?userId=forgotten")
+              await interrupt(page.getByLabel("URL"))
+              await Dashboard.goTo(page, `executions/${id}`)
+              await page.getByRole("button", { name: "End it…" }).press("Enter")
+              await interrupt(page.getByRole("dialog").getByRole("textbox"))
+              await page.keyboard.type(" and half")
+              await page.keyboard.press("Enter")
+              await page.getByText("half and half").first().waitFor()
+              await page.getByText("Live", { exact: true }).waitFor()
+
+              // Who signs out leaves nothing behind.
+              await Dashboard.goTo(page, "limits")
+              await limit.fill("12")
+              await page.getByRole("button", { name: "Sign out" }).click()
+              await token.waitFor()
+              assert.strictEqual(await page.locator("header").count(), 0)
+              await signIn()
+              await Dashboard.until(page, `document.querySelector("#limit-maxQueueWait")?.value === "60"`)
+            })
+          }),
+        60_000
+      )
+
+      it.scoped(
         "shows what goes on with many executions, live, and again after a lost connection",
         () =>
           Effect.gen(function* () {

@@ -7,6 +7,7 @@ import { session } from "../api/Session.js"
 import { useLoaded } from "../api/useLoaded.js"
 import { ExecutionTable } from "../parts/ExecutionTable.js"
 import { Failure } from "../parts/Notice.js"
+import { UserField } from "../parts/UserField.js"
 import { filterBy, type Route, to } from "../Routes.js"
 
 export interface ExecutionPage {
@@ -54,18 +55,7 @@ const Filters = ({ filter }: { readonly filter: Filter }) => {
   const { states = [], verdicts = [] } = session.value ?? {}
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-      <label>
-        User
-        <input
-          name="userId"
-          type="search"
-          value={filter.userId ?? ""}
-          maxLength={128}
-          spellcheck={false}
-          autocomplete="off"
-          onChange={({ currentTarget }) => change("userId", currentTarget.value.trim())}
-        />
-      </label>
+      <UserField value={filter.userId} onEnter={(userId) => change("userId", userId)} />
       <Choice
         name="state"
         label="State"

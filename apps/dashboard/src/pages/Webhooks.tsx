@@ -9,6 +9,7 @@ import { Mark } from "../parts/Marks.js"
 import { Empty, Failure, Status } from "../parts/Notice.js"
 import { Scroll } from "../parts/Scroll.js"
 import { Text } from "../parts/Text.js"
+import { UserField } from "../parts/UserField.js"
 import { filterBy, type Route, to } from "../Routes.js"
 import { iso, moment } from "../text/Format.js"
 import { visible } from "../text/Visible.js"
@@ -268,18 +269,7 @@ export const Webhooks = ({ route }: { readonly route: Route }) => {
     <>
       <h1>Webhooks</h1>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>
-          User
-          <input
-            name="userId"
-            type="search"
-            value={userId ?? ""}
-            maxLength={128}
-            spellcheck={false}
-            autocomplete="off"
-            onChange={({ currentTarget }) => change("userId", currentTarget.value.trim())}
-          />
-        </label>
+        <UserField value={userId} onEnter={(userId) => change("userId", userId)} />
         <label>
           State
           <select
