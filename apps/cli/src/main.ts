@@ -1,3 +1,4 @@
+import { Harmless } from "@bulkhead/domain"
 import { Command, ValidationError } from "@effect/cli"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
@@ -6,7 +7,6 @@ import * as Bulkhead from "./Bulkhead.js"
 import * as CommandLine from "./CommandLine.js"
 import { Ended, Failure, ownFailure } from "./Failure.js"
 import { ProgramArguments } from "./ProgramArguments.js"
-import * as Harmless from "./terminal/Harmless.js"
 import { Output, OutputClosed, tell } from "./terminal/Output.js"
 import * as PlainConsole from "./terminal/PlainConsole.js"
 
