@@ -68,6 +68,7 @@ class _ResultParts(TypedDict, total=False):
     hints: list[str]
     receipt: dict[str, Any]
     image: str
+    traceId: str
     error: Error
 
 
@@ -88,6 +89,7 @@ class Result(_ResultParts):
 class _ExecutionParts(TypedDict, total=False):
     language: str
     image: str
+    traceId: str
     ahead: int
     endedAt: int
     verdict: str

@@ -2,7 +2,10 @@
 import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { Schema } from "effect"
 import { assert, describe, it } from "vitest"
+import { goals } from "../../apps/bench/src/load/Summary.ts"
+import { ExecutionRequest, ExecutionResult } from "../../packages/domain/src/index.ts"
 
 const script = fileURLToPath(new URL("../../load/sandbox-load-test.js", import.meta.url))
 
@@ -26,17 +29,39 @@ const aggregations = {
 /** In the place of k6's modules, which are there in k6 alone. */
 const standIns = `
 const made = {}
-const kind = (name) => class { constructor(metric) { made[metric] = name } add() {} }
+const added = {}
+const kind = (name) =>
+  class {
+    constructor(metric) { made[metric] = name; this.metric = metric }
+    add(value) { added[this.metric] = value }
+  }
 const [Counter, Gauge, Rate, Trend] = ["Counter", "Gauge", "Rate", "Trend"].map(kind)
-const check = () => true
-const http = {}
+const check = (response, conditions) => Object.values(conditions).every((holds) => holds(response))
+const http = { post: (url, body) => globalThis.answerOfLoadTest(url, body) }
 const __ENV = {}
+const __VU = 7
 export const metrics = made
+export const values = added
 `
 
+/** What every result has. */
+const plain = {
+  executionId: "exec_1",
+  success: true,
+  verdict: "Completed",
+  stdout: "",
+  stderr: "",
+  output: { stdoutBytes: 0, stderrBytes: 0, truncated: false },
+  artifacts: [],
+  rejectedArtifacts: []
+}
+
+/** Each time anew, as k6 loads it for each of its users. */
 const loaded = async () => {
   const text = readFileSync(script, "utf8").replaceAll(/^import .* from "k6.*"$/gm, "")
-  return await import(`data:text/javascript,${encodeURIComponent(standIns + text)}`)
+  return await import(
+    `data:text/javascript,${encodeURIComponent(`${standIns + text}\n// ${crypto.randomUUID()}`)}`
+  )
 }
 
 describe("the load test for k6", () => {
@@ -54,5 +79,48 @@ describe("the load test for k6", () => {
       for (const condition of conditions) assert.match(condition, form, metric)
     }
     for (const { exec } of Object.values(options.scenarios)) assert.isFunction(exported[exec])
+  })
+
+  it("has the goals of npm run load as its thresholds", async () => {
+    const { thresholds } = (await loaded()).options
+    assert.deepStrictEqual(thresholds, {
+      http_req_failed: [`rate<${goals.failures}`],
+      wrong_results: [`rate<${goals.failures}`],
+      dropped_iterations: ["count==0"],
+      overhead: [`med<${goals.overheadMs}`],
+      timeout_lateness: [`max<${goals.latenessMs}`]
+    })
+  })
+
+  it("asks as the contract takes it, and reads what the contract answers", async () => {
+    const { execution, sleeper, values } = await loaded()
+    const asked = []
+    const answering = (changes, metrics) => {
+      globalThis.answerOfLoadTest = (url, body) => {
+        assert.match(url, /\/api\/execute$/)
+        asked.push(
+          Schema.decodeUnknownSync(ExecutionRequest, { onExcessProperty: "error" })(JSON.parse(body))
+        )
+        const result = Schema.encodeSync(ExecutionResult)({ ...plain, ...changes, metrics })
+        return { status: 200, timings: { duration: 40 }, json: () => JSON.parse(JSON.stringify(result)) }
+      }
+    }
+    answering({ verdict: "Completed", stdout: "42\n" }, { executionTimeMs: 31, retries: 0 })
+    execution()
+    assert.deepStrictEqual(values, { wrong_results: false, overhead: 9 })
+    answering({ verdict: "TimeLimitExceeded", success: false }, { executionTimeMs: 2004, retries: 0 })
+    sleeper()
+    assert.deepStrictEqual(values, { wrong_results: false, overhead: 9, timeout_lateness: 4 })
+    assert.deepStrictEqual(
+      asked.map(({ language, timeout, userId }) => [language, timeout, userId]),
+      [
+        ["python", undefined, "load-7"],
+        ["python", 2, "load-7"]
+      ]
+    )
+    answering({ verdict: "NonZeroExit", success: false }, { retries: 0 })
+    execution()
+    sleeper()
+    assert.deepStrictEqual(values, { wrong_results: true, overhead: 9, timeout_lateness: 4 }, "none is NaN")
   })
 })

@@ -1,5 +1,5 @@
+import { Harmless } from "@bulkhead/domain"
 import { Data, Predicate } from "effect"
-import * as Harmless from "./terminal/Harmless.js"
 
 /** Why a command cannot do what it was asked for, in words that say what to do about it. */
 export class Failure extends Data.TaggedError("Failure")<{ readonly message: string }> {}

@@ -1,3 +1,4 @@
+import { Harmless } from "@bulkhead/domain"
 import { Command, ValidationError } from "@effect/cli"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
@@ -6,7 +7,6 @@ import * as Bulkhead from "./Bulkhead.js"
 import * as CommandLine from "./CommandLine.js"
 import { Ended, Failure, ownFailure } from "./Failure.js"
 import { ProgramArguments } from "./ProgramArguments.js"
-import * as Harmless from "./terminal/Harmless.js"
 import { Output, OutputClosed, tell } from "./terminal/Output.js"
 import * as PlainConsole from "./terminal/PlainConsole.js"
 
@@ -55,6 +55,8 @@ main.pipe(
     )
   ),
   Effect.provide(Output.layer),
+  // Nobody records traces here: a server would go on with one that leads nowhere.
+  Effect.withTracerEnabled(false),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     disablePrettyLogger: true,

@@ -1,7 +1,7 @@
+import { Harmless } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import * as FastCheck from "effect/FastCheck"
 import { hostileTexts } from "../../server/test/HostileTexts.js"
-import * as Harmless from "../src/terminal/Harmless.js"
 import * as Table from "../src/terminal/Table.js"
 
 const anyText = FastCheck.array(

@@ -1,7 +1,7 @@
 import type { JSX } from "preact"
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks"
 import * as Live from "./api/Live.js"
-import { session, signOut } from "./api/Session.js"
+import { isSignedIn, session, signOut } from "./api/Session.js"
 import { Audit } from "./pages/Audit.js"
 import { Executions } from "./pages/Executions.js"
 import { Execution } from "./pages/execution/Execution.js"
@@ -86,10 +86,11 @@ const Pages = () => {
   const current = isPage(page) ? page : "overview"
 
   useEffect(() => {
+    if (!isSignedIn.value) return
     const controller = new AbortController()
     Live.follow(controller.signal)
     return () => controller.abort()
-  }, [])
+  }, [isSignedIn.value])
 
   const isFirst = useRef(true)
   // Before anybody can be anywhere in the new page: later, the focus would be taken from where they are.
@@ -113,4 +114,24 @@ const Pages = () => {
   )
 }
 
-export const App = () => (session.value === undefined ? <SignIn /> : <Pages />)
+/** The pages stay where they are when a session ends by itself, out of sight, with what somebody was writing there. */
+const Kept = () => {
+  const left = useRef<Element | null>(null)
+  const isShown = isSignedIn.value
+  useLayoutEffect(() => {
+    if (!isShown) left.current = document.activeElement
+    else if (left.current instanceof HTMLElement) left.current.focus()
+  }, [isShown])
+  return (
+    <div hidden={!isShown}>
+      <Pages />
+    </div>
+  )
+}
+
+export const App = () => (
+  <>
+    {session.value !== undefined && <Kept />}
+    {!isSignedIn.value && <SignIn />}
+  </>
+)

@@ -1,11 +1,11 @@
+import { Harmless } from "@bulkhead/domain"
 import { type Entry, ExecutionStore } from "@bulkhead/sandbox"
 import { Effect, Layer, Option, Tracer } from "effect"
-import * as Harmless from "./observability/Harmless.js"
 import { StoreConfig } from "./settings/StoreConfig.js"
 
 /** The trace that an event belongs to, beside the event as it is kept. */
 const lineOf = (trace: object) => (entry: Entry) =>
-  entry._tag === "Happened" ? `${Harmless.json(JSON.stringify({ ...entry.event, ...trace }))}\n` : ""
+  entry._tag === "Happened" ? `${Harmless.json({ ...entry.event, ...trace })}\n` : ""
 
 const print = (entries: ReadonlyArray<Entry>) =>
   Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) => {

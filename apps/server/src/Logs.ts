@@ -1,11 +1,11 @@
 import { Effect, Layer, Logger } from "effect"
-import * as Harmless from "./observability/Harmless.js"
+import * as TerminalLogger from "./observability/TerminalLogger.js"
 import * as TracedLogger from "./observability/TracedLogger.js"
 import * as Terminal from "./Terminal.js"
 
 const replacement = (isTerminal: boolean) =>
   isTerminal
-    ? Harmless.onTerminal(Logger.prettyLogger({ stderr: true }))
+    ? TerminalLogger.of(Logger.prettyLogger({ stderr: true }))
     : Logger.withConsoleLog(TracedLogger.json)
 
 /** What the server logs: for people beside a terminal, or else as lines of JSON on stdout. */

@@ -21,6 +21,7 @@ const saying = (words: string, index: number, at: number): Seed.Seeded => ({
   // Short words of a column of their own, which ends at a NUL.
   language: `in ${words}`,
   image: `on ${words}`,
+  traceId: `in ${words}`,
   message: words,
   result: {
     verdict: "NonZeroExit",
@@ -87,6 +88,28 @@ const submit = (code: string, userId: string, language = "python") =>
 
 /** How long the page is watched: ten minutes show more than a test has time for. */
 const steadyFor = Number(process.env.DASHBOARD_SECONDS ?? 4) * 1000
+
+/** Writes to both of its streams a hundred times a second. */
+const chattering = `
+import sys, time
+for n in range(1000000):
+    print("line", n, flush=True)
+    print("oops", n, file=sys.stderr, flush=True)
+    time.sleep(0.01)
+`
+
+/** Every page, what is on it once it has all that it shows first, and whether it is to change by itself. */
+const views = (writing: string): ReadonlyArray<readonly [route: string, has: string, isLive: boolean]> => [
+  ["overview", ".plots canvas", true],
+  ["executions", "tbody tr", true],
+  [`executions/${writing}`, "div:has(pre.output) + .card .timeline", true],
+  ["executions?userId=churner", "tbody tr", true],
+  ["users", "tbody tr", false],
+  ["webhooks?userId=churner", "nav.pages", false],
+  ["limits", "tbody tr", false],
+  ["audit", "button", false],
+  ["replicas", ".empty", false]
+]
 
 /** A picture, one that takes 14 GB, a drawing with a script, a table and a text with what a page must not run. */
 const leaving = `
@@ -165,6 +188,67 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             await token.waitFor()
           })
         })
+      )
+
+      it.scoped(
+        "brings one back to what one was writing when the session ends meanwhile",
+        () =>
+          Effect.gen(function* () {
+            const { url } = yield* Dashboard.Operator
+            const id = yield* submit("sleep 600", "forgotten", "bash")
+            const browser = yield* Browser.browser
+            yield* Effect.promise(async () => {
+              const page = await browser.newPage()
+              const token = page.getByLabel("Admin token")
+              const signIn = async () => {
+                await token.fill(ServerProcess.adminToken)
+                await token.press("Enter")
+                await token.waitFor({ state: "detached" })
+              }
+              /** Writes half a text, and has the session end before the other half. */
+              const interrupt = async (field: Locator) => {
+                await field.focus()
+                await page.keyboard.press("End")
+                await page.keyboard.type("half")
+                const written = await field.inputValue()
+                await page.evaluate(
+                  `fetch("/dashboard/session", { method: "DELETE", headers: { "x-bulkhead-dashboard": "1" } })`
+                )
+                await token.waitFor()
+                assert.strictEqual(await page.locator("h1:visible").count(), 1, "that of the sign-in")
+                await signIn()
+                await Dashboard.until(page, `document.activeElement?.value === ${JSON.stringify(written)}`)
+                assert.strictEqual(await field.inputValue(), written)
+              }
+              await page.goto(`${url}/dashboard#/limits`)
+              await signIn()
+              const limit = page.getByLabel("maxQueueWait")
+              await interrupt(limit)
+              await page.getByText(/^maxQueueWait: .*half$/).waitFor()
+              await Dashboard.goTo(page, "executions?state=ended")
+              await interrupt(page.getByLabel("User", { exact: true }))
+              assert.include(page.url(), "state=ended")
+              await Dashboard.goTo(page, "webhooks?userId=forgotten")
+              await interrupt(page.getByLabel("URL"))
+              await Dashboard.goTo(page, `executions/${id}`)
+              await page.getByRole("button", { name: "End it…" }).press("Enter")
+              await interrupt(page.getByRole("dialog").getByRole("textbox"))
+              await page.keyboard.type(" and half")
+              await page.keyboard.press("Enter")
+              await page.getByText("half and half").first().waitFor()
+              await page.getByText("Live", { exact: true }).waitFor()
+
+              // Who signs out leaves nothing behind.
+              await Dashboard.goTo(page, "limits")
+              await limit.fill("12")
+              await page.getByRole("button", { name: "Sign out" }).click()
+              await token.waitFor()
+              assert.strictEqual(await page.locator("header").count(), 0)
+              await signIn()
+              await Dashboard.until(page, `document.querySelector("#limit-maxQueueWait")?.value === "60"`)
+            })
+          }),
+        60_000
       )
 
       it.scoped(
@@ -257,6 +341,39 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
             yield* Effect.forEach(ids, Caller.kill, { concurrency: 10 })
           }),
         steadyFor + 60_000
+      )
+
+      it.scoped(
+        "changes what it shows, and asks, at most twice a second on every page, however much goes on",
+        () =>
+          Effect.gen(function* () {
+            const ids = yield* Effect.forEach(Array.from({ length: running }), () =>
+              submit("sleep 3600", "runner", "bash")
+            )
+            const writing = yield* submit(chattering, "writer")
+            const churning = yield* Effect.fork(
+              Effect.forever(Effect.zipRight(submit(":", "churner", "bash"), Effect.sleep("100 millis")))
+            )
+            const beats = 2 * (steadyFor / 1000)
+            yield* Dashboard.using("overview", async (page) => {
+              for (const [route, has, isLive] of views(writing)) {
+                await Dashboard.goTo(page, route)
+                await page.locator(`main ${has}`).first().waitFor()
+                const { asked, changed } = await Dashboard.pace(page, steadyFor)
+                Dashboard.measured({
+                  [`${route.slice(0, 15)}, asked`]: asked,
+                  [`${route.slice(0, 15)}, changed`]: changed
+                })
+                // One more may be at each end of the time, and what is looked up once a minute.
+                assert.isAtMost(asked, beats + 2, `${route} asked`)
+                assert.isAtMost(changed, beats + 1, `${route} changed`)
+                if (isLive) assert.isAtLeast(changed, beats / 2, `${route} is live`)
+              }
+            })
+            yield* Fiber.interrupt(churning)
+            yield* Effect.forEach([writing, ...ids], Caller.kill, { concurrency: 10 })
+          }),
+        9 * steadyFor + 60_000
       )
 
       it.scoped("filters by all that the API filters by, page by page, with the keyboard alone", () =>

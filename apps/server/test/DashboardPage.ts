@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { assert } from "@effect/vitest"
 import axe from "axe-core"
 import { Context, Effect, Layer } from "effect"
-import type { BrowserContext, Page } from "playwright-core"
+import type { BrowserContext, Page, Request } from "playwright-core"
 import * as Browser from "./Browser.js"
 import * as ServerProcess from "./ServerProcess.js"
 import * as SeverableProxy from "./SeverableProxy.js"
@@ -119,6 +119,34 @@ export const until = async (page: Page, expression: string) => {
     return false
   })()`
   assert.isTrue(await page.evaluate<boolean>(holds), `never: ${expression}`)
+}
+
+/**
+ * Counts for so many milliseconds how often a page asks the server for something, and how often it changes what it
+ * shows: changes within 100 ms of the first are one.
+ */
+export const pace = async (page: Page, milliseconds: number) => {
+  let asked = 0
+  const count = (request: Request) => {
+    if (request.url().includes("/dashboard/api/")) asked++
+  }
+  page.on("request", count)
+  const changed = await page.evaluate<number>(`new Promise((resolve) => {
+    let changes = 0
+    let since = -Infinity
+    const observer = new MutationObserver(() => {
+      if (performance.now() - since < 100) return
+      changes++
+      since = performance.now()
+    })
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true })
+    setTimeout(() => {
+      observer.disconnect()
+      resolve(changes)
+    }, ${milliseconds})
+  })`)
+  page.off("request", count)
+  return { asked, changed }
 }
 
 /** Keeps requests of a kind from the server until they are released. */

@@ -28,6 +28,7 @@ export interface Seeded {
   readonly userId: string
   readonly language: string
   readonly image?: string
+  readonly traceId?: string
   readonly message: string
   readonly result: Partial<ExecutionResult>
 }
@@ -70,6 +71,7 @@ const entriesOf = ({
   language,
   message,
   result: changes,
+  traceId,
   userId
 }: Seeded): ReadonlyArray<Entry> => {
   const executionId = idOf(index)
@@ -81,7 +83,8 @@ const entriesOf = ({
     state: "queued",
     language,
     startedAt: at,
-    ...(image && { image })
+    ...(image && { image }),
+    ...(traceId && { traceId })
   }
   const event = (
     after: number,

@@ -4,6 +4,7 @@ import { CodeFinding, mostFindings } from "./CodeFinding.js"
 import { ExecutionError } from "./ExecutionError.js"
 import { ExecutionId } from "./ExecutionId.js"
 import { NetworkPolicy, NetworkUse } from "./Network.js"
+import { TraceId } from "./TraceId.js"
 import { Verdict } from "./Verdict.js"
 
 const number = (description: string) => Schema.Number.annotations({ description })
@@ -90,6 +91,7 @@ export const ExecutionResult = Schema.Struct({
       description: "The image that its sandbox was made from. Absent: the plain sandbox."
     })
   ),
+  traceId: Schema.optional(TraceId),
   success: Schema.Boolean.annotations({ description: "Whether the program ended well: verdict Completed." }),
   verdict: Verdict,
   stdout: Schema.String.annotations({

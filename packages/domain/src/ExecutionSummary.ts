@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { ExecutionId } from "./ExecutionId.js"
 import { ExecutionResult } from "./ExecutionResult.js"
+import { TraceId } from "./TraceId.js"
 import { UserId } from "./UserId.js"
 import { Verdict } from "./Verdict.js"
 
@@ -26,6 +27,7 @@ export const ExecutionSummary = Schema.Struct({
       description: "The image that its sandbox is made from. Absent: the plain sandbox."
     })
   ),
+  traceId: Schema.optional(TraceId),
   ahead: Schema.optional(
     Schema.Number.annotations({
       description:

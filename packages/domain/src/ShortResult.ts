@@ -1,4 +1,5 @@
 import type { ExecutionResult } from "./ExecutionResult.js"
+import { inJson } from "./Harmless.js"
 
 /** Characters of each of the two streams of output that a model is shown unless told. */
 export const usualOutputCharacters = 32_768
@@ -42,16 +43,11 @@ export const isToolFailure = ({ verdict }: Pick<ExecutionResult, "verdict">): bo
 /** Control characters, and those that change the direction or the lines of what is around them. */
 const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
-const escaped = (character: string) =>
-  [...Array(character.length).keys()]
-    .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`)
-    .join("")
-
 /**
  * A program's text as it may be shown on a terminal: lines and tabs stay, every other character that cannot be seen is
  * escaped. JSON stays the same JSON.
  */
 export const visible = (text: string): string =>
   text.replaceAll(invisible, (character) =>
-    character === "\n" || character === "\t" ? character : escaped(character)
+    character === "\n" || character === "\t" ? character : inJson(character)
   )

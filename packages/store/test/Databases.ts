@@ -59,7 +59,7 @@ const laterTables = [
 ]
 
 const laterColumns = [
-  ...[["executions", "webhook"] as const, ["executions", "image"] as const],
+  ...["webhook", "image", "trace_id"].map((column) => ["executions", column] as const),
   ...["network_connections", "network_denied", "sent_bytes", "received_bytes", "gpu_seconds"].map(
     (column) => ["usage", column] as const
   )

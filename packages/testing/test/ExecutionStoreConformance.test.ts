@@ -34,7 +34,18 @@ const rows: ReadonlyArray<readonly [string, Layer.Layer<ExecutionStore>, string]
           Option.map(({ image: _, ...execution }) => execution)
         )
     })),
-    "keeps the image of an execution"
+    "keeps the image and the trace of an execution"
+  ],
+  [
+    "that forgets the trace",
+    changed(({ list }) => ({
+      list: (query) =>
+        Effect.map(list(query), ({ items, ...page }) => ({
+          ...page,
+          items: items.map(({ traceId: _, ...execution }) => execution)
+        }))
+    })),
+    "keeps the image and the trace of an execution"
   ],
   [
     "that says it has written what it has not",

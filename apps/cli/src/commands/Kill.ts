@@ -1,9 +1,9 @@
 import { KillReason } from "@bulkhead/api"
+import { Harmless } from "@bulkhead/domain"
 import { Args, Command, Options } from "@effect/cli"
 import { Effect, Option } from "effect"
 import * as Connection from "../server/Connection.js"
 import * as Sendable from "../server/Sendable.js"
-import * as Harmless from "../terminal/Harmless.js"
 import { print } from "../terminal/Output.js"
 
 const options = {

@@ -1,9 +1,15 @@
-import { defaultLimits, fixedLimits, LimitChanges, type LimitValues, limitMeanings } from "@bulkhead/domain"
+import {
+  defaultLimits,
+  fixedLimits,
+  Harmless,
+  LimitChanges,
+  type LimitValues,
+  limitMeanings
+} from "@bulkhead/domain"
 import { Args, Command } from "@effect/cli"
 import { Effect, ParseResult, Schema } from "effect"
 import { Failure } from "../Failure.js"
 import * as Connection from "../server/Connection.js"
-import * as Harmless from "../terminal/Harmless.js"
 import { print } from "../terminal/Output.js"
 import * as Table from "../terminal/Table.js"
 import { json } from "./Json.js"

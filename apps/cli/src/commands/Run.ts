@@ -1,5 +1,5 @@
 import { Payload } from "@bulkhead/api"
-import type { ExecutionRequestInput } from "@bulkhead/domain"
+import { type ExecutionRequestInput, Harmless } from "@bulkhead/domain"
 import { Command, Options } from "@effect/cli"
 import { Effect, Either, Fiber, Option } from "effect"
 import { Ended, Failure, of, ownFailure } from "../Failure.js"
@@ -14,7 +14,6 @@ import * as Connection from "../server/Connection.js"
 import * as OwnServer from "../server/OwnServer.js"
 import * as Sendable from "../server/Sendable.js"
 import * as ServerUrl from "../server/ServerUrl.js"
-import * as Harmless from "../terminal/Harmless.js"
 import { print, tell } from "../terminal/Output.js"
 
 const options = {

@@ -1,10 +1,9 @@
 import { createHash, randomUUID } from "node:crypto"
-import { type Artifact, flawOfPath } from "@bulkhead/domain"
+import { type Artifact, flawOfPath, Harmless } from "@bulkhead/domain"
 import { FileSystem, Path } from "@effect/platform"
 import { Data, Effect } from "effect"
 import { Failure } from "../Failure.js"
 import type { Connection } from "../server/Connection.js"
-import * as Harmless from "../terminal/Harmless.js"
 
 /** Why one file was not saved. */
 export class NotSaved extends Data.TaggedError("NotSaved")<{ readonly message: string }> {}

@@ -1,8 +1,8 @@
+import { Harmless } from "@bulkhead/domain"
 import { FileSystem } from "@effect/platform"
 import { NodeStream } from "@effect/platform-node"
 import { Chunk, Effect, Stream } from "effect"
 import { Failure } from "../Failure.js"
-import * as Harmless from "../terminal/Harmless.js"
 
 /** Bytes that a request takes along, all together; the server's own limits are below it unless they were raised. */
 export const mostBytes = 64 * 1_048_576

@@ -1,6 +1,5 @@
-import type { ExecutionResult, ExecutionUpdate } from "@bulkhead/domain"
+import { type ExecutionResult, type ExecutionUpdate, Harmless } from "@bulkhead/domain"
 import { Effect, Ref, Stream } from "effect"
-import * as Harmless from "../terminal/Harmless.js"
 import { Output, type OutputClosed, type Sink, tell } from "../terminal/Output.js"
 import type { StatusLine } from "../terminal/StatusLine.js"
 

@@ -1,7 +1,6 @@
-import type { ExecutionResult } from "@bulkhead/domain"
+import { type ExecutionResult, Harmless } from "@bulkhead/domain"
 import { Effect, Either, Option } from "effect"
 import type { Connection } from "../server/Connection.js"
-import * as Harmless from "../terminal/Harmless.js"
 import { Output, tell } from "../terminal/Output.js"
 import * as Words from "../terminal/Words.js"
 import * as Artifacts from "./Artifacts.js"

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto"
+import { Harmless } from "@bulkhead/domain"
 import { Command } from "@effect/platform"
 import { Deferred, Effect, Option, Redacted, Ref, Stream } from "effect"
 import { Failure } from "../Failure.js"
 import * as Project from "../Project.js"
-import * as Harmless from "../terminal/Harmless.js"
 import { showStatus, tell } from "../terminal/Output.js"
 import * as Connection from "./Connection.js"
 

@@ -1,7 +1,6 @@
-import { faultOf } from "@bulkhead/domain"
+import { faultOf, Harmless } from "@bulkhead/domain"
 import { Effect, Schema } from "effect"
 import { Failure } from "../Failure.js"
-import * as Harmless from "../terminal/Harmless.js"
 
 /**
  * Fails with the field that the contract does not take, before anything is sent: the client itself says of that, as of

@@ -1,4 +1,4 @@
-import * as Harmless from "./Harmless.js"
+import { Harmless } from "@bulkhead/domain"
 
 /** Rows below their headings, each column as wide as its widest cell. Whatever a cell holds stays in its line. */
 export const lines = (

@@ -1,5 +1,6 @@
 import type { LoadSample, LoadTick } from "@bulkhead/domain"
 import { signal } from "@preact/signals"
+import { atBeat } from "./Beat.js"
 import { listen } from "./Stream.js"
 
 /** Undefined until the first came. */
@@ -49,7 +50,7 @@ export const follow = (abort: AbortSignal): Promise<void> =>
       },
       onEvent: ({ data, event }) => {
         if (event === "history") kept = JSON.parse(data)
-        if (event === "tick") take(JSON.parse(data))
+        if (event === "tick") atBeat(() => take(JSON.parse(data)))
       }
     },
     abort

@@ -16,17 +16,17 @@ export interface Session {
   }>
 }
 
-const known = signal<Session | undefined>(undefined)
+/** The last one, also when it has ended by itself. Undefined: there was none, or the operator signed out. */
+export const session = signal<Session | undefined>(undefined)
 
-/** Undefined: nobody is signed in. */
-export const session = computed(() => (Requests.isSignedOut.value ? undefined : known.value))
+export const isSignedIn = computed(() => session.value !== undefined && !Requests.isSignedOut.value)
 
-/** Finds out whether somebody is signed in. */
+/** Finds out whether somebody is signed in. A server that cannot be reached says nothing of it. */
 export const look = async (): Promise<void> => {
-  known.value = await Requests.send("/session").then(
+  session.value = await Requests.send("/session").then(
     (response): Promise<Session | undefined> =>
       response.status === 204 ? Promise.resolve(undefined) : response.json(),
-    () => undefined
+    () => session.value
   )
   Requests.isSignedOut.value = false
 }
@@ -41,7 +41,7 @@ export const signIn = async (token: string): Promise<void> => {
 export const signOut = (): Promise<void> =>
   Requests.send("/session", { method: "DELETE" }).then(
     () => {
-      known.value = undefined
+      session.value = undefined
     },
     () => undefined
   )

@@ -1,11 +1,13 @@
 import type { ExecutionSummary } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { revision } from "../api/Live.js"
 import { get, query } from "../api/Requests.js"
 import { session } from "../api/Session.js"
 import { useLoaded } from "../api/useLoaded.js"
 import { ExecutionTable } from "../parts/ExecutionTable.js"
 import { Failure } from "../parts/Notice.js"
+import { UserField } from "../parts/UserField.js"
 import { filterBy, type Route, to } from "../Routes.js"
 
 export interface ExecutionPage {
@@ -53,18 +55,7 @@ const Filters = ({ filter }: { readonly filter: Filter }) => {
   const { states = [], verdicts = [] } = session.value ?? {}
   return (
     <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-      <label>
-        User
-        <input
-          name="userId"
-          type="search"
-          value={filter.userId ?? ""}
-          maxLength={128}
-          spellcheck={false}
-          autocomplete="off"
-          onChange={({ currentTarget }) => change("userId", currentTarget.value.trim())}
-        />
-      </label>
+      <UserField value={filter.userId} onEnter={(userId) => change("userId", userId)} />
       <Choice
         name="state"
         label="State"
@@ -118,7 +109,8 @@ const Pages = ({ filter }: { readonly filter: Filter }) => {
   const { value, failure } = useLoaded(
     (abort) => get<ExecutionPage>(path, abort),
     path,
-    cursor === undefined ? revision.value : ""
+    cursor === undefined ? revision.value : "",
+    interval
   )
   const next = value?.nextCursor
   return (

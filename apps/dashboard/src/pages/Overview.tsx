@@ -1,6 +1,7 @@
 import type { LimitValues, SystemMetrics } from "@bulkhead/domain"
 import type { ComponentChildren } from "preact"
 import { useMemo } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { isConnected, revision, samples, tick } from "../api/Live.js"
 import { get } from "../api/Requests.js"
 import { useLoaded } from "../api/useLoaded.js"
@@ -128,7 +129,8 @@ const Latest = () => {
   const { value, failure } = useLoaded(
     (abort) => get<ExecutionPage>("/api/sandbox/executions?limit=12", abort),
     "latest",
-    revision.value
+    revision.value,
+    interval
   )
   return (
     <section class="card">

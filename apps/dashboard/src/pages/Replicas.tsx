@@ -1,4 +1,5 @@
 import type { Replica } from "@bulkhead/domain"
+import * as Beat from "../api/Beat.js"
 import { isConnected, tick } from "../api/Live.js"
 import { get } from "../api/Requests.js"
 import { useLoaded } from "../api/useLoaded.js"
@@ -113,7 +114,8 @@ export const Replicas = () => {
   const { failure, value } = useLoaded(
     load,
     "replicas",
-    `${isConnected.value} ${Math.floor((tick.value?.at ?? 0) / interval)}`
+    `${isConnected.value} ${Math.floor((tick.value?.at ?? 0) / interval)}`,
+    Beat.interval
   )
   return (
     <>

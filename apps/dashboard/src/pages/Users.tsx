@@ -1,5 +1,6 @@
 import type { UserUsage } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { isConnected, tick } from "../api/Live.js"
 import { get, query } from "../api/Requests.js"
 import { useLoaded } from "../api/useLoaded.js"
@@ -56,7 +57,8 @@ const useUsage = (span: Span) =>
   useLoaded(
     (abort) => load(span, abort),
     span,
-    `${isConnected.value} ${Math.floor((tick.value?.at ?? 0) / minute)}`
+    `${isConnected.value} ${Math.floor((tick.value?.at ?? 0) / minute)}`,
+    interval
   )
 
 const sorted = (all: ReadonlyArray<UserUsage>, order: Order, most: number) =>

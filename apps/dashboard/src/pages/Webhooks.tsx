@@ -1,5 +1,6 @@
 import type { StandingWebhooks, Webhook, WebhookDelivery, WebhookEvent } from "@bulkhead/domain"
 import { useRef, useState } from "preact/hooks"
+import { interval } from "../api/Beat.js"
 import { revision, tick } from "../api/Live.js"
 import { get, post, put, query, segment, wordsOf } from "../api/Requests.js"
 import { session } from "../api/Session.js"
@@ -8,6 +9,7 @@ import { Mark } from "../parts/Marks.js"
 import { Empty, Failure, Status } from "../parts/Notice.js"
 import { Scroll } from "../parts/Scroll.js"
 import { Text } from "../parts/Text.js"
+import { UserField } from "../parts/UserField.js"
 import { filterBy, type Route, to } from "../Routes.js"
 import { iso, moment } from "../text/Format.js"
 import { visible } from "../text/Visible.js"
@@ -77,7 +79,8 @@ const Messages = ({
   const { failure, value } = useLoaded(
     (abort) => get<MessagePage>(path, abort),
     path,
-    `${cursor === undefined ? revision.value : ""} ${resends}`
+    `${cursor === undefined ? revision.value : ""} ${resends}`,
+    interval
   )
   const now = tick.value?.at ?? 0
   const next = value?.nextCursor
@@ -266,18 +269,7 @@ export const Webhooks = ({ route }: { readonly route: Route }) => {
     <>
       <h1>Webhooks</h1>
       <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
-        <label>
-          User
-          <input
-            name="userId"
-            type="search"
-            value={userId ?? ""}
-            maxLength={128}
-            spellcheck={false}
-            autocomplete="off"
-            onChange={({ currentTarget }) => change("userId", currentTarget.value.trim())}
-          />
-        </label>
+        <UserField value={userId} onEnter={(userId) => change("userId", userId)} />
         <label>
           State
           <select

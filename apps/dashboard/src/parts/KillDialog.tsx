@@ -1,5 +1,6 @@
-import { useEffect, useRef, useState } from "preact/hooks"
+import { useLayoutEffect, useRef, useState } from "preact/hooks"
 import { post, segment, wordsOf } from "../api/Requests.js"
+import { isSignedIn } from "../api/Session.js"
 import { Failure } from "./Notice.js"
 
 interface KillProps {
@@ -15,11 +16,16 @@ export const KillDialog = ({ executionId, onClose }: KillProps) => {
   const [isBusy, setBusy] = useState(false)
   const [failure, setFailure] = useState<string>()
 
-  useEffect(() => dialog.current?.showModal(), [])
+  // Out of sight it would still keep everybody from signing in.
+  useLayoutEffect(() => {
+    if (isSignedIn.value) dialog.current?.showModal()
+    else dialog.current?.close()
+  }, [isSignedIn.value])
 
   const kill = async (event: Event) => {
     event.preventDefault()
     setBusy(true)
+    setFailure(undefined)
     const body = reason === "" ? {} : { reason }
     await post(`/api/sandbox/kill/${segment(executionId)}`, body).then(
       () => onClose(true),
@@ -31,7 +37,7 @@ export const KillDialog = ({ executionId, onClose }: KillProps) => {
   }
 
   return (
-    <dialog ref={dialog} aria-labelledby="kill-title" onClose={() => onClose(false)}>
+    <dialog ref={dialog} aria-labelledby="kill-title" onClose={() => isSignedIn.value && onClose(false)}>
       <form onSubmit={kill}>
         <h2 id="kill-title">End this execution?</h2>
         <p>

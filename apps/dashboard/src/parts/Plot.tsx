@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 import uPlot from "uplot"
 import { isDark } from "./Theme.js"
 
@@ -69,7 +69,7 @@ export const Plot = ({ title, words, series, data }: PlotProps) => {
   latest.current = data
   const dark = isDark.value
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = place.current
     if (element === null) return
     const made = new uPlot(
@@ -86,7 +86,8 @@ export const Plot = ({ title, words, series, data }: PlotProps) => {
     }
   }, [dark])
 
-  useEffect(() => {
+  // With what else is shown anew, not a frame later.
+  useLayoutEffect(() => {
     const shown = plot.current
     shown?.setData(data as unknown as uPlot.AlignedData)
     // The legend has what is now, unless the pointer is at something else.

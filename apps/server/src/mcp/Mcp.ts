@@ -33,7 +33,12 @@ const services = SandboxService.layerOver.pipe(
 export const run = Effect.flatMap(McpConfig, ({ key, url }) =>
   Option.match(url, {
     onNone: () => Effect.provide(McpStdio.serve(processIo), services),
-    onSome: (url) => Effect.provide(McpBridge.run({ key, url }, processIo), FetchHttpClient.layer)
+    onSome: (url) =>
+      McpBridge.run({ key, url }, processIo).pipe(
+        Effect.provide(FetchHttpClient.layer),
+        // Nobody records traces here: the server would go on with one that leads nowhere.
+        Effect.withTracerEnabled(false)
+      )
   })
 ).pipe(Effect.provide(McpConfig.layerFromEnv))
 

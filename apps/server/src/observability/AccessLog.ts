@@ -1,8 +1,7 @@
-import { ExecutionId } from "@bulkhead/domain"
+import { ExecutionId, Harmless } from "@bulkhead/domain"
 import type { RequestFacts } from "@bulkhead/http"
 import { Instruments } from "@bulkhead/sandbox"
 import { Clock, Effect, Schema, type Tracer } from "effect"
-import * as Harmless from "./Harmless.js"
 
 /** A request that was answered. */
 export interface Answered {
@@ -53,5 +52,5 @@ const lineOf = (
 /** Writes a request to stdout as a line of JSON: without its query, its headers and its body. */
 export const write = (answered: Answered) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
-    process.stdout.write(`${Harmless.json(JSON.stringify(lineOf(answered, now)))}\n`)
+    process.stdout.write(`${Harmless.json(lineOf(answered, now))}\n`)
   })

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Console, Effect, Logger } from "effect"
-import * as Harmless from "../../src/observability/Harmless.js"
+import * as TerminalLogger from "../../src/observability/TerminalLogger.js"
 import * as TracedLogger from "../../src/observability/TracedLogger.js"
 import * as Caller from "../Caller.js"
 import { hostileTexts } from "../HostileTexts.js"
 import * as ServerProcess from "../ServerProcess.js"
 
 const unseen = /[\p{C}\p{Zl}\p{Zp}]/u
-const acting = /(?![\t\n])[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
+const acting = /(?!\t|\n|\r\n)[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
 
 /** Logs a text in every place of a line where a stranger's words can be. */
 const saying = (text: string) =>
@@ -74,7 +74,7 @@ describe("a line of the log", () => {
   it.effect("has nothing that a terminal acts on, but for the log's own colours", () =>
     Effect.forEach(hostileTexts, (text) =>
       Effect.gen(function* () {
-        const logger = Harmless.onTerminal(Logger.prettyLogger({ colors: false, mode: "tty" }))
+        const logger = TerminalLogger.of(Logger.prettyLogger({ colors: false, mode: "tty" }))
         const lines = yield* printedBy(logger, saying(text))
         assert.isNotEmpty(lines)
         for (const line of lines) assert.notMatch(line, acting)

@@ -15,7 +15,21 @@ const execute = (url: string, headers: Readonly<Record<string, string>>, code = 
       body: JSON.stringify({ code, env: { KEY: secret } }),
       signal
     })
-    return (await answer.json()) as { readonly executionId: string; readonly verdict: string }
+    return (await answer.json()) as Executed
+  })
+
+interface Executed {
+  readonly executionId: string
+  readonly verdict: string
+  readonly traceId?: string
+}
+
+/** Of every execution that a server knows, the trace that it names. */
+const namedTraces = (url: string) =>
+  Effect.promise(async (signal) => {
+    const answer = await fetch(`${url}/api/executions`, { signal })
+    const { executions } = (await answer.json()) as { readonly executions: ReadonlyArray<Executed> }
+    return new Map(executions.map(({ executionId, traceId }) => [executionId, traceId]))
   })
 
 /** Takes spans until one is there that ends a request, as those beneath it are sent before it. */
@@ -137,6 +151,42 @@ describe("traces", () => {
         // Nothing that the server does by itself.
         const ids = new Set(requests.map((span) => span.traceId))
         assert.isTrue(spans.every((span) => ids.has(span.traceId)))
+      }),
+    60_000
+  )
+
+  it.scopedLive(
+    "are named by the answer and the record of an execution, also after a restart, where somebody records them",
+    () =>
+      Effect.gen(function* () {
+        const collector = yield* Collector.make()
+        const SANDBOX_DATA_DIR = yield* ServerProcess.temporaryDirectory
+        const { ended, kill, url } = yield* started({
+          SANDBOX_DATA_DIR,
+          OTEL_EXPORTER_OTLP_ENDPOINT: collector.url
+        })
+        const unrecorded = yield* execute(url, { traceparent: `00-${traceId}-${parentId}-00` })
+        assert.notProperty(unrecorded, "traceId")
+        const asked = yield* execute(url, { traceparent: `00-${traceId}-${parentId}-01` })
+        assert.strictEqual(asked.traceId, traceId)
+        const own = yield* execute(url, {})
+        const spans = yield* untilRequest(
+          collector,
+          (span) => isRequest(span) && span.attributes["bulkhead.execution.id"] === own.executionId
+        )
+        assert.strictEqual(own.traceId, spans.at(-1)?.traceId)
+        const named = new Map(
+          [unrecorded, asked, own].map(({ executionId, traceId }) => [executionId, traceId])
+        )
+        assert.deepStrictEqual(yield* namedTraces(url), named)
+        yield* kill("SIGTERM")
+        yield* ended
+
+        const again = yield* started({ SANDBOX_DATA_DIR })
+        assert.deepStrictEqual(yield* namedTraces(again.url), named)
+        assert.notProperty(yield* execute(again.url, {}), "traceId")
+        const passed = yield* execute(again.url, { traceparent: `00-${traceId}-${parentId}-01` })
+        assert.strictEqual(passed.traceId, traceId, "its caller records it")
       }),
     60_000
   )

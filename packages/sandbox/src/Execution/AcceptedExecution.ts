@@ -12,6 +12,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly executionId: ExecutionId
   readonly userId: UserId
   readonly request: ExecutionRequest
+  /** The trace that it is recorded in. Absent: nobody records it. */
+  readonly traceId?: string
   readonly runtime: Runtime
   /** By which the provider knows the request's image. Absent: the plain sandbox. */
   readonly template?: string

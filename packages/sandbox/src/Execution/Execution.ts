@@ -62,10 +62,11 @@ export const run = Effect.fnUntraced(function* (execution: AcceptedExecution) {
 }, inSpan)
 
 /** What every result says of its execution. */
-const known = ({ executionId, network, request: { image } }: AcceptedExecution) => ({
+const known = ({ executionId, network, request: { image }, traceId }: AcceptedExecution) => ({
   executionId,
   ...(network && { network }),
-  ...(image !== undefined && { image })
+  ...(image !== undefined && { image }),
+  ...(traceId !== undefined && { traceId })
 })
 
 const withAnalysis =

@@ -27,7 +27,7 @@ export class LiveExecutions extends Context.Tag("@bulkhead/sandbox/LiveExecution
   LiveExecutions,
   {
     readonly register: (
-      execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language" | "image">
+      execution: Pick<ExecutionSummary, "executionId" | "userId" | "state" | "language" | "image" | "traceId">
     ) => Effect.Effect<LiveExecution, ExecutionExists>
     readonly enter: (executionId: ExecutionId, state: ExecutionState) => Effect.Effect<void>
     /** Strikes off an execution that has ended. */

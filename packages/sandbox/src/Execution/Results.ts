@@ -18,6 +18,7 @@ import * as Hints from "./Hints.js"
 export interface Circumstances {
   readonly executionId: ExecutionId
   readonly image?: string
+  readonly traceId?: string
   readonly network?: NetworkPolicy
   readonly queueTimeMs?: number
   readonly retries: number
@@ -96,12 +97,13 @@ const measured = ({ outcome: { executionTimeMs, report }, startupTimeMs }: Attem
 
 /** A result without a program: nothing ran, or nothing is known of it. */
 export const withoutRun = (
-  { executionId, image, network, queueTimeMs, retries }: Bare,
+  { executionId, image, network, queueTimeMs, retries, traceId }: Bare,
   verdict: Verdict,
   error: ExecutionError
 ): ExecutionResult => ({
   executionId,
   ...(image !== undefined && { image }),
+  ...(traceId !== undefined && { traceId }),
   ...(network && { network }),
   success: false,
   verdict,
@@ -133,6 +135,7 @@ const withRun = (
 ): ExecutionResult => ({
   executionId: circumstances.executionId,
   ...(circumstances.image !== undefined && { image: circumstances.image }),
+  ...(circumstances.traceId !== undefined && { traceId: circumstances.traceId }),
   ...(circumstances.network && { network: circumstances.network }),
   success: error === undefined,
   verdict,
@@ -165,6 +168,7 @@ export const unrecorded = (
     executionError("INTERNAL_ERROR", "The execution has ended, but its record could not be kept")
   ),
   ...(result === undefined ? {} : { metrics: result.metrics }),
+  ...(result?.traceId === undefined ? {} : { traceId: result.traceId }),
   ...(result?.receipt === undefined ? {} : { receipt: result.receipt })
 })
 

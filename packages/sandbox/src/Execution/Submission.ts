@@ -28,6 +28,7 @@ import * as Execution from "./Execution.js"
 import * as FilePlaces from "./FilePlaces.js"
 import * as Idempotency from "./Idempotency.js"
 import { LiveExecutions } from "./LiveExecutions.js"
+import * as RecordedTrace from "./RecordedTrace.js"
 import * as RequestFiles from "./RequestFiles.js"
 import * as Requests from "./Requests.js"
 import * as Results from "./Results.js"
@@ -53,18 +54,30 @@ const makeId = Effect.zipWith(
 interface ReadRequest
   extends Pick<
     AcceptedExecution,
-    "executionId" | "userId" | "limits" | "leaveQueue" | "held" | "releaseFiles" | "network" | "secrets"
+    | "executionId"
+    | "userId"
+    | "limits"
+    | "leaveQueue"
+    | "held"
+    | "releaseFiles"
+    | "network"
+    | "secrets"
+    | "traceId"
   > {
   readonly request: ExecutionRequest
 }
 
-const imageOf = ({ image }: ExecutionRequest) => (image === undefined ? {} : { image })
+/** What every result and every summary says of its request. */
+const shownOf = ({ request: { image }, traceId }: ReadRequest) => ({
+  ...(image !== undefined && { image }),
+  ...(traceId !== undefined && { traceId })
+})
 
 /** What every result says of its request. */
-const circumstancesOf = ({ executionId, network, request }: ReadRequest) => ({
-  executionId,
-  ...imageOf(request),
-  ...(network && { network })
+const circumstancesOf = (read: ReadRequest) => ({
+  executionId: read.executionId,
+  ...shownOf(read),
+  ...(read.network && { network: read.network })
 })
 
 /** An execution that is there, of this request or of an earlier one with its key. */
@@ -93,6 +106,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const policy = yield* supply.network.of({ executionId, userId, network: asked })
   yield* Secrets.check(executionId, secrets, policy, supply.secrets)
   const allowed = { ...(policy && { network: policy }), ...(secrets && { secrets }) }
+  const asRead = { executionId, userId, request, limits, ...allowed, ...(yield* RecordedTrace.current) }
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
@@ -103,9 +117,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
     (leaveQueue) =>
       RequestFiles.hold(executionId, userId, request, limits).pipe(
         Scope.extend(files),
-        Effect.flatMap((held) =>
-          accept({ executionId, userId, request, limits, leaveQueue, held, releaseFiles, ...allowed })
-        )
+        Effect.flatMap((held) => accept({ ...asRead, leaveQueue, held, releaseFiles }))
       ),
     // An execution that goes on without its caller gives back itself what it holds.
     (leaveQueue) => Effect.unlessEffect(Effect.zipRight(leaveQueue, releaseFiles), waits)
@@ -167,12 +179,12 @@ const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) 
 
 /** Takes an execution into the log that has ended before it could begin. */
 const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: SandboxFailure) {
-  const { executionId, request, userId } = read
+  const { executionId, userId } = read
   const log = yield* ExecutionLog
   const circumstances = { ...circumstancesOf(read), retries: 0 }
   const result = Results.ofFailure(circumstances, undefined, failure)
   const startedAt = yield* Clock.currentTimeMillis
-  yield* log.began({ executionId, userId, state: "queued", startedAt, ...imageOf(request) })
+  yield* log.began({ executionId, userId, state: "queued", startedAt, ...shownOf(read) })
   yield* Effect.mapError(log.ended({ executionId, userId }, TerminalEvents.ofResult(result)), () =>
     unavailable(executionId)
   )
@@ -230,7 +242,7 @@ const start = Effect.fnUntraced(function* (accepted: Accepted) {
   yield* live.checkOpen(executionId)
   const { language } = runtime
   const { killSwitch, summary } = yield* live
-    .register({ executionId, userId, state: "queued", language, ...imageOf(request) })
+    .register({ executionId, userId, state: "queued", language, ...shownOf(accepted) })
     .pipe(Effect.catchTag("ExecutionExists", Effect.die))
   yield* log.began(summary, request.webhook)
   const sandboxMs = yield* Ref.make(0)

@@ -11,6 +11,7 @@ import { LimitsInForce } from "../LimitsInForce.js"
 import { ExecutionLog, type TerminalEvent } from "../Record/ExecutionLog.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
 import { type LiveExecution, LiveExecutions } from "./LiveExecutions.js"
+import * as RecordedTrace from "./RecordedTrace.js"
 
 type Facts = Readonly<Record<string, unknown>>
 
@@ -85,7 +86,8 @@ export const make = Effect.gen(function* () {
     const { defaultTimeout } = yield* Ref.get(inForce)
     const seconds = timeout ?? defaultTimeout
     yield* checkNew(executionId)
-    const entry = yield* live.register({ executionId, userId, state: "tracked" })
+    const trace = yield* RecordedTrace.current
+    const entry = yield* live.register({ executionId, userId, state: "tracked", ...trace })
     const { summary } = entry
     yield* log.began(summary)
     yield* Effect.zipRight(live.checkOpen(executionId), admission.enterNow({ executionId, userId })).pipe(

@@ -22,7 +22,7 @@ export interface Announcement {
 /** What of an execution does not change. */
 export type Announced = Pick<
   ExecutionSummary,
-  "executionId" | "userId" | "state" | "language" | "image" | "startedAt"
+  "executionId" | "userId" | "state" | "language" | "image" | "traceId" | "startedAt"
 >
 
 /** Characters of each stream, and entries of each list, that a message has at most. */
@@ -57,7 +57,7 @@ const stateAfter = {
 } as const satisfies Record<WebhookEvent, ExecutionSummary["state"]>
 
 const summaryOf = (
-  { executionId, image, language, startedAt, state, userId }: Announced,
+  { executionId, image, language, startedAt, state, traceId, userId }: Announced,
   { at, event, verdict }: Announcement
 ): ExecutionSummary => {
   const isEnd = event === "execution.completed"
@@ -67,6 +67,7 @@ const summaryOf = (
     state: state === "tracked" && !isEnd ? state : stateAfter[event],
     ...(language === undefined ? {} : { language }),
     ...(image === undefined ? {} : { image }),
+    ...(traceId === undefined ? {} : { traceId }),
     startedAt,
     ...(isEnd ? { endedAt: at } : {}),
     ...(verdict === undefined ? {} : { verdict })

@@ -208,6 +208,12 @@ const sharedArtifacts = Effect.gen(function* () {
   })
 })
 
+/** In which trace an execution is recorded, where one is. */
+const traces = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE executions ADD COLUMN trace_id TEXT`
+})
+
 // The names are in the databases that exist.
 const migrations = {
   "0001_books": tables,
@@ -218,7 +224,8 @@ const migrations = {
   "0006_images": images,
   "0007_network": network,
   "0008_gpus": gpus,
-  "0009_shared_artifacts": sharedArtifacts
+  "0009_shared_artifacts": sharedArtifacts,
+  "0010_traces": traces
 }
 
 type Migration = keyof typeof migrations

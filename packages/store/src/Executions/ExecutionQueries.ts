@@ -21,6 +21,7 @@ interface ExecutionRow {
   readonly state: string
   readonly language: string | null
   readonly image: string | null
+  readonly trace_id: string | null
   readonly started_at: number | string
   readonly ended_at: number | string | null
   readonly verdict: string | null
@@ -39,6 +40,7 @@ const fromRow = (row: ExecutionRow) => ({
   startedAt: Number(row.started_at),
   ...optional("language", row.language),
   ...optional("image", row.image),
+  ...optional("traceId", row.trace_id),
   ...optional("endedAt", row.ended_at === null ? null : Number(row.ended_at)),
   ...optional("verdict", row.verdict),
   ...optional("result", row.result)
@@ -90,7 +92,9 @@ const byStart = Order.combine(
 
 /** The reading half of the store, and the taking over of what nobody else will end. */
 export const make = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
-  const summary = sql.literal("execution_id, user_id, state, language, image, started_at, ended_at, verdict")
+  const summary = sql.literal(
+    "execution_id, user_id, state, language, image, trace_id, started_at, ended_at, verdict"
+  )
 
   const find: ExecutionStore["Type"]["find"] = Effect.fn("SqlExecutionStore.find")(function* (executionId) {
     const rows = yield* sql<ExecutionRow>`

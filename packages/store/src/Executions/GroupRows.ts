@@ -45,9 +45,9 @@ const executionRow = (
   { execution, webhook }: Beginning,
   end: EndRow | undefined
 ): Row => {
-  const { endedAt, executionId, image, language, startedAt, state, userId, verdict } = execution
+  const { endedAt, executionId, image, language, startedAt, state, traceId, userId, verdict } = execution
   const told = webhook === undefined ? null : JSON.stringify(webhook)
-  const program = [language ?? null, image ?? null]
+  const program = [language ?? null, image ?? null, traceId ?? null]
   const begun = [executionId, instance, life, userId, ...program, told, Math.round(startedAt)]
   if (end !== undefined) return [...begun, "ended", ...end.slice(1)]
   return [...begun, state, endedAt === undefined ? null : Math.round(endedAt), verdict ?? null, null]
@@ -158,9 +158,10 @@ const statements = (sql: SqlClient.SqlClient) => {
   // The first beginning and the first end of an execution are the ones that count.
   const executions = rows(
     `INSERT INTO executions
-      (execution_id, instance, life, user_id, language, image, webhook, started_at, state, ended_at, verdict, result)
+      (execution_id, instance, life, user_id, language, image, trace_id, webhook, started_at, state, ended_at, verdict,
+        result)
       VALUES`,
-    12,
+    13,
     `ON CONFLICT (execution_id) DO UPDATE SET
       state = excluded.state, ended_at = excluded.ended_at, verdict = excluded.verdict, result = excluded.result
       WHERE executions.ended_at IS NULL AND excluded.ended_at IS NOT NULL`

@@ -12,6 +12,7 @@ interface TargetRow {
   readonly state: string
   readonly language: string | null
   readonly image: string | null
+  readonly trace_id: string | null
   readonly started_at: number | string
   readonly webhook: string | null
   readonly webhooks: string | null
@@ -34,6 +35,7 @@ const targetsOf = Effect.fnUntraced(function* (row: TargetRow) {
     state: row.state as ExecutionState,
     ...(row.language === null ? {} : { language: row.language }),
     ...(row.image === null ? {} : { image: row.image }),
+    ...(row.trace_id === null ? {} : { traceId: row.trace_id }),
     startedAt: Number(row.started_at)
   }
   return { execution, webhooks: [...own, ...standing] } satisfies Targets
@@ -43,7 +45,8 @@ const targetsOf = Effect.fnUntraced(function* (row: TargetRow) {
 export const inserting = (sql: SqlClient.SqlClient, { instance, life }: Writer) => {
   const rows = ValuesStatements.make(sql)
   const targets = rows(
-    `SELECT x.execution_id, x.user_id, x.state, x.language, x.image, x.started_at, x.webhook, u.webhooks
+    `SELECT x.execution_id, x.user_id, x.state, x.language, x.image, x.trace_id, x.started_at, x.webhook,
+        u.webhooks
       FROM executions x LEFT JOIN user_webhooks u ON u.user_id = x.user_id
       WHERE (x.webhook IS NOT NULL OR u.webhooks IS NOT NULL) AND x.execution_id IN (VALUES`,
     1,

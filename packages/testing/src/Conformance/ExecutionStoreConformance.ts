@@ -69,15 +69,20 @@ export const cases: ReadonlyArray<Case.Case<ExecutionStore>> = [
     })
   ),
   promises(
-    "keeps the image of an execution",
+    "keeps the image and the trace of an execution",
     Effect.gen(function* () {
-      yield* put(began("a", { image: "data" }), began("b"))
-      assert.strictEqual((yield* findPlain("a"))?.image, "data")
+      const traceId = "4bf92f3577b34da6a3ce929d0e0e4736"
+      yield* put(began("a", { image: "data", traceId }), began("b"))
+      assert.include(yield* findPlain("a"), { image: "data", traceId })
       assert.notProperty(yield* findPlain("b"), "image")
+      assert.notProperty(yield* findPlain("b"), "traceId")
       const { items } = yield* Effect.flatMap(ExecutionStore, ({ list }) => list({}))
-      assert.sameMembers(
-        items.map(({ image }) => image),
-        ["data", undefined]
+      assert.sameDeepMembers(
+        items.map(({ image, traceId }) => [image, traceId]),
+        [
+          ["data", traceId],
+          [undefined, undefined]
+        ]
       )
     })
   ),

@@ -47,7 +47,8 @@ export const cases: ReadonlyArray<Case.Case<Ports>> = [
     "makes a message of an end for the execution's own webhook, written together with the end",
     Effect.gen(function* () {
       const told = result("a")
-      yield* put(beganWith("a", webhook("a"), { image: "data" }), began("b"))
+      const shown = { image: "data", traceId: "4bf92f3577b34da6a3ce929d0e0e4736" }
+      yield* put(beganWith("a", webhook("a"), shown), began("b"))
       assert.deepStrictEqual(yield* due(), [])
       yield* put(
         ended("a", { result: told }),
@@ -65,7 +66,7 @@ export const cases: ReadonlyArray<Case.Case<Ports>> = [
         timestamp: "1970-01-01T00:00:02.000Z",
         data: {
           execution: {
-            ...summary("a", { image: "data" }),
+            ...summary("a", shown),
             state: "ended",
             endedAt: 2000,
             verdict: "Completed"

@@ -1,5 +1,6 @@
 import type { ExecutionEvent, ExecutionRecord } from "@bulkhead/domain"
 import { useState } from "preact/hooks"
+import { interval } from "../../api/Beat.js"
 import { revision, tick } from "../../api/Live.js"
 import { get, segment } from "../../api/Requests.js"
 import { useLoaded } from "../../api/useLoaded.js"
@@ -15,7 +16,7 @@ import { Timeline } from "./Timeline.js"
 import { Verdict } from "./Verdict.js"
 
 const Facts = ({ execution }: { readonly execution: ExecutionRecord }) => {
-  const { endedAt, image, language, startedAt, userId } = execution
+  const { endedAt, image, language, startedAt, traceId, userId } = execution
   const now = tick.value?.at ?? startedAt
   return (
     <p class="facts-line">
@@ -41,6 +42,14 @@ const Facts = ({ execution }: { readonly execution: ExecutionRecord }) => {
       <span>
         {endedAt === undefined ? "for" : "took"} {duration(Math.max(0, (endedAt ?? now) - startedAt))}
       </span>
+      {traceId && (
+        <span>
+          trace{" "}
+          <code class="whole">
+            <Text value={traceId} most={64} />
+          </code>
+        </span>
+      )}
     </p>
   )
 }
@@ -67,6 +76,9 @@ const Killing = ({ executionId }: { readonly executionId: string }) => {
   )
 }
 
+/** Half as often as a list, since its record and its log are two. */
+const pace = 2 * interval
+
 /** One execution: what happens to it, what it writes, and what came of it. */
 export const Execution = ({ id }: { readonly id: string }) => {
   const [ends, setEnds] = useState(0)
@@ -77,12 +89,14 @@ export const Execution = ({ id }: { readonly id: string }) => {
   const found = useLoaded(
     (abort) => get<ExecutionRecord>(`/api/sandbox/executions/${path}`, abort),
     id,
-    version
+    version,
+    pace
   )
   const log = useLoaded(
     (abort) => get<ReadonlyArray<ExecutionEvent>>(`/api/sandbox/logs/${path}?limit=1000`, abort),
     id,
-    version
+    version,
+    pace
   )
   const execution = found.value
   const hasEnded = execution?.state === "ended"

@@ -1,5 +1,6 @@
 import type { ExecutionUpdate } from "@bulkhead/domain"
 import { type Signal, signal } from "@preact/signals"
+import { atBeat } from "../../api/Beat.js"
 import { segment } from "../../api/Requests.js"
 import { listen } from "../../api/Stream.js"
 
@@ -43,19 +44,41 @@ const wordsOf = (update: ExecutionUpdate): string | undefined => {
   }
 }
 
-/** Shows output at the pace of the screen, however fast it comes. */
-const atFrames = (output: LiveOutput) => {
-  let waiting = { stdout: "", stderr: "" }
-  const show = () => {
-    const { stderr, stdout } = waiting
-    waiting = { stdout: "", stderr: "" }
-    if (stdout) output.stdout.value = plus(output.stdout.value, stdout)
-    if (stderr) output.stderr.value = plus(output.stderr.value, stderr)
+/** What came since the last beat. */
+interface Waiting {
+  readonly stdout: string
+  readonly stderr: string
+  readonly words?: string | undefined
+  /** What was shown before counts no more. */
+  readonly isNew?: boolean
+}
+
+const nothing: Waiting = { stdout: "", stderr: "" }
+
+const after = (waiting: Waiting, update: ExecutionUpdate): Waiting => {
+  // Pages that are not seen have few beats.
+  if (update.type === "stdout" || update.type === "stderr")
+    return { ...waiting, [update.type]: (waiting[update.type] + update.text).slice(-most) }
+  const words = wordsOf(update) ?? waiting.words
+  return update.type === "retrying" ? { ...nothing, words, isNew: true } : { ...waiting, words }
+}
+
+/** Shows updates at the page's beat, however fast they come. */
+const atBeats = (output: LiveOutput) => {
+  let waiting: Waiting | undefined
+  const write = (stream: "stdout" | "stderr", { [stream]: more, isNew }: Waiting) => {
+    if (isNew || more !== "") output[stream].value = plus(isNew ? empty : output[stream].value, more)
   }
-  return (stream: "stdout" | "stderr", text: string) => {
-    if (waiting.stdout === "" && waiting.stderr === "") requestAnimationFrame(show)
-    // Pages that are not seen have no frames.
-    waiting[stream] = (waiting[stream] + text).slice(-most)
+  const show = () => {
+    const shown = waiting ?? nothing
+    waiting = undefined
+    write("stdout", shown)
+    write("stderr", shown)
+    output.words.value = shown.words ?? output.words.value
+  }
+  return (update: ExecutionUpdate) => {
+    if (waiting === undefined) atBeat(show)
+    waiting = after(waiting ?? nothing, update)
   }
 }
 
@@ -67,15 +90,10 @@ export const follow = (executionId: string, onEnd: () => void, abort: AbortSigna
     words: signal(""),
     isConnected: signal(false)
   }
-  const write = atFrames(output)
+  const show = atBeats(output)
   const take = (update: ExecutionUpdate) => {
-    if (update.type === "stdout" || update.type === "stderr") return write(update.type, update.text)
     if (update.type === "result" || update.type === "ended") return onEnd()
-    if (update.type === "retrying") {
-      output.stdout.value = empty
-      output.stderr.value = empty
-    }
-    output.words.value = wordsOf(update) ?? output.words.value
+    show(update)
   }
   listen(
     `/api/executions/${segment(executionId)}/events`,

@@ -1,5 +1,6 @@
 import type { ExecutionResult } from "@bulkhead/domain"
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks"
+import { isSignedIn } from "../../api/Session.js"
 import { Scroll } from "../../parts/Scroll.js"
 import { count } from "../../text/Format.js"
 import { visibleLines } from "../../text/Visible.js"
@@ -97,10 +98,11 @@ export const StreamedOutput = ({
 }) => {
   const [output, setOutput] = useState<LiveOutput>()
   useEffect(() => {
+    if (!isSignedIn.value) return
     const controller = new AbortController()
     setOutput(follow(executionId, onEnd, controller.signal))
     return () => controller.abort()
-  }, [executionId])
+  }, [executionId, isSignedIn.value])
   if (output === undefined) return null
   const { isConnected, stderr, stdout, words } = output
   return (
