@@ -1,4 +1,4 @@
-import { type ExecutionId, QueueTimeout, SystemAtCapacity, type UserId } from "@bulkhead/domain"
+import { type ExecutionId, QueueTimeout, type Refusal, SystemAtCapacity, type UserId } from "@bulkhead/domain"
 import { Admission, type Admittee, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Layer, Option, Ref, Schedule } from "effect"
 import { OwnerClient } from "./OwnerClient.js"
@@ -43,6 +43,8 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
   const changes = yield* Effect.makeLatch()
   const epoch = yield* Ref.make(0)
   const limitsVersion = yield* Ref.make(0)
+  /** Present: whoever comes is sent away with it. */
+  const dismissal = yield* Ref.make<((executionId: ExecutionId) => Refusal) | undefined>(undefined)
   /** Of work that runs elsewhere, whose ends are told by the user alone. */
   const tracked = new Map<UserId, Array<OwnPlace>>()
 
@@ -165,6 +167,8 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     )
 
   const enter = Effect.fnUntraced(function* (who: Admittee, onWait: (ahead: number) => Effect.Effect<void>) {
+    const refusal = yield* Ref.get(dismissal)
+    if (refusal !== undefined) return yield* Effect.fail(refusal(who.executionId))
     const entry = yield* places.add(who, false)
     yield* changes.open
     yield* Effect.interruptible(waitForTurn(entry, onWait)).pipe(Effect.onError(() => leave(entry)))
@@ -269,10 +273,13 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
           Effect.orDie
         ),
     dismiss: (refusal) =>
-      Effect.suspend(() =>
-        each(
-          places.values.filter(({ place }) => place.state === "waits"),
-          (entry) => Deferred.fail(entry.turn, refusal(entry.place.executionId))
+      Effect.zipRight(
+        Ref.set(dismissal, refusal),
+        Effect.suspend(() =>
+          each(
+            places.values.filter(({ place }) => place.state === "waits"),
+            (entry) => Deferred.fail(entry.turn, refusal(entry.place.executionId))
+          )
         )
       )
   })

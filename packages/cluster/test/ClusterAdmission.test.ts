@@ -1,4 +1,4 @@
-import { ExecutionId, UserId } from "@bulkhead/domain"
+import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import * as Mutants from "./Mutants.js"
@@ -159,6 +159,11 @@ describe("admission for all replicas", () => {
     const admissibility = world.ask(a, a.admission.canStart(UserId.make("bob")))
     assert(admissibility !== undefined && Exit.isSuccess(admissibility))
     assert.deepInclude(admissibility.value, { allowed: false, ahead: 1 })
+    const refusal = (executionId: ExecutionId) =>
+      new ShuttingDown({ executionId, message: "It is shutting down", retryAfter: 1 })
+    world.ask(b, b.admission.dismiss(refusal))
+    // It was on its way: nobody would send it away later.
+    assert.match(world.arrive(b, "ann", 1000).refused ?? "", /shutting down/)
     world.stop(b)
     world.pass(100)
     assert.match(guest.refused ?? "", /shutting down/)
