@@ -46,6 +46,27 @@ describe("admission for all replicas", () => {
     assert.strictEqual(world.permits, 0)
   })
 
+  it("keeps the order when the owner stands still and has just been asked", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    for (const replica of [a, b, a]) {
+      world.arrive(replica, "ann", 4000)
+      world.pass(20)
+    }
+    world.freezeOwner(60_000)
+    // It is told of this one, says nothing, and is asked again only when that has taken too long.
+    world.arrive(b, "bob", 10)
+    world.addOwner()
+    b.asksFormer = true
+    world.pass(5)
+    b.asksFormer = false
+    world.pass(30_000)
+    assert.deepStrictEqual(
+      world.begun.filter((order) => order < 3),
+      [0, 1, 2]
+    )
+    assert.deepStrictEqual(world.violations, [])
+  })
+
   it("has no turns for a replica that stands still, which keeps its places", () => {
     const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
     world.arrive(b, "ann", 1000)
