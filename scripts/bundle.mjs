@@ -18,8 +18,8 @@ const withoutUndici = {
   }
 }
 
-/** Bundles a module into one file, straight from the sources. */
-export const bundleModule = async (entry, outfile) => {
+/** Bundles a module into one file, straight from the sources, which plugins of esbuild may change. */
+export const bundleModule = async (entry, outfile, plugins = []) => {
   const esbuild = await import("esbuild")
   await esbuild.build({
     absWorkingDir: root,
@@ -39,7 +39,7 @@ export const bundleModule = async (entry, outfile) => {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
-    plugins: [withoutUndici],
+    plugins: [withoutUndici, ...plugins],
     logLevel: "warning"
   })
   // Its service process would live as long as this one.

@@ -2,6 +2,7 @@ import { BulkheadHttp, McpUse } from "@bulkhead/http"
 import { McpHttp } from "@bulkhead/mcp"
 import { HttpMiddleware, HttpServer, HttpServerRequest } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import { Draining } from "./Draining.js"
 import * as Dashboard from "./dashboard/Dashboard.js"
 import * as Listener from "./Listener.js"
 import { Exposition } from "./observability/Exposition.js"
@@ -24,13 +25,17 @@ const make = Effect.gen(function* () {
 
 const served = Layer.unwrapScoped(
   Effect.map(make, ({ app, close, observer }) =>
-    Layer.merge(
-      HttpServer.serve(app, observer).pipe(
-        // The observer has a span of its own, without what callers' headers and queries have of secrets.
-        HttpMiddleware.withTracerDisabledWhen(() => true)
+    Layer.scopedDiscard(Effect.addFinalizer(() => close)).pipe(
+      // While connections are closed, what comes on them is still answered.
+      Layer.provide(Draining.layerEnd),
+      Layer.provide(
+        HttpServer.serve(app, observer).pipe(
+          // The observer has a span of its own, without what callers' headers and queries have of secrets.
+          HttpMiddleware.withTracerDisabledWhen(() => true)
+        )
       ),
-      Layer.scopedDiscard(Effect.addFinalizer(() => close))
-    ).pipe(Layer.provideMerge(Listener.layer))
+      Layer.provideMerge(Listener.layer)
+    )
   )
 )
 

@@ -16,7 +16,7 @@ const headerBytes = 16 * 1024
 /** Seconds that they may take to arrive, also the first ones of a connection. */
 const longestHeaders = 15
 /** Seconds that a connection may wait for its next request. */
-const longestIdle = 5
+export const longestIdle = 5
 /** Seconds between looks for connections whose time is over. */
 const lookInterval = 1
 

@@ -1,8 +1,10 @@
 import type { Server } from "node:http"
 import { FileSystem, HttpServer, type HttpServerError } from "@effect/platform"
 import { NodeContext, NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer, Option, Predicate, Schedule, Schema } from "effect"
-import { boundedServer } from "./ConnectionBounds.js"
+import { Context, Duration, Effect, Layer, Option, Predicate, Schema } from "effect"
+import { boundedServer, longestIdle } from "./ConnectionBounds.js"
+import { Draining } from "./Draining.js"
+import { ClusterConfig } from "./settings/ClusterConfig.js"
 import { ServerConfig } from "./settings/ServerConfig.js"
 
 /** The server cannot listen where the settings say. */
@@ -30,28 +32,6 @@ const listenFailure = (host: string, port: number) => (error: HttpServerError.Se
   const code = Predicate.hasProperty(error.cause, "code") ? String(error.cause.code) : String(error.cause)
   return new ListenFailure({ message: reasonFor(host, port, code) })
 }
-
-/** How long connections may take to receive responses that are under way. */
-const closingTime = "2 seconds"
-
-// A keep-alive connection becomes idle some time after its last response.
-const closeIdle = (server: Server) =>
-  Effect.repeat(
-    Effect.sync(() => server.closeIdleConnections()),
-    Schedule.spaced("20 millis")
-  )
-
-const closed = (server: Server) =>
-  Effect.async<void>((resume) => {
-    server.close(() => resume(Effect.void))
-  })
-
-/** Accepts no new connection and closes idle ones; when the closing time is over, also those that are busy. */
-const close = (server: Server) =>
-  Effect.raceFirst(Effect.interruptible(closed(server)), Effect.interruptible(closeIdle(server))).pipe(
-    Effect.timeoutOption(closingTime),
-    Effect.zipRight(Effect.sync(() => server.closeAllConnections()))
-  )
 
 const mostConnections = 10_000
 /** What Linux gives a process unless told otherwise. */
@@ -93,9 +73,12 @@ const listening = Effect.gen(function* () {
     Effect.mapError(listenFailure(host, port))
   )
   yield* Effect.forkScoped(tellDrops(server, connections))
-  yield* Effect.addFinalizer(() => close(server))
-  return httpServer
+  // Of replicas, whoever asks on is answered by another one: with nobody there, nothing is gained by waiting.
+  const lingering = Option.isSome(yield* ClusterConfig) ? Duration.seconds(longestIdle) : Duration.zero
+  return Context.make(HttpServer.HttpServer, httpServer).pipe(
+    Context.add(Draining, Draining.make(server, lingering))
+  )
 })
 
 /** Listens where the settings say. */
-export const layer = Layer.scoped(HttpServer.HttpServer, listening).pipe(Layer.provide(NodeContext.layer))
+export const layer = Layer.scopedContext(listening).pipe(Layer.provide(NodeContext.layer))

@@ -1,11 +1,15 @@
 import { SandboxService } from "@bulkhead/sandbox"
 import { Effect, Layer, Queue } from "effect"
+import { Draining } from "./Draining.js"
 
 /** On shutdown: refuses new work and ends what runs, while the HTTP server still answers. */
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const service = yield* SandboxService
-    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.logInfo("Shutting down"), service.shutdown))
+    const draining = yield* Draining
+    yield* Effect.addFinalizer(() =>
+      Effect.logInfo("Shutting down").pipe(Effect.zipRight(draining.begin), Effect.zipRight(service.shutdown))
+    )
   })
 )
 

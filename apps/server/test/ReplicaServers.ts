@@ -19,7 +19,7 @@ export const database = Effect.suspend(() =>
 
 export const at =
   (server: Server) =>
-  <A, E>(effect: Effect.Effect<A, E, ServerProcess.ServerProcess>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R | ServerProcess.ServerProcess>) =>
     Effect.provideService(effect, ServerProcess.ServerProcess, server)
 
 /** Starts servers of the bundle that is there, each with its settings, at the same time. */

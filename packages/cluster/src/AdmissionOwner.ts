@@ -28,15 +28,12 @@ import {
   Unknown,
   type VersionedLimits
 } from "./Protocol.js"
+import * as QuestionTimes from "./QuestionTimes.js"
 
-/**
- * How long an owner that begins waits for the replicas that were there before it. As long as one of their questions.
- */
-const gathering = Duration.millis(1500)
-/** How long a patient question may wait for news. */
-const patience = Duration.millis(500)
-/** After so long without a question, what waits at a replica does not wait here. */
-const silence = 3000
+/** How long an owner that begins waits for the replicas that were there: the one before it may have kept a question. */
+const gathering = QuestionTimes.untilNext
+/** After so long without a question, what waits at a replica does not wait here: two in a row were lost. */
+const silence = 2 * Duration.toMillis(QuestionTimes.untilNext)
 /** After so long without a question, a replica's sandboxes are looked for, if that can be done. */
 const absence = 20_000
 /** How long a write of the ledger may take. */
@@ -322,7 +319,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     if (!("member" in taken)) return taken
     const { member, turn } = taken
     if (told.isPatient && !Member.hasNews(member, yield* Ref.get(limits)))
-      yield* Effect.timeoutOption(awaitNews(member, turn), patience)
+      yield* Effect.timeoutOption(awaitNews(member, turn), QuestionTimes.patience)
     return yield* Effect.uninterruptible(serially(answer(member, turn)))
   })
 

@@ -1,14 +1,11 @@
-import { type ExecutionId, QueueTimeout, SystemAtCapacity, type UserId } from "@bulkhead/domain"
+import { type ExecutionId, QueueTimeout, type Refusal, SystemAtCapacity, type UserId } from "@bulkhead/domain"
 import { Admission, type Admittee, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Layer, Option, Ref, Schedule } from "effect"
 import { OwnerClient } from "./OwnerClient.js"
 import { type OwnPlace, Places } from "./Places.js"
 import type { Answer, Look, Session, SessionId, SyncAnswer, VersionedLimits } from "./Protocol.js"
+import * as QuestionTimes from "./QuestionTimes.js"
 
-/** How long one question may take. A patient one waits half a second for news. */
-const callBound = Duration.millis(1500)
-/** Before the next try, when there was no answer. */
-const pause = Duration.millis(100)
 /** After so long without a word of the owner, who waits is told that it waits. */
 const wordBound = Duration.seconds(1)
 /** How long what cannot wait in the queue waits for the owner. */
@@ -43,6 +40,8 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
   const changes = yield* Effect.makeLatch()
   const epoch = yield* Ref.make(0)
   const limitsVersion = yield* Ref.make(0)
+  /** Present: whoever comes is sent away with it. */
+  const dismissal = yield* Ref.make<((executionId: ExecutionId) => Refusal) | undefined>(undefined)
   /** Of work that runs elsewhere, whose ends are told by the user alone. */
   const tracked = new Map<UserId, Array<OwnPlace>>()
 
@@ -116,7 +115,7 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
       const about = { epoch: yield* Ref.get(epoch), limits: yield* Ref.get(limitsVersion) }
       const told = places.tell({ ...about, isPatient, isOver, dead })
       return yield* owner.sync(told)
-    }).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(callBound))
+    }).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(QuestionTimes.bound))
 
   /** Tells what changed; when nothing did, asks for news until something does. */
   const talk = Effect.gen(function* () {
@@ -127,10 +126,13 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     const answer = yield* asked
     if (Option.isNone(answer)) return
     yield* Effect.uninterruptible(take(answer.value))
-    if (answer.value._tag === "Over") yield* Effect.sleep(pause)
+    if (answer.value._tag === "Over") yield* Effect.sleep(QuestionTimes.pause)
   }).pipe(
     Effect.catchAllCause((cause) =>
-      Effect.zipRight(Effect.logDebug("The owner of admission gave no answer", cause), Effect.sleep(pause))
+      Effect.zipRight(
+        Effect.logDebug("The owner of admission gave no answer", cause),
+        Effect.sleep(QuestionTimes.pause)
+      )
     )
   )
   yield* Effect.addFinalizer(() => Effect.ignore(call(false, true)))
@@ -165,6 +167,8 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     )
 
   const enter = Effect.fnUntraced(function* (who: Admittee, onWait: (ahead: number) => Effect.Effect<void>) {
+    const refusal = yield* Ref.get(dismissal)
+    if (refusal !== undefined) return yield* Effect.fail(refusal(who.executionId))
     const entry = yield* places.add(who, false)
     yield* changes.open
     yield* Effect.interruptible(waitForTurn(entry, onWait)).pipe(Effect.onError(() => leave(entry)))
@@ -207,7 +211,9 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     })
 
   const look = (at: Look) =>
-    Effect.option(owner.look(at).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(callBound)))
+    Effect.option(
+      owner.look(at).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(QuestionTimes.bound))
+    )
 
   return Admission.of({
     // Nobody knows yet which replica has which: who asks for GPUs is refused.
@@ -263,16 +269,19 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
       owner
         .adjust(values)
         .pipe(
-          Effect.timeout(callBound),
-          Effect.retry(Schedule.spaced(pause)),
+          Effect.timeout(QuestionTimes.bound),
+          Effect.retry(Schedule.spaced(QuestionTimes.pause)),
           Effect.timeout(adjustBound),
           Effect.orDie
         ),
     dismiss: (refusal) =>
-      Effect.suspend(() =>
-        each(
-          places.values.filter(({ place }) => place.state === "waits"),
-          (entry) => Deferred.fail(entry.turn, refusal(entry.place.executionId))
+      Effect.zipRight(
+        Ref.set(dismissal, refusal),
+        Effect.suspend(() =>
+          each(
+            places.values.filter(({ place }) => place.state === "waits"),
+            (entry) => Deferred.fail(entry.turn, refusal(entry.place.executionId))
+          )
         )
       )
   })

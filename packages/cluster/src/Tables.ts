@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { Migrator, SqlClient } from "@effect/sql"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 
 const admission = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -59,17 +59,38 @@ const circuits = Effect.flatMap(
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
 
-const run = Migrator.make({})({
-  loader: Migrator.fromRecord({
-    "0001_admission": admission,
-    "0002_secret": secret,
-    "0003_replicas": replicas,
-    "0004_circuits": circuits
-  }),
-  table: "bulkhead_cluster_migrations"
+// The names are in the databases that exist.
+const migrations = {
+  "0001_admission": admission,
+  "0002_secret": secret,
+  "0003_replicas": replicas,
+  "0004_circuits": circuits
+}
+
+const table = "bulkhead_cluster_migrations"
+
+const run = Migrator.make({})({ loader: Migrator.fromRecord(migrations), table })
+
+const newestKnown = Object.keys(migrations).length
+
+/** The tables are those of a version that does not exist yet as far as this one knows. */
+class NewerTables extends Schema.TaggedError<NewerTables>()("NewerTables", { newest: Schema.Int }) {
+  override get message() {
+    return (
+      "a newer version of the server has changed the tables that replicas share " +
+      `(to ${this.newest}; this one knows ${newestKnown})`
+    )
+  }
+}
+
+const refuseNewer = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ readonly newest: number }>`SELECT MAX(migration_id) AS newest FROM ${sql(table)}`
+  const newest = row?.newest ?? 0
+  if (newest > newestKnown) return yield* new NewerTables({ newest })
 })
 
-/** Makes what is missing of the tables that replicas share. */
+/** Makes what is missing of the tables that replicas share. Fails when a newer version has altered them. */
 // Without a lock, the migrator fails when two servers start in an empty database at the same time.
 export const migrate = Effect.scoped(
   Effect.gen(function* () {
@@ -78,5 +99,6 @@ export const migrate = Effect.scoped(
     const call = (name: string) => connection.executeUnprepared(`SELECT ${name}(${lock})`, [], undefined)
     yield* Effect.acquireRelease(call("pg_advisory_lock"), () => Effect.ignore(call("pg_advisory_unlock")))
     yield* run
+    yield* refuseNewer
   })
 )

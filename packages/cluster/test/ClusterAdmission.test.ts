@@ -1,4 +1,4 @@
-import { ExecutionId, UserId } from "@bulkhead/domain"
+import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import * as Mutants from "./Mutants.js"
@@ -44,6 +44,27 @@ describe("admission for all replicas", () => {
     assert.deepStrictEqual(world.begun, [0, 1, 2, 3, 4, 5])
     assert.deepStrictEqual(world.violations, [])
     assert.strictEqual(world.permits, 0)
+  })
+
+  it("keeps the order when the owner stands still and has just been asked", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    for (const replica of [a, b, a]) {
+      world.arrive(replica, "ann", 4000)
+      world.pass(20)
+    }
+    world.freezeOwner(60_000)
+    // It is told of this one, says nothing, and is asked again only when that has taken too long.
+    world.arrive(b, "bob", 10)
+    world.addOwner()
+    b.asksFormer = true
+    world.pass(5)
+    b.asksFormer = false
+    world.pass(30_000)
+    assert.deepStrictEqual(
+      world.begun.filter((order) => order < 3),
+      [0, 1, 2]
+    )
+    assert.deepStrictEqual(world.violations, [])
   })
 
   it("has no turns for a replica that stands still, which keeps its places", () => {
@@ -159,6 +180,11 @@ describe("admission for all replicas", () => {
     const admissibility = world.ask(a, a.admission.canStart(UserId.make("bob")))
     assert(admissibility !== undefined && Exit.isSuccess(admissibility))
     assert.deepInclude(admissibility.value, { allowed: false, ahead: 1 })
+    const refusal = (executionId: ExecutionId) =>
+      new ShuttingDown({ executionId, message: "It is shutting down", retryAfter: 1 })
+    world.ask(b, b.admission.dismiss(refusal))
+    // It was on its way: nobody would send it away later.
+    assert.match(world.arrive(b, "ann", 1000).refused ?? "", /shutting down/)
     world.stop(b)
     world.pass(100)
     assert.match(guest.refused ?? "", /shutting down/)

@@ -69,3 +69,13 @@ export const read = Effect.gen(function* () {
     owners
   }
 })
+
+/** How many permits the ledger has of a life of a replica, and whether that is known to be over. */
+export const lifeOf = (session: string) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const permits = yield* sql`SELECT number FROM admission_permits WHERE session = ${session}`
+    const [life] = yield* sql<{ readonly isOver: boolean }>`
+      SELECT ended_at IS NOT NULL AS "isOver" FROM admission_sessions WHERE session = ${session}`
+    return { permits: permits.length, isOver: life?.isOver }
+  })

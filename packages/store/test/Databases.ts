@@ -6,6 +6,7 @@ import type { ExecutionStore, Outbox, StoreFailure } from "@bulkhead/sandbox"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { SqlClient } from "@effect/sql"
+import { PgClient } from "@effect/sql-pg"
 import { describe } from "@effect/vitest"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { inject } from "vitest"
@@ -43,14 +44,14 @@ const postgres = (server: string) =>
     return { open: () => postgresAt(url), place: url }
   }).pipe(Effect.provide(postgresAt(server)))
 
-/** How many rows a table of a PostgreSQL has. */
+/** How many rows a table of a PostgreSQL has, of whatever version its tables are. */
 export const rowsOf = (url: string, table: string) =>
   Effect.flatMap(
     SqlClient.SqlClient,
     (sql) => sql<{ readonly count: string }>`SELECT COUNT(*) AS count FROM ${sql(table)}`
   ).pipe(
     Effect.map(([row]) => Number(row?.count)),
-    Effect.provide(postgresAt(url))
+    Effect.provide(PgClient.layer({ url: Redacted.make(url) }))
   )
 
 const laterTables = [

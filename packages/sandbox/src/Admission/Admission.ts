@@ -77,7 +77,7 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
     readonly occupancyOf: (userId: UserId) => Effect.Effect<Occupancy>
     /** Puts other limits in force. Who is in stays in; who waits is judged by the new ones. */
     readonly adjust: (limits: LimitValues) => Effect.Effect<void>
-    /** Sends everyone who waits away. */
+    /** Sends away everyone who waits, and whoever comes for a permit from now on. */
     readonly dismiss: (refusal: (executionId: ExecutionId) => Refusal) => Effect.Effect<void>
   }
 >() {
@@ -116,6 +116,8 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
   /** Of every user who has a permit out. */
   const users = new Map<UserId, Effect.Semaphore>()
   const queue = new FairQueue<UserId, Waiter>()
+  /** Present: whoever comes is sent away with it. */
+  const dismissal = yield* Ref.make<((executionId: ExecutionId) => Refusal) | undefined>(undefined)
   const gpus = yield* GpuSupply
   const ledger = new GpuLedger(gpus)
   const gpuLine = new GpuLine<Waiter>(ledger)
@@ -297,9 +299,14 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
       )
     ).pipe(Effect.withSpan("Admission.wait"))
 
+  const checkOpen = ({ executionId }: Admittee) =>
+    Effect.flatMap(Ref.get(dismissal), (refusal) =>
+      refusal === undefined ? Effect.void : Effect.fail(refusal(executionId))
+    )
+
   const enter = Effect.fnUntraced(function* (who: Admittee, onWait: (ahead: number) => Effect.Effect<void>) {
     const place = yield* decide(
-      Effect.flatMap(obstacle(who), (found) =>
+      Effect.flatMap(Effect.zipRight(checkOpen(who), obstacle(who)), (found) =>
         found === undefined ? Effect.as(take(who), undefined) : enterQueue(who, onWait)
       )
     )
@@ -376,6 +383,6 @@ const make = Effect.fnUntraced(function* (initial: LimitValues) {
           ({ executionId, turn }) => Deferred.fail(turn, refusal(executionId)),
           { discard: true }
         )
-      }).pipe(decide, Effect.uninterruptible)
+      }).pipe(Effect.zipLeft(Ref.set(dismissal, refusal)), decide, Effect.uninterruptible)
   })
 })
