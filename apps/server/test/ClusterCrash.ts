@@ -186,6 +186,17 @@ const checkTurns = Effect.fnUntraced(function* (it: Run) {
   return { turns, takeovers: ClusterTurns.takeovers(history) }
 })
 
+const executionIn = /exec_[a-z0-9]+(?=: its artifact)/
+
+/** What PostgreSQL knows of artifacts that are not as they were answered. */
+const explained = (violations: ReadonlyArray<string>) =>
+  Effect.forEach(violations, (violation) => {
+    const [executionId] = executionIn.exec(violation) ?? []
+    return executionId === undefined
+      ? Effect.succeed(violation)
+      : Effect.map(LedgerWatch.filesOf(executionId), (lines) => [violation, ...lines].join("\n    "))
+  })
+
 const stopAll = Effect.fnUntraced(function* (it: Run) {
   for (const replica of it.replicas) {
     const { life } = replica
@@ -226,7 +237,11 @@ const prepared = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
   const it: Run = { options, replicas, ledger, submissions: [], harms: [], violations }
   yield* Effect.forEach(replicas, (replica) => ClusterReplica.start(replica), { concurrency: "unbounded" })
   yield* inDatabase(LedgerWatch.install)
-  return { it, checkTurns: inDatabase(checkTurns(it)) }
+  return {
+    it,
+    checkTurns: inDatabase(checkTurns(it)),
+    explained: Effect.suspend(() => inDatabase(explained(violations)))
+  }
 })
 
 /**
@@ -234,7 +249,7 @@ const prepared = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
  * same.
  */
 export const run = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
-  const { it, checkTurns } = yield* prepared(options)
+  const { it, checkTurns, explained } = yield* prepared(options)
   const { ledger, replicas, submissions, violations } = it
   const mark = randomUUID()
   const arrivals = yield* ClusterWebhooks.receive
@@ -264,6 +279,6 @@ export const run = Effect.fnUntraced(function* (options: ClusterCrashOptions) {
     answered: Checks.answered(ledger).size,
     interrupted: ledger.interrupted,
     observation,
-    violations
+    violations: yield* explained
   } satisfies Summary
 })

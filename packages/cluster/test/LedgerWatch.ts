@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 
-// Has PostgreSQL itself write down what becomes of the ledger, and which of its users did it.
+// Has PostgreSQL itself write down what becomes of the ledger and of artifacts, and which of its users did it.
 
 /** Users of the database by whom replicas can be told apart. */
 export const addUsers = (names: ReadonlyArray<string>) =>
@@ -31,6 +31,21 @@ export const install = Effect.gen(function* () {
       INSERT INTO watched_owners (epoch, replica) VALUES (NEW.epoch, session_user);
       RETURN NULL;
     END $$ LANGUAGE plpgsql`,
+    `CREATE TABLE watched_files (
+      number BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+      replica TEXT NOT NULL, execution_id TEXT NOT NULL, file_id TEXT NOT NULL, state TEXT NOT NULL
+    )`,
+    `CREATE FUNCTION watch_files() RETURNS trigger AS $$ BEGIN
+      IF TG_OP = 'DELETE'
+      THEN INSERT INTO watched_files (replica, execution_id, file_id, state)
+        VALUES (session_user, OLD.execution_id, OLD.file_id, 'gone');
+      ELSE INSERT INTO watched_files (replica, execution_id, file_id, state)
+        VALUES (session_user, NEW.execution_id, NEW.file_id, NEW.state);
+      END IF;
+      RETURN NULL;
+    END $$ LANGUAGE plpgsql`,
+    `CREATE TRIGGER watched AFTER INSERT OR UPDATE OR DELETE ON artifact_files
+      FOR EACH ROW EXECUTE FUNCTION watch_files()`,
     `CREATE TRIGGER watched AFTER INSERT OR DELETE ON admission_permits
       FOR EACH ROW EXECUTE FUNCTION watch_permits()`,
     `CREATE TRIGGER watched AFTER UPDATE ON admission
@@ -43,6 +58,17 @@ export const install = Effect.gen(function* () {
 export const holdsLease = (instance: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.map(sql`SELECT 1 FROM leases WHERE instance = ${instance}`, (rows) => rows.length > 0)
+  )
+
+/** What became of an execution's artifacts, and by which user of the database, in words. */
+export const filesOf = (executionId: string) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    Effect.map(
+      sql<{ readonly line: string }>`
+        SELECT at::text || ' ' || replica || ' ' || file_id || ' ' || state AS line
+        FROM watched_files WHERE execution_id = ${executionId} ORDER BY number`,
+      (rows) => rows.map(({ line }) => line)
+    )
   )
 
 /** Milliseconds, of the machine's clock. */
