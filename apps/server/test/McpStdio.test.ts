@@ -86,8 +86,9 @@ describe("MCP over stdio", () => {
           const { caller } = yield* started(settings)
           yield* Effect.promise(() => caller.listTools())
           const ran = yield* Mcp.call(caller, "execute_code", { code: "print('hi')" })
-          const { userId } = yield* Caller.get(`/api/sandbox/executions/${ran.structuredContent.executionId}`)
-          assert.strictEqual(userId, "alice")
+          const record = yield* Caller.get(`/api/sandbox/executions/${ran.structuredContent.executionId}`)
+          assert.strictEqual(record.userId, "alice")
+          assert.notProperty(record, "traceId", "neither of the two records one")
           const { messages, onprogress } = yield* Mcp.progress
           const running = yield* Effect.fork(Mcp.call(caller, "execute_code", { code: endless }, onprogress))
           assert.match(yield* Mcp.until(messages, "begun"), /^stdout: begun/)
