@@ -50,6 +50,13 @@ const replicas = Effect.gen(function* () {
   )`
 })
 
+/** What permits have beside a place, and what each replica's machine has. Replicas of before write none of it. */
+const gpus = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE admission_permits ADD COLUMN gpu_kind TEXT, ADD COLUMN gpu_count INTEGER`
+  yield* sql`ALTER TABLE replicas ADD COLUMN gpus TEXT NOT NULL DEFAULT '[]'`
+})
+
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
 
@@ -57,7 +64,8 @@ const run = Migrator.make({})({
   loader: Migrator.fromRecord({
     "0001_admission": admission,
     "0002_secret": secret,
-    "0003_replicas": replicas
+    "0003_replicas": replicas,
+    "0004_gpus": gpus
   }),
   table: "bulkhead_cluster_migrations"
 })
