@@ -1,4 +1,4 @@
-import type { ExecutionSummary } from "@bulkhead/domain"
+import type { ExecutionRequestInput, ExecutionSummary } from "@bulkhead/domain"
 import { describe } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { kinds } from "../../../packages/store/test/Databases.js"
@@ -47,11 +47,11 @@ export const listed = (server: Server, state: ExecutionSummary["state"], count: 
   )
 
 /** Begins an execution of a Bash program, which goes on by itself. Gives its id. */
-export const begin = (server: Server, userId: string, code: string) =>
+export const begin = (server: Server, userId: string, code: string, gpu?: ExecutionRequestInput["gpu"]) =>
   Caller.fetchJson("/api/executions", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ code, language: "bash", userId })
+    body: JSON.stringify({ code, language: "bash", userId, gpu })
   }).pipe(
     at(server),
     Effect.map(({ body }) => body.executionId as string)

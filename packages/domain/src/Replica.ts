@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Gpus } from "./Gpu.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
 const number = (description: string) => Schema.Number.annotations({ description })
@@ -16,6 +17,10 @@ export const Replica = Schema.Struct({
   isOwner: flag("Whether it decides for all of them who may run. Of a silent one that is not known: false."),
   isAnswering: flag("Whether it is the one that answers this."),
   running: number("Executions that it has permits for, as the database has them."),
-  waiting: number("Executions that wait there, at its last sign of life.")
+  waiting: number("Executions that wait there, at its last sign of life."),
+  gpus: Schema.Array(Gpus).annotations({
+    description: "The GPUs that executions can be given there, by their kinds."
+  }),
+  gpusInUse: number("GPUs of its executions that have permits, as the database has them.")
 })
 export type Replica = typeof Replica.Type
