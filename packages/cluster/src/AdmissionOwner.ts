@@ -31,9 +31,10 @@ import {
 } from "./Protocol.js"
 
 /**
- * How long an owner that begins waits for the replicas that were there before it. As long as one of their questions.
+ * How long an owner that begins waits for the replicas that were there before it: longer than a question that the last
+ * one did not answer, and the pause after it.
  */
-const gathering = Duration.millis(1500)
+const gathering = Duration.millis(1700)
 /** How long a patient question may wait for news. */
 const patience = Duration.millis(500)
 /** After so long without a question, what waits at a replica does not wait here. */

@@ -46,6 +46,26 @@ describe("admission for all replicas", () => {
     assert.strictEqual(world.permits, 0)
   })
 
+  it("waits as a new owner for who asked the last one just before it died", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    for (const replica of [a, b, a]) {
+      world.arrive(replica, "ann", 5000)
+      world.pass(20)
+    }
+    world.pass(400)
+    // Has b ask, who then waits for its answer until long after a has asked the new owner.
+    world.arrive(b, "bob", 100)
+    world.pass(10)
+    world.killOwners()
+    world.addOwner()
+    world.pass(20_000)
+    assert.deepStrictEqual(
+      world.begun.filter((order) => order < 3),
+      [0, 1, 2]
+    )
+    assert.deepStrictEqual(world.violations, [])
+  })
+
   it("has no turns for a replica that stands still, which keeps its places", () => {
     const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
     world.arrive(b, "ann", 1000)
