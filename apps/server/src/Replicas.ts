@@ -1,6 +1,6 @@
 import { version } from "@bulkhead/api"
 import { type AdmissionOwnerOptions, Cluster, SessionId } from "@bulkhead/cluster"
-import { OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
+import { GpuSupply, OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
 import { Lease, PostgresStore } from "@bulkhead/store"
 import { ConfigError, Effect, Layer, Option } from "effect"
 import { Holder } from "./data/Holder.js"
@@ -60,7 +60,7 @@ const replicas = (settings: ClusterSettings) =>
 const oneOfSeveral = (settings: ClusterSettings) =>
   SandboxService.layerParts.pipe(
     Layer.provide(replicas(settings)),
-    Layer.provide(OwnExecutions.layer),
+    Layer.provide(Layer.merge(OwnExecutions.layer, GpuSupply.layer)),
     Layer.provide(Layer.merge(Toolchain.layer, SandboxService.layerPresent)),
     Layer.provide(SandboxSupply.layer)
   )

@@ -648,7 +648,9 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
               circuit: place === 3 ? "open" : "closed",
               isAnswering: place === 0,
               running: place,
-              waiting: 0
+              waiting: 0,
+              gpus: place === 0 ? [{ kind: words, count: 4 }] : [],
+              gpusInUse: place === 0 ? 2 : 0
             })
           )
           await page.route("**/api/sandbox/replicas", (route) => route.fulfill({ json: { replicas } }))

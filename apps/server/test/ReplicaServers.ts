@@ -1,4 +1,4 @@
-import type { ExecutionSummary, Replica } from "@bulkhead/domain"
+import type { ExecutionRequestInput, ExecutionSummary, Replica } from "@bulkhead/domain"
 import { describe } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import { kinds } from "../../../packages/store/test/Databases.js"
@@ -57,11 +57,11 @@ export const replicasOf = (server: Server, isExpected: (replicas: ReadonlyArray<
   )
 
 /** Begins an execution of a Bash program, which goes on by itself. Gives its id. */
-export const begin = (server: Server, userId: string, code: string) =>
+export const begin = (server: Server, userId: string, code: string, gpu?: ExecutionRequestInput["gpu"]) =>
   Caller.fetchJson("/api/executions", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ code, language: "bash", userId })
+    body: JSON.stringify({ code, language: "bash", userId, gpu })
   }).pipe(
     at(server),
     Effect.map(({ body }) => body.executionId as string)

@@ -1,4 +1,4 @@
-import { Admission, Limits, type LimitValues } from "@bulkhead/sandbox"
+import { Admission, GpuSupply, Limits, type LimitValues } from "@bulkhead/sandbox"
 import {
   Clock,
   Context,
@@ -12,6 +12,7 @@ import {
   Ref,
   Schedule
 } from "effect"
+import { MachineGpus } from "./MachineGpus.js"
 import * as Member from "./Member.js"
 import { type Deposed, LedgerFailure, type PermitKey, PermitLedger } from "./PermitLedger.js"
 import {
@@ -79,13 +80,16 @@ export class AdmissionOwner extends Context.Tag("@bulkhead/cluster/AdmissionOwne
 const unlimited = (values: LimitValues): LimitValues => ({
   ...values,
   maxConcurrentSandboxes: Number.MAX_SAFE_INTEGER,
-  maxSandboxesPerUser: Number.MAX_SAFE_INTEGER
+  maxSandboxesPerUser: Number.MAX_SAFE_INTEGER,
+  maxGpus: Number.MAX_SAFE_INTEGER,
+  maxGpusPerUser: Number.MAX_SAFE_INTEGER
 })
 
-/** The fair queue and the permits of one process, with these limits. */
-const oneProcess = (values: LimitValues) =>
+/** The fair queue and the permits of one process, with these limits and GPUs. */
+const oneProcess = (values: LimitValues, { supply }: MachineGpus) =>
   Layer.build(Admission.layer).pipe(
     Effect.provideService(Limits, values),
+    Effect.provideService(GpuSupply, supply),
     Effect.map((context) => Context.get(context, Admission))
   )
 
@@ -98,7 +102,8 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   const limits = yield* Ref.make<VersionedLimits | undefined>(found.limits)
   const own = yield* Limits
   const values = Effect.map(Ref.get(limits), (changed) => changed?.values ?? own)
-  const admission = yield* oneProcess(unlimited(yield* values))
+  const machines = new MachineGpus()
+  const admission = yield* oneProcess(unlimited(yield* values), machines)
   const serially = (yield* Effect.makeSemaphore(1)).withPermits(1)
   const gathered = yield* Deferred.make<void>()
   const opened = yield* Deferred.make<void>()
@@ -160,7 +165,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       }).pipe(Effect.zipRight(member.news.open), Effect.zipRight(Deferred.succeed(settled, undefined)))
     const waiting = admission
       .withPermit(
-        entry.place,
+        machines.admittee(member.session, entry.place),
         (ahead) => {
           entry.ahead = ahead
           return Effect.asVoid(become("queued"))
@@ -182,20 +187,22 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   })
 
   /** Gives a place a permit only if one is free. */
-  const enterNow = (entry: Member.OwnedPlace) =>
-    Effect.match(admission.enterNow(entry.place), {
+  const enterNow = (member: Member.Member, entry: Member.OwnedPlace) => {
+    const who = machines.admittee(member.session, entry.place)
+    return Effect.match(admission.enterNow(who), {
       onFailure: (denial) => {
         entry.state = "denied"
         entry.denial = denial
       },
       onSuccess: () => {
         entry.state = "turn"
-        entry.leave = admission.leave(entry.place)
+        entry.leave = admission.leave(who)
       }
     })
+  }
 
   const enter = (member: Member.Member, entry: Member.OwnedPlace) =>
-    entry.place.isHasty ? enterNow(entry) : enqueue(member, entry)
+    entry.place.isHasty ? enterNow(member, entry) : enqueue(member, entry)
 
   /** What comes before this owner has heard everybody waits until it has. */
   const arrive = (member: Member.Member, place: Place) =>
@@ -276,6 +283,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       yield* end(session.id)
       return new Over({ epoch })
     }
+    if (told.gpus !== undefined) machines.tell(session, told.gpus)
     yield* apply(member, told)
     yield* member.news.open
     return { member, turn: ++member.asked }
@@ -361,8 +369,9 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
     if (session === undefined) continue
     const member = members.get(session.id) ?? (yield* Member.make(session, yield* now))
     members.set(session.id, member)
-    yield* Effect.orDie(admission.enterNow(permit))
-    member.places.set(permit.number, Member.held(permit, admission.leave(permit)))
+    const holder = machines.holder(session, permit)
+    yield* Effect.orDie(admission.enterNow(holder))
+    member.places.set(permit.number, Member.held(permit, admission.leave(holder)))
   }
   for (const session of sessions) {
     if (!members.has(session.id)) members.set(session.id, yield* Member.make(session, yield* now))

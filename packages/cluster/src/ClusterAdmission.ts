@@ -1,15 +1,17 @@
 import { type ExecutionId, QueueTimeout, type Refusal, SystemAtCapacity, type UserId } from "@bulkhead/domain"
-import { Admission, type Admittee, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
+import { Admission, type Admittee, GpuSupply, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Layer, Option, Ref, Schedule } from "effect"
 import { OwnerClient } from "./OwnerClient.js"
 import { type OwnPlace, Places } from "./Places.js"
-import type { Answer, Look, Session, SessionId, SyncAnswer, VersionedLimits } from "./Protocol.js"
+import type { Answer, Look, Place, Session, SessionId, SyncAnswer, VersionedLimits } from "./Protocol.js"
 import * as QuestionTimes from "./QuestionTimes.js"
 
 /** After so long without a word of the owner, who waits is told that it waits. */
 const wordBound = Duration.seconds(1)
 /** How long what cannot wait in the queue waits for the owner. */
 const hasteBound = Duration.seconds(5)
+/** By then another owner may be there that counts GPUs, in seconds. */
+const upgradeTime = 60
 /** How long the limits are tried to be changed. */
 const adjustBound = Duration.seconds(10)
 
@@ -28,6 +30,17 @@ const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =
     retryAfter: Math.ceil(maxQueueWait)
   })
 
+const olderOwner = ({ executionId }: Place) =>
+  new SystemAtCapacity({
+    executionId,
+    message: "System at capacity: GPUs are given when every replica has been upgraded",
+    retryAfter: upgradeTime
+  })
+
+/** GPUs that so many of them hold. */
+const gpusOf = (places: ReadonlyArray<OwnPlace>) =>
+  places.reduce((sum, { place: { gpus, state } }) => sum + (state === "holds" ? (gpus?.count ?? 0) : 0), 0)
+
 /** `Admission` that asks whoever owns it, and tells the owner what waits and runs here. */
 export const layer = (
   options: ClusterAdmissionOptions
@@ -36,7 +49,8 @@ export const layer = (
 const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissionOptions) {
   const owner = yield* OwnerClient
   const inForce = yield* LimitsInForce
-  const places = new Places(session)
+  const gpus = yield* GpuSupply
+  const places = new Places(session, gpus)
   const changes = yield* Effect.makeLatch()
   const epoch = yield* Ref.make(0)
   const limitsVersion = yield* Ref.make(0)
@@ -49,10 +63,12 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
 
   const leave = ({ place }: OwnPlace) => changed(() => places.remove(place.number))
 
-  const grant = (number: number) =>
+  const grant = (number: number, countsGpus: boolean) =>
     Effect.suspend(() => {
       const entry = places.find(number)
       if (entry === undefined || entry.place.state === "holds") return Effect.void
+      if (entry.place.gpus !== undefined && !countsGpus)
+        return deny({ number, denial: olderOwner(entry.place) })
       places.become(entry, { state: "holds" })
       return Deferred.succeed(entry.turn, undefined)
     })
@@ -84,7 +100,7 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
   const takeAnswer = Effect.fnUntraced(function* (answer: Answer) {
     places.confirm(answer.version)
     yield* each(answer.queued, queue)
-    yield* each(answer.granted, grant)
+    yield* each(answer.granted, (number) => grant(number, answer.countsGpus === true))
     yield* each(answer.denied, deny)
     yield* each(answer.revoked, (number) => {
       const entry = places.find(number)
@@ -216,8 +232,7 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
     )
 
   return Admission.of({
-    // Nobody knows yet which replica has which: who asks for GPUs is refused.
-    gpus: [],
+    gpus,
     withPermit: (who, onWait, effect) =>
       Effect.acquireUseRelease(enter(who, onWait), (entry) => whileOwn(entry, effect), leave),
     enterNow,
@@ -246,22 +261,19 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
             active,
             queued,
             users: new Set(places.values.map(({ place }) => place.userId)).size,
-            gpus: 0
+            gpus: gpusOf(places.values)
           })),
-        onSome: ({ all }) => Effect.succeed({ ...all, gpus: 0 })
+        onSome: ({ all }) => Effect.succeed(all)
       })
     ),
     occupancyOf: (userId) =>
       Effect.map(look({ userId }), (seen) =>
         Option.getOrElse(
-          Option.map(
-            Option.flatMapNullable(seen, ({ own }) => own),
-            (own) => ({ ...own, gpus: 0 })
-          ),
+          Option.flatMapNullable(seen, ({ own }) => own),
           () => {
             const own = places.values.filter(({ place }) => place.userId === userId)
             const active = own.filter(({ place }) => place.state === "holds").length
-            return { active, queued: own.length - active, gpus: 0 }
+            return { active, queued: own.length - active, gpus: gpusOf(own) }
           }
         )
       ),

@@ -67,8 +67,8 @@ export const arriving = (place: Place): OwnedPlace => ({
 })
 
 /** A place whose permit is in the ledger. */
-export const held = ({ executionId, number, userId }: Permit, leave: Effect.Effect<void>): OwnedPlace => ({
-  ...arriving({ number, executionId, userId, state: "holds", isHasty: false }),
+export const held = ({ session: _, ...permit }: Permit, leave: Effect.Effect<void>): OwnedPlace => ({
+  ...arriving({ ...permit, state: "holds", isHasty: false }),
   state: "held",
   isWritten: true,
   leave
@@ -78,7 +78,8 @@ export const permitOf = ({ session }: Member, { place }: OwnedPlace): Permit => 
   session: session.id,
   number: place.number,
   executionId: place.executionId,
-  userId: place.userId
+  userId: place.userId,
+  ...(place.gpus && { gpus: place.gpus })
 })
 
 const placesIn = ({ places }: Member, ...states: ReadonlyArray<OwnedPlace["state"]>) =>
@@ -124,7 +125,8 @@ export const answer = (member: Member, epoch: number, limits: VersionedLimits | 
         ticket === undefined ? [] : [{ number, ticket, ahead }]
       ),
       revoked: [...member.revoked],
-      ...(areNew(limits, member) ? { limits } : {})
+      ...(areNew(limits, member) ? { limits } : {}),
+      countsGpus: true
     },
     { disableValidation: true }
   )

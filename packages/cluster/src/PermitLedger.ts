@@ -19,7 +19,7 @@ export class Deposed extends Schema.TaggedError<Deposed>()("Deposed", { epoch: S
 }
 
 /** One permit that is out. */
-export interface Permit extends Pick<Place, "number" | "executionId" | "userId"> {
+export interface Permit extends Pick<Place, "number" | "executionId" | "userId" | "gpus"> {
   readonly session: SessionId
 }
 

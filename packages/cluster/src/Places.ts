@@ -1,4 +1,4 @@
-import type { Refusal } from "@bulkhead/domain"
+import type { Gpus, Refusal } from "@bulkhead/domain"
 import type { Admittee } from "@bulkhead/sandbox"
 import { Deferred, Effect } from "effect"
 import type { Place, Session, Sync } from "./Protocol.js"
@@ -28,9 +28,11 @@ export class Places {
   private known: number | undefined
 
   private readonly session: Session
+  private readonly gpus: ReadonlyArray<Gpus>
 
-  constructor(session: Session) {
+  constructor(session: Session, gpus: ReadonlyArray<Gpus>) {
     this.session = session
+    this.gpus = gpus
   }
 
   get hasChanged(): boolean {
@@ -45,7 +47,7 @@ export class Places {
     return this.all.get(number)
   }
 
-  add({ executionId, userId }: Admittee, isHasty: boolean): Effect.Effect<OwnPlace> {
+  add({ executionId, gpus, userId }: Admittee, isHasty: boolean): Effect.Effect<OwnPlace> {
     return Effect.map(
       Effect.all({
         turn: Deferred.make<void, Refusal>(),
@@ -54,7 +56,8 @@ export class Places {
       }),
       (parts) => {
         const number = this.next++
-        const entry = { ...parts, place: { number, executionId, userId, state: "waits", isHasty } as const }
+        const who = { executionId, userId, ...(gpus && { gpus }) }
+        const entry = { ...parts, place: { number, ...who, state: "waits", isHasty } as const }
         this.all.set(number, entry)
         this.change(number)
         return entry
@@ -83,7 +86,7 @@ export class Places {
     return {
       ...told,
       session: this.session,
-      ...(this.known === undefined ? {} : { base: this.known }),
+      ...(this.known === undefined ? { gpus: this.gpus } : { base: this.known }),
       version: this.version,
       next: this.next,
       places: numbers.flatMap((number) => this.all.get(number)?.place ?? []),

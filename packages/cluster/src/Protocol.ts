@@ -1,5 +1,6 @@
 import {
   ExecutionId,
+  Gpus,
   LimitsSchema,
   QueueTimeout,
   QuotaExceeded,
@@ -26,6 +27,8 @@ export const Place = Schema.Struct({
   number: Schema.Int,
   executionId: ExecutionId,
   userId: UserId,
+  /** Of the machine of its replica. Absent: it needs none. */
+  gpus: Schema.optionalWith(Gpus, { exact: true }),
   /** Where an owner let it into the queue: what came earlier has a smaller one, whoever was the owner then. */
   ticket: Schema.optionalWith(Schema.Int, { exact: true }),
   state: Schema.Literal("waits", "holds"),
@@ -54,7 +57,9 @@ export const Sync = Schema.Struct({
   /** Whether nothing runs here any more, nor ever will. */
   isOver: Schema.Boolean,
   /** Sessions of which this replica knows that they are dead, and their sandboxes gone. */
-  dead: Schema.Array(SessionId)
+  dead: Schema.Array(SessionId),
+  /** All that the replica's machine has, told with everything. Absent: none. */
+  gpus: Schema.optionalWith(Schema.Array(Gpus), { exact: true })
 })
 export type Sync = typeof Sync.Type
 
@@ -77,7 +82,9 @@ export class Answer extends Schema.TaggedClass<Answer>()("Answer", {
   queued: Schema.Array(Schema.Struct({ number: Schema.Int, ticket: Schema.Int, ahead: Schema.Int })),
   /** Places whose permits are not theirs any more: what runs there must end. */
   revoked: Schema.Array(Schema.Int),
-  limits: Schema.optionalWith(VersionedLimits, { exact: true })
+  limits: Schema.optionalWith(VersionedLimits, { exact: true }),
+  /** Absent: an owner of an earlier version, whose permits are none for GPUs. */
+  countsGpus: Schema.optionalWith(Schema.Literal(true), { exact: true })
 }) {}
 
 /** The owner does not know the base: it must be told everything. */
@@ -99,7 +106,12 @@ export const Look = Schema.Struct({
 })
 export type Look = typeof Look.Type
 
-const Occupancy = Schema.Struct({ active: Schema.Int, queued: Schema.Int })
+const Occupancy = Schema.Struct({
+  active: Schema.Int,
+  queued: Schema.Int,
+  /** In use. An owner of an earlier version gives none. */
+  gpus: Schema.optionalWith(Schema.Int, { default: () => 0 })
+})
 
 export const Seen = Schema.Struct({
   all: Schema.Struct({ ...Occupancy.fields, users: Schema.Int }),

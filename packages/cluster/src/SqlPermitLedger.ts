@@ -9,18 +9,24 @@ interface PermitRow {
   readonly number: string
   readonly execution_id: string
   readonly user_id: string
+  readonly gpu_kind: string | null
+  readonly gpu_count: number | null
 }
 
 const LimitsText = Schema.parseJson(VersionedLimits)
 const encodeLimits = Schema.encode(LimitsText)
 
-const fromRow = ({ execution_id, number, session, user_id }: PermitRow) =>
+const gpusOf = ({ gpu_count, gpu_kind }: PermitRow) =>
+  gpu_kind === null || gpu_count === null ? {} : { gpus: { kind: gpu_kind, count: gpu_count } }
+
+const fromRow = (row: PermitRow) =>
   ({
-    session: SessionId.make(session),
+    session: SessionId.make(row.session),
     // PostgreSQL gives 64-bit integers as text.
-    number: Number(number),
-    executionId: execution_id,
-    userId: user_id
+    number: Number(row.number),
+    executionId: row.execution_id,
+    userId: row.user_id,
+    ...gpusOf(row)
   }) as Permit
 
 const failing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, LedgerFailure> =>
@@ -47,8 +53,8 @@ const make = Effect.gen(function* () {
     const [owner] = yield* sql<{ readonly epoch: string; readonly limits: string | null }>`
       UPDATE admission SET epoch = epoch + 1 RETURNING epoch, limits`
     yield* sql`DELETE FROM admission_sessions WHERE ended_at < now() - interval '1 day'`
-    const permits =
-      yield* sql<PermitRow>`SELECT session, number, execution_id, user_id FROM admission_permits`
+    const permits = yield* sql<PermitRow>`
+        SELECT session, number, execution_id, user_id, gpu_kind, gpu_count FROM admission_permits`
     const over = yield* sql<{ readonly session: string }>`
       SELECT session FROM admission_sessions WHERE ended_at IS NOT NULL`
     return {
@@ -73,10 +79,10 @@ const make = Effect.gen(function* () {
             WHERE p.session = r.session AND p.number = r.number
           ),
           given AS (
-            INSERT INTO admission_permits (session, number, execution_id, user_id)
-            SELECT g.session, g.number, g.execution_id, g.user_id
+            INSERT INTO admission_permits (session, number, execution_id, user_id, gpu_kind, gpu_count)
+            SELECT g.session, g.number, g.execution_id, g.user_id, g.gpu_kind, g.gpu_count
             FROM fence, jsonb_to_recordset(${JSON.stringify(rowsOf(granted))}::jsonb)
-              AS g(session text, number bigint, execution_id text, user_id text)
+              AS g(session text, number bigint, execution_id text, user_id text, gpu_kind text, gpu_count integer)
             ON CONFLICT DO NOTHING
           )
           SELECT epoch FROM fence`
@@ -110,11 +116,13 @@ const make = Effect.gen(function* () {
 const keysOf = (keys: ReadonlyArray<PermitKey>) => keys.map(({ number, session }) => ({ session, number }))
 
 const rowsOf = (permits: ReadonlyArray<Permit>) =>
-  permits.map(({ executionId, number, session, userId }) => ({
+  permits.map(({ executionId, gpus, number, session, userId }) => ({
     session,
     number,
     execution_id: executionId,
-    user_id: userId
+    user_id: userId,
+    gpu_kind: gpus?.kind ?? null,
+    gpu_count: gpus?.count ?? null
   }))
 
 /** The ledger in PostgreSQL, with its tables, which it makes. */

@@ -1,8 +1,8 @@
-import type { CircuitState, Replica } from "@bulkhead/domain"
-import { OwnExecutions, Replicas, StoreFailure } from "@bulkhead/sandbox"
+import { type CircuitState, Gpus, type Replica } from "@bulkhead/domain"
+import { GpuSupply, OwnExecutions, Replicas, StoreFailure } from "@bulkhead/sandbox"
 import { Sharding, ShardingConfig } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
-import { Duration, Effect, Layer, Option, Schedule } from "effect"
+import { Duration, Effect, Layer, Option, Schedule, Schema } from "effect"
 import * as AdmissionEntity from "./AdmissionEntity.js"
 import { LedgerFailure } from "./PermitLedger.js"
 import type { Session } from "./Protocol.js"
@@ -32,35 +32,34 @@ interface ReplicaRow {
   readonly circuit: CircuitState
   readonly running: number
   readonly waiting: number
+  readonly gpus: string
+  readonly gpus_in_use: number
 }
 
-const replicaOf =
-  ({ id }: Session) =>
-  ({
-    address,
-    circuit,
-    instance,
-    is_owner,
-    is_silent,
-    last_seen,
-    running,
-    session,
-    since,
-    ...row
-  }: ReplicaRow): Replica => ({
-    id: session,
-    instance,
-    address,
-    version: row.version,
-    since: Math.round(since),
-    lastSeenAt: Math.round(last_seen),
-    isSilent: is_silent,
-    isOwner: is_owner && !is_silent,
-    isAnswering: session === id,
-    circuit,
-    running,
-    waiting: row.waiting
-  })
+const GpusText = Schema.parseJson(Schema.Array(Gpus))
+const encodeGpus = Schema.encode(GpusText)
+const decodeGpus = Schema.decode(GpusText)
+
+const replicaOf = ({ id }: Session, row: ReplicaRow) =>
+  Effect.map(
+    decodeGpus(row.gpus),
+    (gpus): Replica => ({
+      id: row.session,
+      instance: row.instance,
+      address: row.address,
+      version: row.version,
+      since: Math.round(row.since),
+      lastSeenAt: Math.round(row.last_seen),
+      isSilent: row.is_silent,
+      isOwner: row.is_owner && !row.is_silent,
+      isAnswering: row.session === id,
+      circuit: row.circuit,
+      running: row.running,
+      waiting: row.waiting,
+      gpus,
+      gpusInUse: row.gpus_in_use
+    })
+  )
 
 const ownAddress = Effect.map(ShardingConfig.ShardingConfig, ({ runnerAddress }) =>
   Option.match(runnerAddress, { onNone: () => "", onSome: ({ host, port }) => `${host}:${port}` })
@@ -72,13 +71,14 @@ const make = Effect.fnUntraced(function* ({ circuit, session: self, version }: R
   const sharding = yield* Sharding.Sharding
   const own = yield* OwnExecutions
   const address = yield* ownAddress
+  const gpus = yield* encodeGpus(yield* GpuSupply)
   yield* Tables.migrate
 
   const sign = Effect.gen(function* () {
     const isOwner = yield* AdmissionEntity.isHere
     const waiting = (yield* own.list).filter(({ state }) => state === "queued").length
-    yield* sql`INSERT INTO replicas (session, instance, address, version, is_owner, waiting, circuit)
-      VALUES (${self.id}, ${self.instance}, ${address}, ${version}, ${isOwner}, ${waiting}, ${yield* circuit})
+    yield* sql`INSERT INTO replicas (session, instance, address, version, is_owner, waiting, circuit, gpus)
+      VALUES (${self.id}, ${self.instance}, ${address}, ${version}, ${isOwner}, ${waiting}, ${yield* circuit}, ${gpus})
       ON CONFLICT (session) DO UPDATE
         SET seen_at = now(), is_owner = excluded.is_owner, waiting = excluded.waiting,
           circuit = excluded.circuit`
@@ -91,13 +91,16 @@ const make = Effect.fnUntraced(function* ({ circuit, session: self, version }: R
   yield* sign.pipe(Effect.repeat(Schedule.spaced(interval)), Effect.interruptible, Effect.forkScoped)
 
   return sql<ReplicaRow>`
-    SELECT session, instance, address, version, waiting, is_owner, circuit,
+    SELECT session, instance, address, version, waiting, is_owner, circuit, gpus,
       extract(epoch FROM began_at)::float8 * 1000 AS since,
       extract(epoch FROM seen_at)::float8 * 1000 AS last_seen,
       seen_at < now() - interval '5 seconds' AS is_silent,
-      (SELECT count(*)::int FROM admission_permits p WHERE p.session = r.session) AS running
-    FROM replicas r ORDER BY instance, began_at`.pipe(
-    Effect.map((rows) => rows.map(replicaOf(self))),
+      p.running, p.gpus_in_use
+    FROM replicas r CROSS JOIN LATERAL (
+      SELECT count(*)::int AS running, coalesce(sum(gpu_count), 0)::int AS gpus_in_use
+      FROM admission_permits WHERE admission_permits.session = r.session
+    ) p ORDER BY instance, began_at`.pipe(
+    Effect.flatMap((rows) => Effect.forEach(rows, (row) => replicaOf(self, row))),
     Effect.mapError((cause) => new StoreFailure({ message: "The replicas could not be listed", cause }))
   )
 })

@@ -55,6 +55,12 @@ const circuits = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql`ALTER TABLE replicas ADD COLUMN circuit TEXT NOT NULL DEFAULT 'closed'`
 )
+/** What permits have beside a place, and what each replica's machine has. Replicas of before write none of it. */
+const gpus = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE admission_permits ADD COLUMN gpu_kind TEXT, ADD COLUMN gpu_count INTEGER`
+  yield* sql`ALTER TABLE replicas ADD COLUMN gpus TEXT NOT NULL DEFAULT '[]'`
+})
 
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
@@ -64,7 +70,8 @@ const migrations = {
   "0001_admission": admission,
   "0002_secret": secret,
   "0003_replicas": replicas,
-  "0004_circuits": circuits
+  "0004_circuits": circuits,
+  "0005_gpus": gpus
 }
 
 const table = "bulkhead_cluster_migrations"

@@ -64,6 +64,25 @@ describe("admission for all replicas", () => {
       world.begun.filter((order) => order < 3),
       [0, 1, 2]
     )
+  })
+
+  it("waits as a new owner for who asked the last one just before it died", () => {
+    const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    for (const replica of [a, b, a]) {
+      world.arrive(replica, "ann", 5000)
+      world.pass(20)
+    }
+    world.pass(400)
+    // Has b ask, who then waits for its answer until long after a has asked the new owner.
+    world.arrive(b, "bob", 100)
+    world.pass(10)
+    world.killOwners()
+    world.addOwner()
+    world.pass(20_000)
+    assert.deepStrictEqual(
+      world.begun.filter((order) => order < 3),
+      [0, 1, 2]
+    )
     assert.deepStrictEqual(world.violations, [])
   })
 
@@ -190,5 +209,131 @@ describe("admission for all replicas", () => {
     assert.match(guest.refused ?? "", /shutting down/)
     world.ask(a, a.admission.leave(who))
     assert.strictEqual(world.permits, 0)
+  })
+})
+
+const kind = "NVIDIA L4"
+const four = [{ kind, count: 4 }]
+const some = (count: number) => ({ kind, count })
+
+describe("GPUs of all replicas", () => {
+  it("are given where they are, within the caps of all and of each user", () => {
+    const { a, b, world } = twoReplicas(
+      { maxGpus: 6, maxGpusPerUser: 4 },
+      {
+        gpus: {
+          a: four,
+          b: [
+            { kind, count: 2 },
+            { kind: "NVIDIA H100", count: 4 }
+          ]
+        }
+      }
+    )
+    world.arrive(a, "ann", 5000, some(3))
+    world.arrive(b, "bob", 2000, some(2))
+    world.pass(50)
+    // Of the kind, one more is at a, and none at b; ann may have one more, and one more may be had of all.
+    world.arrive(b, "cid", 1000, some(1))
+    world.arrive(b, "ann", 1000, { kind: "NVIDIA H100", count: 2 })
+    world.arrive(b, "dan", 1000, { kind: "NVIDIA H100", count: 2 })
+    world.arrive(a, "eve", 1000)
+    world.pass(50)
+    assert.deepStrictEqual(world.begun, [0, 1, 5])
+    assert.deepStrictEqual(
+      world.ask(a, a.admission.occupancy),
+      Exit.succeed({ active: 3, queued: 3, users: 5, gpus: 5 })
+    )
+    assert.deepStrictEqual(
+      world.ask(b, b.admission.occupancyOf(UserId.make("ann"))),
+      Exit.succeed({ active: 1, queued: 1, gpus: 3 })
+    )
+    world.pass(1500)
+    assert.deepStrictEqual(world.begun, [0, 1, 5, 2, 4])
+    world.pass(5000)
+    assert.deepStrictEqual(world.begun, [0, 1, 5, 2, 4, 3])
+    assert.deepStrictEqual(world.violations, [])
+    assert.strictEqual(world.permits, 0)
+  })
+
+  it("are not taken from under one that wants many, whoever is the owner", () => {
+    const { a, b, world } = twoReplicas({}, { gpus: { a: four } })
+    const users = ["bob", "cid", "dan", "eve"]
+    for (const user of users) world.arrive(a, user, 4000, some(1))
+    world.pass(50)
+    const large = world.arrive(a, "ann", 1000, some(4))
+    world.pass(50)
+    const small = users.map((user) => world.arrive(a, user, 4000, some(1)))
+    const without = [world.arrive(b, "fay", 1000), world.arrive(b, "fay", 1000)]
+    world.pass(500)
+    assert.deepStrictEqual(
+      without.map(({ state }) => state),
+      ["runs", "runs"]
+    )
+    world.killOwners()
+    world.addOwner()
+    world.pass(4000)
+    assert.strictEqual(large.state, "runs")
+    assert.isTrue(small.every(({ state }) => state === "waits"))
+    world.pass(10_000)
+    assert.deepStrictEqual(world.violations, [])
+    assert.strictEqual(world.permits, 0)
+  })
+
+  const overChange = (mutation: Mutation) => {
+    const { a, b, world } = twoReplicas({ maxGpusPerUser: 4 }, { mutation, gpus: { a: four, b: four } })
+    world.arrive(a, "ann", 20_000, some(3))
+    world.pass(50)
+    world.killOwners()
+    world.addOwner()
+    world.arrive(a, "bob", 1000, some(2))
+    world.arrive(b, "ann", 1000, some(2))
+    world.pass(5000)
+    return world
+  }
+
+  it("stay counted over a change of owner", () => {
+    const world = overChange({})
+    assert.deepStrictEqual(world.begun, [0])
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  it("would be given twice if the new owner forgot them", () => {
+    assert.match(overChange(Mutants.gpusForgotten).violations[0] ?? "", /^(machine|user) gpus/)
+  })
+
+  const afterRestart = (mutation: Mutation) => {
+    const { a, world } = twoReplicas({}, { mutation, gpus: { a: four } })
+    world.arrive(a, "ann", 10_000, some(3))
+    world.pass(50)
+    world.kill(a)
+    // It begins anew, and does not know whether the programs of the dead one are gone.
+    world.arrive(world.addReplica("a"), "bob", 1000, some(2))
+    world.pass(5000)
+    return world
+  }
+
+  it("of a replica that died stay with its programs, on the machine that it had", () => {
+    const world = afterRestart({})
+    assert.deepStrictEqual(world.begun, [0])
+    world.pass(25_000)
+    assert.deepStrictEqual(world.begun, [0, 1])
+    assert.deepStrictEqual(world.violations, [])
+  })
+
+  it("would be given twice if a machine went by the life of its replica", () => {
+    assert.match(afterRestart(Mutants.deadMachineForgotten).violations[0] ?? "", /^machine gpus/)
+  })
+
+  it("are refused while the owner is of a version that knows none, and the rest is not", () => {
+    const { a, b, world } = twoReplicas({}, { mutation: Mutants.olderOwner, gpus: { a: four } })
+    const guest = world.arrive(a, "ann", 1000, some(1))
+    const others = [world.arrive(a, "ann", 1000), world.arrive(b, "bob", 1000)]
+    world.pass(100)
+    assert.match(guest.refused ?? "", /GPUs are given when every replica has been upgraded/)
+    assert.isTrue(others.every(({ state }) => state === "runs"))
+    world.pass(3000)
+    assert.strictEqual(world.permits, 0)
+    assert.deepStrictEqual(world.violations, [])
   })
 })

@@ -1,4 +1,5 @@
-import type { PCGRandom } from "effect/Utils"
+import type { Gpus } from "@bulkhead/domain"
+import { PCGRandom } from "effect/Utils"
 import { type Encounter, goodNetwork, type Mutation, type Network, type Replica, World } from "./World.js"
 
 /** What came of one history. */
@@ -10,10 +11,17 @@ export interface Outcome {
 
 const users = ["ann", "bob", "cid"]
 
+const mostReplicas = 5
+
 type Act = readonly [weight: number, act: () => void]
 
 /** One in four histories has changes of owner, and nothing else goes wrong: there, order is kept over all replicas. */
 const calmness = 4
+
+/** One in three histories has machines with GPUs. What else is in it stays the same. */
+const gpuRarity = 3
+
+const kinds = ["L4", "H100"]
 
 const badNetwork = (random: PCGRandom): Network => {
   const rate = () => (random.integer(2) === 0 ? 0 : random.number() * 0.3)
@@ -27,6 +35,8 @@ class History {
   private readonly world: World
   private readonly random: PCGRandom
   private readonly isCalm: boolean
+  /** Decides what has to do with GPUs. */
+  private readonly gpuRandom: PCGRandom
 
   constructor(seed: number, mutation: Mutation) {
     this.world = new World({}, { mutation, seed })
@@ -38,12 +48,37 @@ class History {
     this.world.limits.maxQueuedPerUser = 3
     this.world.network = this.isCalm ? goodNetwork : badNetwork(this.random)
     this.world.isOrderKept = this.isCalm
+    this.gpuRandom = new PCGRandom(seed, 7)
+    if (this.gpuRandom.integer(gpuRarity) === 0) this.addGpus()
+  }
+
+  private addGpus(): void {
+    const { gpuRandom: random, world } = this
+    for (let index = 0; index < mostReplicas; index++)
+      world.machineGpus.set(
+        String(index),
+        kinds
+          .slice(0, 1 + random.integer(kinds.length))
+          .map((kind) => ({ kind, count: 1 + random.integer(3) }))
+      )
+    world.limits.maxGpus = 1 + random.integer(4)
+    world.limits.maxGpusPerUser = 1 + random.integer(3)
+  }
+
+  /** What an execution wants of the machine that it comes to: half of them want none. */
+  private wanted({ session }: Replica): Gpus | undefined {
+    const { gpuRandom: random, world } = this
+    const present = this.pickBy(random, world.machineGpus.get(session.instance) ?? [])
+    if (present === undefined || random.integer(2) === 0) return undefined
+    const { maxGpus, maxGpusPerUser } = world.limits
+    const most = Math.min(present.count, maxGpus, maxGpusPerUser)
+    return { kind: present.kind, count: 1 + random.integer(most) }
   }
 
   play(): Outcome {
     const { random, world } = this
     world.addOwner()
-    const count = 2 + Math.min(random.integer(4), random.integer(4))
+    const count = 2 + Math.min(random.integer(mostReplicas - 1), random.integer(mostReplicas - 1))
     for (let index = 0; index < count; index++) world.addReplica(String(index))
     world.beforeMessage(1 + random.integer(50), () => this.changeOwner(random.integer(300)))
     const steps = 4 + random.integer(10)
@@ -83,7 +118,11 @@ class History {
   }
 
   private pick<A>(all: ReadonlyArray<A>): A | undefined {
-    return all[this.random.integer(Math.max(1, all.length))]
+    return this.pickBy(this.random, all)
+  }
+
+  private pickBy<A>(random: PCGRandom, all: ReadonlyArray<A>): A | undefined {
+    return all[random.integer(Math.max(1, all.length))]
   }
 
   private oneOf(acts: ReadonlyArray<Act>): void {
@@ -103,7 +142,11 @@ class History {
   private arrive(): void {
     const { random, world } = this
     this.toReplica((it) => {
-      world.arrive(it, this.pick(users) ?? "ann", 30 + random.integer(random.integer(8) === 0 ? 1500 : 300))
+      const user = this.pick(users) ?? "ann"
+      const milliseconds = 30 + random.integer(random.integer(8) === 0 ? 1500 : 300)
+      const gpus = this.wanted(it)
+      // So long that many see a change of owner.
+      world.arrive(it, user, milliseconds + (gpus ? this.gpuRandom.integer(2000) : 0), gpus)
     })
   }
 
@@ -128,7 +171,7 @@ class History {
 
   /** What runs there goes on. */
   private die(replica: Replica): void {
-    this.world.arrive(replica, this.pick(users) ?? "ann", 3000)
+    this.world.arrive(replica, this.pick(users) ?? "ann", 3000, this.wanted(replica))
     this.world.pass(20)
     this.world.kill(replica)
     if (this.random.integer(6) > 0) this.world.succeed(replica)

@@ -38,6 +38,50 @@ export const userCapIgnored: Mutation = {
   limits: (limits) => ({ ...limits, maxSandboxesPerUser: limits.maxConcurrentSandboxes })
 }
 
+/** A new owner knows which permits are out, but not which GPUs they have. */
+export const gpusForgotten: Mutation = {
+  ledger: (real) => ({
+    ...real,
+    open: Effect.map(real.open, (opened) => ({
+      ...opened,
+      permits: opened.permits.map(({ gpus: _, ...permit }) => permit)
+    }))
+  })
+}
+
+/** An owner does not count the GPUs of each machine. */
+export const machineGpusIgnored: Mutation = {
+  told: ({ gpus, ...sync }) => ({
+    ...sync,
+    ...(gpus && { gpus: gpus.map((each) => ({ ...each, count: 99 })) })
+  })
+}
+
+/** The GPUs of a replica that died count as free, while its programs may run. */
+export const deadMachineForgotten: Mutation = {
+  told: (sync) => ({ ...sync, session: { ...sync.session, instance: sync.session.id } })
+}
+
+/** Users have as many GPUs as there may be. */
+export const userGpusIgnored: Mutation = {
+  limits: (limits) => ({ ...limits, maxGpusPerUser: limits.maxGpus })
+}
+
+/** Each owner gives out one GPU more than there may be. */
+export const gpusMiscounted: Mutation = {
+  limits: (limits) => ({ ...limits, maxGpus: limits.maxGpus + 1 })
+}
+
+/** An owner of a version that knew no GPUs. */
+export const olderOwner: Mutation = {
+  told: ({ gpus: _, ...sync }) => ({ ...sync, places: sync.places.map(({ gpus: _, ...place }) => place) }),
+  answer: (answer) => {
+    if (answer._tag !== "Answer") return answer
+    const { countsGpus: _, ...rest } = answer
+    return new Answer(rest)
+  }
+}
+
 /** A dead replica's permits are given to others while its programs run. */
 export const deathTakenForEnd: Mutation = { reapClaimed: true }
 

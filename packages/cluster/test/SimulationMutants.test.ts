@@ -16,6 +16,14 @@ const mutants: ReadonlyArray<readonly [string, Mutation, ReadonlyArray<string>]>
   ["permits are given before they are written down", Mutants.grantUnwritten, ["cap", "ledger"]],
   ["a dead replica's programs are taken for ended", Mutants.deathTakenForEnd, ["cap"]],
   ["waiting is taken for having a permit", Mutants.waitTakenForGrant, ["cap"]],
+  [
+    "a new owner forgets the GPUs of the permits that are out",
+    Mutants.gpusForgotten,
+    ["machine gpus", "user gpus", "all gpus"]
+  ],
+  ["the GPUs of a machine are not counted", Mutants.machineGpusIgnored, ["machine gpus"]],
+  ["the users' caps of GPUs are ignored", Mutants.userGpusIgnored, ["user gpus"]],
+  ["each owner counts one GPU too many", Mutants.gpusMiscounted, ["all gpus", "ledger"]],
   ["leaving is not told", Mutants.leavingUnsaid, ["lost", "permits", "idle"]],
   ["what waits is told in the wrong order", Mutants.orderLost, ["turn", "order"]],
   ["what waits is forgotten at a change of owner", Mutants.placesForgotten, ["turn", "order", "lost"]],

@@ -1,5 +1,12 @@
-import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
-import { Admission, defaultLimits, Limits, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
+import { ExecutionId, type Gpus, ShuttingDown, UserId } from "@bulkhead/domain"
+import {
+  Admission,
+  defaultLimits,
+  GpuSupply,
+  Limits,
+  LimitsInForce,
+  type LimitValues
+} from "@bulkhead/sandbox"
 import {
   Context,
   Effect,
@@ -88,6 +95,11 @@ export const encounters = [
   "sandboxes of a dead replica found gone by the owner",
   "arrival",
   "departure",
+  "GPUs given",
+  "GPUs of a machine wanted that are in use",
+  "more GPUs wanted than a user may have",
+  "more GPUs wanted than all may have",
+  "owner added while GPUs are in use",
   "permit granted",
   "place queued",
   "place denied",
@@ -164,6 +176,7 @@ export interface Guest {
   readonly order: number
   readonly arrivedAt: number
   readonly userId: UserId
+  readonly gpus?: Gpus
   readonly replica: Replica
   state: "waits" | "runs" | "gone"
   /** The how many-th it was to run, of all. */
@@ -176,6 +189,8 @@ export interface Guest {
 }
 
 const idOf = (order: number) => ExecutionId.make(`exec_${order}`)
+const countOf = (all: ReadonlyArray<{ readonly gpus?: Gpus }>) =>
+  all.reduce((sum, { gpus }) => sum + (gpus?.count ?? 0), 0)
 const orderOf = (id: ExecutionId) => Number(id.slice("exec_".length))
 
 /** Replicas, owners and a network between them, in simulated time, and an observer who sees the programs run. */
@@ -190,6 +205,8 @@ export class World {
   isOrderKept = false
   readonly limits: { -readonly [Limit in keyof LimitValues]: LimitValues[Limit] }
   readonly random: PCGRandom
+  /** What each machine has, by the name of its replica. */
+  readonly machineGpus: Map<string, ReadonlyArray<Gpus>>
   /** Permits that are out, as the ledger has them. */
   private readonly out = new Map<string, Permit>()
   private readonly machine = new Machine(this.time)
@@ -206,16 +223,19 @@ export class World {
   constructor(
     limits: Partial<LimitValues>,
     {
+      gpus = {},
       mutation = {},
       network = goodNetwork,
       seed = 1
     }: {
+      readonly gpus?: Readonly<Record<string, ReadonlyArray<Gpus>>>
       readonly network?: Network
       readonly mutation?: Mutation
       readonly seed?: number
     } = {}
   ) {
     this.limits = { ...defaultLimits, maxQueueWait: 3600, maxQueuedPerUser: 500, ...limits }
+    this.machineGpus = new Map(Object.entries(gpus))
     this.network = network
     this.random = new PCGRandom(seed)
     this.mutation = mutation
@@ -293,6 +313,7 @@ export class World {
     )
     this.isOwnerBeginning = false
     this.met.add("owner added")
+    if (countOf([...this.out.values()]) > 0) this.met.add("owner added while GPUs are in use")
     const [former, ...older] = this.owners
     for (const { machine } of older) machine.process.kill()
     this.owners = [
@@ -350,7 +371,8 @@ export class World {
       machine,
       ClusterAdmission.layer({ session, dead }),
       Context.make(OwnerClient, this.clientOf(machine, link)).pipe(
-        Context.add(LimitsInForce, Ref.unsafeMake<LimitValues>({ ...this.limits }))
+        Context.add(LimitsInForce, Ref.unsafeMake<LimitValues>({ ...this.limits })),
+        Context.add(GpuSupply, this.machineGpus.get(instance) ?? [])
       )
     )
     const replica: Replica = Object.assign(link, {
@@ -450,11 +472,12 @@ export class World {
   }
 
   /** An execution comes, and runs for so many milliseconds once it may. */
-  arrive(replica: Replica, user: string, milliseconds: number): Guest {
+  arrive(replica: Replica, user: string, milliseconds: number, gpus?: Gpus): Guest {
     this.met.add("arrival")
     const order = this.guests.length
-    const userId = UserId.make(user)
-    const guest: Guest = { order, arrivedAt: this.time.now, userId, replica, state: "waits" }
+    const who = { userId: UserId.make(user), ...(gpus && { gpus }) }
+    const guest: Guest = { ...who, order, arrivedAt: this.time.now, replica, state: "waits" }
+    for (const [, encounter] of this.lacking(guest, this.running)) this.met.add(encounter)
     this.guests.push(guest)
     const program = Effect.async<void>((resume) => {
       this.start(guest)
@@ -468,7 +491,7 @@ export class World {
       })
     })
     guest.leave = replica.machine.run(
-      replica.admission.withPermit({ executionId: idOf(order), userId }, () => Effect.void, program),
+      replica.admission.withPermit({ executionId: idOf(order), ...who }, () => Effect.void, program),
       (exit) => {
         guest.state = "gone"
         if (Exit.isFailure(exit)) guest.refused = exit.cause.toString()
@@ -492,12 +515,53 @@ export class World {
       this.limits.maxSandboxesPerUser,
       guest.userId
     )
+    this.checkGpus(guest)
     if (this.isOrderKept) this.checkOrder(guest)
   }
 
+  /** Which caps of GPUs do not allow it what it wants, beside the others. */
+  private lacking(
+    { gpus, replica, userId }: Guest,
+    others: ReadonlyArray<Guest>
+  ): ReadonlyArray<readonly [cap: string, Encounter]> {
+    if (gpus === undefined) return []
+    const { count, kind } = gpus
+    const { instance } = replica.session
+    const isBeside = (guest: Guest) =>
+      guest.replica.session.instance === instance && guest.gpus?.kind === kind
+    const present = this.machineGpus.get(instance)?.find((each) => each.kind === kind)?.count ?? 0
+    const after = (these: ReadonlyArray<Guest>) => countOf(these) + count
+    const ofUser = others.filter((guest) => guest.userId === userId)
+    return [
+      ...(after(others.filter(isBeside)) > present
+        ? [["machine gpus", "GPUs of a machine wanted that are in use"] as const]
+        : []),
+      ...(after(ofUser) > this.limits.maxGpusPerUser
+        ? [["user gpus", "more GPUs wanted than a user may have"] as const]
+        : []),
+      ...(after(others) > this.limits.maxGpus
+        ? [["all gpus", "more GPUs wanted than all may have"] as const]
+        : [])
+    ]
+  }
+
+  private checkGpus(guest: Guest): void {
+    const { gpus, order, replica, userId } = guest
+    if (gpus === undefined) return
+    this.met.add("GPUs given")
+    const others = this.running.filter((other) => other !== guest)
+    for (const [cap] of this.lacking(guest, others))
+      this.violations.push(
+        `${cap}: ${order} of ${userId} at ${replica.session.instance} got ${gpus.count} too many`
+      )
+  }
+
   private checkPermits(): void {
-    const { maxConcurrentSandboxes: cap } = this.limits
-    if (this.out.size > cap) this.violations.push(`ledger: ${this.out.size} permits are out, ${cap} may be`)
+    const { maxConcurrentSandboxes: cap, maxGpus } = this.limits
+    const permits = [...this.out.values()]
+    if (permits.length > cap) this.violations.push(`ledger: ${permits.length} permits are out, ${cap} may be`)
+    if (countOf(permits) > maxGpus)
+      this.violations.push(`ledger: ${countOf(permits)} GPUs are out, ${maxGpus} may be`)
   }
 
   /** Those whose places in the queue were known before this one came must have begun when it has, over all replicas. */
@@ -523,10 +587,19 @@ export class World {
     const { maxConcurrentSandboxes, maxSandboxesPerUser } = this.limits
     const holds = (userId: UserId) =>
       [...this.out.values()].filter((permit) => permit.userId === userId).length
+    if (this.out.size >= maxConcurrentSandboxes) return false
+    const eligible = this.waiting.filter(({ userId }) => holds(userId) < maxSandboxesPerUser)
+    // Who waits for GPUs holds up its user's others, and those who want them later.
+    const wantGpus = new Set(eligible.flatMap(({ gpus, userId }) => (gpus ? [userId] : [])))
     return (
-      this.out.size < maxConcurrentSandboxes &&
-      this.waiting.some(({ userId }) => holds(userId) < maxSandboxesPerUser)
+      eligible.some(({ userId }) => !wantGpus.has(userId)) ||
+      (eligible.length > 0 && eligible.every((guest) => this.lacking(guest, this.holders).length === 0))
     )
+  }
+
+  /** Whose permits are out, as the ledger has them. */
+  private get holders(): ReadonlyArray<Guest> {
+    return [...this.out.values()].flatMap(({ executionId }) => this.guests[orderOf(executionId)] ?? [])
   }
 
   private checkCap(running: ReadonlyArray<Guest>, cap: number, whose: string): void {

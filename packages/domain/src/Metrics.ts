@@ -61,7 +61,8 @@ export const SystemMetrics = Schema.Struct({
   utilizationPercent: count("Active executions as a whole percentage of the global limit.", 6),
   gpusInUse: count("GPUs that executions have, of all users.", 2),
   gpus: Schema.Array(Gpus).annotations({
-    description: "The GPUs that executions can be given, by their kinds."
+    description:
+      "The GPUs that executions can be given, by their kinds; of several replicas, at the one that answers."
   }),
   artifactBytes: count("Bytes of all artifacts that are kept, or about to be.", 1_048_576),
   openStreams: count(

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Gpus } from "./Gpu.js"
 import { CircuitState } from "./Metrics.js"
 
 const text = (description: string) => Schema.String.annotations({ description })
@@ -18,6 +19,10 @@ export const Replica = Schema.Struct({
   isAnswering: flag("Whether it is the one that answers this."),
   circuit: CircuitState,
   running: number("Executions that it has permits for, as the database has them."),
-  waiting: number("Executions that wait there, at its last sign of life.")
+  waiting: number("Executions that wait there, at its last sign of life."),
+  gpus: Schema.Array(Gpus).annotations({
+    description: "The GPUs that executions can be given there, by their kinds."
+  }),
+  gpusInUse: number("GPUs of its executions that have permits, as the database has them.")
 })
 export type Replica = typeof Replica.Type

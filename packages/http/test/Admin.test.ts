@@ -384,7 +384,9 @@ describe("the admin routes", () => {
     circuit: "closed",
     isAnswering: true,
     running: 3,
-    waiting: 1
+    waiting: 1,
+    gpus: [{ kind: "NVIDIA L4", count: 4 }],
+    gpusInUse: 2
   }
   it.effect("which servers are one with this one", () =>
     Effect.gen(function* () {

@@ -26,6 +26,12 @@ const Moment = ({ at, now }: { readonly at: number; readonly now: number }) => (
   <time dateTime={iso(at)}>{moment(at, now)}</time>
 )
 
+/** How many of its GPUs are in use. */
+const gpuWords = ({ gpus, gpusInUse }: Replica) => {
+  const all = gpus.reduce((sum, { count }) => sum + count, 0)
+  return all === 0 ? "none" : `${count(gpusInUse)} of ${count(all)}`
+}
+
 const Row = ({ replica, now }: { readonly replica: Replica; readonly now: number }) => (
   <tr>
     <th scope="row">
@@ -49,6 +55,7 @@ const Row = ({ replica, now }: { readonly replica: Replica; readonly now: number
     </td>
     <td class="number">{count(replica.running)}</td>
     <td class="number">{count(replica.waiting)}</td>
+    <td class="number">{gpuWords(replica)}</td>
     <td>
       <Text value={replica.address} most={80} />
     </td>
@@ -83,6 +90,9 @@ const Table = ({ replicas }: ReplicaList) => {
             </th>
             <th scope="col" class="number">
               Waiting
+            </th>
+            <th scope="col" class="number">
+              GPUs
             </th>
             <th scope="col">Address</th>
             <th scope="col">Version</th>

@@ -5,18 +5,18 @@ type GpuLimits = Pick<LimitValues, "maxGpus" | "maxGpusPerUser">
 
 /** Which GPUs are in use: of each kind, of each user, and in all. */
 export class GpuLedger {
-  private readonly present: ReadonlyMap<string, number>
+  private readonly present: ReadonlyArray<Gpus>
   private readonly usedOfKind = new Map<string, number>()
   private readonly usedOfUser = new Map<UserId, number>()
   private total = 0
 
   constructor(present: ReadonlyArray<Gpus>) {
-    this.present = new Map(present.map(({ count, kind }) => [kind, count]))
+    this.present = present
   }
 
   /** Whether there are any at all. */
   get hasAny(): boolean {
-    return this.present.size > 0
+    return this.present.length > 0
   }
 
   /** How many are in use. */
@@ -30,7 +30,7 @@ export class GpuLedger {
 
   /** Whether so many could be had if nobody used any. */
   isPossible({ count, kind }: Gpus, { maxGpus, maxGpusPerUser }: GpuLimits): boolean {
-    return count <= Math.min(maxGpus, maxGpusPerUser, this.present.get(kind) ?? 0)
+    return count <= Math.min(maxGpus, maxGpusPerUser, this.presentOf(kind))
   }
 
   /** Whether the user's own limit allows so many more. */
@@ -45,7 +45,7 @@ export class GpuLedger {
 
   /** Whether so many of the kind are free. */
   areFree({ count, kind }: Gpus): boolean {
-    return (this.usedOfKind.get(kind) ?? 0) + count <= (this.present.get(kind) ?? 0)
+    return (this.usedOfKind.get(kind) ?? 0) + count <= this.presentOf(kind)
   }
 
   take(userId: UserId, { count, kind }: Gpus): void {
@@ -54,6 +54,10 @@ export class GpuLedger {
 
   giveBack(userId: UserId, { count, kind }: Gpus): void {
     this.add(userId, kind, -count)
+  }
+
+  private presentOf(kind: string): number {
+    return this.present.find((each) => each.kind === kind)?.count ?? 0
   }
 
   private add(userId: UserId, kind: string, count: number): void {
