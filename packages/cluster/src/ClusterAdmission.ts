@@ -8,6 +8,8 @@ import * as QuestionTimes from "./QuestionTimes.js"
 
 /** After so long without a word of the owner, who waits is told that it waits. */
 const wordBound = Duration.seconds(1)
+/** How long a replica that ends tries to say so: by then there is another owner where one has died. */
+const overBound = Duration.seconds(6)
 /** How long what cannot wait in the queue waits for the owner. */
 const hasteBound = Duration.seconds(5)
 /** By then another owner may be there that counts GPUs, in seconds. */
@@ -151,7 +153,16 @@ const make = Effect.fnUntraced(function* ({ dead = [], session }: ClusterAdmissi
       )
     )
   )
-  yield* Effect.addFinalizer(() => Effect.ignore(call(false, true)))
+  /** The next owner must be told everything first; what nobody knows to be over keeps its permits for long. */
+  const sayOver = call(false, true).pipe(
+    Effect.tap(take),
+    Effect.filterOrFail(({ _tag }) => _tag === "Over"),
+    Effect.retry(Schedule.spaced(QuestionTimes.pause)),
+    Effect.interruptible,
+    Effect.timeoutOption(overBound),
+    Effect.ignore
+  )
+  yield* Effect.addFinalizer(() => sayOver)
   yield* Effect.forkScoped(Effect.interruptible(Effect.forever(talk)))
 
   const waitingHere = Effect.sync(() => places.values.filter(({ place }) => place.state === "waits").length)

@@ -164,6 +164,22 @@ describe("admission for all replicas", () => {
     assert.isNotEmpty(afterChange(Mutants.permitsForgotten).violations)
   })
 
+  for (const pause of [0, 3000]) {
+    it(`has the permits of a replica that ends ${pause} ms before there is another owner`, () => {
+      const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+      world.arrive(a, "ann", 60_000)
+      world.pass(20)
+      world.killOwners()
+      world.stop(a)
+      world.pass(pause)
+      world.addOwner()
+      world.arrive(b, "bob", 1000)
+      world.pass(5000)
+      assert.deepStrictEqual(world.begun, [0, 1])
+      assert.deepStrictEqual(world.violations, [])
+    })
+  }
+
   it("puts limits in force for all replicas, and for the next owner", () => {
     const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
     world.arrive(a, "ann", 60_000)
