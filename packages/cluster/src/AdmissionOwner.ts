@@ -313,6 +313,8 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   })
 
   const answer = Effect.fnUntraced(function* (member: Member.Member, turn: number) {
+    // It may have ended meanwhile: a permit of an ended session would never be given back.
+    if (over.has(member.session.id)) return new Over({ epoch })
     // Whoever asked later gets the permits; here nobody may be listening any more.
     if (member.asked === turn) yield* settle(Member.turns(member).map((entry) => [member, entry]))
     yield* notDeposed

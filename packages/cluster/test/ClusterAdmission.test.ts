@@ -1,6 +1,7 @@
 import { ExecutionId, ShuttingDown, UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
+import { play } from "./History.js"
 import * as Mutants from "./Mutants.js"
 import { type Mutation, World } from "./World.js"
 
@@ -121,6 +122,11 @@ describe("admission for all replicas", () => {
 
   it("would exceed the cap if those were only said to be gone", () => {
     assert.isNotEmpty(afterDeath(Mutants.deathTakenForEnd).violations)
+  })
+
+  it("writes no permit for a replica that was found dead while its question was answered", () => {
+    // A history in which that happens.
+    assert.deepStrictEqual(play(3119).violations, [])
   })
 
   const withTwoOwners = (mutation: Mutation) => {
