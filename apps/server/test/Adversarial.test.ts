@@ -226,12 +226,19 @@ layer(
           randomUUID()
         )
         assert.deepInclude(hello, { verdict: "Completed", stdout: "Hello, World!\n" })
-        const after = hostUse()
-        assert.isBelow(after.memoryMB - before.memoryMB, 1024)
-        assert.isBelow(after.diskMB - before.diskMB, 1024)
+        // Others on the machine take and give back too; what a program left stays taken.
+        yield* Effect.sync(() => {
+          const after = hostUse()
+          assert.isBelow(after.memoryMB - before.memoryMB, 1024)
+          assert.isBelow(after.diskMB - before.diskMB, 1024)
+        }).pipe(
+          Effect.sandbox,
+          Effect.retry({ times: 90, schedule: Schedule.spaced("1 second") }),
+          Effect.unsandbox
+        )
         for (const cgroup of cgroupsOf(pid)) assert.deepStrictEqual(directoriesIn(cgroup), [])
       }),
-    60_000
+    150_000
   )
 })
 
