@@ -95,7 +95,7 @@ export const buried = Effect.fnUntraced(function* (replica: Replica, life: Life)
   replica.violations.push(...left.map((process) => `a process outlives its server: ${process}`))
 })
 
-/** Waits until it says that it is ready. */
+/** Waits until it says that it is ready: a connection to the database without an answer is given up after 40 s. */
 const recovered = Effect.fnUntraced(function* (replica: Replica) {
   const ready = Effect.filterOrFail(
     Caller.tryFetchJson("/ready"),
@@ -103,11 +103,11 @@ const recovered = Effect.fnUntraced(function* (replica: Replica) {
     ({ body, status }) => `${status} ${JSON.stringify(body)}`
   )
   const outcome = yield* at(replica, ready).pipe(
-    Effect.retry({ times: 150, schedule: Schedule.spaced("200 millis") }),
+    Effect.retry({ times: 300, schedule: Schedule.spaced("200 millis") }),
     Effect.either
   )
   if (outcome._tag === "Left")
-    replica.violations.push(`${replica.name} is not ready again 30 s later: ${outcome.left}`)
+    replica.violations.push(`${replica.name} is not ready again 60 s later: ${outcome.left}`)
 })
 
 /** Until the others have taken it for dead, which on a busy machine takes them longer than the lease. */
