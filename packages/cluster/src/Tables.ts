@@ -55,6 +55,7 @@ const circuits = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql`ALTER TABLE replicas ADD COLUMN circuit TEXT NOT NULL DEFAULT 'closed'`
 )
+
 /** What permits have beside a place, and what each replica's machine has. Replicas of before write none of it. */
 const gpus = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
