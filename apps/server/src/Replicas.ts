@@ -2,7 +2,7 @@ import { version } from "@bulkhead/api"
 import { type AdmissionOwnerOptions, Cluster, SessionId } from "@bulkhead/cluster"
 import { GpuSupply, OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
 import { Lease, PostgresStore } from "@bulkhead/store"
-import { ConfigError, Effect, Layer, Option } from "effect"
+import { ConfigError, Duration, Effect, Layer, Option } from "effect"
 import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import { reasonOf } from "./Reason.js"
@@ -12,8 +12,11 @@ import { ServerConfig } from "./settings/ServerConfig.js"
 /** One for the locks of shards, the others for permits and what replicas look up. */
 const connections = 5
 
+/** Nothing is asked here that takes longer; meanwhile this replica could not take over from an owner that is lost. */
+const patience = Duration.seconds(5)
+
 const database = ({ databaseUrl }: ClusterSettings) =>
-  PostgresStore.layer({ url: databaseUrl, maxConnections: connections })
+  PostgresStore.layer({ url: databaseUrl, maxConnections: connections, patience })
 
 const failure = (error: unknown) =>
   ConfigError.InvalidData(["SANDBOX_CLUSTER"], `this server cannot be one of several: ${reasonOf(error)}`)
@@ -39,10 +42,11 @@ const reaping = Effect.map(
 const replicas = (settings: ClusterSettings) =>
   Layer.unwrapEffect(
     Effect.map(
-      Effect.all([Holder, Instance, ServerConfig, SandboxSupply, reaping]),
-      ([holder, instance, { backend }, supply, reaping]) =>
+      Effect.all([Holder, Instance, ServerConfig, SandboxSupply, Lease.Lease, reaping]),
+      ([holder, instance, { backend }, supply, { check }, reaping]) =>
         Cluster.layer({
           ...reaping,
+          check,
           host: settings.host,
           port: settings.port,
           version,

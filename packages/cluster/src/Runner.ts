@@ -11,6 +11,7 @@ import { SocketServer } from "@effect/platform"
 import { RpcSerialization } from "@effect/rpc"
 import type { SqlClient } from "@effect/sql"
 import { Duration, Effect, Layer, Option, Schedule } from "effect"
+import * as LivingRunners from "./LivingRunners.js"
 import type { LedgerFailure } from "./PermitLedger.js"
 import type { SessionId } from "./Protocol.js"
 import * as ReplicaSecret from "./ReplicaSecret.js"
@@ -23,6 +24,8 @@ export interface RunnerOptions {
   readonly port: number
   /** Names the shards that are this replica's alone. */
   readonly session: SessionId
+  /** Fails while the others may count this replica as dead. Default: they never do. */
+  readonly check?: Effect.Effect<void, Error>
 }
 
 /** After so long without a sign of life, a runner's shards are another's. In the database's time, in whole seconds. */
@@ -60,7 +63,8 @@ const sharding = (options: RunnerOptions, secret: ReplicaSecret.ReplicaSecret) =
         Layer.provide(MessageStorage.layerNoop),
         // Two that start in an empty database at the same time both make the tables.
         Layer.provide(
-          SqlRunnerStorage.layerWith({ prefix: "bulkhead_cluster" }).pipe(
+          LivingRunners.layer(options.check ?? Effect.void).pipe(
+            Layer.provide(SqlRunnerStorage.layerWith({ prefix: "bulkhead_cluster" })),
             Layer.retry(Schedule.intersect(Schedule.spaced("200 millis"), Schedule.recurs(10))),
             Layer.orDie
           )
