@@ -57,6 +57,9 @@ const secured = (open: () => TLSSocket, event: "secure" | "secureConnect") =>
 
 const bound = { openTimeout: handshakeBound }
 
+/** What is small is sent at once: held back until the other side has said that it got what came before, it waits 40 ms. */
+const sending = { noDelay: true }
+
 /** Listens for the other replicas. */
 export const layerServer = (
   secret: ReplicaSecret,
@@ -64,7 +67,7 @@ export const layerServer = (
 ): Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError> =>
   Layer.scoped(
     SocketServer.SocketServer,
-    Effect.map(NodeSocketServer.make(place), ({ address, run }) => {
+    Effect.map(NodeSocketServer.make({ ...place, ...sending }), ({ address, run }) => {
       const options = {
         ...serverOptions(secret),
         isServer: true,
@@ -93,7 +96,7 @@ export const layerClient = (
     Runners.RpcClientProtocol,
     Effect.map(RpcSerialization.RpcSerialization, (serialization) =>
       Effect.fnUntraced(function* ({ host, port }) {
-        const options = { ...clientOptions(secret), host, port }
+        const options = { ...clientOptions(secret), ...sending, host, port }
         const socket = yield* NodeSocket.fromDuplex(
           secured(() => connect(options), "secureConnect"),
           bound
