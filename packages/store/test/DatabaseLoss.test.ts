@@ -11,6 +11,7 @@ import {
 import { join } from "node:path"
 import { ExecutionStore, type StoreFailure } from "@bulkhead/sandbox"
 import { Entries } from "@bulkhead/testing/conformance"
+import { SqlClient } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schedule } from "effect"
 import { sqliteAt, storeIn, temporaryDirectory } from "./Databases.js"
@@ -121,8 +122,12 @@ describe("A SQLite file that is", () => {
         yield* put(...execution("n0"))
         yield* Effect.sync(() => renameSync(file, `${file}.away`))
         yield* assertRefuses(/^the database file was deleted/)
+        const sql = yield* SqlClient.SqlClient
+        const transaction = Effect.timeout(sql.withTransaction(sql`SELECT 1`), "5 seconds")
+        assert.strictEqual((yield* Effect.flip(transaction)).message, "The database is lost")
         yield* Effect.sync(() => renameSync(`${file}.away`, file))
         yield* found
+        yield* transaction
         yield* store.commit
         for (const name of ["n0", "late"]) assert.isTrue(Option.isSome(yield* store.find(id(name))))
         assert.deepInclude(yield* store.verify, { intact: true })

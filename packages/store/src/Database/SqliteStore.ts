@@ -62,10 +62,18 @@ const makeClient = Effect.fnUntraced(function* (options: SqliteStoreOptions) {
   const { check, guard } = yield* DatabaseFile.watch(file, descriptor)
   const [reader, writer] = [guard(reading), guard(writing)]
   const turns = yield* Effect.makeSemaphore(1)
-  const turn = Effect.acquireRelease(turns.take(1), () => turns.release(1))
+  const giveBack = turns.release(1)
+  // Whoever asks for a transaction and gets none does not close its scope.
+  const turn = Effect.acquireRelease(
+    Effect.zipRight(
+      turns.take(1),
+      Effect.onError(check, () => giveBack)
+    ),
+    () => giveBack
+  )
   const client = yield* SqlClient.make({
     acquirer: Effect.as(check, reader),
-    transactionAcquirer: Effect.as(Effect.zipRight(turn, check), writer),
+    transactionAcquirer: Effect.as(turn, writer),
     compiler: Statement.makeCompilerSqlite(),
     spanAttributes: [["db.system.name", "sqlite"]],
     beginTransaction: "BEGIN IMMEDIATE"
