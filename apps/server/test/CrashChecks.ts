@@ -118,8 +118,22 @@ const eventsOf = (executionId: string) =>
     status === 200 ? (body as ReadonlyArray<ExecutionEvent>) : []
   )
 
+const checkArtifact = Effect.fnUntraced(function* (executionId: string, { name, sha256 }: Artifact) {
+  const { content, status } = yield* Caller.download(`/api/executions/${executionId}/artifacts/${name}`)
+  const found = createHash("sha256").update(content).digest("hex")
+  return status === 200 && found === sha256
+    ? []
+    : [`${executionId}: its artifact ${name} is not what its result says: ${status}, ${content.length} bytes`]
+})
+
+const recordOf = (executionId: string) =>
+  Effect.map(
+    Caller.fetchJson(`/api/sandbox/executions/${executionId}`, Caller.asAdmin),
+    ({ body, status }): ExecutionRecord | undefined => (status === 200 ? body : undefined)
+  )
+
 /** One execution that has ended, answered or not. */
-const checkLog = Effect.fnUntraced(function* ({ executionId, verdict }: ExecutionSummary) {
+const checkEnded = Effect.fnUntraced(function* ({ executionId, verdict }: ExecutionSummary) {
   const events = yield* eventsOf(executionId)
   const flaw = flawOfChain(events)
   const terminal = lastOf(events)?.event
@@ -128,25 +142,15 @@ const checkLog = Effect.fnUntraced(function* ({ executionId, verdict }: Executio
     ...(terminal === terminalOf(verdict ?? "") ? [] : [`is ${verdict} and ends with ${terminal}`]),
     ...(isInterrupted(events) && verdict !== "InternalError" ? [`was interrupted and is ${verdict}`] : [])
   ]
+  const record = yield* recordOf(executionId)
+  const artifacts = yield* Effect.forEach(record?.result?.artifacts ?? [], (artifact) =>
+    checkArtifact(executionId, artifact)
+  )
   return {
     wasInterrupted: isInterrupted(events),
-    violations: flaws.map((flaw) => `${executionId} ${flaw}: ${namesOf(events)}`)
+    violations: [...flaws.map((flaw) => `${executionId} ${flaw}: ${namesOf(events)}`), ...artifacts.flat()]
   }
 })
-
-const checkArtifact = Effect.fnUntraced(function* (executionId: string, { name, sha256 }: Artifact) {
-  const { content, status } = yield* Caller.download(`/api/executions/${executionId}/artifacts/${name}`)
-  const found = createHash("sha256").update(content).digest("hex")
-  return status === 200 && found === sha256
-    ? []
-    : [`${executionId}: its artifact ${name} is not what was answered: ${status}, ${content.length} bytes`]
-})
-
-const recordOf = (executionId: string) =>
-  Effect.map(
-    Caller.fetchJson(`/api/sandbox/executions/${executionId}`, Caller.asAdmin),
-    ({ body, status }): ExecutionRecord | undefined => (status === 200 ? body : undefined)
-  )
 
 /** What a caller was told must be what is kept. */
 const checkResult = Effect.fnUntraced(function* (result: ExecutionResult, userId: string) {
@@ -306,7 +310,7 @@ export const afterStart = Effect.fnUntraced(function* (ledger: Ledger) {
   const answers = yield* Effect.forEach(asks, checkAnswer, atOnce)
   const logs = yield* Effect.forEach(
     all.filter(({ executionId }) => !ledger.ended.has(executionId)),
-    checkLog,
+    checkEnded,
     atOnce
   )
   ledger.interrupted += logs.filter(({ wasInterrupted }) => wasInterrupted).length
@@ -332,6 +336,6 @@ export const afterStart = Effect.fnUntraced(function* (ledger: Ledger) {
 export const atTheEnd = Effect.fnUntraced(function* (ledger: Ledger) {
   const results = ledger.journal.filter(({ answer }) => answer !== undefined && isResult(answer))
   const answers = yield* Effect.forEach(results, checkAnswer, atOnce)
-  const logs = yield* Effect.forEach(yield* listAll, checkLog, atOnce)
+  const logs = yield* Effect.forEach(yield* listAll, checkEnded, atOnce)
   return [...answers.flat(), ...logs.flatMap(({ violations }) => violations)]
 })

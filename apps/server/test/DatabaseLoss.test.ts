@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import type { Artifact } from "@bulkhead/domain"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import * as Caller from "./Caller.js"
@@ -26,7 +27,7 @@ it.scopedLive(
       yield* Effect.gen(function* () {
         const { executionId } = yield* Caller.execute({ code: "echo kept", language: "bash" })
         const running = yield* Effect.fork(
-          Caller.post({ code: "sleep 2; echo late", language: "bash", userId: "ann" })
+          Caller.post({ code: "sleep 2; echo late > output/late.txt", language: "bash", userId: "ann" })
         )
         const { executionId: late } = yield* Caller.inState("ann", "running")
         yield* Effect.sync(() => renameSync(file, `${file}.away`))
@@ -55,6 +56,13 @@ it.scopedLive(
         yield* Caller.execute({ code: "echo back", language: "bash" })
         const ended = yield* Caller.get(`/api/sandbox/executions/${late}`)
         assert.strictEqual(ended.state, "ended")
+        // Whoever reads the record later gets what it names.
+        assert.deepStrictEqual(
+          ended.result.artifacts.map(({ name }: Artifact) => name),
+          ["late.txt"]
+        )
+        const { content } = yield* Caller.download(`/api/executions/${late}/artifacts/late.txt`)
+        assert.strictEqual(content.toString(), "late\n")
         assert.strictEqual((yield* Caller.get("/api/sandbox/audit/verify")).intact, true)
 
         yield* Effect.sync(() => rmSync(file))

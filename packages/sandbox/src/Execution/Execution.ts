@@ -8,7 +8,6 @@ import {
 } from "@bulkhead/domain"
 import { Clock, Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
-import { ArtifactCollector } from "../ArtifactCollector.js"
 import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
 import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
@@ -287,10 +286,8 @@ const end = Effect.fnUntraced(function* (
   })
   if (Either.isLeft(settled)) yield* ExecutionInstruments.turnedAway(settled.left)
   yield* Effect.annotateCurrentSpan("bulkhead.verdict", terminal.verdict)
+  // Its artifacts stay: it is recorded with them when that can be done, or whoever ends it then removes them.
   const told = isKept ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
   yield* strikeOff(execution, told)
-  if (isKept) return yield* settled
-  const artifacts = yield* ArtifactCollector
-  yield* artifacts.forget(executionId)
   return yield* told
 })
