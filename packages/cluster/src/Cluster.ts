@@ -5,6 +5,7 @@ import { Layer } from "effect"
 import * as AdmissionEntity from "./AdmissionEntity.js"
 import type { AdmissionOwnerOptions } from "./AdmissionOwner.js"
 import * as ClusterAdmission from "./ClusterAdmission.js"
+import type { TalkOptions } from "./OwnerTalk.js"
 import type { LedgerFailure } from "./PermitLedger.js"
 import * as ReplicaEntity from "./ReplicaEntity.js"
 import * as Runner from "./Runner.js"
@@ -12,7 +13,7 @@ import * as SqlPermitLedger from "./SqlPermitLedger.js"
 import * as SqlReplicas from "./SqlReplicas.js"
 
 export interface ClusterOptions
-  extends ClusterAdmission.ClusterAdmissionOptions,
+  extends TalkOptions,
     AdmissionOwnerOptions,
     SqlReplicas.ReplicaOptions,
     Omit<Runner.RunnerOptions, "session"> {}

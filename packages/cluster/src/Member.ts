@@ -85,6 +85,9 @@ export const permitOf = ({ session }: Member, { place }: OwnedPlace): Permit => 
 const placesIn = ({ places }: Member, ...states: ReadonlyArray<OwnedPlace["state"]>) =>
   [...places.values()].filter(({ state }) => states.includes(state))
 
+/** What came before the queue was open. */
+export const arrived = (member: Member) => placesIn(member, "arriving")
+
 export const turns = (member: Member) => placesIn(member, "turn")
 
 /** What goes when the replica is silent: it may come back with it. */
