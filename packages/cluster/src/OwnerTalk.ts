@@ -114,10 +114,10 @@ export const make = Effect.fnUntraced(function* ({
       return yield* owner.sync(told)
     }).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(QuestionTimes.bound))
 
-  /** Tells what changed; when nothing did, asks for news until something does. */
+  /** Tells what changed, and asks for news until something more does; an answer to what came is waited for. */
   const talk = Effect.gen(function* () {
     yield* changes.close
-    const asked = places.hasChanged
+    const asked = places.isAsking
       ? Effect.asSome(call(false))
       : Effect.raceFirst(Effect.asSome(call(true)), Effect.as(changes.await, Option.none<SyncAnswer>()))
     const answer = yield* asked

@@ -35,8 +35,14 @@ export class Places {
     this.gpus = gpus
   }
 
-  get hasChanged(): boolean {
-    return this.known === undefined || this.changed.size > 0
+  /** Whether the owner is to answer at once: it must be told everything, or something came. */
+  get isAsking(): boolean {
+    return this.known === undefined || [...this.changed.keys()].some((number) => this.isNew(number))
+  }
+
+  private isNew(number: number): boolean {
+    const place = this.all.get(number)?.place
+    return place?.state === "waits" && place.ticket === undefined
   }
 
   get values(): ReadonlyArray<OwnPlace> {
