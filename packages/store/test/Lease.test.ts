@@ -1,11 +1,11 @@
 import { ExecutionStore } from "@bulkhead/sandbox"
 import { Entries } from "@bulkhead/testing/conformance"
-import { SqlClient } from "@effect/sql"
+import { SqlClient, SqlError } from "@effect/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Schedule } from "effect"
+import { Context, Effect, Layer, Option, Ref, Schedule, TestClock } from "effect"
 import { Lease, type SqlExecutionStore } from "../src/index.js"
 import * as Sightings from "../src/Lease/Sightings.js"
-import { type Database, onEach, storeIn } from "./Databases.js"
+import { type Database, onEach, sqliteAt, storeIn, temporaryDirectory } from "./Databases.js"
 
 const { began, ended, happened, id, put, summary } = Entries
 
@@ -54,6 +54,45 @@ const killed = (
       )
     })
   )
+
+/** A database in which nothing can be written while it is so. */
+const breakable = (sql: SqlClient.SqlClient, isBroken: Ref.Ref<boolean>): SqlClient.SqlClient =>
+  Object.assign((...given: Parameters<SqlClient.SqlClient>) => sql(...given), sql, {
+    withTransaction: <R, E, A>(effect: Effect.Effect<A, E, R>) =>
+      Effect.flatMap(Ref.get(isBroken), (broken) =>
+        broken
+          ? Effect.fail(new SqlError.SqlError({ cause: "broken", message: "broken" }))
+          : sql.withTransaction(effect)
+      )
+  }) as SqlClient.SqlClient
+
+it.scoped("A lease that could not be renewed is renewed soon after that can be done", () =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const isBroken = yield* Ref.make(false)
+    const renewals = Effect.map(
+      sql<{ renewals: number }>`SELECT renewals FROM leases`,
+      ([row]) => row?.renewals
+    )
+    yield* Effect.provideService(
+      Layer.build(Lease.layer({ duration: "15 seconds" })),
+      SqlClient.SqlClient,
+      breakable(sql, isBroken)
+    )
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* renewals, 1)
+    yield* Ref.set(isBroken, true)
+    yield* TestClock.adjust("4 seconds")
+    assert.strictEqual(yield* renewals, 1)
+    yield* Ref.set(isBroken, false)
+    yield* TestClock.adjust("500 millis")
+    assert.strictEqual(yield* renewals, 2)
+  }).pipe(
+    Effect.provide(
+      Layer.unwrapScoped(Effect.map(temporaryDirectory, (directory) => sqliteAt(directory).open()))
+    )
+  )
+)
 
 onEach("A lease", (kind) => {
   it.scopedLive("is given back at the end, so that the next life need not wait", () =>
