@@ -197,14 +197,18 @@ const collect = Effect.fnUntraced(function* (
   if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
   const collector = yield* ArtifactCollector
   const sandbox = yield* Sandbox
-  const killed = Effect.as(killSwitch.pressed, notCollected(outputDir, "the execution was killed"))
-  return yield* Effect.raceFirst(
-    collector.collect({
-      ...{ executionId, userId, sandbox, limits, outputDir },
-      ...(secrets && { hidden: secrets.forms }),
-      onFound: (found) => updates.tell({ type: "artifact", ...found }),
-      ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
-    }),
-    killed
+  const collected = collector.collect({
+    ...{ executionId, userId, sandbox, limits, outputDir },
+    ...(secrets && { hidden: secrets.forms }),
+    onFound: (found) => updates.tell({ type: "artifact", ...found }),
+    ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
+  })
+  // What was kept by then is in no result, and would take room for as long as the execution is kept.
+  const dropped = Effect.as(
+    collector.forget(executionId),
+    notCollected(outputDir, "the execution was killed")
+  )
+  return yield* Effect.flatten(
+    Effect.raceFirst(Effect.map(collected, Effect.succeed), Effect.as(killSwitch.pressed, dropped))
   )
 })
