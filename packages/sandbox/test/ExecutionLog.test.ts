@@ -224,6 +224,25 @@ describe("what executions use", () => {
     })
   )
 
+  it.effect("do not end what runs already for who asks once more, with its key", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const { execute, submit } = yield* SandboxService
+        const request = { code: "print(1)", idempotencyKey: "one" }
+        const running = yield* Effect.fork(execute(request))
+        yield* settle
+        yield* Ref.set(failing, true)
+        assert.strictEqual((yield* Effect.flip(submit(request)))._tag, "RecordUnavailable")
+        yield* settle
+        assert.strictEqual(yield* (yield* MockSandboxes).alive, 1)
+        yield* Ref.set(failing, false)
+        yield* TestClock.adjust("300 seconds")
+        assert.strictEqual((yield* Fiber.join(running)).verdict, "TimeLimitExceeded")
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
+    })
+  )
+
   it.effect("never make more executions count as active than may be: who has left its place is not", () =>
     Effect.gen(function* () {
       const slow = Layer.effect(

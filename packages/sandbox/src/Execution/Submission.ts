@@ -83,6 +83,8 @@ const circumstancesOf = (read: ReadRequest) => ({
 /** An execution that is there, of this request or of an earlier one with its key. */
 export interface Begun {
   readonly executionId: ExecutionId
+  /** Whether it is of this request. */
+  readonly isNew: boolean
   /** Its updates. Absent: it has ended, or runs on another server. */
   readonly updates?: LiveUpdates
   /** What ends with its reader. Absent: it goes on without one. */
@@ -166,14 +168,15 @@ const beginOwn = Effect.fnUntraced(function* (accepted: Accepted) {
   const { fiber, updates } = yield* start(accepted)
   const live = yield* LiveExecutions
   const { executionId } = accepted
-  const begun: Begun = { executionId, updates, leave: abandon(live, executionId, fiber) }
+  const begun: Begun = { executionId, isNew: true, updates, leave: abandon(live, executionId, fiber) }
   return begun
 })
 
 const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
   const { executionId } = yield* once(accepted, key)
   const updates = yield* (yield* ExecutionUpdates).find(executionId)
-  const begun: Begun = { executionId, ...(updates && { updates }) }
+  const isNew = executionId === accepted.executionId
+  const begun: Begun = { executionId, isNew, ...(updates && { updates }) }
   return begun
 })
 
@@ -188,7 +191,7 @@ const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: Sand
   yield* Effect.mapError(log.ended({ executionId, userId }, TerminalEvents.ofResult(result)), () =>
     unavailable(executionId)
   )
-  const begun: Begun = { executionId }
+  const begun: Begun = { executionId, isNew: true }
   return begun
 })
 
