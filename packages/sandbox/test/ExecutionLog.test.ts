@@ -65,11 +65,28 @@ describe("books that cannot be written", () => {
         const running = yield* Effect.fork(execute())
         yield* settle
         yield* Ref.set(failing, true)
-        yield* TestClock.adjust("300 seconds")
+        yield* TestClock.adjust("304 seconds")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(running)))
+        yield* TestClock.adjust("1 seconds")
         const result = yield* Fiber.join(running)
         assert.include(result, { success: false, verdict: "InternalError", stdout: "" })
         assert.match(result.error?.message ?? "", /record could not be kept/)
         assert.strictEqual(yield* mock.alive, 0)
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("and can be again in a moment cost no result", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const running = yield* Effect.fork(execute())
+        yield* settle
+        yield* Ref.set(failing, true)
+        yield* TestClock.adjust("304 seconds")
+        yield* Ref.set(failing, false)
+        yield* TestClock.adjust("250 millis")
+        assert.strictEqual((yield* Fiber.join(running)).verdict, "TimeLimitExceeded")
       }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
     })
   )
@@ -220,6 +237,7 @@ describe("what executions use", () => {
         assert.strictEqual((yield* Effect.flip(submit({ code: "print(1)" })))._tag, "RecordUnavailable")
         yield* settle
         assert.strictEqual(yield* (yield* MockSandboxes).alive, 0)
+        yield* TestClock.adjust("5 seconds")
       }).pipe(Effect.provide(service(unwritten, {}, { program: sleeper })))
     })
   )
