@@ -220,9 +220,12 @@ const make = Effect.gen(function* () {
   })
 
   const changeLimits = Effect.fn("SandboxService.changeLimits")(function* (changes: LimitChanges) {
-    const limits = yield* change(yield* Ref.get(inForce), changes)
+    const before = yield* Ref.get(inForce)
+    const limits = yield* change(before, changes)
     yield* Ref.set(inForce, limits)
-    yield* admission.adjust(limits)
+    const takeBack = Ref.update(inForce, (now) => (now === limits ? before : now))
+    // Where replicas are one, all of them have to know.
+    yield* Effect.tapDefect(admission.adjust(limits), () => takeBack)
     return limits
   })
 
