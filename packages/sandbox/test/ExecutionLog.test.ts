@@ -11,6 +11,7 @@ import {
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
+import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 
 const { MockSandboxes, sleeper } = MockSandboxProvider
@@ -178,6 +179,24 @@ describe("what executions use", () => {
       assert.strictEqual((yield* Fiber.join(starting)).verdict, "Killed")
       assert.strictEqual((yield* getUsage()).items[0]?.sandboxMs, 7000)
     }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { write: Effect.never })))
+  )
+
+  it.effect("is measured by a clock that nobody sets, as everything is that takes time", () =>
+    Effect.gen(function* () {
+      const { getUsage } = yield* SandboxService
+      let setBackBy = 0
+      const onSetClock = withChangedClock((clock) => ({
+        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - setBackBy),
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - setBackBy
+      }))
+      const running = yield* Effect.fork(onSetClock(execute()))
+      yield* settle
+      setBackBy = 3_600_000
+      yield* TestClock.adjust("300 seconds")
+      const { metrics } = yield* Fiber.join(running)
+      assert.include(metrics, { queueTimeMs: 0, startupTimeMs: 0, executionTimeMs: 300_000 })
+      assert.strictEqual((yield* getUsage()).items[0]?.sandboxMs, 300_000)
+    }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { program: sleeper })))
   )
 
   it.effect("is held to a budget, for each user and only within its days", () =>

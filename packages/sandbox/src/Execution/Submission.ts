@@ -21,6 +21,7 @@ import { Images } from "../Sandboxes/Images.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "../Sandboxes/SandboxSupply.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
+import * as SteadyClock from "../SteadyClock.js"
 import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -227,7 +228,7 @@ const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
 const findFacts = Effect.fnUntraced(function* (limits: LimitValues, image: ImageName | undefined) {
   const { facts, factsOf } = yield* Toolchain
-  const deadline = (yield* Clock.currentTimeMillis) + limits.maxQueueWait * 1000
+  const deadline = (yield* SteadyClock.now) + limits.maxQueueWait * 1000
   return yield* Effect.retry(image === undefined ? facts : factsOf(image), {
     schedule: Retries.schedule(limits, deadline),
     while: ({ retryable }) => retryable
