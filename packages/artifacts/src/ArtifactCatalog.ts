@@ -30,7 +30,7 @@ export class ArtifactCatalog extends Context.Tag("@bulkhead/artifacts/ArtifactCa
     readonly renew: (id: string) => Effect.Effect<void, ArtifactStoreFailure>
     /**
      * Keeps a staged file, with its true size, and gives the ids of what it replaces, which is given up. Fails when it
-     * counts as abandoned.
+     * counts as abandoned. What is kept stays as it is: whoever was not told whether it is may ask again.
      */
     readonly keep: (id: string, size: number) => Effect.Effect<ReadonlyArray<string>, ArtifactStoreFailure>
     /** Gives up what is staged and no longer wanted; what is kept stays. Whether it was staged. */
@@ -93,15 +93,18 @@ const inMemory = (space: ArtifactSpace.ArtifactSpace): ArtifactCatalog["Type"] =
       ),
     renew: staged,
     keep: (id, size) =>
-      Effect.flatMap(staged(id), (row) => {
-        const isSame = ({ executionId, name, state }: Row) =>
-          state === "kept" && executionId === row.executionId && name === row.name
-        const replaced = idsOf(isSame)
-        rows.set(id, { ...row, size, state: "kept" })
-        return giveUp(replaced).pipe(
-          Effect.zipRight(space.giveBack(Option.some(row.userId), row.size - size)),
-          Effect.as(replaced)
-        )
+      Effect.suspend(() => {
+        if (rows.get(id)?.state === "kept") return Effect.succeed([])
+        return Effect.flatMap(staged(id), (row) => {
+          const isSame = ({ executionId, name, state }: Row) =>
+            state === "kept" && executionId === row.executionId && name === row.name
+          const replaced = idsOf(isSame)
+          rows.set(id, { ...row, size, state: "kept" })
+          return giveUp(replaced).pipe(
+            Effect.zipRight(space.giveBack(Option.some(row.userId), row.size - size)),
+            Effect.as(replaced)
+          )
+        })
       }),
     drop: (id) =>
       Effect.suspend(() => {

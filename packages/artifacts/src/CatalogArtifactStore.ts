@@ -17,6 +17,9 @@ const sweep = Duration.days(1)
 /** Longest time for what somebody waits for who is done. What is not removed by then is removed as abandoned. */
 const farewell = Duration.seconds(10)
 
+/** How long a file is tried to be kept. Whether it is kept may be unknown after a try that failed. */
+const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo("5 seconds"))
+
 const logged =
   (message: string) =>
   <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
@@ -77,7 +80,11 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
       Effect.gen(function* () {
         const id = yield* entry(artifact)
         const size = yield* blobs.write(id, artifact.size, content)
-        const keep = Effect.flatMap(catalog.keep(id, size), (replaced) =>
+        const kept = Effect.retry(catalog.keep(id, size), {
+          schedule: untilKept,
+          while: ({ reason }) => reason === "Unavailable"
+        })
+        const keep = Effect.flatMap(kept, (replaced) =>
           briefly("What an artifact replaced could not be removed yet")(discard(replaced))
         )
         return { content: read(id, 0, size), keep: Effect.uninterruptible(keep), size }

@@ -4,11 +4,11 @@ import {
   type CollectedArtifacts,
   type CollectOptions,
   type FoundArtifact,
-  Instruments
+  Instruments,
+  SteadyClock
 } from "@bulkhead/sandbox"
 import {
   Array as Arr,
-  Clock,
   Data,
   Duration,
   Effect,
@@ -245,7 +245,7 @@ const make = Effect.gen(function* () {
     })
     if (entries.some(({ content }) => content !== undefined)) yield* renewed(options)
     const takeInTime = (named: NamedEntry) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.flatMap(SteadyClock.now, (now) =>
         Effect.timeoutFail(take(options, named, largest, whitelist), {
           duration: Math.max(deadline - now, 0),
           onTimeout: () => new Refused({ reason: "time", flaw: "collecting took too long" })
@@ -295,7 +295,7 @@ const make = Effect.gen(function* () {
     taken: store.taken,
     collect: Effect.fn("ArtifactCollector.collect")(function* (options: CollectOptions) {
       const found: Found = { artifacts: [], renamed: [], rejections: new Rejections() }
-      const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(collectBound)
+      const deadline = (yield* SteadyClock.now) + Duration.toMillis(collectBound)
       const refuseAll = (flaw: string) =>
         refuse(options, found, options.outputDir, { reason: "failure", flaw })
       yield* gather(options, found, deadline).pipe(

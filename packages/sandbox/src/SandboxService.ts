@@ -182,17 +182,25 @@ const make = Effect.gen(function* () {
   const readingOn = (executionId: ExecutionId) =>
     Stream.mapError(updates(executionId), () => unavailable(executionId))
 
-  const begin = Effect.fn("SandboxService.begin")(function* (
+  const beginAny = Effect.fnUntraced(function* (
     request: ExecutionRequestInput,
-    options?: ExecuteOptions
+    options: ExecuteOptions | undefined
   ) {
     const begun = yield* Effect.provide(Submission.begin(request, options?.userId), context)
-    const { executionId, leave } = begun
+    const { executionId } = begun
     const summary = yield* Effect.catchTags(queries.find(executionId), {
       StoreFailure: () => unavailable(executionId),
       ExecutionNotFound: () => forgotten(executionId)
     })
-    const read = begun.updates?.from(beginning) ?? readingOn(executionId)
+    return { ...begun, summary }
+  })
+
+  const begin = Effect.fn("SandboxService.begin")(function* (
+    request: ExecutionRequestInput,
+    options?: ExecuteOptions
+  ) {
+    const { executionId, leave, summary, updates } = yield* beginAny(request, options)
+    const read = updates?.from(beginning) ?? readingOn(executionId)
     const execution: BegunExecution = {
       summary,
       updates: leave === undefined ? read : Stream.ensuring(read, leave)
@@ -200,23 +208,24 @@ const make = Effect.gen(function* () {
     return execution
   })
 
-  /** Whoever is told its name finds it again, also after a crash; otherwise it must not run. */
+  /** Whoever is told its name finds it again, also after a crash; otherwise it must not run, unless others know it. */
   const submit = Effect.fn("SandboxService.submit")(function* (
     request: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { summary } = yield* begin(request, options)
-    const { executionId } = summary
-    yield* Effect.tapError(log.kept(executionId), () =>
-      live.kill(executionId, { reason: "it could not be recorded", graceful: false })
-    )
+    const { executionId, isNew, summary } = yield* beginAny(request, options)
+    const kill = live.kill(executionId, { reason: "it could not be recorded", graceful: false })
+    yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
     return summary
   })
 
   const changeLimits = Effect.fn("SandboxService.changeLimits")(function* (changes: LimitChanges) {
-    const limits = yield* change(yield* Ref.get(inForce), changes)
+    const before = yield* Ref.get(inForce)
+    const limits = yield* change(before, changes)
     yield* Ref.set(inForce, limits)
-    yield* admission.adjust(limits)
+    const takeBack = Ref.update(inForce, (now) => (now === limits ? before : now))
+    // Where replicas are one, all of them have to know.
+    yield* Effect.tapDefect(admission.adjust(limits), () => takeBack)
     return limits
   })
 

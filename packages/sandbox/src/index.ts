@@ -60,6 +60,7 @@ export {
   SandboxService,
   type UpdatesOptions
 } from "./SandboxService.js"
+export * as SteadyClock from "./SteadyClock.js"
 export { GuestProgram } from "./Supervision/GuestProgram.js"
 export type { GuestReport } from "./Supervision/GuestReport.js"
 export type { KillRequest } from "./Supervision/KillSwitch.js"

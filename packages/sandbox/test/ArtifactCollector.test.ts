@@ -1,7 +1,7 @@
 import { ArtifactCollector, type CollectOptions, SandboxService } from "@bulkhead/sandbox"
 import { MockSupervisor } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Ref } from "effect"
+import { Deferred, Effect, Fiber, Layer, Ref } from "effect"
 import { sentAsRoot, service } from "./Fixture.js"
 
 const artifact = { name: "a.txt", size: 1, sha256: "ca", mediaType: "text/plain" }
@@ -55,6 +55,35 @@ describe("a collector that is provided", () => {
         all.map(({ executionId, limits, outputDir }) => [executionId, limits.maxArtifactSizeMB, outputDir]),
         [[result.executionId, 7, "output"]]
       )
+    })
+  )
+
+  it.effect("forgets what it has kept of an execution that is killed meanwhile", () =>
+    Effect.gen(function* () {
+      const kept = yield* Deferred.make<void>()
+      const happened = yield* Ref.make<ReadonlyArray<string>>([])
+      const note = (what: string) => Ref.update(happened, (all) => [...all, what])
+      const collector = Layer.succeed(ArtifactCollector, {
+        collect: () =>
+          Deferred.succeed(kept, undefined).pipe(
+            Effect.zipRight(Effect.never),
+            Effect.onInterrupt(() => note("stopped"))
+          ),
+        forget: (executionId) => note(`forgot ${executionId}`),
+        taken: () => Effect.succeed(0)
+      })
+      const killed = Effect.gen(function* () {
+        const { killExecution, listExecutions } = yield* SandboxService
+        const running = yield* Effect.fork(run())
+        yield* Deferred.await(kept)
+        const [execution] = (yield* listExecutions()).items
+        assert(execution)
+        yield* killExecution(execution.executionId)
+        return yield* Fiber.join(running)
+      })
+      const result = yield* Effect.provide(killed, Layer.provide(leaving(true), collector))
+      assert.deepStrictEqual(result.artifacts, [])
+      assert.deepStrictEqual(yield* Ref.get(happened), ["stopped", `forgot ${result.executionId}`])
     })
   )
 })

@@ -1,7 +1,16 @@
-import { SandboxService } from "@bulkhead/sandbox"
-import { MockSandboxProvider } from "@bulkhead/testing"
+import {
+  Admission,
+  GpuSupply,
+  IdempotencyKeys,
+  Limits,
+  MemoryExecutionStore,
+  SandboxService,
+  SandboxSupply,
+  Toolchain
+} from "@bulkhead/sandbox"
+import { MockSandboxProvider, MockToolchain } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Exit, Fiber, Layer, TestClock } from "effect"
 import { begin, service, settle } from "./Fixture.js"
 
 const { sleeper } = MockSandboxProvider
@@ -10,7 +19,32 @@ const active = Effect.flatMap(SandboxService, ({ getSystemMetrics }) =>
   Effect.map(getSystemMetrics, ({ activeExecutions }) => activeExecutions)
 )
 
+/** As where replicas are one, and none of them can be reached. */
+const outOfReach = SandboxService.layerBare.pipe(
+  Layer.provide(
+    Layer.effect(
+      Admission,
+      Effect.map(Admission, (admission) => ({ ...admission, adjust: () => Effect.dieMessage("no answer") }))
+    )
+  ),
+  Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
+  Layer.provide(Layer.mergeAll(GpuSupply.layer, Toolchain.layerTest(MockToolchain.facts))),
+  Layer.provide(
+    Layer.mergeAll(Limits.layer({}), IdempotencyKeys.layerMemory(), MemoryExecutionStore.layer())
+  ),
+  Layer.provide(MockSandboxProvider.layer())
+)
+
 describe("changing the limits of a running service", () => {
+  it.effect("changes none where those who admit cannot be told", () =>
+    Effect.gen(function* () {
+      const { changeLimits, limits } = yield* SandboxService
+      const before = yield* limits
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(changeLimits({ maxTimeout: 400 }))))
+      assert.deepStrictEqual(yield* limits, before)
+    }).pipe(Effect.provide(outOfReach))
+  )
+
   it.effect("lets those in who wait for a place that is there now", () =>
     Effect.gen(function* () {
       const { changeLimits } = yield* SandboxService

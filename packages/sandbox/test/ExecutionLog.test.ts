@@ -11,6 +11,7 @@ import {
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
+import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 
 const { MockSandboxes, sleeper } = MockSandboxProvider
@@ -65,11 +66,28 @@ describe("books that cannot be written", () => {
         const running = yield* Effect.fork(execute())
         yield* settle
         yield* Ref.set(failing, true)
-        yield* TestClock.adjust("300 seconds")
+        yield* TestClock.adjust("304 seconds")
+        assert.isTrue(Option.isNone(yield* Fiber.poll(running)))
+        yield* TestClock.adjust("1 seconds")
         const result = yield* Fiber.join(running)
         assert.include(result, { success: false, verdict: "InternalError", stdout: "" })
         assert.match(result.error?.message ?? "", /record could not be kept/)
         assert.strictEqual(yield* mock.alive, 0)
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("and can be again in a moment cost no result", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const running = yield* Effect.fork(execute())
+        yield* settle
+        yield* Ref.set(failing, true)
+        yield* TestClock.adjust("304 seconds")
+        yield* Ref.set(failing, false)
+        yield* TestClock.adjust("250 millis")
+        assert.strictEqual((yield* Fiber.join(running)).verdict, "TimeLimitExceeded")
       }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
     })
   )
@@ -163,6 +181,24 @@ describe("what executions use", () => {
     }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { write: Effect.never })))
   )
 
+  it.effect("is measured by a clock that nobody sets, as everything is that takes time", () =>
+    Effect.gen(function* () {
+      const { getUsage } = yield* SandboxService
+      let setBackBy = 0
+      const onSetClock = withChangedClock((clock) => ({
+        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now - setBackBy),
+        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() - setBackBy
+      }))
+      const running = yield* Effect.fork(onSetClock(execute()))
+      yield* settle
+      setBackBy = 3_600_000
+      yield* TestClock.adjust("300 seconds")
+      const { metrics } = yield* Fiber.join(running)
+      assert.include(metrics, { queueTimeMs: 0, startupTimeMs: 0, executionTimeMs: 300_000 })
+      assert.strictEqual((yield* getUsage()).items[0]?.sandboxMs, 300_000)
+    }).pipe(Effect.provide(service(MemoryExecutionStore.layer(), {}, { program: sleeper })))
+  )
+
   it.effect("is held to a budget, for each user and only within its days", () =>
     Effect.gen(function* () {
       const running = yield* Effect.fork(execute())
@@ -220,7 +256,27 @@ describe("what executions use", () => {
         assert.strictEqual((yield* Effect.flip(submit({ code: "print(1)" })))._tag, "RecordUnavailable")
         yield* settle
         assert.strictEqual(yield* (yield* MockSandboxes).alive, 0)
+        yield* TestClock.adjust("5 seconds")
       }).pipe(Effect.provide(service(unwritten, {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("do not end what runs already for who asks once more, with its key", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const { execute, submit } = yield* SandboxService
+        const request = { code: "print(1)", idempotencyKey: "one" }
+        const running = yield* Effect.fork(execute(request))
+        yield* settle
+        yield* Ref.set(failing, true)
+        assert.strictEqual((yield* Effect.flip(submit(request)))._tag, "RecordUnavailable")
+        yield* settle
+        assert.strictEqual(yield* (yield* MockSandboxes).alive, 1)
+        yield* Ref.set(failing, false)
+        yield* TestClock.adjust("300 seconds")
+        assert.strictEqual((yield* Fiber.join(running)).verdict, "TimeLimitExceeded")
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
     })
   )
 

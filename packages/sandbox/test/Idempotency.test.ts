@@ -1,8 +1,14 @@
-import { ExecutionId, ExecutionRequest, UserId } from "@bulkhead/domain"
-import { ExecutionStore, IdempotencyKeys, SandboxService } from "@bulkhead/sandbox"
+import { ExecutionId, ExecutionRequest, RecordUnavailable, UserId } from "@bulkhead/domain"
+import {
+  ExecutionStore,
+  IdempotencyKeys,
+  MemoryExecutionStore,
+  SandboxService,
+  StoreFailure
+} from "@bulkhead/sandbox"
 import { MockSandboxProvider } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Ref, Schema, TestClock } from "effect"
+import { Context, Effect, Fiber, Layer, Ref, Schema, TestClock } from "effect"
 import * as Idempotency from "../src/Execution/Idempotency.js"
 import { service, settle } from "./Fixture.js"
 
@@ -195,6 +201,48 @@ describe("an idempotency key", () => {
       yield* execute("one")
       assert.strictEqual(yield* created, 1)
     }).pipe(Effect.provide(service()))
+  )
+
+  it.effect("that the store may have lost is given back when the store is there again", () =>
+    Effect.gen(function* () {
+      const isAway = yield* Ref.make(false)
+      const answer = Effect.whenEffect(new StoreFailure({ message: "no answer" }), Ref.get(isAway))
+      const { claim, release } = yield* IdempotencyKeys
+      const keys = Layer.succeed(IdempotencyKeys, {
+        // It is claimed, but who asked does not hear of it.
+        claim: (wanted) => Effect.zipLeft(claim(wanted), answer),
+        release: (held) => Effect.zipRight(answer, release(held))
+      })
+      const of = (name: string) => ({
+        userId: UserId.make("ann"),
+        key: "one",
+        fingerprint: "the same",
+        executionId: ExecutionId.make(`exec_${name}`)
+      })
+      const isFree = Effect.gen(function* () {
+        yield* Ref.set(isAway, false)
+        yield* TestClock.adjust("1 second")
+        const another = of("another")
+        assert.deepStrictEqual(yield* claim(another), another)
+        yield* release(another)
+      })
+      const { once } = yield* Effect.map(
+        Layer.build(
+          Layer.provide(Idempotency.Idempotency.layer, Layer.merge(keys, MemoryExecutionStore.layer()))
+        ),
+        Context.get(Idempotency.Idempotency)
+      )
+      const lost = { executionId: of("b").executionId, message: "away", retryAfter: 1 }
+
+      yield* Ref.set(isAway, true)
+      assert.include(yield* Effect.flip(once(of("a"), Effect.dieMessage("it is not claimed"))), {
+        _tag: "RecordUnavailable"
+      })
+      yield* isFree
+      const refused = Effect.zipRight(Ref.set(isAway, true), new RecordUnavailable(lost))
+      assert.include(yield* Effect.flip(once(of("b"), refused)), lost)
+      yield* isFree
+    }).pipe(Effect.scoped, Effect.provide(IdempotencyKeys.layerMemory()))
   )
 
   it.effect("runs the code once, however many ask at once", () =>

@@ -17,15 +17,13 @@ const make = Effect.fnUntraced(function* ({ instance = "main" }: SqlIdempotencyK
     function* (claim) {
       const { executionId, fingerprint, key, userId } = claim
       const now = yield* Clock.currentTimeMillis
-      const created = yield* sql`INSERT INTO idempotency_keys
+      // In one statement, which also waits for who is just about to give the key back.
+      const [row] = yield* sql<{ fingerprint: string; execution_id: string }>`INSERT INTO idempotency_keys
           (user_id, idempotency_key, fingerprint, execution_id, created_at, instance, life)
         VALUES (${userId}, ${key}, ${fingerprint}, ${executionId}, ${now}, ${instance}, ${life})
-        ON CONFLICT DO NOTHING RETURNING execution_id`
-      if (created.length > 0) return claim
-      const [row] = yield* sql<{ fingerprint: string; execution_id: string }>`
-        SELECT fingerprint, execution_id FROM idempotency_keys
-        WHERE user_id = ${userId} AND idempotency_key = ${key}`
-      if (row === undefined) return yield* Effect.dieMessage("the key was released in the same moment")
+        ON CONFLICT (user_id, idempotency_key) DO UPDATE SET fingerprint = idempotency_keys.fingerprint
+        RETURNING fingerprint, execution_id`
+      if (row === undefined) return yield* Effect.dieMessage("no row came back")
       const holder: Claim = {
         ...claim,
         executionId: ExecutionId.make(row.execution_id),

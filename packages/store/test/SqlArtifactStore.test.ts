@@ -1,6 +1,8 @@
-import { ArtifactStore, CatalogArtifactStore, type SpaceLimits } from "@bulkhead/artifacts"
+import { ArtifactCatalog, ArtifactStore, CatalogArtifactStore, type SpaceLimits } from "@bulkhead/artifacts"
+import { ExecutionId, UserId } from "@bulkhead/domain"
 import { ArtifactStoreConformance } from "@bulkhead/testing/conformance"
-import { Context, Effect, Layer } from "effect"
+import { assert, it } from "@effect/vitest"
+import { Context, Effect, Layer, Option } from "effect"
 import { SqlArtifactBlobs, SqlArtifactCatalog } from "../src/index.js"
 import { type Database, type Kind, onEach } from "./Databases.js"
 
@@ -28,4 +30,25 @@ const two = (kind: Kind) =>
 onEach("Artifacts", (kind) => {
   ArtifactStoreConformance.suite("in the store", fresh(kind))
   if (kind.name === "PostgreSQL") ArtifactStoreConformance.sharedSuite("in two stores", two(kind))
+
+  it.scopedLive("The catalog keeps a file once, however often it is asked to", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const catalog = yield* SqlArtifactCatalog.layer().pipe(
+        Layer.provide(database.open()),
+        Layer.build,
+        Effect.map(Context.get(ArtifactCatalog))
+      )
+      const executionId = ExecutionId.make("exec_one")
+      const file = { executionId, userId: UserId.make("ann"), name: "a.csv", size: 9 }
+      const before = yield* catalog.stage(file)
+      assert.deepStrictEqual(yield* catalog.keep(before, 7), [])
+      const id = yield* catalog.stage(file)
+      assert.deepStrictEqual(yield* catalog.keep(id, 5), [before])
+      assert.deepStrictEqual(yield* catalog.keep(id, 5), [])
+      assert.deepStrictEqual(yield* catalog.find(executionId, "a.csv"), Option.some({ id, size: 5 }))
+      assert.strictEqual(yield* catalog.taken(file.userId), 5)
+      assert.strictEqual((yield* Effect.flip(catalog.keep(before, 7))).reason, "Unavailable")
+    })
+  )
 })

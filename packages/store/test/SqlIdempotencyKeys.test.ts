@@ -107,6 +107,26 @@ onEach("SqlIdempotencyKeys", (kind) => {
     })
   )
 
+  it.scopedLive("gives a key to one of those who ask while it is given back", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const one = yield* started(database, "one")
+      const two = yield* started(database, "two")
+      const takeTurns = ({ claim, release }: typeof one, name: string) =>
+        Effect.forEach(
+          Array.from({ length: 300 }, (_, turn) => request(`${name}${turn}`)),
+          (wanted) =>
+            Effect.flatMap(claim(wanted), (holder) =>
+              holder.executionId === wanted.executionId ? release(wanted) : Effect.void
+            ),
+          { discard: true }
+        )
+      yield* Effect.all([takeTurns(one, "a"), takeTurns(two, "b"), takeTurns(two, "c")], {
+        concurrency: "unbounded"
+      })
+    })
+  )
+
   it.scopedLive("keeps the key of an execution that retention has removed", () =>
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)

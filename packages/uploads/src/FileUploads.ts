@@ -34,7 +34,6 @@ interface Entry {
   upload?: OwnedUpload
   /** How many use it. */
   holds: number
-  isForgotten: boolean
 }
 
 /** What the system says of a disk, or a quota, that is full. */
@@ -72,36 +71,44 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
 
   const payerOf = (owner: Option.Option<UserId>) => Option.getOrElse(owner, () => anonymous)
   const metadataOf = (fileId: FileId) => join(kept, `${fileId}${metadataSuffix}`)
+  const draftOf = (fileId: FileId) => join(staging, `${fileId}${metadataSuffix}`)
   const removeFile = (path: string) => files.remove(path, { force: true })
 
-  /** Without its metadata a file is nobody's, and gone at the next start at the latest. */
-  const dispose = ({ bytes, fileId, owner, path, upload }: Entry) =>
-    Effect.zipRight(
-      upload === undefined ? Effect.void : removeFile(metadataOf(fileId)),
-      removeFile(path)
-    ).pipe(
-      Effect.mapError(failureOf),
-      Effect.ensuring(space.giveBack(Option.some(payerOf(owner)), bytes + fileCost))
+  /** Forgotten files whose bytes are still there, and count: somebody uses them, or they could not be removed yet. */
+  const remains = new Set<Entry>()
+
+  const removeBytes = (entry: Entry) =>
+    removeFile(entry.path).pipe(
+      Effect.zipRight(
+        Effect.suspend(() =>
+          remains.delete(entry)
+            ? space.giveBack(Option.some(payerOf(entry.owner)), entry.bytes + fileCost)
+            : Effect.void
+        )
+      ),
+      Effect.ignoreLogged
     )
 
-  /** From now on nobody finds it. Its bytes go at once, or when the last who uses it is done. */
-  const forget = (entry: Entry) =>
-    Effect.suspend(() => {
-      if (entry.isForgotten) return Effect.void
-      entry.isForgotten = true
-      entries.delete(entry.fileId)
-      return entry.holds === 0 ? dispose(entry) : Effect.void
-    }).pipe(Effect.uninterruptible)
+  /**
+   * From now on nobody finds it, also after a crash: without its metadata a file is nobody's. Its bytes go at once, or
+   * when the last who uses it is done.
+   */
+  const forget = Effect.fnUntraced(function* (entry: Entry) {
+    if (entry.upload !== undefined) yield* Effect.mapError(removeFile(metadataOf(entry.fileId)), failureOf)
+    if (!entries.delete(entry.fileId)) return
+    remains.add(entry)
+    if (entry.holds === 0) yield* removeBytes(entry)
+  }, Effect.uninterruptible)
 
   const isOver = (entry: Entry, now: number) => entry.upload !== undefined && entry.upload.expiresAt <= now
 
-  const sweep = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.forEach(
-      [...entries.values()].filter((entry) => isOver(entry, now)),
-      (entry) => Effect.ignoreLogged(forget(entry)),
-      { discard: true }
-    )
-  )
+  const sweep = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const over = [...entries.values()].filter((entry) => isOver(entry, now))
+    const unused = [...remains].filter(({ holds }) => holds === 0)
+    yield* Effect.forEach(unused, removeBytes, { discard: true })
+    yield* Effect.forEach(over, (entry) => Effect.ignoreLogged(forget(entry)), { discard: true })
+  })
 
   /** What a life of the server before this one has kept, if it is whole. */
   const restore = Effect.fnUntraced(function* (name: string) {
@@ -111,7 +118,7 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
     if (name !== `${upload.fileId}${metadataSuffix}` || Number(size) !== upload.bytes) return
     const { bytes, fileId, sha256, userId } = upload
     const owner = Option.some(userId)
-    entries.set(fileId, { fileId, owner, bytes, sha256, path, upload, holds: 0, isForgotten: false })
+    entries.set(fileId, { fileId, owner, bytes, sha256, path, upload, holds: 0 })
     yield* space.count(owner, bytes + fileCost)
   })
 
@@ -189,7 +196,7 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
         const { bytes, fileId, sha256 } = entry
         const expiresAt = (yield* Clock.currentTimeMillis) + lifetime
         const upload: OwnedUpload = { fileId, name, bytes, sha256, expiresAt, userId }
-        const draft = `${entry.path}${metadataSuffix}`
+        const draft = draftOf(fileId)
         yield* Effect.scoped(Effect.flatMap(files.open(entry.path, { flag: "r+" }), ({ sync }) => sync))
         yield* files.writeFileString(draft, writeMetadata(upload), { flag: "wx", mode: 0o600 })
         yield* Effect.scoped(Effect.flatMap(files.open(draft, { flag: "r+" }), ({ sync }) => sync))
@@ -200,6 +207,7 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
         entry.upload = upload
         return upload
       },
+      Effect.onError(() => Effect.ignore(removeFile(draftOf(entry.fileId)))),
       Effect.uninterruptible,
       Effect.mapError(failureOf)
     )
@@ -212,7 +220,7 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
       Effect.gen(function* () {
         const bytes = yield* restore(write(path, payerOf(owner), content, hash))
         const sha256 = hash.digest("hex")
-        const entry: Entry = { fileId, owner, bytes, sha256, path, holds: 0, isForgotten: false }
+        const entry: Entry = { fileId, owner, bytes, sha256, path, holds: 0 }
         yield* register(entry)
         return { fileId, bytes, sha256, keep: keep(entry) }
       })
@@ -229,7 +237,7 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
   const letGo = (entry: Entry) =>
     Effect.suspend(() => {
       entry.holds--
-      return entry.holds === 0 && entry.isForgotten ? Effect.ignoreLogged(dispose(entry)) : Effect.void
+      return entry.holds === 0 && remains.has(entry) ? removeBytes(entry) : Effect.void
     })
 
   const held = (entry: Entry) =>

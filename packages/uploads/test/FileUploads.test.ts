@@ -5,9 +5,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { FileId, UserId } from "@bulkhead/domain"
 import { Uploads } from "@bulkhead/sandbox"
+import { FileSystem } from "@effect/platform"
+import { SystemError } from "@effect/platform/Error"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream, TestClock } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream, TestClock } from "effect"
 import * as FileUploads from "../src/FileUploads.js"
 
 const ann = UserId.make("ann")
@@ -200,6 +202,78 @@ describe("a file that is kept", () => {
         })
       )
       assert.deepStrictEqual(filesIn(path).toSorted(), [`kept/${fileId}`, `kept/${fileId}.json`])
+    })
+  )
+})
+
+/** The file system, where some paths cannot be removed as long as the set has their ends. */
+const holdingOn = (stuck: ReadonlySet<string>) =>
+  Layer.map(NodeContext.layer, (context) => {
+    const files = Context.get(context, FileSystem.FileSystem)
+    const refusal = new SystemError({
+      reason: "PermissionDenied",
+      module: "FileSystem",
+      method: "remove",
+      description: "read-only"
+    })
+    const remove: typeof files.remove = (path, options) =>
+      [...stuck].some((end) => path.endsWith(end)) ? Effect.fail(refusal) : files.remove(path, options)
+    return Context.add(context, FileSystem.FileSystem, { ...files, remove })
+  })
+
+describe("a file that is removed", () => {
+  it.scoped("is not there in the next life either, though somebody used it when this one died", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const remaining = Effect.gen(function* () {
+        const { hold, remove } = yield* Uploads
+        const { fileId } = yield* keep(ann, "a.csv", "1,2")
+        yield* hold(ann, fileId)
+        assert.isTrue(yield* remove(ann, fileId))
+        return yield* life(
+          path,
+          Effect.flatMap(Uploads, ({ list }) => list(ann))
+        )
+      })
+      assert.deepStrictEqual(yield* Effect.scoped(life(path, remaining)), [])
+    })
+  )
+
+  it.scoped("is still there when it cannot be removed", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const stuck = new Set<string>()
+      yield* Effect.gen(function* () {
+        const { list, remove, taken } = yield* Uploads
+        const kept = yield* keep(ann, "a.csv", "1,2")
+        stuck.add(kept.fileId).add(`${kept.fileId}.json`)
+        assert.include(yield* Effect.flip(remove(ann, kept.fileId)), { reason: "Unavailable" })
+        assert.deepStrictEqual(yield* list(ann), [kept])
+        assert.strictEqual(yield* textOf(ann, kept.fileId), "1,2")
+        stuck.clear()
+        assert.isTrue(yield* remove(ann, kept.fileId))
+        assert.deepStrictEqual(filesIn(path), [])
+        assert.strictEqual(yield* taken(), 0)
+      }).pipe(Effect.provide(Layer.provide(FileUploads.layer(path), holdingOn(stuck))))
+    })
+  )
+
+  it.scoped("takes room until its bytes are gone, which are tried to be removed until they are", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const stuck = new Set<string>()
+      yield* Effect.gen(function* () {
+        const { list, remove, taken } = yield* Uploads
+        const { fileId } = yield* keep(ann, "a.csv", "1,2")
+        stuck.add(fileId)
+        assert.isTrue(yield* remove(ann, fileId))
+        assert.deepStrictEqual(yield* list(ann), [])
+        assert.strictEqual(yield* taken(ann), 3 + 65_536)
+        stuck.clear()
+        yield* TestClock.adjust("1 minute")
+        yield* Effect.repeat(taken(), { until: (bytes) => bytes === 0 })
+        assert.deepStrictEqual(filesIn(path), [])
+      }).pipe(Effect.provide(Layer.provide(FileUploads.layer(path), holdingOn(stuck))))
     })
   )
 })

@@ -1,7 +1,8 @@
 import { ServerSentEvents } from "@bulkhead/api"
 import type { ExecutionUpdate } from "@bulkhead/domain"
+import { SteadyClock } from "@bulkhead/sandbox"
 import { type HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Clock, Duration, Effect, Ref, Stream } from "effect"
+import { Cause, Duration, Effect, Ref, Stream } from "effect"
 import * as Connection from "../Connection.js"
 
 /** Proxies cut connections on which nothing comes for a minute or less. */
@@ -34,13 +35,13 @@ const untilFailure = <E>(updates: Stream.Stream<ExecutionUpdate, E>) =>
 /** Cuts the connection of a reader who takes nothing any more. */
 const cutStalled = <A>(request: HttpServerRequest.HttpServerRequest, stream: Stream.Stream<A>) =>
   Effect.gen(function* () {
-    const lastTaken = yield* Ref.make(yield* Clock.currentTimeMillis)
+    const lastTaken = yield* Ref.make(yield* SteadyClock.now)
     const watch = Effect.gen(function* () {
-      const stalled = (yield* Clock.currentTimeMillis) - (yield* Ref.get(lastTaken))
+      const stalled = (yield* SteadyClock.now) - (yield* Ref.get(lastTaken))
       if (stalled >= Duration.toMillis(longestStall)) yield* Connection.cut(request)
     })
     yield* Effect.forkScoped(Effect.forever(Effect.delay(watch, keepaliveInterval)))
-    return Stream.tap(stream, () => Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(lastTaken, now)))
+    return Stream.tap(stream, () => Effect.flatMap(SteadyClock.now, (now) => Ref.set(lastTaken, now)))
   }).pipe(Stream.unwrapScoped)
 
 /** Whether a request asks for events rather than for one answer. */

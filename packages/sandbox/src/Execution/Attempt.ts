@@ -1,10 +1,11 @@
 import { defaultOutputDir, type NetworkUse, wholeHome } from "@bulkhead/domain"
-import { Clock, Data, Duration, Effect, Ref } from "effect"
+import { Data, Duration, Effect, Ref } from "effect"
 import { ArtifactCollector, type CollectedArtifacts, notCollected } from "../ArtifactCollector.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import { Sandbox, type SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { lifetimeFor, type SandboxObserver, SandboxSupply } from "../Sandboxes/SandboxSupply.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
+import * as SteadyClock from "../SteadyClock.js"
 import * as Program from "../Supervision/Program.js"
 import { type Outcome, supervise } from "../Supervision/Supervision.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -71,7 +72,7 @@ export const attempt = Effect.fn("Execution.attempt")(function* (
     template
   } = execution
   const supply = yield* SandboxSupply
-  const askedAt = yield* Clock.currentTimeMillis
+  const askedAt = yield* SteadyClock.now
   const toolchain = yield* Toolchain
   const brought = runtime.isBrought
     ? yield* Effect.mapError(toolchain.brought, (failure) => new AttemptFailed({ failure }))
@@ -111,7 +112,7 @@ const observe = Effect.fnUntraced(function* (execution: AcceptedExecution, isGon
   const bornAt = yield* Ref.make(0)
   const observer: SandboxObserver = {
     onCreated: Effect.fnUntraced(function* (sandboxId: string) {
-      yield* Ref.set(bornAt, yield* Clock.currentTimeMillis)
+      yield* Ref.set(bornAt, yield* SteadyClock.now)
       yield* log.happened(execution, {
         level: "info",
         event: "sandbox_created",
@@ -120,7 +121,7 @@ const observe = Effect.fnUntraced(function* (execution: AcceptedExecution, isGon
       })
     }),
     onClosed: Effect.fnUntraced(function* (sandboxId: string, gone: boolean) {
-      const aliveMs = (yield* Clock.currentTimeMillis) - (yield* Ref.get(bornAt))
+      const aliveMs = (yield* SteadyClock.now) - (yield* Ref.get(bornAt))
       yield* Ref.update(execution.sandboxMs, (sum) => sum + aliveMs)
       yield* Ref.set(isGone, gone)
       yield* log.happened(execution, {
@@ -149,7 +150,7 @@ const runProgram = Effect.fnUntraced(function* (
   const log = yield* ExecutionLog
   const { executionId, killSwitch, limits, secrets, updates } = execution
   if (program.files.length > 0) yield* sandbox.write(program.files)
-  const startupTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+  const startupTimeMs = (yield* SteadyClock.now) - askedAt
 
   const supervised = Effect.gen(function* () {
     const watch = yield* NetworkWatch.begin(execution)
@@ -197,14 +198,18 @@ const collect = Effect.fnUntraced(function* (
   if (report.survivors > 0) return notCollected(outputDir, "processes of the program survived")
   const collector = yield* ArtifactCollector
   const sandbox = yield* Sandbox
-  const killed = Effect.as(killSwitch.pressed, notCollected(outputDir, "the execution was killed"))
-  return yield* Effect.raceFirst(
-    collector.collect({
-      ...{ executionId, userId, sandbox, limits, outputDir },
-      ...(secrets && { hidden: secrets.forms }),
-      onFound: (found) => updates.tell({ type: "artifact", ...found }),
-      ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
-    }),
-    killed
+  const collected = collector.collect({
+    ...{ executionId, userId, sandbox, limits, outputDir },
+    ...(secrets && { hidden: secrets.forms }),
+    onFound: (found) => updates.tell({ type: "artifact", ...found }),
+    ...(outputDir === wholeHome && { only: { since: report.beganAtUs, program: runtime.file } })
+  })
+  // What was kept by then is in no result, and would take room for as long as the execution is kept.
+  const dropped = Effect.as(
+    collector.forget(executionId),
+    notCollected(outputDir, "the execution was killed")
+  )
+  return yield* Effect.flatten(
+    Effect.raceFirst(Effect.map(collected, Effect.succeed), Effect.as(killSwitch.pressed, dropped))
   )
 })

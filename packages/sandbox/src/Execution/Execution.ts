@@ -6,13 +6,14 @@ import {
   mostFindings,
   type Refusal
 } from "@bulkhead/domain"
-import { Clock, Effect, Either, Ref, Schedule } from "effect"
+import { Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
 import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
 import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
 import { ExecutionLog } from "../Record/ExecutionLog.js"
 import * as Prices from "../Record/Prices.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
+import * as SteadyClock from "../SteadyClock.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { type Attempt, type AttemptFailed, attempt } from "./Attempt.js"
 import { LiveExecutions } from "./LiveExecutions.js"
@@ -120,7 +121,7 @@ const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) 
   Effect.gen(function* () {
     const admission = yield* Admission
     const log = yield* ExecutionLog
-    const askedAt = yield* Clock.currentTimeMillis
+    const askedAt = yield* SteadyClock.now
     const onWait = (ahead: number) =>
       Effect.zipRight(
         log.happened(execution, {
@@ -146,7 +147,7 @@ const runAdmitted = Effect.fnUntraced(function* (
   const timeout = request.timeout ?? limits.defaultTimeout
   // Whoever asks with the same key after a crash must find out that code may have run.
   if (request.idempotencyKey !== undefined) yield* log.kept(executionId)
-  const queueTimeMs = (yield* Clock.currentTimeMillis) - askedAt
+  const queueTimeMs = (yield* SteadyClock.now) - askedAt
   yield* Ref.update(progress, (sofar) => ({ ...sofar, queueTimeMs }))
   yield* live.enter(executionId, "starting")
   yield* log.happened(execution, {
@@ -183,7 +184,7 @@ const runWithRetries = Effect.fnUntraced(function* (
   timeout: number
 ) {
   const { limits, request } = execution
-  const deadline = (yield* Clock.currentTimeMillis) + timeout * 1000
+  const deadline = (yield* SteadyClock.now) + timeout * 1000
   const failed = yield* Ref.make<AttemptFailed | undefined>(undefined)
   const lastAttempt = yield* Ref.make<Attempt | undefined>(undefined)
 
@@ -191,7 +192,7 @@ const runWithRetries = Effect.fnUntraced(function* (
     const previous = yield* Ref.get(failed)
     if (previous === undefined) return yield* attempt(execution, timeout)
     yield* countRetry(execution, progress, previous)
-    const left = deadline - (yield* Clock.currentTimeMillis)
+    const left = deadline - (yield* SteadyClock.now)
     return yield* attempt(execution, Math.max(1, left) / 1000)
   })
   const remember = (failure: AttemptFailed) =>

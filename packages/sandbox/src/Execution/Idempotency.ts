@@ -7,7 +7,7 @@ import {
   RecordUnavailable,
   type Refusal
 } from "@bulkhead/domain"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Queue, Schedule } from "effect"
 import { ExecutionStore, type StoreFailure } from "../Record/ExecutionStore.js"
 import { type Claim, IdempotencyKeys } from "../Record/IdempotencyKeys.js"
 import * as RequestFiles from "./RequestFiles.js"
@@ -35,7 +35,7 @@ export class Idempotency extends Context.Tag("@bulkhead/sandbox/Idempotency")<
     readonly secretsKey: Uint8Array
   }
 >() {
-  static readonly layer: Layer.Layer<Idempotency, never, IdempotencyKeys | ExecutionStore> = Layer.effect(
+  static readonly layer: Layer.Layer<Idempotency, never, IdempotencyKeys | ExecutionStore> = Layer.scoped(
     Idempotency,
     Effect.suspend(() => make)
   )
@@ -93,6 +93,9 @@ const unavailable = (executionId: ExecutionId) =>
     message: "The idempotency key cannot be recorded at present",
     retryAfter: storeRecovery
   })
+
+/** Keys that are tried to be given back at most; of more, the latest. */
+const mostOwed = 10_000
 
 /** Whether it is certain that no code ran, so that the key may be used again. After a mistake of ours nothing is. */
 const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) => {
@@ -155,6 +158,17 @@ const make = Effect.gen(function* () {
   /** By user and key. */
   const allPending = new Map<string, Pending>()
 
+  /** Keys that this server may hold for nothing. As long as it lives, no other one may take them. */
+  const owed = yield* Queue.sliding<Claim>(mostOwed)
+  yield* Queue.take(owed).pipe(
+    Effect.flatMap((claim) => Effect.retry(keys.release(claim), Schedule.spaced("1 second"))),
+    Effect.forever,
+    Effect.interruptible,
+    Effect.forkScoped
+  )
+  const giveBack = (claim: Claim) =>
+    Effect.catchAll(keys.release(claim), () => Effect.asVoid(Queue.offer(owed, claim)))
+
   const once: Idempotency["Type"]["once"] = Effect.fnUntraced(function* (claim, start) {
     const { executionId } = claim
     const name = `${claim.userId} ${claim.key}`
@@ -171,7 +185,7 @@ const make = Effect.gen(function* () {
 
     const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
       Effect.zipRight(
-        neverRan(exit) ? Effect.ignoreLogged(keys.release(claim)) : Effect.void,
+        neverRan(exit) ? giveBack(claim) : Effect.void,
         Effect.sync(() => allPending.delete(name))
       )
     const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
@@ -200,7 +214,8 @@ const make = Effect.gen(function* () {
       Effect.flatMap(answerOf),
       Effect.catchTag("StoreFailure", () => {
         allPending.delete(name)
-        return Effect.succeed<Answer>(unavailable(executionId))
+        // It may have been claimed all the same.
+        return Effect.zipRight(Queue.offer(owed, claim), Effect.succeed<Answer>(unavailable(executionId)))
       })
     )
     yield* Deferred.succeed(mine.answer, answer)

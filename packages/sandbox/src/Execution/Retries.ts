@@ -1,6 +1,7 @@
-import { Clock, Duration, Effect, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import type { LimitValues } from "../Limits.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import * as SteadyClock from "../SteadyClock.js"
 
 /** Whether doing it again is safe and may help. Code that may already have run is run again only with leave. */
 export const isRetryable = (failure: SandboxFailure, mayRunAgain: boolean) =>
@@ -11,7 +12,7 @@ const wholeMillis = (delay: Duration.Duration) => Duration.millis(Math.ceil(Dura
 
 /**
  * Exponential with jitter, never sooner than the provider asked, as often as the limits allow, and only while the next
- * try comes before the deadline (milliseconds since the epoch).
+ * try comes before the deadline (milliseconds of the `SteadyClock`).
  */
 export const schedule = (limits: LimitValues, deadline: number) =>
   Schedule.exponential(Duration.millis(limits.retryBackoffMs)).pipe(
@@ -23,6 +24,6 @@ export const schedule = (limits: LimitValues, deadline: number) =>
     ),
     Schedule.delays,
     Schedule.whileOutputEffect((delay) =>
-      Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(delay) < deadline)
+      Effect.map(SteadyClock.now, (now) => now + Duration.toMillis(delay) < deadline)
     )
   )

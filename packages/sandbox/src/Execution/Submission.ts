@@ -21,6 +21,7 @@ import { Images } from "../Sandboxes/Images.js"
 import type { SandboxFailure } from "../Sandboxes/SandboxProvider.js"
 import { SandboxSupply } from "../Sandboxes/SandboxSupply.js"
 import { Toolchain } from "../Sandboxes/Toolchain.js"
+import * as SteadyClock from "../SteadyClock.js"
 import { ExecutionUpdates, type LiveUpdates } from "../Updates/ExecutionUpdates.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
@@ -83,6 +84,8 @@ const circumstancesOf = (read: ReadRequest) => ({
 /** An execution that is there, of this request or of an earlier one with its key. */
 export interface Begun {
   readonly executionId: ExecutionId
+  /** Whether it is of this request. */
+  readonly isNew: boolean
   /** Its updates. Absent: it has ended, or runs on another server. */
   readonly updates?: LiveUpdates
   /** What ends with its reader. Absent: it goes on without one. */
@@ -166,14 +169,15 @@ const beginOwn = Effect.fnUntraced(function* (accepted: Accepted) {
   const { fiber, updates } = yield* start(accepted)
   const live = yield* LiveExecutions
   const { executionId } = accepted
-  const begun: Begun = { executionId, updates, leave: abandon(live, executionId, fiber) }
+  const begun: Begun = { executionId, isNew: true, updates, leave: abandon(live, executionId, fiber) }
   return begun
 })
 
 const beginOnce = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
   const { executionId } = yield* once(accepted, key)
   const updates = yield* (yield* ExecutionUpdates).find(executionId)
-  const begun: Begun = { executionId, ...(updates && { updates }) }
+  const isNew = executionId === accepted.executionId
+  const begun: Begun = { executionId, isNew, ...(updates && { updates }) }
   return begun
 })
 
@@ -188,7 +192,7 @@ const failAtOnce = Effect.fnUntraced(function* (read: ReadRequest, failure: Sand
   yield* Effect.mapError(log.ended({ executionId, userId }, TerminalEvents.ofResult(result)), () =>
     unavailable(executionId)
   )
-  const begun: Begun = { executionId }
+  const begun: Begun = { executionId, isNew: true }
   return begun
 })
 
@@ -224,7 +228,7 @@ const once = Effect.fnUntraced(function* (accepted: Accepted, key: string) {
 /** What the sandboxes can run. A provider that fails for a moment is asked again. */
 const findFacts = Effect.fnUntraced(function* (limits: LimitValues, image: ImageName | undefined) {
   const { facts, factsOf } = yield* Toolchain
-  const deadline = (yield* Clock.currentTimeMillis) + limits.maxQueueWait * 1000
+  const deadline = (yield* SteadyClock.now) + limits.maxQueueWait * 1000
   return yield* Effect.retry(image === undefined ? facts : factsOf(image), {
     schedule: Retries.schedule(limits, deadline),
     while: ({ retryable }) => retryable

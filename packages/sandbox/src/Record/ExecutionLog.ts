@@ -12,7 +12,7 @@ import {
   type Webhook,
   type WebhookEvent
 } from "@bulkhead/domain"
-import { Clock, Context, Duration, Effect, Layer, Metric, Option } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Metric, Option, Schedule } from "effect"
 import { counter, seconds } from "../Instruments/Labelled.js"
 import type { Announcement } from "../Webhooks/Announcement.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
@@ -82,6 +82,9 @@ const announcementOfEnd = ({ executionId }: Whose, { result, verdict }: Terminal
 /** Seconds after which a store that cannot be written may be there again. */
 const recovery = 5
 
+/** How long an end waits to be kept once the store has failed: a lost connection is a matter of milliseconds. */
+const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo(Duration.seconds(recovery)))
+
 export const unavailable = (executionId: ExecutionId) =>
   new RecordUnavailable({
     executionId,
@@ -106,7 +109,7 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
     readonly began: (execution: ExecutionSummary, webhook?: Webhook) => Effect.Effect<void>
     /** Something happened to an execution. */
     readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
-    /** An execution has ended. Returns when that is kept, and fails when it cannot be. */
+    /** An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds. */
     readonly ended: (whose: Whose, event: TerminalEvent) => Effect.Effect<void, StoreFailure>
     /** Returns when all that is known of an execution by now is kept. */
     readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
@@ -134,7 +137,7 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
             { _tag: "Ended", end: endOf(whose, event, now) },
             ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
-        ).pipe(Effect.zipRight(measured(commit))),
+        ).pipe(Effect.zipRight(measured(Effect.retry(commit, untilKept)))),
       kept: (executionId) => Effect.mapError(measured(commit), () => unavailable(executionId)),
       checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
       knows: (executionId) =>

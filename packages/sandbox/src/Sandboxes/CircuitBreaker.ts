@@ -1,6 +1,7 @@
 import type { CircuitState, ErrorCode } from "@bulkhead/domain"
-import { Clock, Effect, Ref } from "effect"
+import { Effect, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
+import * as SteadyClock from "../SteadyClock.js"
 import { type ProviderHealth, SandboxFailure } from "./SandboxProvider.js"
 
 /** Failures that say the provider is down, and not merely that it refuses this. */
@@ -55,9 +56,6 @@ const isDown = (reason: string) =>
 const outageOf = ({ reason, state }: ProviderHealth) =>
   state === "down" ? (reason ?? "The sandbox provider is down") : undefined
 
-/** Monotonic, so that a clock that is set neither opens the circuit nor keeps it open. */
-const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
-
 export const make = Effect.fnUntraced(function* (
   { breakerCooldown, breakerFailures }: Pick<LimitValues, "breakerFailures" | "breakerCooldown">,
   health: Effect.Effect<ProviderHealth>
@@ -71,10 +69,10 @@ export const make = Effect.fnUntraced(function* (
     if ((yield* outage) !== undefined) return "open"
     const current = yield* Ref.get(circuit)
     if (!isBroken(current)) return "closed"
-    return (yield* nowMillis) < current.openUntil ? "open" : "half-open"
+    return (yield* SteadyClock.now) < current.openUntil ? "open" : "half-open"
   })
 
-  const admitWhenUp = Effect.flatMap(nowMillis, (now) =>
+  const admitWhenUp = Effect.flatMap(SteadyClock.now, (now) =>
     Ref.modify(circuit, (current): readonly [Admittance, Circuit] => {
       if (!isBroken(current)) return [{ _tag: "Run" }, current]
       if (now < current.openUntil) return [{ _tag: "Refuse", waitMs: current.openUntil - now }, current]
@@ -92,7 +90,7 @@ export const make = Effect.fnUntraced(function* (
 
   const onFailure = ({ code }: SandboxFailure) =>
     signsOfOutage.has(code)
-      ? Effect.flatMap(nowMillis, (now) =>
+      ? Effect.flatMap(SteadyClock.now, (now) =>
           Ref.update(circuit, (current) => {
             const failuresInARow = current.failuresInARow + 1
             const failed = { ...current, failuresInARow }

@@ -1,5 +1,6 @@
-import { Cause, Clock, type Context, Effect, Exit, Metric, Option } from "effect"
+import { Cause, type Context, Effect, Exit, Metric, Option } from "effect"
 import { counter, labelled, seconds } from "../Instruments/Labelled.js"
+import * as SteadyClock from "../SteadyClock.js"
 import type { Sandbox, SandboxFailure, SandboxProvider } from "./SandboxProvider.js"
 
 const calls = labelled(
@@ -24,7 +25,7 @@ const outcomeOf = (exit: Exit.Exit<unknown, SandboxFailure>) => {
 
 const count = (operation: Operation, from: number) => (exit: Exit.Exit<unknown, SandboxFailure>) =>
   Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* SteadyClock.now
     yield* Metric.increment(calls({ operation, outcome: outcomeOf(exit) }))
     yield* Metric.update(callTime({ operation }), (now - from) / 1000)
   })
@@ -32,7 +33,7 @@ const count = (operation: Operation, from: number) => (exit: Exit.Exit<unknown, 
 const measured =
   (operation: Operation) =>
   <A, R>(call: Effect.Effect<A, SandboxFailure, R>) =>
-    Effect.flatMap(Clock.currentTimeMillis, (from) => Effect.onExit(call, count(operation, from)))
+    Effect.flatMap(SteadyClock.now, (from) => Effect.onExit(call, count(operation, from)))
 
 const ofSandbox = (sandbox: Context.Tag.Service<Sandbox>): Context.Tag.Service<Sandbox> => ({
   ...sandbox,

@@ -1,6 +1,7 @@
 import type { PoolMetrics } from "@bulkhead/domain"
-import { Array as Arr, Clock, Duration, Effect, Exit, Option, Queue, Ref, Schedule } from "effect"
+import { Array as Arr, Duration, Effect, Exit, Option, Queue, Ref, Schedule } from "effect"
 import type { LimitValues } from "../Limits.js"
+import * as SteadyClock from "../SteadyClock.js"
 import type { OwnedSandbox } from "./OwnedSandbox.js"
 import type { SandboxFailure } from "./SandboxProvider.js"
 
@@ -89,7 +90,7 @@ export const make = Effect.fnUntraced(function* ({
     )
 
   const isAlive = (idle: Idle, lifetime: Duration.Duration) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.flatMap(SteadyClock.now, (now) =>
       isFresh(idle, lifetime, now) ? Effect.succeed(true) : answers(idle, lifetime)
     )
 
@@ -129,7 +130,7 @@ export const make = Effect.fnUntraced(function* ({
   const add = Effect.gen(function* () {
     yield* Effect.interruptible(whenCalm)
     const sandbox = yield* create(bornLifetime)
-    const bornAt = yield* Clock.currentTimeMillis
+    const bornAt = yield* SteadyClock.now
     yield* Ref.update(pool, (current) => ({ ...current, idle: [...current.idle, { sandbox, bornAt }] }))
   }).pipe(Effect.uninterruptible)
 
@@ -140,7 +141,7 @@ export const make = Effect.fnUntraced(function* ({
     yield* Queue.take(wanted)
   }).pipe(Effect.forever)
 
-  const takeOld = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+  const takeOld = Effect.flatMap(SteadyClock.now, (now) =>
     Ref.modify(pool, (current): readonly [ReadonlyArray<Idle>, Pool] => {
       const old = Arr.takeWhile(current.idle, ({ bornAt }) => now - bornAt >= Duration.toMillis(maxAge))
       const target = Math.max(poolMin, current.target - old.length)
@@ -155,7 +156,7 @@ export const make = Effect.fnUntraced(function* ({
   /** Until the oldest of now may be too old, or the first that is yet to come. */
   const untilOld = Effect.gen(function* () {
     const { idle } = yield* Ref.get(pool)
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* SteadyClock.now
     yield* Effect.sleep(Duration.millis((idle[0]?.bornAt ?? now) + Duration.toMillis(maxAge) - now))
   })
 

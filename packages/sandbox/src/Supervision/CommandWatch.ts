@@ -1,5 +1,5 @@
 import type { SecretForms } from "@bulkhead/masking"
-import { Clock, Deferred, Effect, Ref, type Scope } from "effect"
+import { Deferred, Effect, Ref, type Scope } from "effect"
 import type { LimitValues } from "../Limits.js"
 import {
   type CommandEvent,
@@ -7,6 +7,7 @@ import {
   type CommandExit,
   SandboxFailure
 } from "../Sandboxes/SandboxProvider.js"
+import * as SteadyClock from "../SteadyClock.js"
 import { type GuestReport, GuestVoice, type Heard } from "./GuestReport.js"
 import { type CollectedOutput, Output } from "./Output.js"
 import type { Program } from "./Program.js"
@@ -83,7 +84,7 @@ export const make = Effect.fnUntraced(function* (
 
   const begin = Effect.gen(function* () {
     if ((yield* Ref.get(startedAt)) !== undefined) return
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* SteadyClock.now
     yield* Ref.set(startedAt, now)
     yield* onStart
     yield* Deferred.succeed(begun, now)

@@ -1,7 +1,8 @@
 import type { OutputSummary, SentSignal } from "@bulkhead/domain"
-import { Cause, Chunk, Clock, Duration, Effect, Exit, Fiber, Option, Ref } from "effect"
+import { Cause, Chunk, Duration, Effect, Exit, Fiber, Option, Ref } from "effect"
 import type { LimitValues } from "../Limits.js"
 import { type CommandExit, Sandbox, SandboxFailure } from "../Sandboxes/SandboxProvider.js"
+import * as SteadyClock from "../SteadyClock.js"
 import * as CommandWatch from "./CommandWatch.js"
 import type { GuestReport } from "./GuestReport.js"
 import type { KillRequest } from "./KillSwitch.js"
@@ -84,7 +85,7 @@ export const supervise = Effect.fn("Supervision.supervise")(function* (options: 
     Effect.forkDaemon
   )
   const ended = Effect.map(Fiber.await(command), endOf)
-  const sinceStart = Effect.zipWith(watch.startedAt, Clock.currentTimeMillis, (startedAt, now) =>
+  const sinceStart = Effect.zipWith(watch.startedAt, SteadyClock.now, (startedAt, now) =>
     startedAt === undefined ? undefined : now - startedAt
   )
 

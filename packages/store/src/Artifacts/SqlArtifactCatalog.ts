@@ -118,10 +118,11 @@ const make = Effect.fnUntraced(function* (limits: SpaceLimits) {
     )
 
   const keep = Effect.fnUntraced(function* (id: string, size: number) {
-    const [file] = yield* sql<FileRow & { execution_id: string; name_hash: string }>`
-      SELECT file_id, user_id, size, execution_id, name_hash FROM artifact_files
-      WHERE file_id = ${id} AND ${isStaged}`
+    const [file] = yield* sql<FileRow & { execution_id: string; name_hash: string; state: string }>`
+      SELECT file_id, user_id, size, execution_id, name_hash, state FROM artifact_files
+      WHERE file_id = ${id} AND NOT (${isGivenUp})`
     if (file === undefined) return yield* noLongerStaged
+    if (file.state === "kept") return []
     yield* space.lock(file.user_id)
     const before = yield* select(
       sql`execution_id = ${file.execution_id} AND name_hash = ${file.name_hash} AND ${isKept}`
