@@ -78,7 +78,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
   it.scoped("have names in whatever script, with quotes too", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
-      const names = ["分析/结果📊.csv", "Прайс.csv", 'a"b.csv', "it's 50%.csv"]
+      const names = ["分析/结果📊.csv", "Прайс.csv", 'a"b.csv', "it's 50%.csv", "a\\b", "end\\"]
       const files = names.map((path) => ({ path, data: path }))
       yield* Effect.promise(() => here.files.write(files))
       for (const name of names) assert.strictEqual(yield* Effect.promise(() => here.files.read(name)), name)
