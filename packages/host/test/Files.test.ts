@@ -85,6 +85,32 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("are listed by the ten thousands", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "mkdir many && cd many && seq 1 50000 | xargs touch")
+      const listed = yield* Effect.promise(() => here.files.list("many"))
+      assert.strictEqual(new Set(listed.map(({ name }) => name)).size, 50_000)
+    })
+  )
+
+  it.scoped("are not said to be none where their directory cannot be read", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "mkdir -p none/below shut names && touch shut/a names/a && chmod 0 shut && chmod 444 names")
+      for (const directory of ["shut", "names"]) {
+        const { message } = yield* rejection(() => here.files.list(directory))
+        assert.include(message, `permission_denied] path '/home/user/${directory}': Permission denied`)
+      }
+      yield* run(here, "chmod 0 none/below")
+      const listed = yield* Effect.promise(() => here.files.list("none", { depth: 2 }))
+      assert.deepStrictEqual(
+        listed.map(({ name }) => name),
+        ["below"]
+      )
+    })
+  )
+
   it.scoped("are not written over each other by one request", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
