@@ -91,13 +91,27 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
       yield* run(here, "mkdir many && cd many && seq 1 50000 | xargs touch")
       const listed = yield* Effect.promise(() => here.files.list("many"))
       assert.strictEqual(new Set(listed.map(({ name }) => name)).size, 50_000)
+      yield* run(
+        here,
+        "cd many && for i in $(seq 1 20); do d=$(printf '%0200d' $i); mkdir -p $d/$d/$d && touch $d/$d/$d/a; done"
+      )
+      yield* run(
+        here,
+        "cd many && for d in 0*; do (cd $d/$d/$d && seq 1 1000 | sed s/^/$d/ | xargs touch); done"
+      )
+      const error = yield* rejection(() => here.files.list("many", { depth: 9 }))
+      assert.instanceOf(error, InvalidArgumentError)
+      assert.include(error.message, "the listing is larger than 16 MiB: list less at once")
     })
   )
 
   it.scoped("are not said to be none where their directory cannot be read", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
-      yield* run(here, "mkdir -p none/below shut names && touch shut/a names/a && chmod 0 shut && chmod 444 names")
+      yield* run(
+        here,
+        "mkdir -p none/below shut names && touch shut/a names/a && chmod 0 shut && chmod 444 names"
+      )
       for (const directory of ["shut", "names"]) {
         const { message } = yield* rejection(() => here.files.list(directory))
         assert.include(message, `permission_denied] path '/home/user/${directory}': Permission denied`)

@@ -25,7 +25,8 @@ const codes: Record<GuestFileError["kind"], RpcCode> = {
   invalid_argument: "invalid_argument",
   permission_denied: "permission_denied",
   no_space: "resource_exhausted",
-  too_large: "resource_exhausted",
+  // Of what is exhausted, clients think that it passes.
+  too_large: "invalid_argument",
   unavailable: "unavailable",
   internal: "internal"
 }
