@@ -158,6 +158,7 @@ _usual_timeout = 30.0
 
 _longest_execution = 900.0
 _longest_queue = 120.0
+_longest_socket_wait = 1e8
 _silence = 60.0
 """Seconds: of a stream something comes every 15."""
 
@@ -313,7 +314,10 @@ class Client:
         `idempotency_key`, `gpus` (how many), `gpu_kind` (their kind's name).
         """
         request = _request(code, **options)
-        patience = (request.get("timeout") or _longest_execution) + _longest_queue
+        timeout = request.get("timeout")
+        # What is no time is the server's to refuse.
+        is_time = isinstance(timeout, (int, float)) and 0 < timeout < _longest_socket_wait
+        patience = (timeout if is_time else _longest_execution) + _longest_queue
         return cast(Result, self._json("POST", "/api/execute", request, timeout=patience))
 
     def submit(self, code: str, **options: Any) -> str:
@@ -434,6 +438,8 @@ class Client:
 
     @staticmethod
     def _path(execution_id: str) -> str:
+        if execution_id == "":
+            raise ValueError("execution_id: expected the id of an execution, got an empty text")
         return f"/api/executions/{urllib.parse.quote(execution_id, safe='')}"
 
     def _download(self, path: str, to: Union[str, IO[bytes]]) -> None:

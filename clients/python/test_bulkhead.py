@@ -114,6 +114,12 @@ class Executions(unittest.TestCase):
         self.assertEqual((refusal.status, refusal.code, refusal.retryable), (400, "INVALID_REQUEST", False))
         self.assertTrue(refusal.message.startswith("files.0.path: "), refusal.message)
         self.assertEqual(refusal.result["verdict"], "Rejected")
+        for timeout in [-10_000, 1e30, float("inf"), float("nan")]:
+            with self.assertRaises(BulkheadError) as raised:
+                client.execute("print(1)", timeout=timeout)
+            self.assertTrue(raised.exception.message.startswith("timeout: "), raised.exception.message)
+        with self.assertRaisesRegex(ValueError, "execution_id"):
+            client.get("")
         with self.assertRaises(BulkheadError) as raised:
             Client(url, "secret-and-wrong").execute("print(1)")
         self.assertEqual(raised.exception.status, 401)

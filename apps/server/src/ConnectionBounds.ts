@@ -29,10 +29,13 @@ const refusals: Readonly<Record<string, readonly [status: number, message: strin
 
 const noHttp = [400, "expected HTTP/1.1"] as const
 
+const bodyOf = (message: string) =>
+  JSON.stringify({ success: false, error: executionError("INVALID_REQUEST", message) })
+
 const answerTo = (error: unknown) => {
   const code = Predicate.hasProperty(error, "code") ? String(error.code) : ""
   const [status, message] = refusals[code] ?? noHttp
-  const body = JSON.stringify({ success: false, error: executionError("INVALID_REQUEST", message) })
+  const body = bodyOf(message)
   return [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     "Connection: close",
@@ -54,6 +57,21 @@ const answerFailures = (server: Server) => {
     else socket.end(answerTo(error), () => socket.destroy())
   })
 }
+
+/** Node refuses these by itself, but without a word. */
+const refuse = (response: ServerResponse, status: number, message: string) => {
+  const body = bodyOf(message)
+  const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) }
+  response.writeHead(status, { ...headers, connection: "close" }).end(body)
+}
+
+const refuseExpectations = (server: Server) =>
+  server.on("checkExpectation", (_: IncomingMessage, response: ServerResponse) =>
+    refuse(response, 417, "expect: expected 100-continue")
+  )
+
+const lacksHost = ({ headers, httpVersion }: IncomingMessage) =>
+  httpVersion === "1.1" && headers.host === undefined
 
 /** Who asks before it sends a body is told to send it when somebody reads it: what is refused is never sent. */
 const continueLate = (server: Server) =>
@@ -120,7 +138,8 @@ class WaitingServer extends Server {
       : super.emit(event, ...args)
   }
 
-  private enter({ socket }: IncomingMessage, response: ServerResponse): boolean {
+  private enter(request: IncomingMessage, response: ServerResponse): boolean {
+    const { socket } = request
     // The parser goes on with what it has of a connection that is cut.
     if (socket.destroyed) return false
     const answers = this.answersOn(socket)
@@ -130,7 +149,9 @@ class WaitingServer extends Server {
     }
     answers.add(response)
     response.once("close", () => answers.delete(response))
-    return true
+    if (!lacksHost(request)) return true
+    refuse(response, 400, "host: is missing")
+    return false
   }
 
   private answersOn(socket: Socket): Set<ServerResponse> {
@@ -153,11 +174,13 @@ export const boundedServer = ({ connections, requestTimeout }: Bounds): Server =
     requestTimeout: requestTimeout * 1000,
     keepAliveTimeout: longestIdle * 1000,
     connectionsCheckingInterval: lookInterval * 1000,
-    keepAlive: true
+    keepAlive: true,
+    requireHostHeader: false
   })
   server.maxConnections = connections
   makeRoom(server, connections)
   answerFailures(server)
   continueLate(server)
+  refuseExpectations(server)
   return server
 }

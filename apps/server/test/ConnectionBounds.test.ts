@@ -34,6 +34,34 @@ const say = (port: number, text: string) =>
 
 const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
+describe("requests that Node refuses by itself", () => {
+  for (const [what, sent, status, message] of [
+    ["without a host", "GET / HTTP/1.1\r\n\r\n", 400, "host: is missing"],
+    [
+      "with an expectation that is none of HTTP's",
+      "GET / HTTP/1.1\r\nHost: x\r\nExpect: y\r\n\r\n",
+      417,
+      "expect: expected 100-continue"
+    ]
+  ] as const)
+    it.scopedLive(`are told why: ${what}`, () =>
+      Effect.gen(function* () {
+        const { port } = yield* listening((_, response) => response.end("ok"))
+        const [head, body = ""] = (yield* say(port, sent)).split("\r\n\r\n")
+        assert.include(head, `HTTP/1.1 ${status} `)
+        assert.deepInclude(JSON.parse(body), { success: false })
+        assert.include(JSON.parse(body).error, { code: "INVALID_REQUEST", message })
+      })
+    )
+
+  it.scopedLive("are none of version 1.0, which knows no hosts", () =>
+    Effect.gen(function* () {
+      const { port } = yield* listening((_, response) => response.end("ok"))
+      assert.match(yield* say(port, "GET / HTTP/1.0\r\n\r\n"), /^HTTP\/1.1 200 .*ok$/s)
+    })
+  )
+})
+
 describe("requests that come at once on one connection", () => {
   it.scopedLive("are a flood where they are very many, which ends with the connection", () =>
     Effect.gen(function* () {

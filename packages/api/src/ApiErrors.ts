@@ -55,10 +55,11 @@ const answer = <Self extends WithError>(
 const firstIssue = ({ issues, message }: HttpApiError.HttpApiDecodeError) => {
   const issue = issues[0]
   const told = issue === undefined ? message : `${issue.path.map(String).join(".")}: ${issue.message}`
-  // What came is not repeated, and names need no quotes.
+  // What came is not repeated, and names need no quotes. What is no text came more than once.
   return cut(
     told
       .replace(/, actual .*$/s, "")
+      .replace(/: Expected string$/, ": is there more than once")
       .replaceAll('" | "', ", ")
       .replaceAll('"', ""),
     500

@@ -21,7 +21,8 @@ export const ArtifactKinds = Schema.Struct({
 export const ArtifactKindsRequest = Schema.Struct({
   kinds: Schema.String.annotations({
     description: "Groups, extensions and `all`, with `+` and `-`, over what everybody's programs may leave.",
-    examples: ["images .csv", "-video"]
+    examples: ["images .csv", "-video"],
+    message: () => "expected a text like 'images .csv' or '-video'"
   })
 }).annotations({ identifier: "ArtifactKindsRequest" })
 

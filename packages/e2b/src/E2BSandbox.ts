@@ -223,6 +223,9 @@ const signal = Effect.fn("E2BSandbox.signal")((sdk: SdkSandbox, name: "SIGTERM" 
   )
 )
 
+/** E2B takes a tilde at the beginning of a path for a home, and none of the paths here means one. */
+const literal = (path: string) => (path.startsWith("~") ? `./${path}` : path)
+
 /** Files that are in memory, some at a time, so that each request is answered in time. */
 const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
   Effect.forEach(
@@ -238,17 +241,19 @@ const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
   )
 
 const write = Effect.fn("E2BSandbox.write")(
-  (sdk: SdkSandbox, config: Config, files: ReadonlyArray<SandboxFile>) =>
-    files.some(({ content }) => content instanceof Blob)
+  (sdk: SdkSandbox, config: Config, given: ReadonlyArray<SandboxFile>) => {
+    const files = given.map((file) => ({ ...file, path: literal(file.path) }))
+    return files.some(({ content }) => content instanceof Blob)
       ? FileForm.send(sdk, files, config)
       : writeSmall(sdk, files)
+  }
 )
 
 /** Whatever ends the stream ends its request too, since all sandboxes share ten connections for files. */
 const read = (sdk: SdkSandbox, path: string) =>
   scopedSignal.pipe(
     Effect.flatMap((signal) =>
-      attempt("files", () => sdk.files.read(path, { format: "stream", signal })).pipe(
+      attempt("files", () => sdk.files.read(literal(path), { format: "stream", signal })).pipe(
         Effect.withSpan("E2BSandbox.read")
       )
     ),

@@ -160,6 +160,8 @@ static void list(const char *path, const char *depth) {
     struct stat facts;
     if (stat(shown(path), &facts) != 0) fail_errno(shown(path));
     if (!S_ISDIR(facts.st_mode)) fail("invalid_argument", "path '", shown(path), "' is not a directory");
+    /* What cannot be looked at below it is left out; a directory that cannot is not an empty one. */
+    if (access(shown(path), R_OK | X_OK) != 0) fail_errno(shown(path));
     walk(path, strtol(depth, NULL, 10));
     flush();
 }

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "ce61c81eeed32608e84c5fcbf376db5b395e84f7168a54659554d3276ad47e5d",
-  arm64: "e704e267669587f2390f690c5819151c793c51cfa9321fac7e30b08de614a18b"
+  x64: "964bf9a209649cb12d83cef5bc39a34cb6a278570431f948aeed9da2e828ad85",
+  arm64: "312e17518a8a93e807d3ca913752624bf42cd2cc220544ef62a6ba9625b8118c"
 } as const

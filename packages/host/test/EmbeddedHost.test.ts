@@ -2,6 +2,7 @@ import { EmbeddedHost } from "@bulkhead/host"
 import { assert, it, layer } from "@effect/vitest"
 import {
   AuthenticationError,
+  type CommandStartOpts,
   FileNotFoundError,
   InvalidArgumentError,
   Sandbox,
@@ -232,6 +233,51 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
     })
   )
 
+  it.scoped("leaves the home and what it lies in where they are, with all that is in them", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const files = here.files
+      yield* Effect.promise(() => files.write([".kept/a", "/tmp/a"].map((path) => ({ path, data: "x" }))))
+      for (const path of [".", "~", "~/", "/home/user", "/home//user/.", "../user", "/home", "/", "/tmp/"]) {
+        for (const start of [() => files.remove(path), () => files.rename(path, "/tmp/moved")]) {
+          const error = yield* rejection(start)
+          assert.instanceOf(error, InvalidArgumentError, path)
+          assert.match(error.message, /(path|source) must leave \/\S+ where it is/)
+        }
+        assert.strictEqual((yield* run(here, "cat ~/.kept/a /tmp/a; ls /tmp")).stdout, "xxa\n", path)
+      }
+      yield* Effect.promise(() => files.rename(".kept", "~/moved"))
+      yield* Effect.promise(() => files.remove("/home/user/moved"))
+      assert.strictEqual((yield* run(here, "ls -A ~")).stdout, "")
+    })
+  )
+
+  it.scoped("refuses commands that Linux could not start as they are, and says what is too much", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const rows: ReadonlyArray<readonly [string, CommandStartOpts, string]> = [
+        [`: ${"x".repeat(131_072)}`, {}, "each of cmd, args and envs must be at most 131071 bytes long"],
+        ["true", { envs: { A: "x".repeat(131_072) } }, "each of cmd, args and envs must be at most"],
+        [
+          "true",
+          { envs: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`A${n}`, "x".repeat(100_000)])) },
+          "cmd, args and envs must be at most 2088960 bytes in all"
+        ],
+        ["true", { envs: { "A=B": "x" } }, "process.envs must be variables"],
+        ["true", { envs: { "": "x" } }, "process.envs must be variables"],
+        ["true", { envs: { A: "a\0b" } }, "process.envs must be variables"],
+        ["echo a\0b", {}, "cmd and args must be without NUL"],
+        ["true", { cwd: "a\0b" }, "cwd must be without NUL"]
+      ]
+      for (const [line, options, message] of rows) {
+        const error = yield* rejection(() => here.commands.run(line, options))
+        assert.instanceOf(error, InvalidArgumentError, message)
+        assert.include(error.message, message)
+      }
+      assert.strictEqual((yield* run(here, `echo on; : ${"x".repeat(100_000)}`)).stdout, "on\n")
+    })
+  )
+
   it.scoped("finds sandboxes by their metadata, however they are written", () =>
     Effect.gen(function* () {
       const metadata = { "key =&": "värde %20+", other: "1" }
@@ -310,11 +356,27 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         [{ network: { allowPublicTraffic: true } }, "no network"],
         [{ template: "base", mcp: {} }, "no MCP gateway"],
         [{ volumeMounts: { "/data": "data" } }, "no volumes"],
+        [{ envs: { A: "a\0b" } }, "envVars must be variables without NUL"],
+        [{ envs: { "A=B": "x" } }, "envVars must be variables without NUL"],
         [{ timeoutMs: 25 * 60 * 60 * 1000 }, "timeout must not be greater than 86400 seconds"]
       ]
       for (const [asked, message] of options)
         assert.include((yield* rejection(() => Sandbox.create({ ...where, ...asked }))).message, message)
       assert.strictEqual(yield* host.sandboxes, before)
+    })
+  )
+
+  it.scoped("says of what else E2B has that it does not", () =>
+    Effect.gen(function* () {
+      const where = yield* connection
+      const here = yield* sandbox()
+      for (const [start, message] of [
+        [() => here.pause(), "501: this host cannot pause sandboxes"],
+        [() => here.createSnapshot(), "501: this host cannot make snapshots of sandboxes"],
+        [() => Sandbox.listSnapshots(where).nextItems(), "501: this host has no snapshots"],
+        [() => Sandbox.pause("none", where), "not found"]
+      ] as const)
+        assert.include((yield* rejection(start)).message, message)
     })
   )
 

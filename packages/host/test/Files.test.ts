@@ -78,10 +78,50 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
   it.scoped("have names in whatever script, with quotes too", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
-      const names = ["分析/结果📊.csv", "Прайс.csv", 'a"b.csv', "it's 50%.csv"]
+      const names = ["分析/结果📊.csv", "Прайс.csv", 'a"b.csv', "it's 50%.csv", "a\\b", "end\\"]
       const files = names.map((path) => ({ path, data: path }))
       yield* Effect.promise(() => here.files.write(files))
       for (const name of names) assert.strictEqual(yield* Effect.promise(() => here.files.read(name)), name)
+    })
+  )
+
+  it.scoped("are listed by the ten thousands", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "mkdir many && cd many && seq 1 50000 | xargs touch")
+      const listed = yield* Effect.promise(() => here.files.list("many"))
+      assert.strictEqual(new Set(listed.map(({ name }) => name)).size, 50_000)
+      yield* run(
+        here,
+        "cd many && for i in $(seq 1 20); do d=$(printf '%0200d' $i); mkdir -p $d/$d/$d && touch $d/$d/$d/a; done"
+      )
+      yield* run(
+        here,
+        "cd many && for d in 0*; do (cd $d/$d/$d && seq 1 1000 | sed s/^/$d/ | xargs touch); done"
+      )
+      const error = yield* rejection(() => here.files.list("many", { depth: 9 }))
+      assert.instanceOf(error, InvalidArgumentError)
+      assert.include(error.message, "the listing is larger than 16 MiB: list less at once")
+    })
+  )
+
+  it.scoped("are not said to be none where their directory cannot be read", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(
+        here,
+        "mkdir -p none/below shut names && touch shut/a names/a && chmod 0 shut && chmod 444 names"
+      )
+      for (const directory of ["shut", "names"]) {
+        const { message } = yield* rejection(() => here.files.list(directory))
+        assert.include(message, `permission_denied] path '/home/user/${directory}': Permission denied`)
+      }
+      yield* run(here, "chmod 0 none/below")
+      const listed = yield* Effect.promise(() => here.files.list("none", { depth: 2 }))
+      assert.deepStrictEqual(
+        listed.map(({ name }) => name),
+        ["below"]
+      )
     })
   )
 

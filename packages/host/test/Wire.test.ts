@@ -118,17 +118,57 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
         ['{"templateID":"base","timeout":-1}', "timeout must be a number of seconds, 0 or more"],
         ['{"templateID":"base","timeout":"1"}', "timeout must be a number"],
         ['{"templateID":"base","metadata":{"a":1}}', "metadata.a must be a string"],
-        ['{"templateID":"base","volumeMounts":{}}', "volumeMounts must be a list or null"]
+        ['{"templateID":"base","volumeMounts":{}}', "volumeMounts must be a list or null"],
+        ['{"templateID":"base","cpus":4}', "cpus must be left out: this host does not have it"]
       ] as const)
         assert.strictEqual(yield* create(body), `invalid request body: ${wrong}`)
       assert.strictEqual(
         yield* call("/process.Process/SendSignal", '{"process":{},"signal":true}'),
         "invalid message: signal must be a string or a number"
       )
+      for (const method of ["timeout", "connect"])
+        assert.include(
+          said(
+            yield* control(`/sandboxes/${here.sandboxId}/${method}`, {
+              method: "POST",
+              body: '{"timeout":60,"unit":"min"}'
+            })
+          ),
+          "unit must be left out"
+        )
+      for (const depth of [-1, 1.5, 1e21])
+        assert.strictEqual(
+          yield* call("/filesystem.Filesystem/ListDir", JSON.stringify({ path: "/", depth })),
+          "invalid message: depth must be a whole number, 0 or more"
+        )
       assert.match(
         yield* call("/process.Process/SendInput", '{"process":{},"input":{"stdin":"?"}}'),
         /^invalid message: input.stdin must be [^{]{1,60}$/
       )
+    })
+  )
+
+  it.scoped("refuses what a list cannot be asked for, and names the parameter", () =>
+    Effect.gen(function* () {
+      yield* sandbox()
+      for (const [query, message] of [
+        ["order=newest", "order takes asc or desc"],
+        ["state=running,stopped", "state takes running, paused"],
+        ["state=", "state takes running, paused"],
+        ["nextToken=next", "nextToken takes what"],
+        ["nextToken=1e3.x", "nextToken takes what"],
+        ["limit=0x10", "limit takes 1 to 100"],
+        ["limit=", "limit takes 1 to 100"],
+        [
+          "size=5",
+          "lists take limit, metadata, nextToken, order, startedAfter, state, template, and no other"
+        ]
+      ]) {
+        const answer = yield* control(`/v2/sandboxes?${query}`)
+        assert.strictEqual(answer.status, 400, query)
+        assert.include(JSON.parse(answer.text).message, message)
+      }
+      assert.strictEqual((yield* control("/v2/sandboxes?state=running,paused&order=desc")).status, 200)
     })
   )
 
@@ -278,12 +318,18 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
       )
       const where = yield* connection
       assert.strictEqual(where.apiUrl, host.url)
-      const signalled = yield* request("/process.Process/SendSignal", {
-        method: "POST",
-        headers: { "content-type": "application/json", ...accessTo(here) },
-        body: JSON.stringify({ process: { pid: handle.pid }, signal: "SIGNAL_SIGTERM" })
-      })
-      assert.strictEqual(signalled.status, 200)
+      const send = (signal: string | number) =>
+        request("/process.Process/SendSignal", {
+          method: "POST",
+          headers: { "content-type": "application/json", ...accessTo(here) },
+          body: JSON.stringify({ process: { pid: handle.pid }, signal })
+        })
+      for (const none of ["SIGNAL_SIGINT", "constructor", "__proto__", "", 2, 15.5]) {
+        const refused = yield* send(none)
+        assert.strictEqual(refused.status, 400, String(none))
+        assert.include(refused.text, "signal must be SIGNAL_SIGKILL or SIGNAL_SIGTERM")
+      }
+      assert.strictEqual((yield* send("SIGNAL_SIGTERM")).status, 200)
       const ended = yield* Effect.promise(() => handle.wait().catch((error: unknown) => error))
       assert.propertyVal(ended, "exitCode", 7)
     })

@@ -212,7 +212,11 @@ describe("the admin routes", () => {
         const answer = yield* get(`${logs}?limit=${limit}`)
         assertError(answer, 400, "INVALID_REQUEST", /^limit: expected a whole number, 1 to 1000$/)
       }
-      assertError(yield* get(`${logs}?cursor=a&cursor=b`), 400, "INVALID_REQUEST", /^cursor: /)
+      for (const [query, twice] of [
+        ["cursor=a&cursor=b", /^cursor: is there more than once$/],
+        ["limit=1&limit=2", /^limit: is there more than once$/]
+      ] as const)
+        assertError(yield* get(`${logs}?${query}`), 400, "INVALID_REQUEST", twice)
       const long = yield* get(`${logs}?cursor=a&cursor=${"b".repeat(5000)}`)
       assertError(long, 400, "INVALID_REQUEST", /^cursor: .{1,500}$/)
     }).pipe(

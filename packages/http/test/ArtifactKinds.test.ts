@@ -40,7 +40,7 @@ describe("what a user's programs may leave", () => {
 
   for (const [body, message] of [
     ['{"kinds": "pictures"}', /^kinds: expected names separated by spaces: .*, got 'pictures'$/],
-    ['{"kinds": 1}', /^kinds: /],
+    ['{"kinds": 1}', /^kinds: expected a text like 'images .csv' or '-video'$/],
     ['{"kind": "all"}', /kind/],
     ["[]", /^body: /]
   ] as const) {

@@ -113,12 +113,12 @@ describe("a form", () => {
 
   it.effect("names files in whatever script, and with quotes as browsers and curl write them", () =>
     Effect.gen(function* () {
-      const names = ["分析/结果📊.csv", "Прайс.txt", "a%22b.txt", 'c\\"d.txt', "50%.txt"]
+      const names = ["分析/结果📊.csv", "Прайс.txt", "a%22b.txt", 'c\\"d.txt', "50%.txt", "end\\"]
       const files = names.map((name) => part(`name="file"; filename="${name}"`, "x")).join("")
       const { answer } = yield* serve(post(code + files + end, multipart))
       assert.deepStrictEqual(
         echoed(answer).files.map(([name]: [string]) => name),
-        ["分析/结果📊.csv", "Прайс.txt", 'a"b.txt', 'c"d.txt', "50%.txt"]
+        ["分析/结果📊.csv", "Прайс.txt", 'a"b.txt', 'c"d.txt', "50%.txt", "end\\"]
       )
     })
   )

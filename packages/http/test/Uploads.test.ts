@@ -120,6 +120,8 @@ describe("a file that is sent by itself", () => {
       ]
       assert.deepStrictEqual(answers.map(status), [413, 400, 400, 400, 415, 415, 400, 400, 400])
       for (const answer of answers) assert.strictEqual(json(answer).success, false)
+      const messages = answers.map((answer) => json(answer).error.message)
+      assert.include(messages, "body: expected one file, in a part with a file name")
       assert.deepStrictEqual(json(yield* send("/api/files", { headers: asAlice })), { files: [] })
     }).pipe(serve())
   )

@@ -71,6 +71,13 @@ describe("the suite finds a provider out", () => {
       /write takes a Blob/
     ],
     [
+      "that takes a tilde for the home",
+      inside(({ write }) => ({
+        write: (files) => write(files.map((file) => ({ ...file, path: file.path.replace(/^~\//, "") })))
+      })),
+      /every name as it is/
+    ],
+    [
       "that cuts variables at the end of a line",
       inside(({ run }) => ({
         run: (command) =>

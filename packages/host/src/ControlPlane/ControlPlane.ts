@@ -20,11 +20,14 @@ const V1_TIMEOUT = 15
 const V2_TIMEOUT = 300
 
 const NewTimeout = Schema.Struct({ timeout: Timeout.Seconds })
-const Connection = Schema.Struct({ timeout: Schema.optional(Timeout.Seconds) })
+/** `memory` says from what a paused sandbox is resumed. There is none here. */
+const Connection = Schema.Struct({
+  timeout: Schema.optional(Timeout.Seconds),
+  memory: Schema.optional(Schema.Boolean)
+})
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 const badKey = refuse(401, "the API key is not valid")
-const unsupported = refuse(501, "the embedded host does not do this")
 
 const statusOf = (refusal: LaunchRefused): number => {
   switch (refusal._tag) {
@@ -45,7 +48,7 @@ const refused = (refusal: LaunchRefused): Answer.Answer =>
   Answer.json(statusOf(refusal), { code: statusOf(refusal), message: refusal.message })
 
 const bodyReader = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decode = JsonText.decoder(schema)
+  const decode = JsonText.decoder(schema, { onExcessProperty: "error" })
   return (request: HttpRequest) =>
     request.body.pipe(
       Effect.mapError(({ message }) => refuse(400, message)),
@@ -141,6 +144,13 @@ const metrics = (sandboxes: SandboxTable) =>
     )
   })
 
+/** What E2B does with a sandbox, and this host does not. */
+const lacking = (sandboxes: SandboxTable, what: string) => (request: HttpRequest) =>
+  Effect.zipRight(find(sandboxes, request.id), refuse(501, `this host cannot ${what}`))
+
+/** What E2B has beside sandboxes, and this host does not. */
+const without = (what: string) => () => refuse(501, `this host has no ${what}`)
+
 /** E2B's control plane, as far as this host has one. */
 export const routes = (
   sandboxes: SandboxTable,
@@ -174,9 +184,16 @@ export const routes = (
     route("POST", "/sandboxes/:id/connect", connect(sandboxes, options)),
     route("GET", "/sandboxes/:id/metrics", metrics(sandboxes)),
     route("GET", "/sandboxes/:id/network/attempts", NetworkAttempts.show(sandboxes)),
-    route("POST", "/sandboxes/:id/pause", () => unsupported),
-    route("POST", "/sandboxes/:id/fork", () => unsupported),
-    route("POST", "/sandboxes/:id/snapshots", () => unsupported),
-    route("PUT", "/sandboxes/:id/network", () => unsupported)
+    route("POST", "/sandboxes/:id/pause", lacking(sandboxes, "pause sandboxes")),
+    route("POST", "/sandboxes/:id/fork", lacking(sandboxes, "fork sandboxes")),
+    route("POST", "/sandboxes/:id/snapshots", lacking(sandboxes, "make snapshots of sandboxes")),
+    route("PUT", "/sandboxes/:id/network", lacking(sandboxes, "change the network of a sandbox that runs")),
+    route("GET", "/snapshots", without("snapshots")),
+    route("GET", "/volumes", without("volumes")),
+    route("POST", "/volumes", without("volumes")),
+    route("GET", "/secrets", without("store of secrets")),
+    route("POST", "/secrets", without("store of secrets")),
+    route("GET", "/templates", without("templates to build")),
+    route("POST", "/v3/templates", without("templates to build"))
   ]
 }

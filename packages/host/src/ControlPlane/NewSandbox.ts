@@ -1,5 +1,6 @@
 import { fromGpuTag, gpuTag } from "@bulkhead/domain"
 import { Effect, Option, Predicate, Schema } from "effect"
+import { Variables } from "../Guest/Variables.js"
 import { RequestRefused } from "../HostErrors.js"
 import type { HostNetwork } from "../HostOptions.js"
 import type { Template } from "../Isolation/Template.js"
@@ -13,13 +14,18 @@ const Anything = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
 
-/** The body of a request for a new sandbox. */
+/**
+ * The body of a request for a new sandbox. Sandboxes are secure whatever `secure` says, and `autoPauseMemory` means
+ * nothing without `autoPause`, which is refused.
+ */
 export const NewSandbox = Schema.Struct({
   templateID: Schema.String,
   timeout: Schema.optional(Timeout.Seconds),
   metadata: optional(Strings),
-  envVars: optional(Strings),
+  envVars: optional(Variables),
+  secure: optional(Schema.Boolean),
   autoPause: optional(Schema.Boolean),
+  autoPauseMemory: optional(Schema.Boolean),
   autoResume: optional(Schema.Struct({ enabled: optional(Schema.Boolean) })),
   allow_internet_access: optional(Schema.Boolean),
   network: optional(AskedNetwork),

@@ -30,12 +30,10 @@ const parseMetadata = (given: string) =>
     })
   })
 
-const parseLimit = (given: string | null) => {
-  const limit = given === null ? MOST_LISTED : Number(given)
-  return Number.isInteger(limit) && limit >= 1 && limit <= MOST_LISTED
-    ? Effect.succeed(limit)
+const parseLimit = (given: string) =>
+  /^[0-9]{1,3}$/.test(given) && Number(given) >= 1 && Number(given) <= MOST_LISTED
+    ? Effect.succeed(Number(given))
     : refuse(`limit takes 1 to ${MOST_LISTED}`)
-}
 
 /** Milliseconds since 1970; without a time, all of them. */
 const parseTime = (given: string) => {
@@ -55,9 +53,38 @@ const newestFirst: Order.Order<Position> = Order.combine(
 
 const tokenOf = ({ id, startedAt }: Position) => `${startedAt}.${id}`
 
-const positionOf = (token: string): Position => {
-  const [startedAt, id = ""] = token.split(".")
-  return { startedAt: Number(startedAt), id }
+const positionOf = (token: string) => {
+  const [, startedAt, id] = /^([0-9]{1,15})\.(\w{1,100})$/.exec(token) ?? []
+  return startedAt === undefined || id === undefined
+    ? refuse("nextToken takes what the header x-next-token of the page before had")
+    : Effect.succeed<Position>({ startedAt: Number(startedAt), id })
+}
+
+const orders = new Map([
+  ["desc", newestFirst],
+  ["asc", Order.reverse(newestFirst)]
+])
+
+const parseOrder = (given: string) =>
+  Effect.fromNullable(orders.get(given)).pipe(Effect.mapError(() => refuse("order takes asc or desc")))
+
+const states = new Set(["running", "paused"])
+
+const parseStates = (given: ReadonlyArray<string>) => {
+  const wanted = given.flatMap((text) => text.split(","))
+  return wanted.every((state) => states.has(state))
+    ? Effect.succeed(wanted)
+    : refuse("state takes running, paused, or both with a comma between")
+}
+
+/** The parameters of a list. */
+const known = new Set(["limit", "metadata", "nextToken", "order", "startedAfter", "state", "template"])
+
+const checkKnown = (query: URLSearchParams) => {
+  const strange = [...query.keys()].find((name) => !known.has(name))
+  return strange === undefined
+    ? Effect.void
+    : refuse(`lists take ${[...known].join(", ")}, and no other parameters`)
 }
 
 /** The sandboxes of which a query asks for one page, in its order. */
@@ -67,8 +94,8 @@ const select = (
   order: Order.Order<Position>
 ) =>
   Effect.gen(function* () {
-    const states = query.getAll("state").flatMap((text) => text.split(","))
-    if (states.length > 0 && !states.includes("running")) return []
+    const wanted = yield* parseStates(query.getAll("state"))
+    if (wanted.length > 0 && !wanted.includes("running")) return []
     const metadata = yield* parseMetadata(query.get("metadata") ?? "")
     const template = query.get("template")
     const startedAfter = yield* parseTime(query.get("startedAfter") ?? "")
@@ -84,11 +111,13 @@ export const page = Effect.fnUntraced(function* (
   records: ReadonlyArray<SandboxRecord>,
   query: URLSearchParams
 ) {
-  const limit = yield* parseLimit(query.get("limit"))
-  const order = query.get("order") === "asc" ? Order.reverse(newestFirst) : newestFirst
+  yield* checkKnown(query)
+  const limit = yield* parseLimit(query.get("limit") ?? String(MOST_LISTED))
+  const order = yield* parseOrder(query.get("order") ?? "desc")
   const selected = yield* select(records, query, order)
-  const token = query.get("nextToken") ?? ""
-  const rest = token === "" ? selected : selected.filter((record) => order(positionOf(token), record) < 0)
+  const token = query.get("nextToken")
+  const from = token === null ? undefined : yield* positionOf(token)
+  const rest = from === undefined ? selected : selected.filter((record) => order(from, record) < 0)
   const shown = rest.slice(0, limit)
   const last = shown[shown.length - 1]
   return {

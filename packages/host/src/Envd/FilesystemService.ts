@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
 import type { GuestEntry } from "../Guest/GuestEntry.js"
 import * as GuestFiles from "../Guest/GuestFiles.js"
+import * as GuestPath from "../Guest/GuestPath.js"
 import type { GuestSandbox } from "../Guest/GuestSandbox.js"
 import { type GuestFileError, type RpcCode, RpcRefused } from "../HostErrors.js"
 import type { Route } from "../Http/Routes.js"
@@ -10,7 +11,12 @@ import * as EntryInfo from "./EntryInfo.js"
 import * as RpcRoute from "./RpcRoute.js"
 
 const OnPath = Schema.Struct({ path: Schema.String })
-const OnDirectory = Schema.Struct({ path: Schema.String, depth: Schema.optional(Schema.Number) })
+const Depth = Schema.Number.pipe(
+  Schema.filter((depth) => Number.isInteger(depth) && depth >= 0 && depth < 2 ** 32, {
+    description: "a whole number, 0 or more"
+  })
+)
+const OnDirectory = Schema.Struct({ path: Schema.String, depth: Schema.optional(Depth) })
 const OnTwoPaths = Schema.Struct({ source: Schema.String, destination: Schema.String })
 
 const codes: Record<GuestFileError["kind"], RpcCode> = {
@@ -19,7 +25,8 @@ const codes: Record<GuestFileError["kind"], RpcCode> = {
   invalid_argument: "invalid_argument",
   permission_denied: "permission_denied",
   no_space: "resource_exhausted",
-  too_large: "resource_exhausted",
+  // Of what is exhausted, clients think that it passes.
+  too_large: "invalid_argument",
   unavailable: "unavailable",
   internal: "internal"
 }
@@ -45,13 +52,26 @@ const list: Operation<typeof OnDirectory.Type> = (guest, user, { depth = 1, path
 const makeDirectory: Operation<typeof OnPath.Type> = (guest, user, { path }) =>
   Effect.map(GuestFiles.makeDirectory(guest, user, path), entryAnswer)
 
+/** A sandbox has them for good. Only what is in them could be removed or moved, before that is refused. */
+const lasting = [...Object.values(homes), "/tmp", "/dev/shm"]
+
+/** Refuses what would empty one of them. */
+const checkLeaves = (field: string, user: GuestUser, path: string) => {
+  const above = `${GuestPath.absolute(user, path)}/`.replace("//", "/")
+  const lost = lasting.find((directory) => `${directory}/`.startsWith(above))
+  return lost === undefined
+    ? Effect.void
+    : new RpcRefused({ code: "invalid_argument", message: `${field} must leave ${lost} where it is` })
+}
+
 const remove: Operation<typeof OnPath.Type> = (guest, user, { path }) =>
-  path === "" || homes[user] === path.replace(/\/+$/, "")
-    ? new RpcRefused({ code: "invalid_argument", message: "the home itself stays" })
-    : Effect.as(GuestFiles.remove(guest, user, path), {})
+  Effect.zipRight(checkLeaves("path", user, path), Effect.as(GuestFiles.remove(guest, user, path), {}))
 
 const move: Operation<typeof OnTwoPaths.Type> = (guest, user, { destination, source }) =>
-  Effect.map(GuestFiles.move(guest, user, source, destination), entryAnswer)
+  Effect.zipRight(
+    checkLeaves("source", user, source),
+    Effect.map(GuestFiles.move(guest, user, source, destination), entryAnswer)
+  )
 
 /** envd's `filesystem.Filesystem`, without watching. */
 export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>): ReadonlyArray<Route> => {

@@ -3,6 +3,7 @@ import type { SandboxTable } from "../ControlPlane/SandboxTable.js"
 import { type GuestSandbox, type Program, tooLate } from "../Guest/GuestSandbox.js"
 import type { ProcessEvent } from "../Guest/ProcessEvent.js"
 import type { Subscriber } from "../Guest/Subscriber.js"
+import { Variables } from "../Guest/Variables.js"
 import { RpcRefused } from "../HostErrors.js"
 import type { Pieces } from "../Http/Answer.js"
 import type { HttpRequest } from "../Http/HttpRequest.js"
@@ -15,11 +16,10 @@ import * as RpcRoute from "./RpcRoute.js"
 /** Seconds between keepalives where the client does not say: envd's. */
 const KEEPALIVE = 90
 
-const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
 const ProcessConfig = Schema.Struct({
   cmd: Schema.String,
   args: Schema.optionalWith(Schema.Array(Schema.String), { default: () => [] }),
-  envs: Schema.optionalWith(Strings, { default: () => ({}) }),
+  envs: Schema.optionalWith(Variables, { default: () => ({}) }),
   cwd: Schema.optional(Schema.String)
 })
 const StartRequest = Schema.Struct({
@@ -38,7 +38,17 @@ const InputRequest = Schema.Struct({
 })
 
 /** The signals that clients may send, by envd's names and numbers. */
-const signals: Record<string, number> = { SIGNAL_SIGKILL: 9, SIGNAL_SIGTERM: 15, 9: 9, 15: 15 }
+const signals = new Map<string | number, number>([
+  ["SIGNAL_SIGKILL", 9],
+  ["SIGNAL_SIGTERM", 15],
+  [9, 9],
+  [15, 15]
+])
+
+const noSuchSignal = new RpcRefused({
+  code: "invalid_argument",
+  message: "signal must be SIGNAL_SIGKILL or SIGNAL_SIGTERM"
+})
 
 const noTerminals = new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
 const notFound = new RpcRefused({ code: "not_found", message: "no such process" })
@@ -152,9 +162,8 @@ const sendInput = ({ input, process }: typeof InputRequest.Type, { guest }: RpcR
 const sendSignal = (asked: typeof SignalRequest.Type, { guest }: RpcRoute.Call) =>
   Effect.gen(function* () {
     const { process } = yield* select(guest, asked.process)
-    const signal = signals[asked.signal]
-    if (signal === undefined)
-      return yield* new RpcRefused({ code: "invalid_argument", message: `invalid signal: ${asked.signal}` })
+    const signal = signals.get(asked.signal)
+    if (signal === undefined) return yield* noSuchSignal
     // The end of a process can be read for a while after it, but it cannot be killed any more.
     if (!(yield* process.isRunning)) return yield* notFound
     yield* process.signal(signal)

@@ -58,7 +58,12 @@ export const collect = (started: GuestProcess.Started): Effect.Effect<string, Gu
       all.parts.push(bytes)
       const size = all.size + bytes.length
       return size > MOST_LISTING_BYTES
-        ? Effect.fail(new GuestFileError({ kind: "too_large", message: "the listing is too large" }))
+        ? Effect.fail(
+            new GuestFileError({
+              kind: "too_large",
+              message: "the listing is larger than 16 MiB: list less at once"
+            })
+          )
         : Effect.succeed({ size, parts: all.parts })
     }),
     Effect.map(({ parts }) => Buffer.concat(parts).toString())

@@ -24,7 +24,10 @@ export const parse = (text: string, metadataOf: (path: string) => Metadata): Rea
   const fields = text.split("\0")
   const entries: Array<GuestEntry> = []
   for (let at = 0; at + FIELDS < fields.length; at += FIELDS) {
-    const [name = "", kind = "", path = "", size, mode, uid, gid, modifiedAt, target = ""] = fields.slice(at)
+    const [name = "", kind = "", path = "", size, mode, uid, gid, modifiedAt, target = ""] = fields.slice(
+      at,
+      at + FIELDS
+    )
     entries.push({
       name,
       kind: kinds[kind as keyof typeof kinds] ?? "other",

@@ -85,10 +85,25 @@ const absolute = (cwd: string | undefined, home: string) => {
   return cwd.startsWith("/") ? cwd : `${home}/${cwd}`
 }
 
-const checkNoNul = (strings: ReadonlyArray<string>) =>
-  strings.some((text) => text.includes("\0"))
-    ? new RpcRefused({ code: "invalid_argument", message: "a NUL byte is not allowed here" })
+const invalid = (message: string) => new RpcRefused({ code: "invalid_argument", message })
+
+const checkNoNul = (field: string, texts: ReadonlyArray<string>) =>
+  texts.some((text) => text.includes("\0")) ? invalid(`${field} must be without NUL`) : Effect.void
+
+/** Most bytes of one argument or variable, as Linux has it: 32 pages with the NUL at the end. */
+const LONGEST = 32 * 4096 - 1
+
+/** Most bytes of them all, each with a NUL: what the agent takes. */
+const MOST_IN_ALL = 2 * 1024 * 1024 - 8192
+
+const checkLength = (texts: ReadonlyArray<string>) => {
+  const lengths = texts.map((text) => Buffer.byteLength(text) + 1)
+  if (lengths.some((length) => length > LONGEST + 1))
+    return invalid(`each of cmd, args and envs must be at most ${LONGEST} bytes long`)
+  return lengths.reduce((sum, length) => sum + length, 0) > MOST_IN_ALL
+    ? invalid(`cmd, args and envs must be at most ${MOST_IN_ALL} bytes in all`)
     : Effect.void
+}
 
 /** A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason. */
 const always = {
@@ -210,14 +225,17 @@ export const make = Effect.fnUntraced(function* (
         argv: [config.cmd, ...config.args],
         env: environment(sandbox, config, trust)
       }
-      yield* checkNoNul([request.cwd, ...request.argv, ...request.env])
+      yield* checkNoNul("cwd", [request.cwd])
+      yield* checkNoNul("cmd and args", request.argv)
+      yield* checkNoNul("envs", request.env)
+      yield* checkLength([...request.argv, ...request.env])
       const started = yield* GuestProcess.start(session, request, options.stallLimit)
       yield* programs.add(config, started)
       return started
     })
   const operateOnFiles = (user: GuestUser, operation: ReadonlyArray<string>, input: boolean) =>
     Effect.zipRight(
-      checkNoNul(operation),
+      checkNoNul("the path", operation),
       GuestProcess.start(
         session,
         { kind: "file", user, cwd: homes[user], input, argv: operation, env: [] },

@@ -23,7 +23,7 @@ const faultsIn = (issue: ParseResult.ParseIssue, path: Fault["path"]): ReadonlyA
     case "Missing":
       return [{ path, wanted: "given" }]
     case "Unexpected":
-      return [{ path, wanted: "nothing" }]
+      return [{ path, wanted: "left out: this host does not have it" }]
     case "Transformation":
       return faultsIn(issue.issue, path)
     case "Refinement":
@@ -47,9 +47,15 @@ const reasonOf = ({ issue }: ParseResult.ParseError): string => {
 
 const parse = Schema.decodeEither(Schema.parseJson())
 
-/** Reads JSON as a schema has it, or says why not. Make it once for each schema: that costs far more than its use. */
-export const decoder = <A, I>(schema: Schema.Schema<A, I>): ((text: string) => Either.Either<A, string>) => {
-  const decode = Schema.decodeUnknownEither(schema)
+/**
+ * Reads JSON as a schema has it, or says why not. Make it once for each schema: that costs far more than its use. Fields
+ * that the schema does not have are left out unless `onExcessProperty` says that they are an error.
+ */
+export const decoder = <A, I>(
+  schema: Schema.Schema<A, I>,
+  options?: Pick<SchemaAST.ParseOptions, "onExcessProperty">
+): ((text: string) => Either.Either<A, string>) => {
+  const decode = Schema.decodeUnknownEither(schema, options)
   return (text) =>
     Either.flatMap(
       Either.mapLeft(parse(text), () => "it is not JSON"),

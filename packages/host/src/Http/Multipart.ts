@@ -30,10 +30,13 @@ interface Parser {
   readonly found: Array<Next>
 }
 
-/** The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it. */
+/**
+ * The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it: then
+ * one more follows, that ends the text.
+ */
 const dispositionOf = (headers: Multipasta.PartInfo["headers"]) => {
   const text = String(headers["content-disposition"] ?? "")
-  return ContentDisposition.parse(text, { multipart: !text.includes('\\"') })
+  return ContentDisposition.parse(text, { multipart: !/\\".*"/.test(text) })
 }
 
 /** Every part is taken as a file, whatever its type and whether or not it names one: its bytes come as they are. */

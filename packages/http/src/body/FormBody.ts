@@ -112,12 +112,12 @@ const makeParts = (executionId: ExecutionId, options: FormOptions) => {
     if (fields.size >= mostFields)
       return yield* invalid(`part ${parts}`, `expected at most ${mostFields} fields`)
     if (fields.has(name)) return yield* invalid(shownName(name), "is there twice")
-    const isText = textFields.has(name)
     const { bounds, ...others } = options
+    const isText = textFields.has(name) || bounds === undefined
     const text = ReceivedText.make(executionId, {
       ...others,
       name: shownName(name),
-      ...(isText || bounds === undefined ? {} : { bounds })
+      ...(isText ? {} : { bounds })
     })
     const value = Effect.zipRight(Stream.runForEach(bytes, text.push), isText ? text.text : text.json)
     fields.set(name, yield* Effect.scoped(value))

@@ -325,6 +325,18 @@ const files: ReadonlyArray<Case.Case<SandboxProvider>> = [
     })
   ),
   promises(
+    "write and read take every name as it is",
+    Effect.gen(function* () {
+      const sandbox = yield* make()
+      const names = ["a", "~/a", "~a", "~root", "-a", "a b'\"%41#?&;", "ü"]
+      for (const content of [bytesOf, (name: string) => new Blob([name])]) {
+        yield* sandbox.write(names.map((name) => ({ path: name, content: content(name) })))
+        for (const name of names)
+          assert.strictEqual((yield* contentOf(sandbox, name)).toString(), name, "it is another file")
+      }
+    })
+  ),
+  promises(
     "write puts a file in the place of the one before it",
     Effect.gen(function* () {
       const sandbox = yield* make()
