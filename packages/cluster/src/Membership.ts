@@ -1,12 +1,10 @@
-import { Clock, Deferred, Effect } from "effect"
+import { SteadyClock } from "@bulkhead/sandbox"
+import { Deferred, Effect } from "effect"
 import * as Member from "./Member.js"
 import type { OwnedQueue } from "./OwnedQueue.js"
 import type { Opened, PermitKey, PermitLedger } from "./PermitLedger.js"
 import { Over, type Place, type Session, type SessionId, type Sync, Unknown } from "./Protocol.js"
 import type { Tenure } from "./Tenure.js"
-
-/** This process's own clock, in milliseconds. */
-const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 interface Parts {
   readonly found: Opened
@@ -60,7 +58,8 @@ export const make = Effect.fnUntraced(function* ({
   let returned: ReadonlyArray<PermitKey> = []
   const gathered = yield* Deferred.make<void>()
 
-  for (const session of found.sessions) members.set(session.id, yield* Member.make(session, yield* now))
+  for (const session of found.sessions)
+    members.set(session.id, yield* Member.make(session, yield* SteadyClock.now))
   for (const permit of found.permits) {
     const member = members.get(permit.session)
     if (member !== undefined) member.places.set(permit.number, yield* queue.restore(member.session, permit))
@@ -126,7 +125,7 @@ export const make = Effect.fnUntraced(function* ({
   })
 
   const join = Effect.fnUntraced(function* (session: Session) {
-    const member = yield* Member.make(session, yield* now)
+    const member = yield* Member.make(session, yield* SteadyClock.now)
     if (!(yield* tenure.write((epoch) => ledger.join(epoch, session)))) return
     members.set(session.id, member)
     return member
@@ -143,7 +142,7 @@ export const make = Effect.fnUntraced(function* ({
     if (over.has(session.id)) return new Over({ epoch })
     const member = members.get(session.id) ?? (base === undefined ? yield* join(session) : undefined)
     if (member === undefined || !Member.follows(member, told)) return new Unknown({ epoch })
-    member.heardAt = yield* now
+    member.heardAt = yield* SteadyClock.now
     if (isOver) {
       yield* end(session.id)
       return new Over({ epoch })
@@ -177,7 +176,9 @@ export const make = Effect.fnUntraced(function* ({
       )
     ),
     silentFor: (time) =>
-      Effect.map(now, (at) => [...members.values()].filter(({ heardAt }) => at - heardAt >= time)),
+      Effect.map(SteadyClock.now, (at) =>
+        [...members.values()].filter(({ heardAt }) => at - heardAt >= time)
+      ),
     leaveOut: (member) =>
       Effect.suspend(() => {
         member.isKnown = false

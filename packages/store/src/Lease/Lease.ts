@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
-import { StoreFailure } from "@bulkhead/sandbox"
+import { SteadyClock, StoreFailure } from "@bulkhead/sandbox"
 import type { SqlClient, SqlError } from "@effect/sql"
-import { Clock, Context, Deferred, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
 import * as LeaseRows from "./LeaseRows.js"
 import * as Sightings from "./Sightings.js"
 
@@ -56,9 +56,6 @@ export class Lease extends Context.Tag("@bulkhead/store/Lease")<
   }
 >() {}
 
-/** One clock, which is never set: two machines' clocks are not compared. */
-const now = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-
 /** How long giving it back may take. */
 const patience = Duration.seconds(5)
 
@@ -77,11 +74,11 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
 
   /** Whose row nobody has changed until the time is over is dead; who changes it is alive. */
   const awaitEnd = Effect.fnUntraced(function* (row: Sightings.LeaseRow) {
-    let sightings = Sightings.look(Sightings.none, [row], yield* now, Number.POSITIVE_INFINITY)
+    let sightings = Sightings.look(Sightings.none, [row], yield* SteadyClock.now, Number.POSITIVE_INFINITY)
     while (Sightings.unrenewed(sightings, duration).length === 0) {
       yield* Effect.sleep(Duration.millis(interval / 2))
       const found = (yield* rows.all).filter((other) => other.instance === instance)
-      sightings = Sightings.look(sightings, found, yield* now, Number.POSITIVE_INFINITY)
+      sightings = Sightings.look(sightings, found, yield* SteadyClock.now, Number.POSITIVE_INFINITY)
       const [current] = found
       if (current === undefined) return
       if (current.holder !== row.holder || current.renewals !== row.renewals)
@@ -113,13 +110,13 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
     (cause) => new StoreFailure({ message: "The database could not be used", cause })
   )
 
-  const renewedAt = yield* Ref.make(yield* now)
+  const renewedAt = yield* Ref.make(yield* SteadyClock.now)
   const sightings = yield* Ref.make(Sightings.none)
   const lost = yield* Deferred.make<never, LeaseLost>()
 
   const watchOthers = Effect.gen(function* () {
     const others = (yield* rows.all).filter((row) => row.instance !== instance)
-    const at = yield* now
+    const at = yield* SteadyClock.now
     const seen = yield* Ref.updateAndGet(sightings, (before) =>
       Sightings.look(before, others, at, 2 * interval)
     )
@@ -127,7 +124,7 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
   })
 
   const renew = Effect.gen(function* () {
-    const at = yield* now
+    const at = yield* SteadyClock.now
     if (!(yield* rows.renew(instance, holder))) return yield* Deferred.fail(lost, new LeaseLost({ instance }))
     yield* Ref.set(renewedAt, at)
     yield* watchOthers
@@ -147,7 +144,7 @@ const make = Effect.fnUntraced(function* (options: LeaseOptions) {
 
   return Lease.of({
     check: Effect.gen(function* () {
-      if ((yield* now) - (yield* Ref.get(renewedAt)) >= duration)
+      if ((yield* SteadyClock.now) - (yield* Ref.get(renewedAt)) >= duration)
         return yield* new StoreFailure({ message: `It is not sure that server '${instance}' may still work` })
     }),
     holders: rows.all.pipe(
