@@ -413,8 +413,11 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
       const short = yield* sandbox({ timeoutMs: 60_000 })
       const long = yield* sandbox({ timeoutMs: 1000 })
       yield* Effect.promise(() => long.setTimeout(60_000))
-      yield* Effect.promise(() => short.commands.run("exec sleep 86383", { background: true }))
+      const sleeper = yield* Effect.promise(() =>
+        short.commands.run("exec sleep 86383", { background: true })
+      )
       yield* Effect.promise(() => short.setTimeout(1000))
+      yield* rejection(() => sleeper.wait())
       yield* until("the sleeper ends", () => processesMarked("sleep 86383").length === 0)
       assert.isFalse(yield* Effect.promise(() => short.isRunning()))
       assert.isTrue(yield* Effect.promise(() => long.isRunning()))
