@@ -33,6 +33,7 @@ __all__ = [
     "Event",
     "Execution",
     "Result",
+    "Uploaded",
     "WaitTimeout",
 ]
 
@@ -116,6 +117,13 @@ class Event:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Uploaded:
+    """A file that was sent before, and that requests may name instead of its content."""
+
+    file_id: str
+
+
 class BulkheadError(Exception):
     """A request was refused, or failed.
 
@@ -168,6 +176,10 @@ _known_events = frozenset(
 _last_events = frozenset(["result", "ended"])
 
 
+_Body = Union[Mapping[str, Any], bytes, IO[bytes]]
+"""An object as JSON, or bytes as they are."""
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Would take the key to another server."""
 
@@ -182,7 +194,9 @@ def _written(content: Union[str, bytes]) -> tuple[str, str]:
     return content, "utf8"
 
 
-def _file(path: str, content: Union[str, bytes]) -> dict[str, str]:
+def _file(path: str, content: Union[str, bytes, Uploaded]) -> dict[str, str]:
+    if isinstance(content, Uploaded):
+        return {"path": path, "fileId": content.file_id}
     text, encoding = _written(content)
     return {"path": path, "content": text, "encoding": encoding}
 
@@ -191,7 +205,7 @@ def _request(
     code: str,
     language: Optional[str] = None,
     timeout: Optional[float] = None,
-    files: Optional[Mapping[str, Union[str, bytes]]] = None,
+    files: Optional[Mapping[str, Union[str, bytes, Uploaded]]] = None,
     env: Optional[Mapping[str, str]] = None,
     args: Optional[Sequence[str]] = None,
     stdin: Union[str, bytes, None] = None,
@@ -203,6 +217,8 @@ def _request(
     secrets: Optional[Mapping[str, Mapping[str, Any]]] = None,
     gpus: Optional[int] = None,
     gpu_kind: Optional[str] = None,
+    network: Optional[Mapping[str, Any]] = None,
+    webhook: Optional[Mapping[str, Any]] = None,
 ) -> dict[str, Any]:
     text, encoding = (None, None) if stdin is None else _written(stdin)
     fields = {
@@ -217,6 +233,8 @@ def _request(
         "stdin": text,
         "stdinEncoding": encoding,
         "gpu": None if gpus is None else {"count": gpus, "kind": gpu_kind},
+        "network": None if network is None else dict(network),
+        "webhook": None if webhook is None else dict(webhook),
         "outputDir": output_dir,
         "userId": user_id,
         "retryOnFailure": retry_on_failure,
@@ -309,9 +327,10 @@ class Client:
     def execute(self, code: str, **options: Any) -> Result:
         """Runs a program and waits for its result. Going away ends it, unless it has an idempotency key.
 
-        Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files` ({path: text or bytes}), `env`
-        ({name: value}), `args`, `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`,
-        `idempotency_key`, `gpus` (how many), `gpu_kind` (their kind's name).
+        Options: `language` (python), `image` (one of `images()`), `timeout` (seconds of wall time), `files`
+        ({path: text, bytes, or what `upload` gave}), `env` ({name: value}), `secrets` ({name: what it is}), `args`,
+        `stdin` (text or bytes), `output_dir`, `user_id`, `retry_on_failure`, `idempotency_key`, `gpus` (how many),
+        `gpu_kind` (their kind's name), `network` ({"allow": [...]} or {"mode": ...}), `webhook` ({"url": ...}).
         """
         request = _request(code, **options)
         timeout = request.get("timeout")
@@ -414,6 +433,15 @@ class Client:
                 return
             query["cursor"] = answer["nextCursor"]
 
+    def upload(self, content: Union[bytes, IO[bytes]], name: str, *, user_id: Optional[str] = None) -> Uploaded:
+        """Sends a file that requests may name in their `files`, as often as they like, as long as it is kept.
+
+        What is open for reading is sent as it is read, and only once, whatever `retries` says.
+        """
+        query = {"name": name} if user_id is None else {"name": name, "userId": user_id}
+        answer = self._json("POST", f"/api/files?{urllib.parse.urlencode(query)}", content)
+        return Uploaded(answer["fileId"])
+
     def images(self) -> dict[str, Any]:
         """What the plain sandbox has (`plain`), and what else a request may choose by `image` (`images`)."""
         return cast(dict[str, Any], self._json("GET", "/api/images"))
@@ -486,9 +514,7 @@ class Client:
             if event.type in _known_events:
                 yield event
 
-    def _json(
-        self, method: str, path: str, body: Optional[Mapping[str, Any]] = None, *, timeout: float = _usual_timeout
-    ) -> Any:
+    def _json(self, method: str, path: str, body: Optional[_Body] = None, *, timeout: float = _usual_timeout) -> Any:
         with self._open(method, path, body, timeout=timeout) as answer:
             try:
                 return json.loads(answer.read())
@@ -503,7 +529,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Optional[Mapping[str, Any]] = None,
+        body: Optional[_Body] = None,
         *,
         accept: str = "application/json",
         headers: Mapping[str, str] = {},
@@ -513,10 +539,12 @@ class Client:
         sent = {"Accept": accept, **headers}
         if self._key is not None:
             sent["Authorization"] = f"Bearer {self._key}"
-        data = None if body is None else json.dumps(body).encode("utf-8")
-        if data is not None:
-            sent["Content-Type"] = "application/json"
-        for left in range(self._retries, -1, -1):
+        data = json.dumps(body).encode("utf-8") if isinstance(body, Mapping) else body
+        if body is not None:
+            kind = "json" if isinstance(body, Mapping) else "octet-stream"
+            sent["Content-Type"] = f"application/{kind}"
+        retries = self._retries if data is None or isinstance(data, bytes) else 0
+        for left in range(retries, -1, -1):
             request = urllib.request.Request(self._url + path, data=data, headers=sent, method=method)
             try:
                 return cast(HTTPResponse, self._opener.open(request, timeout=timeout))

@@ -107,6 +107,20 @@ class Executions(unittest.TestCase):
         with zipfile.ZipFile(zipped) as archive:
             self.assertEqual(archive.read("a b.txt"), b"kept")
 
+    def test_sends_files_ahead(self):
+        show = "print(open('a.bin', 'rb').read())"
+        for content in (b"\x00 kept", io.BytesIO(b"\x00 kept")):
+            uploaded = client.upload(content, "a b.bin")
+            for _ in range(2):
+                self.assertEqual(client.execute(show, files={"a.bin": uploaded})["stdout"], "b'\\x00 kept'\n")
+        with self.assertRaisesRegex(BulkheadError, "fileId"):
+            other.execute(show, files={"a.bin": uploaded})
+
+    def test_says_what_else_a_request_may(self):
+        for name in ("network", "webhook"):
+            with self.assertRaisesRegex(BulkheadError, f"^{name}"):
+                client.execute("print(1)", **{name: {"nothing": "like this"}})
+
     def test_says_why_it_was_refused(self):
         with self.assertRaises(BulkheadError) as raised:
             client.execute("print(1)", files={"../x": ""})
