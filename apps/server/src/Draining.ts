@@ -1,6 +1,7 @@
 import type { Server, ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
-import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
+import { SteadyClock } from "@bulkhead/sandbox"
+import { Context, Duration, Effect, Layer, Schedule } from "effect"
 
 /** How long connections may take to receive responses that are under way. */
 const closingTime = Duration.seconds(2)
@@ -44,11 +45,11 @@ export class Draining extends Context.Tag("@bulkhead/server/Draining")<
       response.once("close", () => latest.get(socket) === response && latest.delete(socket))
       response.shouldKeepAlive &&= beganAt === undefined
     })
-    const left = Effect.map(Clock.currentTimeMillis, (now) =>
+    const left = Effect.map(SteadyClock.now, (now) =>
       Duration.millis(Math.max(0, Duration.toMillis(lingering) - (now - (beganAt ?? now))))
     )
     return {
-      begin: Effect.map(Clock.currentTimeMillis, (now) => {
+      begin: Effect.map(SteadyClock.now, (now) => {
         beganAt ??= now
         for (const response of latest.values()) response.shouldKeepAlive = false
       }),

@@ -164,6 +164,7 @@ const changeLimits = HttpApiEndpoint.put("changeLimits", "/limits")
   .addError(ContentTooLarge.answer)
   .addError(UnsupportedContent.answer)
   .addError(TooManyRequests.answer)
+  .addError(StoreUnavailable.answer)
   .annotate(OpenApi.Summary, "Change limits while the service runs")
   .annotate(
     OpenApi.Description,

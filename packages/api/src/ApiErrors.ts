@@ -130,9 +130,13 @@ export class ServerFault extends ContractError("ServerFault") {
   static readonly answer = answer(500, "A mistake of the server's own; its log has the cause", ServerFault)
 }
 
-/** 503: what is asked for cannot be read at present; the server's log has the cause. */
+/** 503: what is asked for cannot be read or recorded at present; the server's log has the cause. */
 export class StoreUnavailable extends ContractError("StoreUnavailable") {
-  static readonly answer = answer(503, "What is asked for cannot be read at present", StoreUnavailable)
+  static readonly answer = answer(
+    503,
+    "What is asked for cannot be read or recorded at present",
+    StoreUnavailable
+  )
 }
 
 const descriptions = {

@@ -75,7 +75,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
   const queue = yield* OwnedQueue.make(epoch, yield* values)
   const membership = yield* Membership.make({ found, ledger, queue, tenure })
   const { admission } = queue
-  yield* admission.adjust(yield* values)
+  yield* queue.adjust(yield* values)
   const opened = yield* Deferred.make<void>()
   const one = yield* Effect.makeSemaphore(1)
   const serially = <A, E>(effect: Effect.Effect<A, E>) => Effect.uninterruptible(one.withPermits(1)(effect))
@@ -160,7 +160,7 @@ const make = Effect.fnUntraced(function* ({ reap }: AdmissionOwnerOptions) {
       if (!(yield* tenure.write((epoch) => ledger.setLimits(epoch, changed))))
         return yield* new NotOwner({ reason: "The limits could not be written down" })
       yield* Ref.set(limits, changed)
-      yield* admission.adjust(values)
+      yield* queue.adjust(values)
       yield* membership.wakeAll
     })
   })

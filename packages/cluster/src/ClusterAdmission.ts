@@ -1,4 +1,11 @@
-import { type ExecutionId, QueueTimeout, type Refusal, SystemAtCapacity, type UserId } from "@bulkhead/domain"
+import {
+  AdmissionUnreachable,
+  type ExecutionId,
+  QueueTimeout,
+  type Refusal,
+  SystemAtCapacity,
+  type UserId
+} from "@bulkhead/domain"
 import { Admission, type Admittee, GpuSupply, LimitsInForce, type LimitValues } from "@bulkhead/sandbox"
 import { Deferred, Duration, Effect, Layer, Option, Ref, Schedule } from "effect"
 import { OwnerClient } from "./OwnerClient.js"
@@ -15,6 +22,11 @@ const hasteBound = Duration.seconds(5)
 const adjustBound = Duration.seconds(10)
 
 const unreachable = "The limits of all replicas cannot be asked at present"
+
+const unadjusted = new AdmissionUnreachable({
+  message: `The limits cannot be changed at present: the replica that admits for all of them gave no answer within ${Duration.format(adjustBound)}`,
+  retryAfter: 5
+})
 
 const queueTimeout = (executionId: ExecutionId, { maxQueueWait }: LimitValues) =>
   new QueueTimeout({
@@ -172,14 +184,12 @@ const make = Effect.fnUntraced(function* (options: OwnerTalk.TalkOptions) {
         )
       ),
     adjust: (values) =>
-      owner
-        .adjust(values)
-        .pipe(
-          Effect.timeout(QuestionTimes.bound),
-          Effect.retry(Schedule.spaced(QuestionTimes.pause)),
-          Effect.timeout(adjustBound),
-          Effect.orDie
-        ),
+      owner.adjust(values).pipe(
+        Effect.timeout(QuestionTimes.bound),
+        Effect.retry(Schedule.spaced(QuestionTimes.pause)),
+        Effect.timeout(adjustBound),
+        Effect.mapError(() => unadjusted)
+      ),
     dismiss: (refusal) =>
       Effect.zipRight(
         Ref.set(dismissal, refusal),

@@ -35,6 +35,8 @@ const byTicket = Order.mapInput(Order.number, ([, { ticket }]: Entry) => ticket 
 /** The queue of one process, in which the places of all replicas are. */
 export interface OwnedQueue {
   readonly admission: Admission["Type"]
+  /** Puts other limits in force. */
+  readonly adjust: (values: LimitValues) => Effect.Effect<void>
   /** Knows from now on what the machine of a replica has. */
   readonly tellGpus: (session: Session, gpus: ReadonlyArray<Gpus>) => void
   /** Returns when the place is in the queue, has its turn, or is turned away; at once, while the queue is not open. */
@@ -108,6 +110,8 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     admission,
+    // It is asked in this process, and answers always.
+    adjust: (values) => Effect.orDie(admission.adjust(values)),
     tellGpus: (session, gpus) => machines.tell(session, gpus),
     enter: (member, entry) => Effect.suspend(() => (isOpen ? enter(member, entry) : Effect.void)),
     restore: (session, permit) => {

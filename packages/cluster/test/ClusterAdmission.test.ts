@@ -209,6 +209,15 @@ describe("admission for all replicas", () => {
     assert.deepStrictEqual(world.violations, [])
   })
 
+  it("says that limits are not changed for all where no owner answers for 10 seconds", () => {
+    const { a, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
+    world.killOwners()
+    const exit = world.ask(a, Effect.flip(a.admission.adjust({ ...world.limits })), 10_100)
+    assert(exit !== undefined && Exit.isSuccess(exit))
+    assert.deepInclude(exit.value, { _tag: "AdmissionUnreachable", retryAfter: 5 })
+    assert.include(exit.value.message, "gave no answer within 10s")
+  })
+
   it("refuses what cannot wait, tells who waits, and sends who waits here away", () => {
     const { a, b, world } = twoReplicas({ maxConcurrentSandboxes: 1 })
     const who = { executionId: ExecutionId.make("exec_x"), userId: UserId.make("eve") }

@@ -688,13 +688,13 @@ export class World {
     return this.out.size
   }
 
-  /** What an effect of a replica comes to, within a second. */
-  ask<A, E>(replica: Replica, effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined {
+  /** What an effect of a replica comes to, within so many milliseconds. */
+  ask<A, E>(replica: Replica, effect: Effect.Effect<A, E>, within = 1000): Exit.Exit<A, E> | undefined {
     let exit: Exit.Exit<A, E> | undefined
     replica.machine.run(effect, (ended) => {
       exit = ended
     })
-    this.pass(1000)
+    this.pass(within)
     return exit
   }
 }

@@ -193,6 +193,15 @@ export class LimitsRefused extends Schema.TaggedError<LimitsRefused>()("LimitsRe
   message: Schema.String
 }) {}
 
+/**
+ * Whoever admits the executions of all replicas gives no answer, so it is not known whether the limits are changed. The
+ * same change can be tried again after `retryAfter` seconds.
+ */
+export class AdmissionUnreachable extends Schema.TaggedError<AdmissionUnreachable>()("AdmissionUnreachable", {
+  message: Schema.String,
+  retryAfter: Schema.Number
+}) {}
+
 /** Limits of which the first must not be larger than the second. */
 const pairs = [
   ["defaultTimeout", "maxTimeout"],

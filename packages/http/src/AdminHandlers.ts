@@ -9,6 +9,7 @@ import * as Known from "./executions/Known.js"
 import * as Handlers from "./Handlers.js"
 import { McpUse } from "./McpUse.js"
 import * as Query from "./Query.js"
+import * as Refusals from "./Refusals.js"
 
 const addNextCursor = (cursor: string) =>
   HttpApp.appendPreResponseHandler((_request, response) =>
@@ -72,7 +73,10 @@ const build = (api: typeof BulkheadApi) =>
         .handleRaw("changeLimits", ({ request }) =>
           Effect.flatMap(Effect.zipRight(Query.none, SmallBody.json(request, service.receive)), (changes) =>
             // The service validates them.
-            Effect.mapError(service.changeLimits(changes as LimitChanges), SmallBody.malformed)
+            Effect.catchTags(service.changeLimits(changes as LimitChanges), {
+              AdmissionUnreachable: Refusals.unrecorded,
+              LimitsRefused: SmallBody.malformed
+            })
           )
         )
         .handle("execution", ({ path }) =>

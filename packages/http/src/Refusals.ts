@@ -26,6 +26,13 @@ export const retryAfter = (seconds: number) =>
     Effect.succeed(HttpServerResponse.setHeader(response, "retry-after", String(seconds)))
   )
 
+/** What is asked for cannot be recorded at present. */
+export const unrecorded = (refusal: { readonly message: string; readonly retryAfter: number }) =>
+  Effect.zipRight(
+    retryAfter(refusal.retryAfter),
+    new StoreUnavailable({ error: executionError("RECORD_UNAVAILABLE", refusal.message) })
+  )
+
 /** What is asked for cannot be read at present: why, in words for everyone, and the cause for the operator alone. */
 export const unreadable = (what: string, reason?: string) => (cause: unknown) =>
   Effect.logError(`${what} cannot be read`, Cause.fail(cause)).pipe(

@@ -5,7 +5,7 @@ import {
   ContentTooLarge,
   Forbidden,
   NotFound,
-  StoreUnavailable,
+  type StoreUnavailable,
   TooManyRequests,
   UnsupportedContent,
   type UploadApi
@@ -50,7 +50,7 @@ const refused = (
     case "QuotaExceeded":
       return Effect.zipRight(Refusals.retryAfter(refusal.retryAfter), new TooManyRequests({ error }))
     case "RecordUnavailable":
-      return Effect.zipRight(Refusals.retryAfter(refusal.retryAfter), new StoreUnavailable({ error }))
+      return Refusals.unrecorded(refusal)
     default:
       return new BadRequest({ error })
   }

@@ -1,4 +1,5 @@
 import {
+  AdmissionUnreachable,
   defaultLimits,
   ExecutionEnded,
   type ExecutionEvent,
@@ -184,12 +185,17 @@ describe("the admin routes", () => {
       assert.deepStrictEqual(json(changed), { ...defaultLimits, maxQueued: 7 })
       assertError(yield* change('{"maxQueued":-1}'), 400, "INVALID_REQUEST", /^maxQueued: no/)
       assertError(yield* change("nothing"), 400, "INVALID_REQUEST", /^body: expected JSON/)
+      const unheard = yield* change('{"maxQueued":8}')
+      assertError(unheard, 503, "RECORD_UNAVAILABLE", /^no answer$/)
+      assert.strictEqual(unheard.headers.get("retry-after"), "5")
     }).pipe(
       serve({
         changeLimits: (changes) =>
           changes.maxQueued === 7
             ? Effect.succeed({ ...defaultLimits, ...changes })
-            : new LimitsRefused({ field: "maxQueued", message: "maxQueued: no" })
+            : changes.maxQueued === 8
+              ? new AdmissionUnreachable({ message: "no answer", retryAfter: 5 })
+              : new LimitsRefused({ field: "maxQueued", message: "maxQueued: no" })
       })
     )
   )

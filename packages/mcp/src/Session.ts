@@ -1,6 +1,7 @@
 import type { UserId } from "@bulkhead/domain"
 import { McpUse } from "@bulkhead/http"
-import { Clock, Deferred, Effect, HashMap, type Option, Ref, Schema, Stream } from "effect"
+import { SteadyClock } from "@bulkhead/sandbox"
+import { Deferred, Effect, HashMap, type Option, Ref, Schema, Stream } from "effect"
 import * as JsonRpc from "./JsonRpc.js"
 import * as Protocol from "./Protocol.js"
 import * as Requests from "./Requests.js"
@@ -26,7 +27,7 @@ export interface Session {
   readonly hear: (notification: { readonly method: string; readonly params: unknown }) => Effect.Effect<void>
   /** Ends every request without an answer. */
   readonly cancelAll: Effect.Effect<void>
-  /** When the client was last heard of; none while a request of it runs. */
+  /** When the client was last heard of, in milliseconds of the `SteadyClock`; none while a request of it runs. */
   readonly idleSince: Effect.Effect<Option.Option<number>>
 }
 
@@ -35,8 +36,8 @@ type Running = HashMap.HashMap<JsonRpc.RequestId, Deferred.Deferred<void>>
 export const make = Effect.fnUntraced(function* (userId: UserId, version: Protocol.Version) {
   const use = yield* McpUse.McpUse
   const running = yield* Ref.make<Running>(HashMap.empty())
-  const lastHeard = yield* Ref.make(yield* Clock.currentTimeMillis)
-  const note = Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(lastHeard, now))
+  const lastHeard = yield* Ref.make(yield* SteadyClock.now)
+  const note = Effect.flatMap(SteadyClock.now, (now) => Ref.set(lastHeard, now))
 
   const enter = (id: JsonRpc.RequestId, cancelled: Deferred.Deferred<void>) =>
     Effect.flatten(

@@ -2,6 +2,7 @@ import { UserId } from "@bulkhead/domain"
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Stream, TestClock } from "effect"
+import { withChangedClock } from "../../sandbox/test/ChangedClock.js"
 import { Sessions } from "../src/http/Sessions.js"
 
 const alice = UserId.make("alice")
@@ -38,6 +39,25 @@ describe("Sessions", () => {
       assert.isTrue(yield* isThere(heard, alice))
     }).pipe(Effect.provide(Sessions.layer()))
   )
+
+  it.effect("are neither ended nor kept by a clock that is set", () => {
+    let setBy = 0
+    const onSetClock = withChangedClock((clock) => ({
+      currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + setBy),
+      unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + setBy
+    }))
+    const body = (clock: TestClock.TestClock) =>
+      Effect.gen(function* () {
+        const id = yield* open(alice)
+        setBy = 3_600_000
+        yield* clock.adjust("29 minutes")
+        assert.isTrue(yield* isThere(id, alice))
+        setBy = -3_600_000
+        yield* clock.adjust("1 minute")
+        assert.isFalse(yield* isThere(id, alice))
+      }).pipe(Effect.provide(Sessions.layer()), onSetClock)
+    return Effect.flatMap(TestClock.testClock(), body)
+  })
 
   it.effect("make room for new ones, the user's own first, the longest idle first", () =>
     Effect.gen(function* () {

@@ -1,4 +1,5 @@
 import {
+  type AdmissionUnreachable,
   type AuditVerification,
   ExecutionEnded,
   type ExecutionEvent,
@@ -225,7 +226,7 @@ const make = Effect.gen(function* () {
     yield* Ref.set(inForce, limits)
     const takeBack = Ref.update(inForce, (now) => (now === limits ? before : now))
     // Where replicas are one, all of them have to know.
-    yield* Effect.tapDefect(admission.adjust(limits), () => takeBack)
+    yield* Effect.onError(admission.adjust(limits), () => takeBack)
     return limits
   })
 
@@ -433,9 +434,11 @@ export class SandboxService extends Context.Tag("@bulkhead/sandbox/SandboxServic
     readonly network: NetworkPolicy | undefined
     /**
      * Puts other limits in force, for what comes from now on and for who waits. What is fixed when the service starts
-     * cannot be changed.
+     * cannot be changed. Where replicas are one, it fails when they could not be told within 10 seconds.
      */
-    readonly changeLimits: (changes: LimitChanges) => Effect.Effect<LimitValues, LimitsRefused>
+    readonly changeLimits: (
+      changes: LimitChanges
+    ) => Effect.Effect<LimitValues, AdmissionUnreachable | LimitsRefused>
     /** All servers that are one service with this one, by their names. None: it is one by itself. */
     readonly replicas: Effect.Effect<ReadonlyArray<Replica>, StoreFailure>
     /** Whether new work can be done, and why not. */

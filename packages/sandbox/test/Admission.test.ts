@@ -1,4 +1,4 @@
-import { ExecutionId, type Refusal, ShuttingDown, UserId } from "@bulkhead/domain"
+import { type AdmissionUnreachable, ExecutionId, type Refusal, ShuttingDown, UserId } from "@bulkhead/domain"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Cause,
@@ -344,7 +344,7 @@ describe("at whatever step", () => {
         const house = yield* makeHouse({ maxConcurrentSandboxes: 1, maxSandboxesPerUser: 1 })
         const guests = [yield* house.come("a"), yield* house.come("a"), yield* house.come("b")]
         const changed = limitsOf({ maxConcurrentSandboxes: 3, maxSandboxesPerUser: 2 })
-        const change: Fiber.RuntimeFiber<void> = yield* Effect.fork(
+        const change: Fiber.RuntimeFiber<void, AdmissionUnreachable> = yield* Effect.fork(
           Effect.withScheduler(
             house.admission.adjust(changed),
             yieldAt(step, () => change.unsafeInterruptAsFork(FiberId.none))

@@ -1,3 +1,4 @@
+import { AdmissionUnreachable } from "@bulkhead/domain"
 import {
   Admission,
   GpuSupply,
@@ -10,7 +11,7 @@ import {
 } from "@bulkhead/sandbox"
 import { MockSandboxProvider, MockToolchain } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, TestClock } from "effect"
+import { Effect, Fiber, Layer, TestClock } from "effect"
 import { begin, service, settle } from "./Fixture.js"
 
 const { sleeper } = MockSandboxProvider
@@ -19,30 +20,45 @@ const active = Effect.flatMap(SandboxService, ({ getSystemMetrics }) =>
   Effect.map(getSystemMetrics, ({ activeExecutions }) => activeExecutions)
 )
 
+const noAnswer = new AdmissionUnreachable({ message: "no answer", retryAfter: 5 })
+
 /** As where replicas are one, and none of them can be reached. */
-const outOfReach = SandboxService.layerBare.pipe(
-  Layer.provide(
-    Layer.effect(
-      Admission,
-      Effect.map(Admission, (admission) => ({ ...admission, adjust: () => Effect.dieMessage("no answer") }))
-    )
-  ),
-  Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
-  Layer.provide(Layer.mergeAll(GpuSupply.layer, Toolchain.layerTest(MockToolchain.facts))),
-  Layer.provide(
-    Layer.mergeAll(Limits.layer({}), IdempotencyKeys.layerMemory(), MemoryExecutionStore.layer())
-  ),
-  Layer.provide(MockSandboxProvider.layer())
-)
+const outOfReach = (adjust: Effect.Effect<void, AdmissionUnreachable>) =>
+  SandboxService.layerBare.pipe(
+    Layer.provide(
+      Layer.effect(
+        Admission,
+        Effect.map(Admission, (admission) => ({ ...admission, adjust: () => adjust }))
+      )
+    ),
+    Layer.provide(Layer.mergeAll(Admission.layer, SandboxSupply.layer)),
+    Layer.provide(Layer.mergeAll(GpuSupply.layer, Toolchain.layerTest(MockToolchain.facts))),
+    Layer.provide(
+      Layer.mergeAll(Limits.layer({}), IdempotencyKeys.layerMemory(), MemoryExecutionStore.layer())
+    ),
+    Layer.provide(MockSandboxProvider.layer())
+  )
 
 describe("changing the limits of a running service", () => {
   it.effect("changes none where those who admit cannot be told", () =>
     Effect.gen(function* () {
       const { changeLimits, limits } = yield* SandboxService
       const before = yield* limits
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(changeLimits({ maxTimeout: 400 }))))
+      const refused = yield* Effect.flip(changeLimits({ maxTimeout: 400 }))
+      assert.strictEqual(refused._tag, "AdmissionUnreachable")
       assert.deepStrictEqual(yield* limits, before)
-    }).pipe(Effect.provide(outOfReach))
+    }).pipe(Effect.provide(outOfReach(Effect.fail(noAnswer))))
+  )
+
+  it.effect("changes none where who asked leaves before those who admit were told", () =>
+    Effect.gen(function* () {
+      const { changeLimits, limits } = yield* SandboxService
+      const before = yield* limits
+      const change = yield* Effect.fork(changeLimits({ maxTimeout: 400 }))
+      yield* settle
+      yield* Fiber.interrupt(change)
+      assert.deepStrictEqual(yield* limits, before)
+    }).pipe(Effect.provide(outOfReach(Effect.never)))
   )
 
   it.effect("lets those in who wait for a place that is there now", () =>

@@ -24,7 +24,7 @@ export interface RetentionOptions {
   readonly maxKeyAge?: number
   /**
    * Removes an execution's artifacts from where their bytes are, if it has any there. Called before the execution is
-   * removed, and again in the next run when it failed.
+   * removed, and again in the next run when it failed: the execution stays until then, the others are removed.
    */
   readonly removeArtifacts?: (executionId: ExecutionId) => Effect.Effect<void, unknown>
   /** How often to look. Default 1 minute. */
@@ -60,6 +60,9 @@ interface ExecutionRow {
   readonly event_bytes: number | string
 }
 
+/** The first execution of all comes after it, in the order in which they began. */
+const beginning: Pick<ExecutionRow, "execution_id" | "started_at"> = { execution_id: "", started_at: 0 }
+
 /** What an execution gives back when it is removed, beside its events. */
 const ownBytes = (row: ExecutionRow) =>
   Number(row.bytes) + Number(row.artifact_bytes) + GroupRows.executionOverhead
@@ -76,9 +79,11 @@ const firstOf = (rows: ReadonlyArray<ExecutionRow>, bytes: number) => {
 
 interface EventRow {
   readonly sequence: number | string
+  readonly execution_id: string
+  readonly timestamp: number | string
   readonly hash: string
   readonly bytes: number | string
-  readonly kept: number | string
+  readonly known: number | string
 }
 
 const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
@@ -86,11 +91,17 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const { maxFailedMessageAge = 7, maxMessageAge = 1 } = options
   const { maxAge, maxBytes, maxKeyAge = 1, maxUsageAge = 400, pause = "50 millis", step = 500 } = options
 
+  /** The executions whose artifacts could not be removed in this run, each with why. */
+  const stuck = new Map<string, unknown>()
+
   const charge = (instance: string, bytes: number) =>
     sql`UPDATE chains SET bytes = bytes - ${bytes} WHERE instance = ${instance}`
 
-  /** The oldest ended executions that ended before a time, no more than it takes to free so many bytes. */
-  const due = (before: number, excess: number) =>
+  /**
+   * The oldest ended executions after one that ended before a time, no more than it takes to free so many bytes. Those
+   * that could not be removed are passed by, and not found again.
+   */
+  const due = (before: number, excess: number, after: typeof beginning) =>
     Effect.map(
       sql<ExecutionRow>`
       SELECT execution_id, instance, started_at, COALESCE(OCTET_LENGTH(result), 0) AS bytes,
@@ -99,7 +110,9 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
         (SELECT COALESCE(SUM(OCTET_LENGTH(e.event) + ${sql.literal(String(GroupRows.eventOverhead))}), 0)
           FROM events e WHERE e.execution_id = executions.execution_id) AS event_bytes
       FROM executions
-      WHERE ended_at IS NOT NULL AND ended_at < ${before} ORDER BY started_at, execution_id LIMIT ${step}`,
+      WHERE ended_at IS NOT NULL AND ended_at < ${before} AND started_at >= ${Number(after.started_at)}
+        AND (started_at > ${Number(after.started_at)} OR execution_id > ${after.execution_id})
+      ORDER BY started_at, execution_id LIMIT ${step}`,
       (oldest) => firstOf(oldest, excess)
     )
 
@@ -119,31 +132,50 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
   })
 
+  /** Removes its artifacts, and gives whether that is done. */
+  const isEmptied = ({ execution_id }: ExecutionRow) =>
+    stuck.has(execution_id)
+      ? Effect.succeed(false)
+      : Effect.match(removeArtifacts(ExecutionId.make(execution_id)), {
+          onFailure: (failure) => {
+            stuck.set(execution_id, failure)
+            return false
+          },
+          onSuccess: () => true
+        })
+
   /**
-   * Removes what is due, and gives when the last of it began. Files first, and outside of the transaction, which would
-   * keep everybody else from writing for as long as it takes. Also of executions without an artifact's row: they may
-   * have been cut off between the two.
+   * Removes what is due, and gives when the last of it began, and which was looked at last. Files first, and outside of
+   * the transaction, which would keep everybody else from writing for as long as it takes. Also of executions without
+   * an artifact's row: they may have been cut off between the two.
    */
-  const removeExecutions = Effect.fnUntraced(function* (before: number, excess: number) {
-    const rows = yield* due(before, excess)
-    if (rows.length === 0) return { count: 0, until: 0 }
-    yield* Effect.forEach(rows, (row) => removeArtifacts(ExecutionId.make(row.execution_id)), {
-      discard: true
-    })
-    yield* sql.withTransaction(forget(rows))
-    return { count: rows.length, until: Math.max(...rows.map((row) => Number(row.started_at))) }
+  const removeExecutions = Effect.fnUntraced(function* (
+    before: number,
+    excess: number,
+    after: typeof beginning
+  ) {
+    const rows = yield* due(before, excess, after)
+    const emptied: Array<ExecutionRow> = []
+    for (const row of rows) if (yield* isEmptied(row)) emptied.push(row)
+    if (emptied.length > 0) yield* sql.withTransaction(forget(emptied))
+    const until = Math.max(0, ...emptied.map((row) => Number(row.started_at)))
+    return { count: emptied.length, until, last: rows.at(-1) }
   })
 
-  /** The beginning of a chain, up to the first event that is too young or whose execution is still there. */
+  /**
+   * The beginning of a chain, up to the first event that is too young or whose execution is still there. One that is
+   * only there for its artifacts holds no events back: all that came later would stay with them.
+   */
   const prefixOf = Effect.fnUntraced(function* (instance: string, until: number) {
     const rows = yield* sql<EventRow>`
-      SELECT e.sequence, e.hash, OCTET_LENGTH(e.event) AS bytes,
-        CASE WHEN e.timestamp > ${until} OR x.execution_id IS NOT NULL THEN 1 ELSE 0 END AS kept
+      SELECT e.sequence, e.execution_id, e.timestamp, e.hash, OCTET_LENGTH(e.event) AS bytes,
+        CASE WHEN x.execution_id IS NOT NULL THEN 1 ELSE 0 END AS known
       FROM events e LEFT JOIN executions x ON x.execution_id = e.execution_id
       WHERE e.instance = ${instance} ORDER BY e.sequence LIMIT ${step * 4}`
     let prefix: Prefix | undefined
     for (const row of rows) {
-      if (Number(row.kept) === 1) break
+      if (Number(row.timestamp) > until) break
+      if (Number(row.known) === 1 && !stuck.has(row.execution_id)) break
       prefix = {
         sequence: Number(row.sequence),
         hash: row.hash,
@@ -195,13 +227,13 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   )
 
   const byAge = Effect.fnUntraced(function* (before: number) {
-    const remove = removeExecutions(before, Number.POSITIVE_INFINITY)
+    const removeAfter = (after: typeof beginning) => removeExecutions(before, Number.POSITIVE_INFINITY, after)
     let executions = 0
-    let { count } = yield* remove
-    while (count > 0) {
+    let { count, last } = yield* removeAfter(beginning)
+    while (last !== undefined) {
       executions += count
       yield* stepBetween
-      count = (yield* remove).count
+      ;({ count, last } = yield* removeAfter(last))
     }
     return { executions, events: yield* allEvents(before) }
   })
@@ -209,11 +241,13 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
   const bySize = Effect.fnUntraced(function* (bound: number, now: number) {
     let executions = 0
     let events = 0
+    let after = beginning
     let excess = (yield* bytesKept) - bound
     while (excess > 0) {
-      const { count, until } = yield* removeExecutions(now, excess)
+      const { count, last, until } = yield* removeExecutions(now, excess, after)
       const removed = yield* allEvents(until)
-      if (count + removed === 0) break
+      if (last === undefined && removed === 0) break
+      after = last ?? after
       executions += count
       events += removed
       yield* stepBetween
@@ -232,11 +266,23 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
             PARTITION BY user_id ORDER BY settled_at DESC, message_id) AS place
           FROM webhook_messages WHERE state = 'failed') AS failed WHERE place > ${mostFailed})`
 
+  const tellStuck = Effect.suspend(() => {
+    const [first] = stuck
+    if (first === undefined) return Effect.void
+    const [executionId, failure] = first
+    const which = stuck.size === 1 ? executionId : `${stuck.size} executions, such as ${executionId},`
+    return Effect.logError(
+      `The artifacts of ${which} could not be removed; the next run tries again`,
+      failure
+    )
+  })
+
   return Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     const nothing: Removed = { executions: 0, events: 0 }
     const old = maxAge === undefined ? nothing : yield* byAge(now - maxAge * day)
     const large = maxBytes === undefined ? nothing : yield* bySize(maxBytes, now)
+    yield* tellStuck
     yield* sql.withTransaction(sql`DELETE FROM usage WHERE ended_at < ${now - maxUsageAge * day}`)
     yield* sql.withTransaction(oldMessages(now))
     yield* sql.withTransaction(sql`DELETE FROM idempotency_keys WHERE created_at < ${now - maxKeyAge * day}`)
@@ -246,7 +292,7 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
 
 /**
  * Removes what is due, oldest first, in small transactions. An execution that has not ended is never removed, nor any
- * event after its first one.
+ * event after its first one. One whose artifacts cannot be removed stays for the next run, which the log says once.
  */
 export const run = (options: RetentionOptions): Effect.Effect<Removed, StoreFailure, SqlClient.SqlClient> =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => make(sql, options)).pipe(

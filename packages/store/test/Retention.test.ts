@@ -2,7 +2,7 @@ import { Announcement, ExecutionStore, Outbox } from "@bulkhead/sandbox"
 import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Option } from "effect"
+import { Clock, Effect, Logger, Option } from "effect"
 import { Retention } from "../src/index.js"
 import { onEach, storeIn, undoLaterTables } from "./Databases.js"
 
@@ -218,18 +218,58 @@ onEach("Retention", (kind) => {
       })
   )
 
-  it.scopedLive("leaves an execution whose files could not be removed, for the next time", () =>
+  it.scopedLive(
+    "leaves those whose files could not be removed for the next time, removes all others, and says so once",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Effect.orDie(kind.make)
+        const body = Effect.gen(function* () {
+          const store = yield* ExecutionStore
+          // More than one batch of them, before all others.
+          const stuck = ["s0", "s1", "s2", "s3"]
+          for (const [index, name] of stuck.entries()) yield* execution(name, 30 - index)
+          for (let index = 0; index < 5; index++) yield* execution(`n${index}`, 20 - index)
+          yield* execution("young", 1)
+          const tried: Array<string> = []
+          const removeArtifacts = (executionId: string) =>
+            Effect.suspend(() => {
+              tried.push(executionId)
+              return executionId.startsWith("exec_s") ? Effect.fail("EIO") : Effect.void
+            })
+          const lines: Array<string> = []
+          const listening = Logger.replace(
+            Logger.defaultLogger,
+            Logger.make(({ message }) => void lines.push(String(message)))
+          )
+          const options = { maxAge: 10, removeArtifacts, ...quick }
+          const removed = yield* Effect.provide(Retention.run({ ...options, maxBytes: 1 }), listening)
+          assert.deepStrictEqual(removed, { executions: 6, events: 20 })
+          assert.deepStrictEqual(yield* remaining, stuck)
+          assert.strictEqual(new Set(tried).size, tried.length, "each is tried once in a run")
+          assert.deepStrictEqual(lines, [
+            `The artifacts of 4 executions, such as ${id("s0")}, could not be removed; the next run tries again,EIO`
+          ])
+          assert.isTrue(Option.isSome(yield* store.find(id("s0"))))
+          yield* assertIntact(0)
+          tried.length = 0
+          yield* Retention.run(options)
+          assert.deepStrictEqual(tried, stuck.map(id))
+          yield* Retention.run({ ...options, removeArtifacts: () => Effect.void })
+          assert.deepStrictEqual(yield* remaining, [])
+        })
+        yield* Effect.provide(body, storeIn(database))
+      })
+  )
+
+  it.scopedLive("removes nothing while no files can be removed and what is kept is too large", () =>
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)
       const body = Effect.gen(function* () {
-        yield* execution("a", 20)
-        const failed = yield* Effect.exit(
-          Retention.run({ maxAge: 10, removeArtifacts: () => Effect.fail("EIO"), ...quick })
-        )
-        assert.isTrue(Exit.isFailure(failed))
-        assert.deepStrictEqual(yield* remaining, ["a"])
-        yield* Retention.run({ maxAge: 10, ...quick })
-        assert.deepStrictEqual(yield* remaining, [])
+        for (let index = 0; index < 5; index++) yield* execution(`n${index}`, 5 - index)
+        const removeArtifacts = () => Effect.fail("EIO")
+        const removed = yield* Retention.run({ maxBytes: 1, removeArtifacts, ...quick })
+        assert.deepStrictEqual(removed, { executions: 0, events: 0 })
+        yield* assertIntact(10)
       })
       yield* Effect.provide(body, storeIn(database))
     })

@@ -1,4 +1,4 @@
-import { Clock, Effect, Either, Redacted, Schema } from "effect"
+import { Effect, Either, Redacted, Schema } from "effect"
 import { RequestRefused } from "../HostErrors.js"
 import type { HostNetwork, HostOptions } from "../HostOptions.js"
 import * as Answer from "../Http/Answer.js"
@@ -7,6 +7,7 @@ import * as JsonText from "../Http/JsonText.js"
 import type { Route } from "../Http/Routes.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as Secrets from "../Secrets.js"
+import * as SteadyClock from "../SteadyClock.js"
 import * as NetworkAttempts from "./NetworkAttempts.js"
 import * as NewSandbox from "./NewSandbox.js"
 import * as SandboxInfo from "./SandboxInfo.js"
@@ -114,8 +115,8 @@ const connect = (sandboxes: SandboxTable, { maxLifetime }: HostOptions) =>
     const record = yield* find(sandboxes, request.id)
     const { timeout } = yield* readConnection(request)
     const lifetime = yield* Timeout.toLifetime(timeout, V2_TIMEOUT, maxLifetime)
-    const now = yield* Clock.currentTimeMillis
-    if (now + lifetime > record.endAt) yield* sandboxes.setLifetime(record, lifetime)
+    const now = yield* SteadyClock.now
+    if (now + lifetime > record.deadline) yield* sandboxes.setLifetime(record, lifetime)
     return Answer.json(200, SandboxInfo.connection(record))
   })
 

@@ -1,5 +1,6 @@
 import { Clock, Effect, Option } from "effect"
 import type { GuestUsage } from "../Guest/GuestSandbox.js"
+import * as SteadyClock from "../SteadyClock.js"
 import * as ThisProcess from "../ThisProcess.js"
 
 /** What a sandbox used at one moment. Sizes are in bytes. */
@@ -33,6 +34,7 @@ const MOST_KEPT = 720
 const SHORTEST = 200
 
 interface Mark {
+  /** Milliseconds of the `SteadyClock`. */
   readonly at: number
   readonly cpuMicros: number
 }
@@ -40,18 +42,17 @@ interface Mark {
 const share = (from: Mark, to: Mark) =>
   (100 * (to.cpuMicros - from.cpuMicros)) / 1000 / Math.max(1, to.at - from.at) / ThisProcess.processors
 
-/** The samples of a sandbox that has just started. `memoryBytes` is what it may use. */
+/** The samples of a sandbox that was born at this time of the `SteadyClock`. `memoryBytes` is what it may use. */
 export const make = (
   usage: Effect.Effect<Option.Option<GuestUsage>>,
-  startedAt: number,
+  bornAt: number,
   memoryBytes: number
 ): SandboxMetrics => {
   const history: Array<Sample> = []
-  let before: Mark = { at: startedAt, cpuMicros: 0 }
+  let before: Mark = { at: bornAt, cpuMicros: 0 }
   let mark = before
-  const sampleOf = (at: number, used: GuestUsage): Sample => {
-    const now = { at, cpuMicros: used.cpuMicros }
-    if (at - mark.at >= SHORTEST) before = mark
+  const sampleOf = (at: number, now: Mark, used: GuestUsage): Sample => {
+    if (now.at - mark.at >= SHORTEST) before = mark
     return {
       ...{ at, cpuCount: ThisProcess.processors, cpuUsedPct: Math.round(share(before, now) * 100) / 100 },
       memUsed: used.memoryBytes - used.cacheBytes,
@@ -59,12 +60,15 @@ export const make = (
       ...{ diskUsed: used.diskBytes, diskTotal: used.diskTotalBytes }
     }
   }
-  const sample = Effect.zipWith(usage, Clock.currentTimeMillis, (used, at) =>
-    Option.map(used, (found) => {
-      const taken = sampleOf(at, found)
-      if (at - mark.at >= SHORTEST) mark = { at, cpuMicros: found.cpuMicros }
-      return taken
-    })
+  const sample = Effect.map(
+    Effect.all([usage, Clock.currentTimeMillis, SteadyClock.now]),
+    ([used, at, steady]) =>
+      Option.map(used, (found) => {
+        const now = { at: steady, cpuMicros: found.cpuMicros }
+        const taken = sampleOf(at, now, found)
+        if (now.at - mark.at >= SHORTEST) mark = now
+        return taken
+      })
   )
   return {
     record: Effect.map(sample, (taken) => {

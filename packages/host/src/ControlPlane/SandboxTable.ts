@@ -15,6 +15,7 @@ import {
 import { MOST_SANDBOXES } from "../HostOptions.js"
 import type { Isolation } from "../Isolation/Isolation.js"
 import * as Secrets from "../Secrets.js"
+import * as SteadyClock from "../SteadyClock.js"
 import * as SandboxMetrics from "./SandboxMetrics.js"
 
 /** What a client asks a new sandbox to be. */
@@ -34,8 +35,10 @@ export interface SandboxRecord {
   readonly metadata: Readonly<Record<string, string>>
   /** Milliseconds since 1970. */
   readonly startedAt: number
-  /** When it is killed, in milliseconds since 1970. */
+  /** When it is killed, in milliseconds since 1970, by the clock as it was when that was decided. */
   readonly endAt: number
+  /** When it is killed, in milliseconds of the `SteadyClock`. */
+  readonly deadline: number
   readonly accessToken: string
   readonly guest: GuestSandbox.GuestSandbox
   readonly metrics: SandboxMetrics.SandboxMetrics
@@ -66,6 +69,8 @@ export interface SandboxTable {
 interface Entry {
   readonly record: SandboxRecord
   readonly scope: Scope.CloseableScope
+  /** Milliseconds of the `SteadyClock`. */
+  readonly bornAt: number
   /** Kills it when its time is up. */
   readonly timer: Fiber.RuntimeFiber<unknown>
 }
@@ -116,8 +121,8 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
   })
 
   // A fiber that is forked where nothing interrupts would not let its scope close: hence `interruptible`.
-  const startTimer = ({ endAt, id }: SandboxRecord, scope: Scope.Scope, now: number) =>
-    Effect.forkIn(Effect.interruptible(Effect.delay(kill(id), Math.max(0, endAt - now))), scope)
+  const startTimer = (id: string, scope: Scope.Scope, timeLeft: number) =>
+    Effect.forkIn(Effect.interruptible(Effect.delay(kill(id), Math.max(0, timeLeft))), scope)
 
   /** A sandbox whose first process was killed from outside, or whose launcher died, is gone for its clients too. */
   const clearWhenDead = ({ guest, id }: SandboxRecord, scope: Scope.Scope) =>
@@ -129,18 +134,21 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
     )
 
   const recordOf = (
-    { lifetime, metadata, template }: SandboxRequest,
+    { metadata, template }: SandboxRequest,
     guest: GuestSandbox.GuestSandbox,
-    now: number
-  ) => ({
+    now: number,
+    bornAt: number,
+    timeLeft: number
+  ): SandboxRecord => ({
     id: Secrets.identifier(),
     template,
     metadata,
     startedAt: now,
-    endAt: now + Math.min(lifetime, maxLifetime),
+    endAt: now + timeLeft,
+    deadline: bornAt + timeLeft,
     accessToken: Secrets.token(),
     guest,
-    metrics: SandboxMetrics.make(guest.usage, now, memoryBytes)
+    metrics: SandboxMetrics.make(guest.usage, bornAt, memoryBytes)
   })
 
   /** Its GPUs are taken first, so that they are free again when nothing of it is left. */
@@ -158,10 +166,11 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
           Effect.tap(() => (isOpen ? Effect.void : closing)),
           Effect.onError((cause) => Scope.close(sandboxScope, Exit.failCause(cause)))
         )
-        const now = yield* Clock.currentTimeMillis
-        const record: SandboxRecord = recordOf(request, guest, now)
-        const timer = yield* startTimer(record, sandboxScope, now)
-        running.set(record.id, { record, scope: sandboxScope, timer })
+        const bornAt = yield* SteadyClock.now
+        const timeLeft = Math.min(request.lifetime, maxLifetime)
+        const record = recordOf(request, guest, yield* Clock.currentTimeMillis, bornAt, timeLeft)
+        const timer = yield* startTimer(record.id, sandboxScope, timeLeft)
+        running.set(record.id, { record, scope: sandboxScope, bornAt, timer })
         yield* clearWhenDead(record, sandboxScope)
         return record
       })
@@ -194,12 +203,13 @@ export const make = Effect.fn("SandboxTable.make")(function* (isolation: Isolati
     gone: (sandboxId) => new SandboxGone({ sandboxId, withLauncher: lost.has(sandboxId) }),
     all: () => [...running.values()].map(({ record }) => record),
     setLifetime: Effect.fnUntraced(function* ({ id }, lifetime) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* SteadyClock.now
       const entry = running.get(id)
       if (entry === undefined) return
-      const endAt = Math.min(now + lifetime, entry.record.startedAt + maxLifetime)
-      const record = { ...entry.record, endAt }
-      const timer = yield* startTimer(record, entry.scope, now)
+      const deadline = Math.min(now + lifetime, entry.bornAt + maxLifetime)
+      const endAt = (yield* Clock.currentTimeMillis) + deadline - now
+      const record = { ...entry.record, endAt, deadline }
+      const timer = yield* startTimer(id, entry.scope, deadline - now)
       const replaced = running.get(id)
       if (replaced === undefined) return
       running.set(id, { ...entry, record, timer })

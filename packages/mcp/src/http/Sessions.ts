@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto"
 import type { UserId } from "@bulkhead/domain"
 import { McpUse } from "@bulkhead/http"
+import { SteadyClock } from "@bulkhead/sandbox"
 import {
   Array as Arrays,
-  Clock,
   Context,
   Duration,
   Effect,
@@ -110,7 +110,7 @@ const make = Effect.fnUntraced(function* ({ all, eachUser, idleTime }: Bounds) {
   }, turn.withPermits(1))
 
   const sweep = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* SteadyClock.now
     const idle = yield* idleAmong(HashMap.toEntries(yield* Ref.get(sessions)))
     const over = idle.filter(({ since }) => now - since >= Duration.toMillis(idleTime))
     yield* Effect.forEach(over, ({ id }) => close(id), { discard: true })

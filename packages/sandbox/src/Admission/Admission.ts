@@ -1,4 +1,5 @@
 import {
+  type AdmissionUnreachable,
   type ExecutionId,
   type Gpus,
   QueueTimeout,
@@ -76,7 +77,7 @@ export class Admission extends Context.Tag("@bulkhead/sandbox/Admission")<
     /** Of one user. */
     readonly occupancyOf: (userId: UserId) => Effect.Effect<Occupancy>
     /** Puts other limits in force. Who is in stays in; who waits is judged by the new ones. */
-    readonly adjust: (limits: LimitValues) => Effect.Effect<void>
+    readonly adjust: (limits: LimitValues) => Effect.Effect<void, AdmissionUnreachable>
     /** Sends away everyone who waits, and whoever comes for a permit from now on. */
     readonly dismiss: (refusal: (executionId: ExecutionId) => Refusal) => Effect.Effect<void>
   }
