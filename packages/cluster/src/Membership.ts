@@ -131,6 +131,17 @@ export const make = Effect.fnUntraced(function* ({
     return member
   })
 
+  const settle = Effect.fnUntraced(function* (member?: Member.Member) {
+    const turns = member === undefined ? [] : Member.turns(member)
+    const back = returned
+    if (turns.length === 0 && back.length === 0) return
+    const granted = turns.flatMap((entry) => (member ? [Member.permitOf(member, entry)] : []))
+    for (const entry of turns) entry.isWritten = true
+    if (!(yield* tenure.write((epoch) => ledger.write(epoch, { granted, returned: back })))) return
+    returned = returned.filter((key) => !back.includes(key))
+    for (const entry of turns) entry.state = "held"
+  })
+
   const take = Effect.fnUntraced(function* (told: Sync) {
     const { base, dead, isOver, session } = told
     const { epoch } = tenure
@@ -149,19 +160,10 @@ export const make = Effect.fnUntraced(function* ({
     }
     if (told.gpus !== undefined) queue.tellGpus(session, told.gpus)
     yield* apply(member, told)
+    // Its answer may wait, and a permit that is left must not be out when the replica dies meanwhile.
+    if (told.isPatient) yield* settle()
     yield* member.news.open
     return { member, turn: ++member.asked }
-  })
-
-  const settle = Effect.fnUntraced(function* (member?: Member.Member) {
-    const turns = member === undefined ? [] : Member.turns(member)
-    const back = returned
-    if (turns.length === 0 && back.length === 0) return
-    const granted = turns.flatMap((entry) => (member ? [Member.permitOf(member, entry)] : []))
-    for (const entry of turns) entry.isWritten = true
-    if (!(yield* tenure.write((epoch) => ledger.write(epoch, { granted, returned: back })))) return
-    returned = returned.filter((key) => !back.includes(key))
-    for (const entry of turns) entry.state = "held"
   })
 
   return {

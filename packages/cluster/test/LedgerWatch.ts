@@ -15,6 +15,7 @@ export const install = Effect.gen(function* () {
   const statements = [
     `CREATE TABLE watched_permits (
       number BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+      transaction BIGINT NOT NULL DEFAULT txid_current(),
       execution_id TEXT NOT NULL, user_id TEXT NOT NULL, is_given BOOLEAN NOT NULL
     )`,
     `CREATE TABLE watched_owners (
@@ -74,7 +75,10 @@ export const filesOf = (executionId: string) =>
 /** Milliseconds, of the machine's clock. */
 const at = "(extract(epoch FROM at) * 1000)::double precision AS at"
 
-/** Every permit that was given or struck off since then, and who owned admission from when on. */
+/**
+ * Every permit that was given or struck off since then, and who owned admission from when on. What one statement does is
+ * done at once: what it strikes off comes first.
+ */
 export const read = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const permits = yield* sql<{
@@ -82,7 +86,8 @@ export const read = Effect.gen(function* () {
     readonly user_id: string
     readonly at: number
     readonly is_given: boolean
-  }>`SELECT execution_id, user_id, is_given, ${sql.literal(at)} FROM watched_permits ORDER BY number`
+  }>`SELECT execution_id, user_id, is_given, ${sql.literal(at)} FROM watched_permits
+    ORDER BY min(number) OVER (PARTITION BY transaction), is_given, number`
   const owners = yield* sql<{ readonly replica: string; readonly at: number }>`
     SELECT replica, ${sql.literal(at)} FROM watched_owners ORDER BY epoch`
   return {
