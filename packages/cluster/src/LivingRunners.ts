@@ -11,8 +11,8 @@ const ownRunner = Effect.map(
     )
 )
 
-/** With the runner as one that gets no shards. */
-const without = (runners: Runners, own: Runner.Runner): Runners => [
+/** Those that are listed, where this one gets no shards. */
+const withoutShards = (runners: Runners, own: Runner.Runner): Runners => [
   ...runners.filter(([runner]) => !Equal.equals(runner, own)),
   [own, false]
 ]
@@ -37,7 +37,7 @@ export const layer = (
       return RunnerStorage.RunnerStorage.of({
         ...storage,
         getRunners: Effect.zipWith(storage.getRunners, isAlive, (runners, isAlive) =>
-          isAlive || Option.isNone(own) ? runners : without(runners, own.value)
+          isAlive || Option.isNone(own) ? runners : withoutShards(runners, own.value)
         ),
         // Whether the database answers decides whether shards can be released.
         refresh: (address, shards) =>

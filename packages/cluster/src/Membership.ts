@@ -135,7 +135,7 @@ export const make = Effect.fnUntraced(function* ({
     const turns = member === undefined ? [] : Member.turns(member)
     const back = returned
     if (turns.length === 0 && back.length === 0) return
-    const granted = turns.flatMap((entry) => (member ? [Member.permitOf(member, entry)] : []))
+    const granted = member === undefined ? [] : turns.map((entry) => Member.permitOf(member, entry))
     for (const entry of turns) entry.isWritten = true
     if (!(yield* tenure.write((epoch) => ledger.write(epoch, { granted, returned: back })))) return
     returned = returned.filter((key) => !back.includes(key))
