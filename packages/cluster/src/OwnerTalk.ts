@@ -1,6 +1,6 @@
 import { SystemAtCapacity } from "@bulkhead/domain"
 import { GpuSupply, LimitsInForce } from "@bulkhead/sandbox"
-import { Deferred, Duration, Effect, Option, Ref, Schedule, type Scope } from "effect"
+import { Deferred, Duration, Effect, Fiber, Ref, Schedule, Scope } from "effect"
 import { OwnerClient } from "./OwnerClient.js"
 import { type OwnPlace, Places } from "./Places.js"
 import type { Answer, Place, Session, SessionId, SyncAnswer, VersionedLimits } from "./Protocol.js"
@@ -40,6 +40,7 @@ export const make = Effect.fnUntraced(function* ({
   const owner = yield* OwnerClient
   const inForce = yield* LimitsInForce
   const places = new Places(session, yield* GpuSupply)
+  const scope = yield* Scope.Scope
   const changes = yield* Effect.makeLatch()
   const epoch = yield* Ref.make(0)
   const limitsVersion = yield* Ref.make(0)
@@ -114,24 +115,26 @@ export const make = Effect.fnUntraced(function* ({
       return yield* owner.sync(told)
     }).pipe(Effect.disconnect, Effect.interruptible, Effect.timeout(QuestionTimes.bound))
 
+  const ask = (isPatient: boolean) =>
+    call(isPatient).pipe(
+      Effect.flatMap((answer) => Effect.as(Effect.uninterruptible(take(answer)), answer)),
+      Effect.tap(({ _tag }) => (_tag === "Over" ? Effect.sleep(QuestionTimes.pause) : Effect.void)),
+      Effect.catchAllCause((cause) =>
+        Effect.zipRight(
+          Effect.logDebug("The owner of admission gave no answer", cause),
+          Effect.sleep(QuestionTimes.pause)
+        )
+      )
+    )
+
   /** Tells what changed, and asks for news until something more does; an answer to what came is waited for. */
   const talk = Effect.gen(function* () {
     yield* changes.close
-    const asked = places.isAsking
-      ? Effect.asSome(call(false))
-      : Effect.raceFirst(Effect.asSome(call(true)), Effect.as(changes.await, Option.none<SyncAnswer>()))
-    const answer = yield* asked
-    if (Option.isNone(answer)) return
-    yield* Effect.uninterruptible(take(answer.value))
-    if (answer.value._tag === "Over") yield* Effect.sleep(QuestionTimes.pause)
-  }).pipe(
-    Effect.catchAllCause((cause) =>
-      Effect.zipRight(
-        Effect.logDebug("The owner of admission gave no answer", cause),
-        Effect.sleep(QuestionTimes.pause)
-      )
-    )
-  )
+    if (places.isAsking) return yield* ask(false)
+    // The owner answers it when the next one comes.
+    const patient = yield* Effect.forkIn(ask(true), scope)
+    yield* Effect.raceFirst(Fiber.await(patient), changes.await)
+  })
   /** The next owner must be told everything first; what nobody knows to be over keeps its permits for long. */
   const sayOver = call(false, true).pipe(
     Effect.tap(take),

@@ -33,6 +33,9 @@ const clientOptions = (secret: ReplicaSecret): ConnectionOptions => ({
   checkServerIdentity: () => undefined
 })
 
+/** Waiting for the other side to say that it got what came before would take 40 ms. `tls.connect` ignores the option. */
+const sendAtOnce = (connection: TLSSocket) => Effect.sync(() => connection.setNoDelay(true))
+
 /** A connection whose other side has the secret; it is closed with the scope. */
 const secured = (open: () => TLSSocket, event: "secure" | "secureConnect") =>
   Effect.acquireRelease(
@@ -52,13 +55,11 @@ const secured = (open: () => TLSSocket, event: "secure" | "secureConnect") =>
         connection.once("error", fail)
         connection.once("close", () => fail(new Error("the other side has not the replicas' secret")))
       })
-    )
+    ),
+    Effect.tap(sendAtOnce)
   )
 
 const bound = { openTimeout: handshakeBound }
-
-/** What is small is sent at once: held back until the other side has said that it got what came before, it waits 40 ms. */
-const sending = { noDelay: true }
 
 /** Listens for the other replicas. */
 export const layerServer = (
@@ -67,7 +68,7 @@ export const layerServer = (
 ): Layer.Layer<SocketServer.SocketServer, SocketServer.SocketServerError> =>
   Layer.scoped(
     SocketServer.SocketServer,
-    Effect.map(NodeSocketServer.make({ ...place, ...sending }), ({ address, run }) => {
+    Effect.map(NodeSocketServer.make(place), ({ address, run }) => {
       const options = {
         ...serverOptions(secret),
         isServer: true,
@@ -96,7 +97,7 @@ export const layerClient = (
     Runners.RpcClientProtocol,
     Effect.map(RpcSerialization.RpcSerialization, (serialization) =>
       Effect.fnUntraced(function* ({ host, port }) {
-        const options = { ...clientOptions(secret), ...sending, host, port }
+        const options = { ...clientOptions(secret), host, port }
         const socket = yield* NodeSocket.fromDuplex(
           secured(() => connect(options), "secureConnect"),
           bound

@@ -1,10 +1,11 @@
+import { TLSSocket } from "node:tls"
 import { ExecutionId } from "@bulkhead/domain"
 import { OwnExecutions, Peers } from "@bulkhead/sandbox"
 import { MessageStorage, type Runners, ShardingConfig, SocketRunner, SqlRunnerStorage } from "@effect/cluster"
 import { NodeClusterSocket } from "@effect/platform-node"
 import { RpcSerialization } from "@effect/rpc"
 import type { SqlClient } from "@effect/sql"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted, Ref, Stream } from "effect"
 import { kinds, postgresAt } from "../../store/test/Databases.js"
 import { PermitLedger, type Session, SessionId } from "../src/index.js"
@@ -68,8 +69,15 @@ const stranger = (
 const kill = (name: string) =>
   Effect.flatMap(Peers, (peers) => peers.kill(ExecutionId.make(name), { reason: "because", graceful: false }))
 
+/** Whether both ends of some connection are among them. */
+const hasBothEnds = (all: ReadonlyArray<unknown>) => {
+  const sockets = all.filter((one) => one instanceof TLSSocket)
+  const ways = new Set(sockets.map(({ localPort, remotePort }) => `${localPort} ${remotePort}`))
+  return sockets.some(({ localPort, remotePort }) => ways.has(`${remotePort} ${localPort}`))
+}
+
 on("the socket of replicas", () => {
-  it.scopedLive("takes a kill from a replica, and none from who has not their secret", () =>
+  it.scopedLive("takes a kill from a replica at once, and none from who has not their secret", () =>
     Effect.gen(function* () {
       const { place } = yield* Effect.orDie(postgres?.make ?? Effect.fail("no PostgreSQL"))
       const shared = yield* Layer.build(ledger)
@@ -81,12 +89,15 @@ on("the socket of replicas", () => {
             Layer.provide(Layer.succeedContext(shared))
           )
         )
+      const setNoDelay = vi.spyOn(TLSSocket.prototype, "setNoDelay")
+      yield* Effect.addFinalizer(() => Effect.sync(() => setNoDelay.mockRestore()))
       yield* build(runner(victim, killed))
       const peer = yield* build(runner(other, yield* Ref.make<ReadonlyArray<string>>([])))
       // The peer has to find out first where the victim is.
       const asPeer = (name: string) =>
         Effect.repeat(Effect.provide(kill(name), peer), { until: (was) => was, times: 10 })
       assert.isTrue(yield* asPeer("by-a-peer"))
+      assert.isTrue(hasBothEnds(setNoDelay.mock.contexts))
 
       const secret = yield* Effect.provide(ReplicaSecret.read, postgresAt(place))
       assert.lengthOf(Redacted.value(secret), 32)
