@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 export default defineConfig({
@@ -6,6 +7,7 @@ export default defineConfig({
   resolve: { conditions: ["bulkhead-source", "node", "import", "default"] },
   test: {
     include: ["test/**/*.test.ts"],
+    setupFiles: [fileURLToPath(new URL("vitest.setup.ts", import.meta.url))],
     testTimeout: 30_000
   }
 })

@@ -1,13 +1,20 @@
+import { syncBuiltinESMExports } from "node:module"
+import os from "node:os"
 import { parseTarget } from "@bulkhead/domain"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Either, FastCheck as fc } from "effect"
-import { vi } from "vitest"
 import { flawOfAddress, flawOfName, type NetworkPolicy, wordsOf } from "../src/NetworkPolicy.js"
 
 const ownAddresses = ["8.8.4.5", "2001:4860::5"]
-vi.mock(import("node:os"), async (original) => {
-  const os = await original()
-  return { ...os, networkInterfaces: () => ({ own: ownAddresses.map((address) => ({ address })) }) as never }
+const own = ownAddresses.map((address) => ({ address })) as Array<os.NetworkInterfaceInfo>
+
+beforeAll(() => {
+  vi.spyOn(os, "networkInterfaces").mockReturnValue({ own })
+  syncBuiltinESMExports()
+})
+afterAll(() => {
+  vi.restoreAllMocks()
+  syncBuiltinESMExports()
 })
 
 const targets = (...texts: ReadonlyArray<string>) => texts.map((text) => Either.getOrThrow(parseTarget(text)))
