@@ -66,7 +66,8 @@ const gpus = Effect.gen(function* () {
 /** The key of the advisory lock. Any number that nothing else in the database uses. */
 const lock = 7_215_530_418
 
-// The names are in the databases that exist.
+// The names are in the databases that exist. A change with which replicas of before cannot go on needs one of the store's
+// that says so (`breaking` there): the store's come first.
 const migrations = {
   "0001_admission": admission,
   "0002_secret": secret,
