@@ -52,7 +52,7 @@ describe("The guest program", () => {
       })
     )
 
-  it("is built anew from its sources bit for bit", { timeout: 600_000 }, async ({ skip }) => {
+  it.concurrent("is built anew from its sources bit for bit", { timeout: 600_000 }, async ({ skip }) => {
     const directory = mkdtempSync(join(tmpdir(), "guest-build-"))
     const { code, said } = await Effect.runPromise(runScript("build", directory))
     if (code === LACKING) skip(said)
@@ -64,7 +64,7 @@ describe("The guest program", () => {
     rmSync(directory, { recursive: true })
   })
 
-  it("reads nothing beyond what it is given", { timeout: 300_000 }, async ({ skip }) => {
+  it.concurrent("reads nothing beyond what it is given", { timeout: 300_000 }, async ({ skip }) => {
     const { code, said } = await Effect.runPromise(runScript("fuzz", "21"))
     if (code === LACKING) skip(said)
     assert.strictEqual(code, 0, said)
