@@ -1,4 +1,4 @@
-import { Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { Duration, Effect, Layer, Option, Ref, Schedule, Stream } from "effect"
 import { ArtifactBlobs } from "./ArtifactBlobs.js"
 import { ArtifactCatalog, patience } from "./ArtifactCatalog.js"
 import { ArtifactStore, type ArtifactStoreFailure, type NewArtifact } from "./ArtifactStore.js"
@@ -26,14 +26,14 @@ const logged =
     Effect.catchAll(effect, (failure) => Effect.logError(message, failure))
 
 const briefly =
-  (message: string) =>
+  (message: string, otherwise: Effect.Effect<void> = Effect.void) =>
   <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
     effect.pipe(
       Effect.disconnect,
       // A finalizer is uninterruptible, and the bound must be able to interrupt.
       Effect.interruptible,
       Effect.timeout(farewell),
-      Effect.catchAll((failure) => Effect.logWarning(message, failure))
+      Effect.catchAll((failure) => Effect.zipRight(otherwise, Effect.logWarning(message, failure)))
     )
 
 const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArtifactStoreOptions) {
@@ -45,6 +45,18 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
 
   const read = (id: string, offset: number, length: number) =>
     length === 0 ? Stream.empty : blobs.read(id, offset, length)
+
+  const giveUp = (id: string) =>
+    Effect.flatMap(catalog.drop(id), (isDropped) => (isDropped ? discard([id]) : Effect.void))
+
+  /** Files that are not wanted, and may be kept: as such they never count as abandoned. */
+  const owed = yield* Ref.make<ReadonlyArray<string>>([])
+  const owe = (id: string) => Ref.update(owed, (ids) => [...ids, id])
+  const removeOwed = Effect.flatMap(Ref.getAndSet(owed, []), (ids) =>
+    Effect.forEach(ids, (id) => Effect.ignoreLogged(Effect.tapError(giveUp(id), () => owe(id))), {
+      discard: true
+    })
+  )
 
   const removeAbandoned = Effect.flatMap(catalog.abandoned, discard)
 
@@ -61,30 +73,32 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
       Effect.interruptible,
       Effect.forkScoped
     )
-  yield* often(removeAbandoned, interval)
+  yield* often(Effect.zipRight(removeOwed, removeAbandoned), interval)
   yield* often(removeUnknown, sweep)
 
-  /** A row for a file, which is dropped with the scope unless the file is kept. */
+  /** A row for a file, which is dropped with the scope unless the file is known to be kept. */
   const entry = Effect.fnUntraced(function* (artifact: NewArtifact) {
+    const isKept = yield* Ref.make(false)
     const id = yield* Effect.acquireRelease(catalog.stage(artifact), (id) =>
-      Effect.flatMap(catalog.drop(id), (isDropped) => (isDropped ? discard([id]) : Effect.void)).pipe(
-        briefly("What is left of a file could not be removed yet")
+      giveUp(id).pipe(
+        briefly("What is left of a file could not be removed yet", owe(id)),
+        Effect.unlessEffect(Ref.get(isKept))
       )
     )
     yield* Effect.forkScoped(Effect.schedule(Effect.ignore(catalog.renew(id)), Schedule.spaced(renewal)))
-    return id
+    return { id, stay: Ref.set(isKept, true) }
   })
 
   return ArtifactStore.of({
     stage: (artifact, content) =>
       Effect.gen(function* () {
-        const id = yield* entry(artifact)
+        const { id, stay } = yield* entry(artifact)
         const size = yield* blobs.write(id, artifact.size, content)
         const kept = Effect.retry(catalog.keep(id, size), {
           schedule: untilKept,
           while: ({ reason }) => reason === "Unavailable"
         })
-        const keep = Effect.flatMap(kept, (replaced) =>
+        const keep = Effect.flatMap(Effect.zipLeft(kept, stay), (replaced) =>
           briefly("What an artifact replaced could not be removed yet")(discard(replaced))
         )
         return { content: read(id, 0, size), keep: Effect.uninterruptible(keep), size }

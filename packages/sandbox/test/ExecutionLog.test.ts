@@ -287,9 +287,7 @@ describe("what executions use", () => {
         yield* TestClock.adjust("30 seconds")
         assert.strictEqual((yield* getExecution(first.executionId)).verdict, "TimeLimitExceeded")
         assert.strictEqual((yield* getExecution(second.executionId)).verdict, "TimeLimitExceeded")
-      }).pipe(
-        Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper }))
-      )
+      }).pipe(Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper })))
     })
   )
 
@@ -310,9 +308,7 @@ describe("what executions use", () => {
         const again = yield* Effect.fork(execute(waiting))
         yield* TestClock.adjust("30 seconds")
         assert.strictEqual((yield* Fiber.join(again)).verdict, "TimeLimitExceeded")
-      }).pipe(
-        Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper }))
-      )
+      }).pipe(Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper })))
     })
   )
 

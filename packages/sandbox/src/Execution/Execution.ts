@@ -300,7 +300,10 @@ const end = Effect.fnUntraced(function* (
   yield* Effect.annotateCurrentSpan("bulkhead.verdict", terminal.verdict)
   // Its artifacts stay: it is recorded with them when that can be done, or whoever ends it then removes them.
   // That nothing ran needs no proof.
-  const told = isKept || Either.isLeft(settled) ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
+  const told =
+    isKept || Either.isLeft(settled)
+      ? settled
+      : Either.right(Results.unrecorded(executionId, terminal.result))
   yield* strikeOff(execution, told)
   return yield* told
 })
