@@ -1,3 +1,4 @@
+import { SteadyClock } from "@bulkhead/sandbox"
 import { Duration, Effect, Layer, Option, Ref, Schedule, Stream } from "effect"
 import { ArtifactBlobs } from "./ArtifactBlobs.js"
 import { ArtifactCatalog, patience } from "./ArtifactCatalog.js"
@@ -17,8 +18,14 @@ const sweep = Duration.days(1)
 /** Longest time for what somebody waits for who is done. What is not removed by then is removed as abandoned. */
 const farewell = Duration.seconds(10)
 
-/** How long a file is tried to be kept. Whether it is kept may be unknown after a try that failed. */
-const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo("5 seconds"))
+/** A file is tried to be kept for a while. Whether it is kept may be unknown after a try that failed. */
+const untilKept = <A>(keep: Effect.Effect<A, ArtifactStoreFailure>) =>
+  Effect.flatMap(SteadyClock.within("5 seconds"), (isInTime) =>
+    Effect.retry(keep, {
+      schedule: Schedule.spaced("250 millis"),
+      while: ({ reason }) => (reason === "Unavailable" ? isInTime : Effect.succeed(false))
+    })
+  )
 
 const logged =
   (message: string) =>
@@ -94,11 +101,8 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
       Effect.gen(function* () {
         const { id, stay } = yield* entry(artifact)
         const size = yield* blobs.write(id, artifact.size, content)
-        const kept = Effect.retry(catalog.keep(id, size), {
-          schedule: untilKept,
-          while: ({ reason }) => reason === "Unavailable"
-        })
-        const keep = Effect.flatMap(Effect.zipLeft(kept, stay), (replaced) =>
+        const kept = Effect.zipLeft(untilKept(catalog.keep(id, size)), stay)
+        const keep = Effect.flatMap(kept, (replaced) =>
           briefly("What an artifact replaced could not be removed yet")(discard(replaced))
         )
         return { content: read(id, 0, size), keep: Effect.uninterruptible(keep), size }

@@ -10,7 +10,7 @@ import {
 } from "@bulkhead/sandbox"
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, Ref, TestClock } from "effect"
 import { withChangedClock } from "./ChangedClock.js"
 import { settle } from "./Fixture.js"
 
@@ -98,6 +98,32 @@ describe("books that cannot be written", () => {
         yield* Ref.set(failing, false)
         yield* TestClock.adjust("250 millis")
         assert.strictEqual((yield* Fiber.join(running)).verdict, "TimeLimitExceeded")
+      }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("keep an answer waiting for 5 seconds, also when somebody sets the clock", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        let setBy = 0
+        const onSetClock = withChangedClock((clock) => ({
+          currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + setBy)
+        }))
+        const verdictAfter = Effect.fnUntraced(function* (change: number, seconds: number) {
+          const running = yield* Effect.fork(onSetClock(execute()))
+          yield* settle
+          yield* Ref.set(failing, true)
+          yield* TestClock.adjust("301 seconds")
+          setBy = change
+          yield* TestClock.adjust(Duration.seconds(seconds))
+          yield* Ref.set(failing, false)
+          yield* TestClock.adjust("500 millis")
+          setBy = 0
+          return (yield* Fiber.join(running)).verdict
+        })
+        assert.strictEqual(yield* verdictAfter(600_000, 3), "TimeLimitExceeded")
+        assert.strictEqual(yield* verdictAfter(-600_000, 4), "InternalError")
       }).pipe(Effect.provide(service(broken(failing), {}, { program: sleeper })))
     })
   )

@@ -14,6 +14,7 @@ import {
 } from "@bulkhead/domain"
 import { Clock, Context, Duration, Effect, Layer, Metric, Option, Schedule } from "effect"
 import { counter, seconds } from "../Instruments/Labelled.js"
+import * as SteadyClock from "../SteadyClock.js"
 import type { Announcement } from "../Webhooks/Announcement.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
 import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
@@ -82,8 +83,11 @@ const announcementOfEnd = ({ executionId }: Whose, { result, verdict }: Terminal
 /** Seconds after which a store that cannot be written may be there again. */
 const recovery = 5
 
-/** How long an end waits to be kept once the store has failed: a lost connection is a matter of milliseconds. */
-const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo(Duration.seconds(recovery)))
+/** An end waits to be kept once the store has failed: a lost connection is a matter of milliseconds. */
+const untilKept = (commit: Effect.Effect<void, StoreFailure>) =>
+  Effect.flatMap(SteadyClock.within(Duration.seconds(recovery)), (isInTime) =>
+    Effect.retry(commit, { schedule: Schedule.spaced("250 millis"), while: () => isInTime })
+  )
 
 export const unavailable = (executionId: ExecutionId) =>
   new RecordUnavailable({
@@ -137,7 +141,7 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
             { _tag: "Ended", end: endOf(whose, event, now) },
             ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
-        ).pipe(Effect.zipRight(measured(Effect.retry(commit, untilKept)))),
+        ).pipe(Effect.zipRight(measured(untilKept(commit)))),
       kept: (executionId) => Effect.mapError(measured(commit), () => unavailable(executionId)),
       checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
       knows: (executionId) =>
