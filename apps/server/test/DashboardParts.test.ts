@@ -1,10 +1,23 @@
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Option, Stream, TestClock } from "effect"
+import { type Clock, Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
 import * as FailedSignIns from "../src/dashboard/FailedSignIns.js"
 import * as Load from "../src/dashboard/Load.js"
 import * as Sessions from "../src/dashboard/Sessions.js"
+
+/** Runs an effect where the time of day is another. How much time has gone by is the same. */
+const at =
+  (timeOfDay: number) =>
+  <A>(effect: Effect.Effect<A>) =>
+    Effect.clockWith((clock) => {
+      const set: Clock.Clock = Object.assign(Object.create(clock), {
+        currentTimeMillis: Effect.succeed(timeOfDay)
+      })
+      return Effect.withClock(effect, set)
+    })
+
+const day = Duration.toMillis("1 day")
 
 describe("sessions", () => {
   it.effect("end after eight hours, however often they are used", () =>
@@ -15,6 +28,19 @@ describe("sessions", () => {
       assert.isTrue(Option.isSome(yield* sessions.endOf(id)))
       yield* TestClock.adjust("1 hour")
       assert.isTrue(Option.isNone(yield* sessions.endOf(id)))
+    })
+  )
+
+  it.effect("end then also when somebody sets the clock, of which they tell the new time", () =>
+    Effect.gen(function* () {
+      const sessions = yield* Sessions.make
+      const id = yield* at(7 * day)(sessions.begin)
+      yield* TestClock.adjust("7 hours")
+      const inAnHour = Duration.toMillis("1 hour")
+      assert.deepStrictEqual(yield* at(8 * day)(sessions.endOf(id)), Option.some(8 * day + inAnHour))
+      assert.deepStrictEqual(yield* at(0)(sessions.endOf(id)), Option.some(inAnHour))
+      yield* TestClock.adjust("1 hour")
+      assert.isTrue(Option.isNone(yield* at(0)(sessions.endOf(id))))
     })
   )
 
@@ -46,6 +72,17 @@ describe("wrong tokens", () => {
       assert.isTrue(Option.isNone(yield* failures.waitOf("10.0.0.1")))
       yield* failures.add("10.0.0.1")
       assert.isTrue(Option.isNone(yield* failures.waitOf("10.0.0.1")))
+    })
+  )
+
+  it.effect("make nobody wait longer, nor less, when somebody sets the clock", () =>
+    Effect.gen(function* () {
+      const failures = yield* FailedSignIns.make
+      yield* at(7 * day)(given(failures, "10.0.0.1", FailedSignIns.mostFailures))
+      assert.deepStrictEqual(yield* at(0)(failures.waitOf("10.0.0.1")), Option.some(60))
+      assert.deepStrictEqual(yield* at(8 * day)(failures.waitOf("10.0.0.1")), Option.some(60))
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(Option.isNone(yield* at(0)(failures.waitOf("10.0.0.1"))))
     })
   )
 

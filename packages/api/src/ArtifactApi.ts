@@ -32,15 +32,29 @@ const answerHeaders = {
 
 const contentRange = { "Content-Range": header("Which bytes of how many.") }
 
-/** What HttpApi has no words for: the key is optional, and answers have headers. */
+/** Not among `rangeHeaders`: what the client gives as a file would be one or none. */
+const ifNoneMatch = {
+  name: "if-none-match",
+  in: "header",
+  required: false,
+  schema: { type: "string" },
+  description: "Nothing is sent to who has the file: an `ETag`, several with commas between them, or `*`."
+}
+
+/** What HttpApi has no words for: the key is optional, an answer may have no file, and answers have headers. */
 const completed = (operation: Operations.Operation) => {
   const responses = operation.responses as Record<string, object>
   return {
     ...Operations.withoutKey(operation),
+    parameters: [...(operation.parameters as ReadonlyArray<object>), ifNoneMatch],
     responses: {
       ...responses,
       200: { ...responses[200], headers: answerHeaders },
       206: { ...responses[206], headers: { ...answerHeaders, ...contentRange } },
+      304: {
+        description: "The file is one that `If-None-Match` names",
+        headers: { ETag: answerHeaders.ETag }
+      },
       416: { ...responses[416], headers: contentRange }
     }
   }

@@ -226,7 +226,7 @@ describe("the OpenAPI document", () => {
   const artifact = "/api/executions/{executionId}/artifacts/{name}"
 
   it("has every answer of an artifact, and the headers that matter", () => {
-    assert.sameMembers(statuses(artifact, "get"), [200, 206, 400, 401, 403, 404, 416, 500, 503])
+    assert.sameMembers(statuses(artifact, "get"), [200, 206, 304, 400, 401, 403, 404, 416, 500, 503])
     for (const status of [400, 401, 403, 404, 416, 500, 503]) {
       assert.include(schemaOf(artifact, "get", status), "#/components/schemas/ErrorBody")
     }
@@ -235,8 +235,10 @@ describe("the OpenAPI document", () => {
     assert.property(responses?.[416], "headers")
     assert.includeMembers(
       (parameters ?? []).map(({ name }) => name),
-      ["executionId", "name", "range", "if-range"]
+      ["executionId", "name", "range", "if-range", "if-none-match"]
     )
+    assert.property(responses?.[304], "headers")
+    assert.notProperty(responses?.[304], "content")
   })
 
   it("names what a list can be asked for", () => {

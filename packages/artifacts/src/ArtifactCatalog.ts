@@ -33,7 +33,7 @@ export class ArtifactCatalog extends Context.Tag("@bulkhead/artifacts/ArtifactCa
      * counts as abandoned. What is kept stays as it is: whoever was not told whether it is may ask again.
      */
     readonly keep: (id: string, size: number) => Effect.Effect<ReadonlyArray<string>, ArtifactStoreFailure>
-    /** Gives up what is staged and no longer wanted; what is kept stays. Whether it was staged. */
+    /** Gives up a file that is not wanted, also if it was kept and nobody heard of that. Whether it was there. */
     readonly drop: (id: string) => Effect.Effect<boolean, ArtifactStoreFailure>
     readonly find: (
       executionId: ExecutionId,
@@ -108,8 +108,8 @@ const inMemory = (space: ArtifactSpace.ArtifactSpace): ArtifactCatalog["Type"] =
       }),
     drop: (id) =>
       Effect.suspend(() => {
-        const isStaged = rows.get(id)?.state === "staged"
-        return Effect.as(isStaged ? giveUp([id]) : Effect.void, isStaged)
+        const state = rows.get(id)?.state
+        return Effect.as(giveUp([id]), state === "staged" || state === "kept")
       }),
     find: (executionId, name) =>
       Effect.sync(() => {

@@ -1,4 +1,5 @@
-import { Duration, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { SteadyClock } from "@bulkhead/sandbox"
+import { Duration, Effect, Layer, Option, Ref, Schedule, Stream } from "effect"
 import { ArtifactBlobs } from "./ArtifactBlobs.js"
 import { ArtifactCatalog, patience } from "./ArtifactCatalog.js"
 import { ArtifactStore, type ArtifactStoreFailure, type NewArtifact } from "./ArtifactStore.js"
@@ -17,8 +18,14 @@ const sweep = Duration.days(1)
 /** Longest time for what somebody waits for who is done. What is not removed by then is removed as abandoned. */
 const farewell = Duration.seconds(10)
 
-/** How long a file is tried to be kept. Whether it is kept may be unknown after a try that failed. */
-const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo("5 seconds"))
+/** A file is tried to be kept for a while. Whether it is kept may be unknown after a try that failed. */
+const untilKept = <A>(keep: Effect.Effect<A, ArtifactStoreFailure>) =>
+  Effect.flatMap(SteadyClock.within("5 seconds"), (isInTime) =>
+    Effect.retry(keep, {
+      schedule: Schedule.spaced("250 millis"),
+      while: ({ reason }) => (reason === "Unavailable" ? isInTime : Effect.succeed(false))
+    })
+  )
 
 const logged =
   (message: string) =>
@@ -26,14 +33,14 @@ const logged =
     Effect.catchAll(effect, (failure) => Effect.logError(message, failure))
 
 const briefly =
-  (message: string) =>
+  (message: string, otherwise: Effect.Effect<void> = Effect.void) =>
   <A, R>(effect: Effect.Effect<A, ArtifactStoreFailure, R>) =>
     effect.pipe(
       Effect.disconnect,
       // A finalizer is uninterruptible, and the bound must be able to interrupt.
       Effect.interruptible,
       Effect.timeout(farewell),
-      Effect.catchAll((failure) => Effect.logWarning(message, failure))
+      Effect.catchAll((failure) => Effect.zipRight(otherwise, Effect.logWarning(message, failure)))
     )
 
 const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArtifactStoreOptions) {
@@ -45,6 +52,18 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
 
   const read = (id: string, offset: number, length: number) =>
     length === 0 ? Stream.empty : blobs.read(id, offset, length)
+
+  const giveUp = (id: string) =>
+    Effect.flatMap(catalog.drop(id), (isDropped) => (isDropped ? discard([id]) : Effect.void))
+
+  /** Files that are not wanted, and may be kept: as such they never count as abandoned. */
+  const owed = yield* Ref.make<ReadonlyArray<string>>([])
+  const owe = (id: string) => Ref.update(owed, (ids) => [...ids, id])
+  const removeOwed = Effect.flatMap(Ref.getAndSet(owed, []), (ids) =>
+    Effect.forEach(ids, (id) => Effect.ignoreLogged(Effect.tapError(giveUp(id), () => owe(id))), {
+      discard: true
+    })
+  )
 
   const removeAbandoned = Effect.flatMap(catalog.abandoned, discard)
 
@@ -61,29 +80,28 @@ const make = Effect.fnUntraced(function* ({ interval = "1 minute" }: CatalogArti
       Effect.interruptible,
       Effect.forkScoped
     )
-  yield* often(removeAbandoned, interval)
+  yield* often(Effect.zipRight(removeOwed, removeAbandoned), interval)
   yield* often(removeUnknown, sweep)
 
-  /** A row for a file, which is dropped with the scope unless the file is kept. */
+  /** A row for a file, which is dropped with the scope unless the file is known to be kept. */
   const entry = Effect.fnUntraced(function* (artifact: NewArtifact) {
+    const isKept = yield* Ref.make(false)
     const id = yield* Effect.acquireRelease(catalog.stage(artifact), (id) =>
-      Effect.flatMap(catalog.drop(id), (isDropped) => (isDropped ? discard([id]) : Effect.void)).pipe(
-        briefly("What is left of a file could not be removed yet")
+      giveUp(id).pipe(
+        briefly("What is left of a file could not be removed yet", owe(id)),
+        Effect.unlessEffect(Ref.get(isKept))
       )
     )
     yield* Effect.forkScoped(Effect.schedule(Effect.ignore(catalog.renew(id)), Schedule.spaced(renewal)))
-    return id
+    return { id, stay: Ref.set(isKept, true) }
   })
 
   return ArtifactStore.of({
     stage: (artifact, content) =>
       Effect.gen(function* () {
-        const id = yield* entry(artifact)
+        const { id, stay } = yield* entry(artifact)
         const size = yield* blobs.write(id, artifact.size, content)
-        const kept = Effect.retry(catalog.keep(id, size), {
-          schedule: untilKept,
-          while: ({ reason }) => reason === "Unavailable"
-        })
+        const kept = Effect.zipLeft(untilKept(catalog.keep(id, size)), stay)
         const keep = Effect.flatMap(kept, (replaced) =>
           briefly("What an artifact replaced could not be removed yet")(discard(replaced))
         )

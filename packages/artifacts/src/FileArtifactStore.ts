@@ -50,18 +50,20 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
       Effect.catchIf(isMissing, () => Effect.succeed(0))
     )
 
-  /** Whose a directory is, and the bytes of what is kept in it. */
+  /** Whose a directory is, and what is kept in it, with the bytes of each. */
   const contentsOf = Effect.fnUntraced(
     function* (directory: string) {
       const names = yield* files.readDirectory(directory)
       const user = yield* files
         .readFileString(join(directory, userFile))
         .pipe(Effect.catchIf(isMissing, () => Effect.succeed("")))
-      const artifacts = names.filter((name) => name !== userFile)
-      const sizes = yield* Effect.forEach(artifacts, (name) => sizeOf(join(directory, name)))
-      return { userId: userIn(user), bytes: sizes.reduce((sum, size) => sum + size, 0) }
+      const paths = names.filter((name) => name !== userFile).map((name) => join(directory, name))
+      const artifacts = yield* Effect.forEach(paths, (path) =>
+        Effect.map(sizeOf(path), (bytes) => ({ path, bytes }))
+      )
+      return { userId: userIn(user), artifacts }
     },
-    Effect.catchIf(isMissing, () => Effect.succeed({ userId: Option.none<UserId>(), bytes: 0 }))
+    Effect.catchIf(isMissing, () => Effect.succeed({ userId: Option.none<UserId>(), artifacts: [] }))
   )
 
   const changing = yield* Effect.makeSemaphore(1)
@@ -72,9 +74,10 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
     [...uncounted],
     (name) =>
       Effect.gen(function* () {
-        if (!uncounted.delete(name)) return
-        const { bytes, userId } = yield* contentsOf(join(kept, name))
-        yield* space.count(userId, bytes)
+        if (!uncounted.has(name)) return
+        const { artifacts, userId } = yield* contentsOf(join(kept, name))
+        yield* Effect.forEach(artifacts, ({ bytes }) => space.count(userId, bytes), { discard: true })
+        uncounted.delete(name)
       }).pipe(
         changing.withPermits(1),
         Effect.catchAll((error) => Effect.logError("Artifacts could not be counted", error))
@@ -157,10 +160,15 @@ const make = Effect.fnUntraced(function* (root: string, limits: ArtifactSpace.Sp
     remove: (executionId) =>
       Effect.gen(function* () {
         const directory = directoryOf(executionId)
-        const isCounted = !uncounted.delete(hashed(executionId))
-        const { bytes, userId } = yield* contentsOf(directory)
+        const isCounted = !uncounted.has(hashed(executionId))
+        const { artifacts, userId } = yield* contentsOf(directory)
+        // One after the other, so that also what is only half done gives back what it has freed.
+        for (const { bytes, path } of artifacts) {
+          yield* files.remove(path, { force: true })
+          if (isCounted) yield* space.giveBack(userId, bytes)
+        }
         yield* files.remove(directory, { recursive: true, force: true })
-        if (isCounted) yield* space.giveBack(userId, bytes)
+        uncounted.delete(hashed(executionId))
       }).pipe(changing.withPermits(1), Effect.uninterruptible, Effect.mapError(failureOf)),
     taken: space.taken
   })

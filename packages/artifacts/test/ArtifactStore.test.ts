@@ -1,13 +1,14 @@
 import { execFileSync } from "node:child_process"
+import { hash } from "node:crypto"
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { ArtifactStore, FileArtifactStore, type SpaceLimits } from "@bulkhead/artifacts"
 import { ExecutionId, UserId } from "@bulkhead/domain"
 import { ArtifactStoreConformance } from "@bulkhead/testing/conformance"
 import { FileSystem, Error as PlatformError } from "@effect/platform"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Exit, Layer, Option, Stream } from "effect"
+import { Context, Effect, Either, Exit, Layer, Option, Ref, Stream } from "effect"
 
 class Root extends Context.Tag("Root")<Root, string>() {
   static readonly layer = Layer.scoped(
@@ -179,6 +180,72 @@ describe("the space of artifacts", () => {
       const left = yield* Effect.exit(keepIn(store, 100))
       assert.isTrue(Exit.isSuccess(left))
       assert.deepStrictEqual(yield* Effect.all([store.taken(ann), store.taken(bob)]), [28 * 1024, 8 * 1024])
+    }).pipe(Effect.provide(mine))
+  )
+
+  const broken = new PlatformError.SystemError({ reason: "Unknown", module: "FileSystem", method: "any" })
+
+  /** Another store in the same directory, on a disk on which some of what is done fails. */
+  const storeOn = (change: (files: FileSystem.FileSystem) => Partial<FileSystem.FileSystem>) =>
+    Effect.provide(
+      storeWith({}),
+      Layer.effect(
+        FileSystem.FileSystem,
+        Effect.map(FileSystem.FileSystem, (files) => ({ ...files, ...change(files) }))
+      )
+    )
+
+  it.scoped("stays taken where a removal fails, until that can be removed", () =>
+    Effect.gen(function* () {
+      const before = yield* storeWith({})
+      for (let index = 0; index < 40; index++) yield* keepIn(before, index)
+      const second = artifact("b.txt", 1024, execution(0))
+      yield* Effect.scoped(Effect.flatMap(before.stage(second, bytes(kilobyte)), ({ keep }) => keep))
+      const isBroken = yield* Ref.make(true)
+      /** Of two files one can be removed, in whatever way that is tried. */
+      const halfDone = (path: string) => {
+        rmSync(join(path, hash("sha256", "b.txt")), { force: true })
+        return broken
+      }
+      const store = yield* storeOn((files) => ({
+        remove: (path, options) =>
+          Effect.flatMap(Ref.get(isBroken), (fails) => {
+            if (!fails || !path.includes("/kept/")) return files.remove(path, options)
+            if (options?.recursive) return Effect.suspend(() => halfDone(path))
+            return readdirSync(dirname(path)).length < 3 ? broken : files.remove(path, options)
+          })
+      }))
+      const removeEach = (...indices: ReadonlyArray<number>) =>
+        Effect.forEach(indices, (index) => Effect.either(store.remove(execution(index))))
+      // While they are counted, and afterwards.
+      assert.isTrue((yield* removeEach(39, 1, 38, 20)).every(Either.isLeft))
+      yield* keepIn(store, 100)
+      assert.strictEqual(yield* store.taken(ann), 42 * 1024)
+      assert.isTrue((yield* removeEach(0, 39)).every(Either.isLeft))
+      assert.strictEqual(yield* store.taken(ann), 41 * 1024)
+      yield* Ref.set(isBroken, false)
+      assert.isTrue((yield* removeEach(0, 39, 1, 38, 20)).every(Either.isRight))
+      assert.strictEqual(yield* store.taken(ann), 36 * 1024)
+    }).pipe(Effect.provide(mine))
+  )
+
+  it.scoped("is not given back by what could not be counted", () =>
+    Effect.gen(function* () {
+      const before = yield* storeWith({})
+      yield* keepIn(before, 0)
+      yield* keepIn(before, 1)
+      const isBroken = yield* Ref.make(true)
+      const store = yield* storeOn((files) => ({
+        readFileString: (path, encoding) =>
+          Effect.flatMap(Ref.getAndSet(isBroken, false), (fails) =>
+            fails ? broken : files.readFileString(path, encoding)
+          )
+      }))
+      yield* keepIn(store, 2)
+      assert.strictEqual(yield* store.taken(ann), 2048)
+      yield* store.remove(execution(0))
+      yield* store.remove(execution(1))
+      assert.deepStrictEqual(yield* Effect.all([store.taken(ann), store.taken()]), [1024, 1024])
     }).pipe(Effect.provide(mine))
   )
 

@@ -38,9 +38,12 @@ interface Counts {
   readonly open: number
   readonly sent: number
   readonly received: number
-  /** When what was taken so far has gone by, in milliseconds. */
+  /** When what was taken so far has gone by, in milliseconds of the steady clock. */
   readonly free: number
 }
+
+/** Milliseconds of a clock that nobody sets: the time of day may jump, back too. */
+const steadyNow = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 const none: Counts = { attempts: 0, connections: 0, open: 0, sent: 0, received: 0, free: 0 }
 
@@ -48,7 +51,7 @@ export const make = (limits: NetworkLimits): Effect.Effect<Meter> =>
   Effect.map(Ref.make(none), (counts) => {
     const pace = (bytes: number) =>
       Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
+        const now = yield* steadyNow
         const free = yield* Ref.modify(counts, (all) => {
           const from = Math.max(now, all.free)
           return [from, { ...all, free: from + (bytes * 1000) / limits.bytesPerSecond }]

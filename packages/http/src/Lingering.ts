@@ -18,6 +18,9 @@ const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse) => {
   return body._tag === "Empty" ? new Uint8Array() : undefined
 }
 
+/** HTTP has no length for these: of 304, it would be that of what is not sent. */
+const withoutLength = new Set([204, 304])
+
 /**
  * An answer that comes before the end of its request goes out at once, and is not over until the rest of the request
  * was read: closing the connection before that would take the answer away from who is still sending.
@@ -35,7 +38,7 @@ export const until = (
       headers: {
         ...response.headers,
         ...(response.body.contentType === undefined ? {} : { "content-type": response.body.contentType }),
-        "content-length": String(bytes.length),
+        ...(withoutLength.has(response.status) ? {} : { "content-length": String(bytes.length) }),
         // Who waits for a 100 before it sends its body may never send it.
         ...(request.headers.expect === undefined ? {} : { connection: "close" })
       }

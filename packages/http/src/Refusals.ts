@@ -33,16 +33,22 @@ export const unrecorded = (refusal: { readonly message: string; readonly retryAf
     new StoreUnavailable({ error: executionError("RECORD_UNAVAILABLE", refusal.message) })
   )
 
-/** What is asked for cannot be read at present: why, in words for everyone, and the cause for the operator alone. */
-export const unreadable = (what: string, reason?: string) => (cause: unknown) =>
-  Effect.logError(`${what} cannot be read`, Cause.fail(cause)).pipe(
+/** Why, in words for everyone, and the cause for the operator alone. */
+const unusable = (verb: string) => (what: string, reason?: string) => (cause: unknown) =>
+  Effect.logError(`${what} cannot be ${verb}`, Cause.fail(cause)).pipe(
     Effect.zipRight(retryAfter(storeRecovery)),
     Effect.zipRight(
       new StoreUnavailable({
         error: executionError(
           "RECORD_UNAVAILABLE",
-          [`${what} cannot be read at present`, reason].filter(Boolean).join(": ")
+          [`${what} cannot be ${verb} at present`, reason].filter(Boolean).join(": ")
         )
       })
     )
   )
+
+/** What is asked for cannot be read at present. */
+export const unreadable = unusable("read")
+
+/** What is to be changed cannot be at present. */
+export const unchangeable = unusable("changed")

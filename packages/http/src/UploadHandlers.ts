@@ -117,7 +117,7 @@ const received = Effect.fnUntraced(function* (
   return shown(kept)
 })
 
-const unremovable = Refusals.unreadable("The files that were sent")
+const unremovable = Refusals.unchangeable("The files that were sent")
 
 const build = (api: typeof BulkheadApi) =>
   HttpApiBuilder.group(api, "uploads", (handlers) =>

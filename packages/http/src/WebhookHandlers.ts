@@ -26,15 +26,21 @@ import * as Refusals from "./Refusals.js"
 const absent = ({ message }: WebhooksOff | WebhookMessageNotFound) =>
   new NotFound({ error: executionError("NOT_FOUND", message) })
 
-const unreadable = (failure: StoreFailure) =>
-  Refusals.unreadable("The record of webhooks", failure.reason)(failure)
+const record = "The record of webhooks"
 
 const isOff = (error: unknown): error is WebhooksOff => error instanceof WebhooksOff
 const isStoreFailure = (error: unknown): error is StoreFailure => error instanceof StoreFailure
 
 /** What every one of these routes may fail with, as an answer. */
-const answered = <A, E, R>(effect: Effect.Effect<A, E | WebhooksOff | StoreFailure, R>) =>
-  effect.pipe(Effect.catchIf(isOff, absent), Effect.catchIf(isStoreFailure, unreadable))
+const answering =
+  (unusable: typeof Refusals.unreadable) =>
+  <A, E, R>(effect: Effect.Effect<A, E | WebhooksOff | StoreFailure, R>) =>
+    effect.pipe(
+      Effect.catchIf(isOff, absent),
+      Effect.catchIf(isStoreFailure, (failure) => unusable(record, failure.reason)(failure))
+    )
+const answered = answering(Refusals.unreadable)
+const changed = answering(Refusals.unchangeable)
 
 const decodeStanding = Schema.decodeUnknown(StandingWebhooks, { onExcessProperty: "error" })
 
@@ -54,14 +60,14 @@ const buildOperators = (api: typeof BulkheadApi) =>
             const { webhooks } = yield* Effect.mapError(decodeStanding(body), (error) =>
               SmallBody.malformed(faultOf(error, "body"))
             )
-            yield* answered(
+            yield* changed(
               Effect.catchTag(setStanding(userId, webhooks), "WebhookRefused", SmallBody.malformed)
             )
             return { webhooks }
           })
         )
         .handle("removeStanding", ({ path: { userId } }) =>
-          Effect.zipRight(Query.none, answered(setStanding(userId, []))).pipe(
+          Effect.zipRight(Query.none, changed(setStanding(userId, []))).pipe(
             Effect.catchTag("WebhookRefused", SmallBody.malformed),
             Effect.as({ webhooks: [] })
           )
@@ -70,7 +76,7 @@ const buildOperators = (api: typeof BulkheadApi) =>
           answered(Effect.map(messages(urlParams), ({ items, ...rest }) => ({ messages: items, ...rest })))
         )
         .handle("resend", ({ path: { messageId } }) =>
-          Effect.zipRight(Query.none, answered(resend(messageId))).pipe(
+          Effect.zipRight(Query.none, changed(resend(messageId))).pipe(
             Effect.catchTag("WebhookMessageNotFound", absent),
             Effect.as({ success: true as const })
           )
@@ -98,7 +104,7 @@ const buildCallers = (api: typeof BulkheadApi) =>
       handlers
         .handle("secret", ({ urlParams }) => answered(Effect.flatMap(ownerOf(urlParams.userId), secret)))
         .handle("rotateSecret", ({ urlParams: { overlapHours = usualOverlap, userId } }) =>
-          answered(Effect.flatMap(ownerOf(userId), (owner) => rotateSecret(owner, overlapHours)))
+          changed(Effect.flatMap(ownerOf(userId), (owner) => rotateSecret(owner, overlapHours)))
         )
     )
   )

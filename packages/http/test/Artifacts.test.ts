@@ -112,6 +112,29 @@ describe("an artifact", () => {
     }).pipe(serve())
   )
 
+  it.effect("is not sent again to who has it already", () =>
+    Effect.gen(function* () {
+      const etag = (yield* send(of("data.txt"))).headers.get("etag") ?? ""
+      const known = [etag, `W/${etag}`, `"other", ${etag}`, `W/"other",${etag}`, "*"]
+      for (const ifNoneMatch of known) {
+        for (const method of ["GET", "HEAD"]) {
+          const headers = { "if-none-match": ifNoneMatch, range: "bytes=99-" }
+          const answer = yield* send(of("data.txt"), { method, headers })
+          assert.deepStrictEqual([answer.status, answer.text], [304, ""], ifNoneMatch)
+          assert.strictEqual(answer.headers.get("etag"), etag)
+          assert.strictEqual(answer.headers.get("cache-control"), "private, no-store")
+          assert.isNull(answer.headers.get("content-length"))
+        }
+      }
+      for (const ifNoneMatch of ['"other"', etag.replaceAll('"', ""), '"*"', ""]) {
+        const headers = { "if-none-match": ifNoneMatch, range: "bytes=0-1" }
+        const answer = yield* send(of("data.txt"), { headers })
+        assert.deepStrictEqual([answer.status, answer.text], [206, "01"], ifNoneMatch)
+      }
+      assert.strictEqual((yield* send(of("none.txt"), { headers: { "if-none-match": "*" } })).status, 404)
+    }).pipe(serve())
+  )
+
   it.effect("answers HEAD without its bytes, and without ranges", () =>
     Effect.gen(function* () {
       const answer = yield* send(of("data.txt"), { method: "HEAD", headers: { range: "bytes=1-2" } })

@@ -192,6 +192,7 @@ describe("GET /api/executions/:id/events", () => {
     Effect.gen(function* () {
       const ended = yield* events({ ...asAlice, "last-event-id": "end" })
       assert.deepStrictEqual([ended.status, ended.text], [204, ""])
+      assert.isNull(ended.headers.get("content-length"))
       for (const path of [
         `${eventsPath}?after=5`,
         `${eventsPath}?afer=1`,

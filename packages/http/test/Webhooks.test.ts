@@ -143,7 +143,7 @@ describe("the operator's routes for webhooks", () => {
     }).pipe(serve({}))
   )
 
-  it.effect("answer 404 where none are sent, and 503 where the store cannot be read", () =>
+  it.effect("answer 404 where none are sent, and 503 where the store cannot be read or changed", () =>
     Effect.gen(function* () {
       const off = [404, "NOT_FOUND", "This service sends no webhooks"]
       yield* Effect.gen(function* () {
@@ -158,7 +158,15 @@ describe("the operator's routes for webhooks", () => {
         assert.strictEqual(answer.status, 503)
         assert.isDefined(answer.headers.get("retry-after"))
         assert.notInclude(answer.text, "secret")
-      }).pipe(serve({ standing: () => failure }))
+        const words = (verb: string) => [
+          503,
+          "RECORD_UNAVAILABLE",
+          `The record of webhooks cannot be ${verb} at present`
+        ]
+        assert.deepStrictEqual(errorOf(answer), words("read"))
+        assert.deepStrictEqual(errorOf(yield* put(ofAlice, { webhooks: [] })), words("changed"))
+        assert.deepStrictEqual(errorOf(yield* post("/api/webhooks/secret/rotate")), words("changed"))
+      }).pipe(serve({ standing: () => failure, setStanding: () => failure, rotateSecret: () => failure }))
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
   )
 })

@@ -1,7 +1,7 @@
 import { ExecutionId } from "@bulkhead/domain"
 import { mostFailed, type StoreFailure } from "@bulkhead/sandbox"
 import { SqlClient } from "@effect/sql"
-import { Clock, type Duration, Effect, Layer, Schedule } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Layer, Schedule } from "effect"
 import { asStoreFailure } from "./Database/Failures.js"
 import * as GroupRows from "./Executions/GroupRows.js"
 
@@ -24,7 +24,8 @@ export interface RetentionOptions {
   readonly maxKeyAge?: number
   /**
    * Removes an execution's artifacts from where their bytes are, if it has any there. Called before the execution is
-   * removed, and again in the next run when it failed: the execution stays until then, the others are removed.
+   * removed, and again in the next run when it failed: the execution stays until then, the others are removed. Failures
+   * may take a minute of one run; from then on it asks for no more removals.
    */
   readonly removeArtifacts?: (executionId: ExecutionId) => Effect.Effect<void, unknown>
   /** How often to look. Default 1 minute. */
@@ -42,6 +43,9 @@ export interface Removed {
 }
 
 const day = 86_400_000
+
+/** How long one run is held up by artifacts that cannot be removed, in milliseconds; the rest wait for the next. */
+const removalPatience = 60_000
 
 /** The beginning of a chain, which is to be removed: where it ends, and how much it is. */
 interface Prefix {
@@ -132,17 +136,22 @@ const make = (sql: SqlClient.SqlClient, options: RetentionOptions) => {
     yield* Effect.forEach(bytes, ([instance, bytes]) => charge(instance, bytes), { discard: true })
   })
 
+  /** Milliseconds that were spent in this run on artifacts that could not be removed. */
+  let spent = 0
+
   /** Removes its artifacts, and gives whether that is done. */
-  const isEmptied = ({ execution_id }: ExecutionRow) =>
-    stuck.has(execution_id)
-      ? Effect.succeed(false)
-      : Effect.match(removeArtifacts(ExecutionId.make(execution_id)), {
-          onFailure: (failure) => {
-            stuck.set(execution_id, failure)
-            return false
-          },
-          onSuccess: () => true
-        })
+  const isEmptied = Effect.fnUntraced(function* ({ execution_id }: ExecutionRow) {
+    if (stuck.has(execution_id)) return false
+    if (spent >= removalPatience) {
+      stuck.set(execution_id, "there was no more time for it")
+      return false
+    }
+    const [time, removed] = yield* Effect.timed(Effect.exit(removeArtifacts(ExecutionId.make(execution_id))))
+    if (Exit.isSuccess(removed)) return true
+    spent += Duration.toMillis(time)
+    stuck.set(execution_id, Cause.squash(removed.cause))
+    return false
+  })
 
   /**
    * Removes what is due, and gives when the last of it began, and which was looked at last. Files first, and outside of

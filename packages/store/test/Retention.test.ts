@@ -275,6 +275,34 @@ onEach("Retention", (kind) => {
     })
   )
 
+  it.scopedLive("leaves to the next run what it has no patience for, and takes a mistake for a failure", () =>
+    Effect.gen(function* () {
+      const database = yield* Effect.orDie(kind.make)
+      const body = Effect.gen(function* () {
+        for (let index = 0; index < 9; index++) yield* execution(`n${index}`, 20 - index)
+        let minutes = 0n
+        const clock = yield* Effect.clock
+        const ahead = Effect.map(clock.currentTimeNanos, (nanos) => nanos + minutes * 60_000_000_000n)
+        const slow: Clock.Clock = Object.assign(Object.create(clock), { currentTimeNanos: ahead })
+        const tried: Array<string> = []
+        const removeArtifacts = (executionId: string) =>
+          Effect.suspend(() => {
+            tried.push(executionId)
+            if (tried.length === 1) return Effect.dieMessage("a mistake")
+            minutes++
+            return tried.length === 2 ? Effect.void : Effect.fail("no answer")
+          })
+        const options = { maxAge: 10, removeArtifacts, ...quick }
+        const removed = yield* Effect.withClock(Retention.run(options), slow)
+        assert.deepStrictEqual(removed, { executions: 1, events: 18 })
+        assert.deepStrictEqual(tried, ["n0", "n1", "n2"].map(id))
+        yield* Retention.run({ ...options, removeArtifacts: () => Effect.void })
+        assert.deepStrictEqual(yield* remaining, [])
+      })
+      yield* Effect.provide(body, storeIn(database))
+    })
+  )
+
   it.scopedLive("runs beside writers, and beside verify, without breaking the chain", () =>
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)

@@ -31,7 +31,7 @@ onEach("Artifacts", (kind) => {
   ArtifactStoreConformance.suite("in the store", fresh(kind))
   if (kind.name === "PostgreSQL") ArtifactStoreConformance.sharedSuite("in two stores", two(kind))
 
-  it.scopedLive("The catalog keeps a file once, however often it is asked to", () =>
+  it.scopedLive("The catalog keeps a file once, however often it is asked to, until it is not wanted", () =>
     Effect.gen(function* () {
       const database = yield* Effect.orDie(kind.make)
       const catalog = yield* SqlArtifactCatalog.layer().pipe(
@@ -49,6 +49,10 @@ onEach("Artifacts", (kind) => {
       assert.deepStrictEqual(yield* catalog.find(executionId, "a.csv"), Option.some({ id, size: 5 }))
       assert.strictEqual(yield* catalog.taken(file.userId), 5)
       assert.strictEqual((yield* Effect.flip(catalog.keep(before, 7))).reason, "Unavailable")
+      assert.isFalse(yield* catalog.drop(before))
+      assert.isTrue(yield* catalog.drop(id))
+      assert.isTrue(Option.isNone(yield* catalog.find(executionId, "a.csv")))
+      assert.strictEqual(yield* catalog.taken(file.userId), 0)
     })
   )
 })

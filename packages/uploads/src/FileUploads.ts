@@ -55,6 +55,12 @@ const writeMetadata = Schema.encodeSync(Metadata)
 
 const metadataSuffix = ".json"
 
+/** Of the file to which this one, of bytes or metadata, belongs. */
+const idOf = (name: string) => (name.endsWith(metadataSuffix) ? name.slice(0, -metadataSuffix.length) : name)
+
+const isMissing = (error: PlatformError.PlatformError) =>
+  error._tag === "SystemError" && error.reason === "NotFound"
+
 const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) {
   const files = yield* FileSystem.FileSystem
   const lifetime = Duration.toMillis(options.lifetime ?? "24 hours")
@@ -122,21 +128,25 @@ const make = Effect.fnUntraced(function* (root: string, options: UploadOptions) 
     yield* space.count(owner, bytes + fileCost)
   })
 
-  const isKnown = (name: string) =>
-    [...(name.endsWith(metadataSuffix) ? [name.slice(0, -metadataSuffix.length)] : [name])].some((id) =>
-      entries.has(id as FileId)
+  /** Restores a file, and gives whether it is known what it is. */
+  const isJudged = (name: string) =>
+    restore(name).pipe(
+      Effect.catchTag("ParseError", () => Effect.void),
+      Effect.catchIf(isMissing, () => Effect.void),
+      Effect.tapError((error) =>
+        Effect.logError("A file that was sent cannot be read, and stays as it is", error)
+      ),
+      Effect.isSuccess
     )
 
   const restoreAll = Effect.gen(function* () {
     const names = yield* files.readDirectory(kept)
     const metadata = names.filter((name) => name.endsWith(metadataSuffix))
-    yield* Effect.forEach(metadata, (name) => Effect.ignore(restore(name)), {
-      concurrency: 16,
-      discard: true
-    })
+    const unread = yield* Effect.filter(metadata, isJudged, { concurrency: 16, negate: true })
+    const staying = new Set<string>([...entries.keys(), ...unread.map(idOf)])
     // What is left is of files that were about to be kept, or to be removed.
     yield* Effect.forEach(
-      names.filter((name) => !isKnown(name)),
+      names.filter((name) => !staying.has(idOf(name))),
       (name) => removeFile(join(kept, name)),
       { concurrency: 16, discard: true }
     )

@@ -206,6 +206,28 @@ describe("a file that is kept", () => {
   )
 })
 
+/** The file system, where nothing of a file can be read. */
+const unreadable = (file: string) =>
+  Layer.map(NodeContext.layer, (context) => {
+    const files = Context.get(context, FileSystem.FileSystem)
+    const failure = new SystemError({ reason: "Unknown", module: "FileSystem", method: "read" })
+    const readFileString: typeof files.readFileString = (path, encoding) =>
+      path.includes(file) ? Effect.fail(failure) : files.readFileString(path, encoding)
+    return Context.add(context, FileSystem.FileSystem, { ...files, readFileString })
+  })
+
+it.scoped("a file that cannot be read at a start is there after one at which it can", () =>
+  Effect.gen(function* () {
+    const path = yield* directory
+    const [{ fileId }, other] = yield* life(path, Effect.all([keep(ann, "a", "one"), keep(ann, "b", "two")]))
+    yield* Effect.gen(function* () {
+      assert.strictEqual(yield* textOf(ann, fileId), undefined)
+      assert.strictEqual(yield* textOf(ann, other.fileId), "two")
+    }).pipe(Effect.provide(Layer.provide(FileUploads.layer(path), unreadable(fileId))))
+    assert.strictEqual(yield* life(path, textOf(ann, fileId)), "one")
+  })
+)
+
 /** The file system, where some paths cannot be removed as long as the set has their ends. */
 const holdingOn = (stuck: ReadonlySet<string>) =>
   Layer.map(NodeContext.layer, (context) => {

@@ -1,5 +1,6 @@
 import { machineOf } from "@bulkhead/domain"
-import { Clock, Duration, Effect, Option, Ref } from "effect"
+import { SteadyClock } from "@bulkhead/sandbox"
+import { Duration, Effect, Option, Ref } from "effect"
 
 /** Wrong tokens that one address may give within a while, before it has to wait for the end of it. */
 export const mostFailures = 5
@@ -10,7 +11,7 @@ const mostAddresses = 10_000
 
 interface Failures {
   readonly count: number
-  /** When they are forgotten, in milliseconds since the epoch. */
+  /** When they are forgotten, in milliseconds of the steady clock. */
   readonly until: number
 }
 
@@ -26,14 +27,14 @@ export const make: Effect.Effect<FailedSignIns> = Effect.gen(function* () {
 
   return {
     waitOf: (address) =>
-      Effect.zipWith(Ref.get(failures), Clock.currentTimeMillis, (known, now) =>
+      Effect.zipWith(Ref.get(failures), SteadyClock.now, (known, now) =>
         Option.fromNullable(known.get(machineOf(address))).pipe(
           Option.filter(({ count, until }) => count >= mostFailures && until > now),
           Option.map(({ until }) => Math.ceil((until - now) / 1000))
         )
       ),
     add: (address) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.flatMap(SteadyClock.now, (now) =>
         Ref.update(failures, (known) => {
           const machine = machineOf(address)
           const before = known.get(machine)

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto"
+import { SteadyClock } from "@bulkhead/sandbox"
 import { Clock, Duration, Effect, Option, Ref } from "effect"
 
 /** How long an operator stays signed in, however busy. */
@@ -22,13 +23,13 @@ export interface Sessions {
 }
 
 export const make: Effect.Effect<Sessions> = Effect.gen(function* () {
-  /** When each ends, the oldest first. */
+  /** When each ends, in milliseconds of the steady clock, the oldest first. */
   const open = yield* Ref.make<ReadonlyMap<string, number>>(new Map())
 
   return {
     begin: Effect.gen(function* () {
       const id = yield* newId
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* SteadyClock.now
       yield* Ref.update(open, (sessions) => {
         const current = [...sessions].filter(([, end]) => end > now)
         return new Map(
@@ -37,10 +38,10 @@ export const make: Effect.Effect<Sessions> = Effect.gen(function* () {
       })
       return id
     }),
-    endOf: (id) =>
-      Effect.zipWith(Ref.get(open), Clock.currentTimeMillis, (sessions, now) =>
-        Option.filter(Option.fromNullable(sessions.get(digest(id))), (end) => end > now)
-      ),
+    endOf: Effect.fnUntraced(function* (id) {
+      const left = ((yield* Ref.get(open)).get(digest(id)) ?? 0) - (yield* SteadyClock.now)
+      return left > 0 ? Option.some((yield* Clock.currentTimeMillis) + left) : Option.none()
+    }),
     end: (id) =>
       Ref.update(open, (sessions) => {
         const others = new Map(sessions)

@@ -10,7 +10,7 @@ import * as Handlers from "../Handlers.js"
 import * as Query from "../Query.js"
 import * as Refusals from "../Refusals.js"
 import * as RequestPath from "../RequestPath.js"
-import { etagOf, headersOf, zipHeaders } from "./ArtifactHeaders.js"
+import { etagOf, headersOf, unchangedHeaders, zipHeaders } from "./ArtifactHeaders.js"
 import * as ArtifactZip from "./ArtifactZip.js"
 import * as ByteRange from "./ByteRange.js"
 
@@ -80,6 +80,13 @@ const zip = Effect.fnUntraced(function* (
   })
 })
 
+/** Whether the client has the file already: `If-None-Match` names it, alone or among others, or any. */
+const isKnownBy = ({ headers }: HttpServerRequest.HttpServerRequest, artifact: Artifact) =>
+  (headers["if-none-match"] ?? "")
+    .split(",")
+    .map((tag) => tag.trim())
+    .some((tag) => tag === "*" || tag.replace(/^W\//, "") === etagOf(artifact))
+
 /** A range counts only in a GET, and with `If-Range` only for the file that the client already knows. */
 const rangeOf = ({ headers, method }: HttpServerRequest.HttpServerRequest, artifact: Artifact) => {
   const ifRange = headers["if-range"]
@@ -120,6 +127,8 @@ const answer = Effect.fnUntraced(function* (
   path: { readonly executionId: string; readonly name: string }
 ) {
   const { artifact, executionId } = yield* find(path.executionId, path.name)
+  if (isKnownBy(request, artifact))
+    return HttpServerResponse.empty({ status: 304, headers: unchangedHeaders(artifact) })
   const range = rangeOf(request, artifact)
   if (range._tag === "Unsatisfiable") return yield* notSatisfiable(artifact)
   const isPart = range._tag === "Part"

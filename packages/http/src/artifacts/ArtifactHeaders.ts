@@ -35,6 +35,12 @@ export const headersOf = (artifact: Artifact) => ({
   etag: etagOf(artifact)
 })
 
+/** For who has the file already. */
+export const unchangedHeaders = (artifact: Artifact) => ({
+  "cache-control": harmless["cache-control"],
+  etag: etagOf(artifact)
+})
+
 /** Of all files of an execution together. */
 export const zipHeaders = (executionId: ExecutionId) => ({
   ...harmless,

@@ -14,6 +14,7 @@ import {
 } from "@bulkhead/domain"
 import { Clock, Context, Duration, Effect, Layer, Metric, Option, Schedule } from "effect"
 import { counter, seconds } from "../Instruments/Labelled.js"
+import * as SteadyClock from "../SteadyClock.js"
 import type { Announcement } from "../Webhooks/Announcement.js"
 import { Webhooks } from "../Webhooks/Webhooks.js"
 import { type Entry, ExecutionStore, type StoreFailure } from "./ExecutionStore.js"
@@ -82,8 +83,11 @@ const announcementOfEnd = ({ executionId }: Whose, { result, verdict }: Terminal
 /** Seconds after which a store that cannot be written may be there again. */
 const recovery = 5
 
-/** How long an end waits to be kept once the store has failed: a lost connection is a matter of milliseconds. */
-const untilKept = Schedule.spaced("250 millis").pipe(Schedule.upTo(Duration.seconds(recovery)))
+/** An end waits to be kept once the store has failed: a lost connection is a matter of milliseconds. */
+const untilKept = (commit: Effect.Effect<void, StoreFailure>) =>
+  Effect.flatMap(SteadyClock.within(Duration.seconds(recovery)), (isInTime) =>
+    Effect.retry(commit, { schedule: Schedule.spaced("250 millis"), while: () => isInTime })
+  )
 
 export const unavailable = (executionId: ExecutionId) =>
   new RecordUnavailable({
@@ -109,7 +113,10 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
     readonly began: (execution: ExecutionSummary, webhook?: Webhook) => Effect.Effect<void>
     /** Something happened to an execution. */
     readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
-    /** An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds. */
+    /**
+     * An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds; for a refusal, which
+     * has no result to lose, when it cannot be now.
+     */
     readonly ended: (whose: Whose, event: TerminalEvent) => Effect.Effect<void, StoreFailure>
     /** Returns when all that is known of an execution by now is kept. */
     readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
@@ -137,7 +144,7 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
             { _tag: "Ended", end: endOf(whose, event, now) },
             ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
-        ).pipe(Effect.zipRight(measured(Effect.retry(commit, untilKept)))),
+        ).pipe(Effect.zipRight(measured(event.verdict === "Rejected" ? commit : untilKept(commit)))),
       kept: (executionId) => Effect.mapError(measured(commit), () => unavailable(executionId)),
       checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
       knows: (executionId) =>

@@ -173,7 +173,7 @@ const make = Effect.fnUntraced(function* (limits: SpaceLimits) {
     keep: (id, size) => Effect.withSpan(inTransaction(keep(id, size)), "SqlArtifactCatalog.keep"),
     drop: (id) =>
       Effect.map(
-        Effect.flatMap(rowsWhere(sql`file_id = ${id}`), (rows) => ofEachUser(rows, isStaged)),
+        Effect.flatMap(rowsWhere(sql`file_id = ${id}`), (rows) => ofEachUser(rows, sql`NOT (${isGivenUp})`)),
         (dropped) => dropped.flat().length > 0
       ),
     find: (executionId, name) =>
