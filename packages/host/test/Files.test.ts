@@ -241,6 +241,63 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("are read by ranges, as browsers and players ask for them", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* Effect.promise(() => here.files.write("digits", "0123456789"))
+      const read = (path: string, headers: Record<string, string>) =>
+        request(`/files?path=${path}`, { headers: { ...accessTo(here), ...headers } })
+      const whole = yield* read("digits", {})
+      assert.strictEqual(whole.headers.get("accept-ranges"), "bytes")
+      for (const [range, text, place] of [
+        ["bytes=0-0", "0", "bytes 0-0/10"],
+        ["bytes=2-5", "2345", "bytes 2-5/10"],
+        ["bytes=7-", "789", "bytes 7-9/10"],
+        ["bytes=-3", "789", "bytes 7-9/10"],
+        ["bytes=5-99", "56789", "bytes 5-9/10"],
+        ["bytes=-99", "0123456789", "bytes 0-9/10"]
+      ] as const) {
+        const part = yield* read("digits", { range })
+        assert.deepEqual([part.status, part.text, part.headers.get("content-range")], [206, text, place])
+        assert.strictEqual(part.headers.get("content-length"), String(text.length))
+      }
+      for (const range of ["bytes=10-", "bytes=10-12", "bytes=-0"]) {
+        const none = yield* read("digits", { range })
+        assert.deepEqual([none.status, none.headers.get("content-range")], [416, "bytes */10"], range)
+        assert.include(JSON.parse(none.text).message, "range must be bytes within the file's 10")
+      }
+      for (const headers of [
+        { range: "bytes=1-2,4-5" },
+        { range: "bytes=5-2" },
+        { range: "lines=1-2" },
+        { range: "bytes=1-2", "if-range": '"another"' }
+      ])
+        assert.deepInclude(yield* read("digits", headers), { status: 200, text: "0123456789" })
+      yield* Effect.promise(() => here.files.write("empty", ""))
+      assert.strictEqual((yield* read("empty", { range: "bytes=0-" })).status, 200)
+      assert.strictEqual((yield* read("/proc/version", { range: "bytes=0-4" })).status, 200)
+      assert.strictEqual((yield* read("none", { range: "bytes=0-4" })).status, 404)
+    })
+  )
+
+  it.scoped("are read by ranges across the pieces in which they come", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "seq -f %09g 0 999999 > lines")
+      const lineAt = (line: number, count: number) =>
+        Effect.map(
+          request("/files?path=lines", {
+            headers: { ...accessTo(here), range: `bytes=${line * 10}-${(line + count) * 10 - 1}` }
+          }),
+          ({ text }) => text
+        )
+      const lines = yield* lineAt(100_000, 300_000)
+      assert.strictEqual(lines.length, 3_000_000)
+      assert.isTrue(lines.startsWith("000100000\n000100001\n") && lines.endsWith("000399999\n"))
+      assert.strictEqual(yield* lineAt(999_999, 5), "000999999\n")
+    })
+  )
+
   it.scoped("keep the metadata that they are written with", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
