@@ -358,6 +358,16 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         [{ volumeMounts: { "/data": "data" } }, "no volumes"],
         [{ envs: { A: "a\0b" } }, "envVars must be variables without NUL"],
         [{ envs: { "A=B": "x" } }, "envVars must be variables without NUL"],
+        [{ envs: { A: "x".repeat(131_070) } }, "each of envVars must be at most 131071 bytes long"],
+        [
+          {
+            envs: Object.fromEntries(
+              Array.from({ length: 17 }, (_, index) => [`A${index}`, "x".repeat(131_000)])
+            )
+          },
+          "envVars must be at most 2088960 bytes in all"
+        ],
+        [{ metadata: { a: "ä".repeat(32_800) } }, "metadata must be at most 65536 bytes as JSON"],
         [{ timeoutMs: 25 * 60 * 60 * 1000 }, "timeout must not be greater than 86400 seconds"]
       ]
       for (const [asked, message] of options)
@@ -387,6 +397,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         { allowInternetAccess: false },
         { lifecycle: { onTimeout: "kill" } },
         { network: {} },
+        { metadata: { a: "x".repeat(65_528) }, envs: { A: "x".repeat(131_069) } },
         { network: { denyOut: ["0.0.0.0/0"], allowPublicTraffic: false } },
         { template: "base", volumeMounts: {}, timeoutMs: 24 * 60 * 60 * 1000 }
       ] satisfies ReadonlyArray<SandboxOpts>)
