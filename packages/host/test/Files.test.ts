@@ -241,6 +241,31 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("are found in the home where their path is empty", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { files } = here
+      yield* Effect.promise(() => files.write("one", "1"))
+      const listed = yield* Effect.promise(() => files.list(""))
+      assert.deepEqual(
+        listed.map(({ path }) => path),
+        ["/home/user/one"]
+      )
+      assert.strictEqual((yield* Effect.promise(() => files.getInfo(""))).path, "/home/user")
+      assert.isTrue(yield* Effect.promise(() => files.exists("")))
+      assert.isFalse(yield* Effect.promise(() => files.makeDir("")))
+      for (const start of [
+        () => files.remove(""),
+        () => files.rename("", "/tmp/home"),
+        () => files.rename("one", ""),
+        () => files.read(""),
+        () => files.write("", "2", { useOctetStream: true })
+      ])
+        assert.instanceOf(yield* rejection(start), InvalidArgumentError)
+      assert.strictEqual(yield* Effect.promise(() => files.read("one")), "1")
+    })
+  )
+
   it.scoped("are read by ranges, as browsers and players ask for them", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
