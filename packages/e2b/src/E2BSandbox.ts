@@ -186,7 +186,8 @@ const start = (config: Config, sdk: SdkSandbox, command: SandboxCommand, { outpu
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
         envs: { ...command.env },
-        timeoutMs: Duration.toMillis(command.lifetime),
+        // E2B refuses to start a command with a fraction of a millisecond.
+        timeoutMs: Math.ceil(Duration.toMillis(command.lifetime)),
         onStdout: output("stdout"),
         onStderr: output("stderr"),
         signal

@@ -40,6 +40,14 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     )
   })
 
+  it.scoped("runs a command whose lifetime is no whole number of milliseconds", () =>
+    Effect.gen(function* () {
+      const { run } = yield* sandbox
+      const events = yield* run({ line: "true", env: {}, lifetime: Duration.seconds(30.0005) })
+      assert.strictEqual((yield* events.take)._tag, "Started")
+    })
+  )
+
   describe("a file that lies on disk", () => {
     const bytes = new Uint8Array(8 * 1_048_576)
     const blob = new Blob([bytes])
