@@ -140,6 +140,29 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("are taken as forms and as plain bytes, and as nothing else", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const form = Buffer.concat([
+        part(['content-disposition: form-data; name="file"'], "seen"),
+        Buffer.from("--cut--\r\n")
+      ])
+      for (const [type, body] of [
+        ["Multipart/Mixed; boundary=cut", form],
+        ["Application/Octet-Stream; charset=binary", "seen"]
+      ] as const) {
+        assert.strictEqual((yield* upload(here, "?path=taken", body, type)).status, 200)
+        assert.strictEqual(yield* Effect.promise(() => here.files.read("taken")), "seen")
+      }
+      for (const type of ["application/x-www-form-urlencoded", "text/plain", "application/octet-streams"]) {
+        const refused = yield* upload(here, "?path=refused", "unseen", type)
+        assert.strictEqual(refused.status, 400, type)
+        assert.include(refused.text, "content-type must be multipart/form-data or application/octet-stream")
+      }
+      assert.isFalse(yield* Effect.promise(() => here.files.exists("refused")))
+    })
+  )
+
   it.scoped("are refused where their body is not whole multipart", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()

@@ -174,12 +174,15 @@ const uploaded = ({ metadata, name, path }: GuestEntry) => ({
   ...(Object.keys(metadata).length === 0 ? {} : { metadata })
 })
 
-const upload: Transfer = (target, request) => {
-  const isForm = request.header("content-type").toLowerCase().startsWith("multipart/form-data")
-  return Effect.map(isForm ? uploadForm(target, request) : uploadBody(target, request), (entries) =>
-    Answer.json(200, entries.map(uploaded))
-  )
+const uploadOfType = (target: Target, request: HttpRequest) => {
+  const type = request.header("content-type").toLowerCase().replace(/;.*/s, "").trim()
+  if (type.startsWith("multipart/")) return uploadForm(target, request)
+  if (type === "application/octet-stream") return uploadBody(target, request)
+  return invalid("content-type must be multipart/form-data or application/octet-stream")
 }
+
+const upload: Transfer = (target, request) =>
+  Effect.map(uploadOfType(target, request), (entries) => Answer.json(200, entries.map(uploaded)))
 
 const refusal = (code: number, message: string) => Answer.json(code, { code, message })
 
