@@ -1,5 +1,6 @@
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
+import { Sandbox } from "e2b"
 import { Effect } from "effect"
 import { connection, rejection, run, sandbox } from "./Fixtures.js"
 import { accessTo, control, request } from "./RawHttp.js"
@@ -212,6 +213,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
       const made = yield* create("/sandboxes")
       const shown = JSON.parse((yield* control(`/sandboxes/${made.sandboxID}`)).text)
       assert.strictEqual(Date.parse(shown.endAt) - Date.parse(shown.startedAt), 15_000)
+    })
+  )
+
+  it.scoped("shows a sandbox with its template's name, what its end is, and what lets one in", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const info = yield* Effect.promise(() => here.getInfo())
+      assert.deepInclude(info, { name: "base", lifecycle: { onTimeout: "kill", autoResume: false } })
+      const where = yield* connection
+      const [listed] = yield* Effect.promise(() => Sandbox.list(where).nextItems())
+      assert.strictEqual(listed?.name, "base")
+      // Older clients connect with what this answers.
+      const shown = yield* control(`/sandboxes/${here.sandboxId}`)
+      assert.strictEqual(JSON.parse(shown.text).envdAccessToken, accessTo(here)["x-access-token"])
+      assert.notInclude((yield* control("/v2/sandboxes")).text, "envdAccessToken")
     })
   )
 
