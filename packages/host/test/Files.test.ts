@@ -264,6 +264,24 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("have their rights as Go writes them, with what is beside reading, writing and running", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "touch a b && chmod 640 a && chmod 6755 b && mkdir d e && chmod 1777 d && ln -s d l")
+      const listed = yield* Effect.promise(() => here.files.list("."))
+      assert.deepEqual(
+        listed.map(({ name, permissions }) => [name, permissions]),
+        [
+          ["a", "-rw-r-----"],
+          ["b", "ugrwxr-xr-x"],
+          ["d", "dtrwxrwxrwx"],
+          ["e", "drwxr-xr-x"],
+          ["l", "Lrwxrwxrwx"]
+        ]
+      )
+    })
+  )
+
   it.scoped("are found in the home where their path is empty", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
