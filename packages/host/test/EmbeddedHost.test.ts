@@ -10,7 +10,7 @@ import {
   type SandboxOpts,
   TimeoutError
 } from "e2b"
-import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { connection, processesMarked, rejection, run, sandbox, until } from "./Fixtures.js"
 
 const bytes = (length: number) => new Uint8Array(length).map((_, index) => (index * 31) % 251)
@@ -463,6 +463,26 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
       const where = yield* connection
       assert.instanceOf(yield* rejection(() => Sandbox.connect(here.sandboxId, where)), SandboxNotFoundError)
       assert.instanceOf(yield* rejection(() => here.commands.run("true")), SandboxNotFoundError)
+    })
+  )
+
+  it.scoped("tells of its end who sends input that nobody reads", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const reads = yield* Deferred.make<void>()
+      const onStdout = () => Deferred.unsafeDone(reads, Effect.void)
+      const handle = yield* Effect.promise(() =>
+        here.commands.run("head -c 1; exec sleep 86381", { background: true, stdin: true, onStdout })
+      )
+      handle.wait().catch(() => undefined)
+      const refused = yield* Effect.fork(
+        rejection(() => here.commands.sendStdin(handle.pid, "x".repeat(1_000_000)))
+      )
+      yield* Deferred.await(reads)
+      yield* Effect.promise(() => here.kill())
+      const error = yield* Fiber.join(refused)
+      assert.instanceOf(error, TimeoutError)
+      assert.include(error.message, "the sandbox was killed or reached its end of life")
     })
   )
 
