@@ -85,6 +85,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("have backslashes in their names as Python's client writes them, twice", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const file = (name: string) =>
+        part([`content-disposition: form-data; name="file"; filename="${name}"`], name)
+      const names = ["a\\\\b", "\\\\%22\\\\\\\\c", "end\\\\"]
+      const body = Buffer.concat([...names.map(file), Buffer.from("--cut--\r\n")])
+      const written = JSON.parse((yield* upload(here, "", body)).text) as ReadonlyArray<{ name: string }>
+      assert.deepEqual(
+        written.map(({ name }) => name),
+        ["a\\b", '\\"\\\\c', "end\\"]
+      )
+    })
+  )
+
   it.scoped("are listed by the ten thousands", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
