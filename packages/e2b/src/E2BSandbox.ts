@@ -244,7 +244,7 @@ const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
 const write = Effect.fn("E2BSandbox.write")(
   (sdk: SdkSandbox, config: Config, given: ReadonlyArray<SandboxFile>) => {
     const files = given.map((file) => ({ ...file, path: literal(file.path) }))
-    return files.some(({ content }) => content instanceof Blob)
+    return files.some((file) => file.content instanceof Blob || !FileForm.isPlain(file))
       ? FileForm.send(sdk, files, config)
       : writeSmall(sdk, files)
   }
