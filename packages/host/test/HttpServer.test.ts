@@ -83,6 +83,25 @@ it.scopedLive("what is not HTTP is answered with a body that says so", () =>
   })
 )
 
+it.scopedLive("who asks for the head of an answer alone does not wait for its pieces", () =>
+  Effect.gen(function* () {
+    const server = yield* HttpServer.listen("127.0.0.1", 0)
+    const asked = yield* Ref.make(0)
+    const pieces = Effect.zipRight(
+      Ref.update(asked, (pieces) => pieces + 1),
+      Effect.succeed({ bytes: new Uint8Array(10), isLast: false })
+    )
+    const handler = () => Effect.succeed(Answer.inPieces(200, { "content-length": 1e12 }, pieces))
+    yield* HttpServer.serve(server, [{ method: "GET", path: "/", handler }])
+    const bytes = "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert.match(
+      yield* exchange(HttpServer.portOf(server), bytes),
+      /^HTTP\/1.1 200 .*1000000000000.*\r\n\r\n$/s
+    )
+    assert.strictEqual(yield* Ref.get(asked), 0)
+  })
+)
+
 it.scopedLive("long headers and requests that take their time are heard to their end", () =>
   Effect.gen(function* () {
     const server = yield* HttpServer.listen("127.0.0.1", 0)

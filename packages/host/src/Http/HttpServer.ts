@@ -46,6 +46,7 @@ const keepAlive = (response: Http.ServerResponse, { bytes, interval }: Answer.Ke
 const write = (response: Http.ServerResponse, answer: Answer.Answer): Effect.Effect<void, unknown> =>
   Effect.suspend(() => {
     response.writeHead(answer.status, answer.headers)
+    if (response.req.method === "HEAD") return Effect.sync(() => void response.end())
     if (answer._tag === "Whole") return Effect.sync(() => void response.end(answer.body))
     if (Option.isSome(answer.keepalive)) keepAlive(response, answer.keepalive.value)
     return writePieces(response, answer.body)
