@@ -1,5 +1,6 @@
 export * from "./Artifact.js"
 export * from "./AuditVerification.js"
+export * as ByteRange from "./ByteRange.js"
 export * from "./CodeFinding.js"
 export * from "./ExecuteCodeTool.js"
 export * from "./ExecutionError.js"

@@ -186,7 +186,8 @@ const start = (config: Config, sdk: SdkSandbox, command: SandboxCommand, { outpu
         background: true,
         ...(command.user === "root" ? { user: "root" } : {}),
         envs: { ...command.env },
-        timeoutMs: Duration.toMillis(command.lifetime),
+        // E2B refuses to start a command with a fraction of a millisecond.
+        timeoutMs: Math.ceil(Duration.toMillis(command.lifetime)),
         onStdout: output("stdout"),
         onStderr: output("stderr"),
         signal
@@ -243,7 +244,7 @@ const writeSmall = (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>) =>
 const write = Effect.fn("E2BSandbox.write")(
   (sdk: SdkSandbox, config: Config, given: ReadonlyArray<SandboxFile>) => {
     const files = given.map((file) => ({ ...file, path: literal(file.path) }))
-    return files.some(({ content }) => content instanceof Blob)
+    return files.some((file) => file.content instanceof Blob || !FileForm.isPlain(file))
       ? FileForm.send(sdk, files, config)
       : writeSmall(sdk, files)
   }

@@ -14,9 +14,12 @@ export const filesAtOnce = 100
 export const blobOf = ({ content }: SandboxFile) =>
   content instanceof Blob ? content : new Blob([new Uint8Array(content)])
 
-/** As forms are written in HTML's standard: what would end the name, or the line, is escaped. */
+/** Whether a name is the same as forms of browsers write it and as E2B reads it, which takes no %22 for a quote. */
+export const isPlain = ({ path }: SandboxFile) => !/["\\]/.test(path)
+
+/** As E2B reads names, by Go's `mime.ParseMediaType`. It has no way to write the end of a line. */
 const nameOf = ({ path }: SandboxFile) =>
-  path.replaceAll("\n", "%0A").replaceAll("\r", "%0D").replaceAll('"', "%22")
+  path.replaceAll(/["\\]/g, "\\$&").replaceAll("\n", "%0A").replaceAll("\r", "%0D")
 
 /** A form as one blob: `fetch` copies each piece of a `FormData`, and sends a blob as it is read. */
 const formOf = (files: ReadonlyArray<SandboxFile>) => {
@@ -61,7 +64,7 @@ const post = async (sdk: SdkSandbox, files: ReadonlyArray<SandboxFile>, signal: 
 
 const timedOut = new DOMException("The form was not taken in time", "TimeoutError")
 
-/** Sends files that lie on disk, and others beside them, to the sandbox's own address for uploads. */
+/** Sends files that lie on disk, or whose names are not plain, and others beside them, in one form of our own. */
 export const send = (
   sdk: SdkSandbox,
   files: ReadonlyArray<SandboxFile>,

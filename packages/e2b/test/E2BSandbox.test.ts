@@ -40,6 +40,14 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
     )
   })
 
+  it.scoped("runs a command whose lifetime is no whole number of milliseconds", () =>
+    Effect.gen(function* () {
+      const { run } = yield* sandbox
+      const events = yield* run({ line: "true", env: {}, lifetime: Duration.seconds(30.0005) })
+      assert.strictEqual((yield* events.take)._tag, "Started")
+    })
+  )
+
   describe("a file that lies on disk", () => {
     const bytes = new Uint8Array(8 * 1_048_576)
     const blob = new Blob([bytes])
@@ -60,12 +68,17 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
       Effect.gen(function* () {
         const { read, write } = yield* sandbox
         const onDisk = "one\r\n--bulkhead-\r\n\r\ntwo"
-        const contents = { "ü b%41;.txt": onDisk, "c/d.txt": "", "e'f=.txt": "\r\n" }
+        const contents = {
+          ...{ "ü b%41;.txt": onDisk, "c/d.txt": "", "e'f=.txt": "\r\n" },
+          ...{ 'i"分"j\\k.txt': "quoted", "l\\(m\\": "escaped", 'n\\"o\\': "both" }
+        }
         yield* write(Object.entries(contents).map(([path, text]) => ({ path, content: new Blob([text]) })))
         yield* write([
           { path: "g", content: new TextEncoder().encode("g") },
           { path: "h", content: blob }
         ])
+        yield* write([{ path: 'p"q\\', content: new TextEncoder().encode("in memory") }])
+        assert.strictEqual(yield* Stream.mkString(Stream.decodeText(read('p"q\\'))), "in memory")
         for (const [path, text] of Object.entries({ ...contents, g: "g" }))
           assert.strictEqual(yield* Stream.mkString(Stream.decodeText(read(path))), text)
         const size = yield* Stream.runFold(read("h"), 0, (sum, piece) => sum + piece.length)

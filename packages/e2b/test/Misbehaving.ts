@@ -119,8 +119,8 @@ export interface Misbehaving {
   readonly url: string
   /** How often each route was asked. */
   readonly asked: Record<Route, number>
-  /** What each create brought, as text. */
-  readonly bodies: { readonly create: ReadonlyArray<string> }
+  /** What each create and each upload brought, as text. */
+  readonly bodies: Readonly<Record<"create" | "files", ReadonlyArray<string>>>
   /** Changes how routes answer from now on. */
   readonly script: (answers: Partial<Record<Route, Answer>>) => void
 }
@@ -136,16 +136,16 @@ export const make = (answers: Partial<Record<Route, Answer>> = {}) =>
   Effect.acquireRelease(
     Effect.async<Misbehaving & { readonly stop: () => void }>((resume) => {
       const asked = { create: 0, list: 0, renew: 0, kill: 0, start: 0, files: 0, attempts: 0, health: 0 }
-      const created: Array<string> = []
+      const bodies = { create: [] as Array<string>, files: [] as Array<string> }
       let current = { ...good, ...answers }
       const server = createServer((request, response) => {
         const route = routeOf(request)
         if (route === undefined) return refuse(404)(response, request)
         // The answer comes when the whole question is here, as a proxy would have it.
         const pieces: Array<Buffer> = []
-        request.on("data", (piece) => route === "create" && pieces.push(piece))
+        request.on("data", (piece) => pieces.push(piece))
         request.on("end", () => {
-          if (route === "create") created.push(Buffer.concat(pieces).toString())
+          if (route === "create" || route === "files") bodies[route].push(Buffer.concat(pieces).toString())
           asked[route]++
           current[route](response, request)
         })
@@ -155,7 +155,7 @@ export const make = (answers: Partial<Record<Route, Answer>> = {}) =>
           Effect.succeed({
             url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
             asked,
-            bodies: { create: created },
+            bodies,
             script: (more) => {
               current = { ...current, ...more }
             },

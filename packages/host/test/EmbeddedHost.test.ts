@@ -10,7 +10,7 @@ import {
   type SandboxOpts,
   TimeoutError
 } from "e2b"
-import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { connection, processesMarked, rejection, run, sandbox, until } from "./Fixtures.js"
 
 const bytes = (length: number) => new Uint8Array(length).map((_, index) => (index * 31) % 251)
@@ -358,6 +358,16 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         [{ volumeMounts: { "/data": "data" } }, "no volumes"],
         [{ envs: { A: "a\0b" } }, "envVars must be variables without NUL"],
         [{ envs: { "A=B": "x" } }, "envVars must be variables without NUL"],
+        [{ envs: { A: "x".repeat(131_070) } }, "each of envVars must be at most 131071 bytes long"],
+        [
+          {
+            envs: Object.fromEntries(
+              Array.from({ length: 17 }, (_, index) => [`A${index}`, "x".repeat(131_000)])
+            )
+          },
+          "envVars must be at most 2088960 bytes in all"
+        ],
+        [{ metadata: { a: "ä".repeat(32_800) } }, "metadata must be at most 65536 bytes as JSON"],
         [{ timeoutMs: 25 * 60 * 60 * 1000 }, "timeout must not be greater than 86400 seconds"]
       ]
       for (const [asked, message] of options)
@@ -387,6 +397,7 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
         { allowInternetAccess: false },
         { lifecycle: { onTimeout: "kill" } },
         { network: {} },
+        { metadata: { a: "x".repeat(65_528) }, envs: { A: "x".repeat(131_069) } },
         { network: { denyOut: ["0.0.0.0/0"], allowPublicTraffic: false } },
         { template: "base", volumeMounts: {}, timeoutMs: 24 * 60 * 60 * 1000 }
       ] satisfies ReadonlyArray<SandboxOpts>)
@@ -452,6 +463,26 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("EmbeddedHost through
       const where = yield* connection
       assert.instanceOf(yield* rejection(() => Sandbox.connect(here.sandboxId, where)), SandboxNotFoundError)
       assert.instanceOf(yield* rejection(() => here.commands.run("true")), SandboxNotFoundError)
+    })
+  )
+
+  it.scoped("tells of its end who sends input that nobody reads", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const reads = yield* Deferred.make<void>()
+      const onStdout = () => Deferred.unsafeDone(reads, Effect.void)
+      const handle = yield* Effect.promise(() =>
+        here.commands.run("head -c 1; exec sleep 86381", { background: true, stdin: true, onStdout })
+      )
+      handle.wait().catch(() => undefined)
+      const refused = yield* Effect.fork(
+        rejection(() => here.commands.sendStdin(handle.pid, "x".repeat(1_000_000)))
+      )
+      yield* Deferred.await(reads)
+      yield* Effect.promise(() => here.kill())
+      const error = yield* Fiber.join(refused)
+      assert.instanceOf(error, TimeoutError)
+      assert.include(error.message, "the sandbox was killed or reached its end of life")
     })
   )
 

@@ -85,6 +85,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
     })
   )
 
+  it.scoped("have backslashes in their names as Python's client writes them, twice", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const file = (name: string) =>
+        part([`content-disposition: form-data; name="file"; filename="${name}"`], name)
+      const names = ["a\\\\b", "\\\\%22\\\\\\\\c", "end\\\\"]
+      const body = Buffer.concat([...names.map(file), Buffer.from("--cut--\r\n")])
+      const written = JSON.parse((yield* upload(here, "", body)).text) as ReadonlyArray<{ name: string }>
+      assert.deepEqual(
+        written.map(({ name }) => name),
+        ["a\\b", '\\"\\\\c', "end\\"]
+      )
+    })
+  )
+
   it.scoped("are listed by the ten thousands", () =>
     Effect.gen(function* () {
       const here = yield* sandbox()
@@ -137,6 +152,29 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
       )
       assert.strictEqual(answer.status, 400)
       assert.strictEqual(yield* Effect.promise(() => here.files.read("one")), "first")
+    })
+  )
+
+  it.scoped("are taken as forms and as plain bytes, and as nothing else", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const form = Buffer.concat([
+        part(['content-disposition: form-data; name="file"'], "seen"),
+        Buffer.from("--cut--\r\n")
+      ])
+      for (const [type, body] of [
+        ["Multipart/Mixed; boundary=cut", form],
+        ["Application/Octet-Stream; charset=binary", "seen"]
+      ] as const) {
+        assert.strictEqual((yield* upload(here, "?path=taken", body, type)).status, 200)
+        assert.strictEqual(yield* Effect.promise(() => here.files.read("taken")), "seen")
+      }
+      for (const type of ["application/x-www-form-urlencoded", "text/plain", "application/octet-streams"]) {
+        const refused = yield* upload(here, "?path=refused", "unseen", type)
+        assert.strictEqual(refused.status, 400, type)
+        assert.include(refused.text, "content-type must be multipart/form-data or application/octet-stream")
+      }
+      assert.isFalse(yield* Effect.promise(() => here.files.exists("refused")))
     })
   )
 
@@ -238,6 +276,106 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("Files on the wire", 
       yield* run(here, "truncate -s 1M large")
       assert.instanceOf(yield* rest, Error)
       assert.strictEqual((yield* run(here, "echo well")).stdout, "well\n")
+    })
+  )
+
+  it.scoped("have their rights as Go writes them, with what is beside reading, writing and running", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "touch a b && chmod 640 a && chmod 6755 b && mkdir d e && chmod 1777 d && ln -s d l")
+      const listed = yield* Effect.promise(() => here.files.list("."))
+      assert.deepEqual(
+        listed.map(({ name, permissions }) => [name, permissions]),
+        [
+          ["a", "-rw-r-----"],
+          ["b", "ugrwxr-xr-x"],
+          ["d", "dtrwxrwxrwx"],
+          ["e", "drwxr-xr-x"],
+          ["l", "Lrwxrwxrwx"]
+        ]
+      )
+    })
+  )
+
+  it.scoped("are found in the home where their path is empty", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { files } = here
+      yield* Effect.promise(() => files.write("one", "1"))
+      const listed = yield* Effect.promise(() => files.list(""))
+      assert.deepEqual(
+        listed.map(({ path }) => path),
+        ["/home/user/one"]
+      )
+      assert.strictEqual((yield* Effect.promise(() => files.getInfo(""))).path, "/home/user")
+      assert.isTrue(yield* Effect.promise(() => files.exists("")))
+      assert.isFalse(yield* Effect.promise(() => files.makeDir("")))
+      for (const start of [
+        () => files.remove(""),
+        () => files.rename("", "/tmp/home"),
+        () => files.rename("one", ""),
+        () => files.read(""),
+        () => files.write("", "2", { useOctetStream: true })
+      ])
+        assert.instanceOf(yield* rejection(start), InvalidArgumentError)
+      assert.strictEqual(yield* Effect.promise(() => files.read("one")), "1")
+    })
+  )
+
+  it.scoped("are read by ranges, as browsers and players ask for them", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* Effect.promise(() => here.files.write("digits", "0123456789"))
+      const read = (path: string, headers: Record<string, string>) =>
+        request(`/files?path=${path}`, { headers: { ...accessTo(here), ...headers } })
+      const whole = yield* read("digits", {})
+      assert.strictEqual(whole.headers.get("accept-ranges"), "bytes")
+      for (const [range, text, place] of [
+        ["bytes=0-0", "0", "bytes 0-0/10"],
+        ["bytes=2-5", "2345", "bytes 2-5/10"],
+        ["bytes=7-", "789", "bytes 7-9/10"],
+        ["bytes=-3", "789", "bytes 7-9/10"],
+        ["bytes=5-99", "56789", "bytes 5-9/10"],
+        ["bytes=-99", "0123456789", "bytes 0-9/10"]
+      ] as const) {
+        const part = yield* read("digits", { range })
+        assert.deepEqual([part.status, part.text, part.headers.get("content-range")], [206, text, place])
+        assert.strictEqual(part.headers.get("content-length"), String(text.length))
+      }
+      for (const range of ["bytes=10-", "bytes=10-12", "bytes=-0"]) {
+        const none = yield* read("digits", { range })
+        assert.deepEqual([none.status, none.headers.get("content-range")], [416, "bytes */10"], range)
+        assert.include(JSON.parse(none.text).message, "range must be bytes within the file's 10")
+      }
+      for (const headers of [
+        { range: "bytes=1-2,4-5" },
+        { range: "bytes=5-2" },
+        { range: "lines=1-2" },
+        { range: "bytes=1-2", "if-range": '"another"' }
+      ])
+        assert.deepInclude(yield* read("digits", headers), { status: 200, text: "0123456789" })
+      yield* Effect.promise(() => here.files.write("empty", ""))
+      assert.strictEqual((yield* read("empty", { range: "bytes=0-" })).status, 200)
+      assert.strictEqual((yield* read("/proc/version", { range: "bytes=0-4" })).status, 200)
+      assert.strictEqual((yield* read("none", { range: "bytes=0-4" })).status, 404)
+    })
+  )
+
+  it.scoped("are read by ranges across the pieces in which they come", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      yield* run(here, "seq -f %09g 0 999999 > lines")
+      const lineAt = (line: number, count: number) =>
+        Effect.map(
+          request("/files?path=lines", {
+            headers: { ...accessTo(here), range: `bytes=${line * 10}-${(line + count) * 10 - 1}` }
+          }),
+          ({ text }) => text
+        )
+      const lines = yield* lineAt(100_000, 300_000)
+      assert.strictEqual(lines.length, 3_000_000)
+      assert.isTrue(lines.startsWith("000100000\n000100001\n") && lines.endsWith("000399999\n"))
+      assert.strictEqual(yield* lineAt(999_999, 5), "000999999\n")
     })
   )
 

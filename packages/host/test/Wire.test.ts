@@ -1,5 +1,6 @@
 import { EmbeddedHost } from "@bulkhead/host"
 import { assert, layer } from "@effect/vitest"
+import { Sandbox } from "e2b"
 import { Effect } from "effect"
 import { connection, rejection, run, sandbox } from "./Fixtures.js"
 import { accessTo, control, request } from "./RawHttp.js"
@@ -46,10 +47,10 @@ const envelopes = (bytes: Buffer): ReadonlyArray<Envelope> => {
   return found
 }
 
-const startProcess = (made: Created, body: unknown, headers: Record<string, string> = {}) =>
+const startProcess = (made: Created, body: unknown, headers: Record<string, string> = {}, method = "Start") =>
   Effect.flatMap(EmbeddedHost, (host) =>
     Effect.promise(async () => {
-      const response = await fetch(`${host.url}/process.Process/Start`, {
+      const response = await fetch(`${host.url}/process.Process/${method}`, {
         method: "POST",
         headers: { "content-type": "application/connect+json", ...envdHeaders(made), ...headers },
         body: envelope(body)
@@ -215,6 +216,21 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
     })
   )
 
+  it.scoped("shows a sandbox with its template's name, what its end is, and what lets one in", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const info = yield* Effect.promise(() => here.getInfo())
+      assert.deepInclude(info, { name: "base", lifecycle: { onTimeout: "kill", autoResume: false } })
+      const where = yield* connection
+      const [listed] = yield* Effect.promise(() => Sandbox.list(where).nextItems())
+      assert.strictEqual(listed?.name, "base")
+      // Older clients connect with what this answers.
+      const shown = yield* control(`/sandboxes/${here.sandboxId}`)
+      assert.strictEqual(JSON.parse(shown.text).envdAccessToken, accessTo(here)["x-access-token"])
+      assert.notInclude((yield* control("/v2/sandboxes")).text, "envdAccessToken")
+    })
+  )
+
   it.scoped("sets how long a sandbox lives, and refuses what says no such time", () =>
     Effect.gen(function* () {
       const made = yield* create("/v2/sandboxes")
@@ -288,6 +304,22 @@ layer(EmbeddedHost.layer(), { excludeTestServices: true })("The wire", (it) => {
       })
       assert.strictEqual(events[events.length - 1]?.message.error.code, "deadline_exceeded")
       assert.isTrue(events.some(({ message }) => message.event?.data?.stdout !== undefined))
+    })
+  )
+
+  it.scoped("refuses a deadline that is not whole milliseconds", () =>
+    Effect.gen(function* () {
+      const here = yield* sandbox()
+      const { message } = yield* rejection(() => here.commands.run("true", { timeoutMs: 1500.5 }))
+      assert.include(message, "connect-timeout-ms must be whole milliseconds, with at most 10 digits")
+      const made = yield* create("/v2/sandboxes")
+      for (const deadline of ["soon", "-1", "1e3", "12345678901", "0x10"])
+        for (const method of ["Start", "Connect"]) {
+          const answer = yield* startProcess(made, shell("true"), { "connect-timeout-ms": deadline }, method)
+          assert.strictEqual(answer[0]?.message.error.code, "invalid_argument", deadline)
+        }
+      const none = yield* startProcess(made, shell("true"), { "connect-timeout-ms": "0" })
+      assert.strictEqual(none[1]?.message.event.end.status, "exit status 0")
     })
   )
 

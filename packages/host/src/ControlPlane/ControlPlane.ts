@@ -94,7 +94,7 @@ const list = (sandboxes: SandboxTable, options: HostOptions) => (request: HttpRe
   )
 
 const show = (sandboxes: SandboxTable, options: HostOptions) => (request: HttpRequest) =>
-  Effect.map(find(sandboxes, request.id), (record) => Answer.json(200, SandboxInfo.listed(record, options)))
+  Effect.map(find(sandboxes, request.id), (record) => Answer.json(200, SandboxInfo.shown(record, options)))
 
 const kill = (sandboxes: SandboxTable) => (request: HttpRequest) =>
   Effect.flatMap(sandboxes.kill(request.id), (killed) =>

@@ -1,5 +1,6 @@
 import { fromGpuTag, gpuTag } from "@bulkhead/domain"
 import { Effect, Option, Predicate, Schema } from "effect"
+import * as CommandLength from "../Guest/CommandLength.js"
 import { Variables } from "../Guest/Variables.js"
 import { RequestRefused } from "../HostErrors.js"
 import type { HostNetwork } from "../HostOptions.js"
@@ -10,6 +11,15 @@ import * as SecretRules from "./SecretRules.js"
 import * as Timeout from "./Timeout.js"
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
+/** Most bytes of a sandbox's metadata as JSON. A page of a list has that of a hundred sandboxes. */
+const MOST_METADATA = 64 * 1024
+
+const Metadata = Strings.pipe(
+  Schema.filter((metadata) => Buffer.byteLength(JSON.stringify(metadata)) <= MOST_METADATA, {
+    description: `at most ${MOST_METADATA} bytes as JSON`
+  })
+)
+
 const Anything = Schema.Record({ key: Schema.String, value: Schema.Unknown })
 
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.NullOr(schema))
@@ -21,7 +31,7 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optional(Schema.N
 export const NewSandbox = Schema.Struct({
   templateID: Schema.String,
   timeout: Schema.optional(Timeout.Seconds),
-  metadata: optional(Strings),
+  metadata: optional(Metadata),
   envVars: optional(Variables),
   secure: optional(Schema.Boolean),
   autoPause: optional(Schema.Boolean),
@@ -72,6 +82,16 @@ const secretsOf = Effect.fnUntraced(function* ({ network }: NewSandbox, hasNetwo
 
 const refuse = (status: number, message: string) => new RequestRefused({ status, message })
 
+/** No program could be started with longer ones. */
+const checkEnvVars = (envVars: Readonly<Record<string, string>>) =>
+  Option.match(
+    CommandLength.fault(
+      "envVars",
+      Object.entries(envVars).map(([name, value]) => `${name}=${value}`)
+    ),
+    { onNone: () => Effect.void, onSome: (fault) => refuse(400, fault) }
+  )
+
 /** What a client asks for, or why it cannot be had. `defaultTimeout` is in seconds, `maxLifetime` in milliseconds. */
 export const toRequest = (
   asked: NewSandbox,
@@ -89,6 +109,7 @@ export const toRequest = (
       )
     const [refused] = missing.filter(([isAsked]) => isAsked(asked))
     if (refused !== undefined) return yield* refuse(400, refused[1])
+    yield* checkEnvVars(asked.envVars ?? {})
     const network = yield* networkOf(asked, networkOptions)
     const tag = asked.metadata?.[gpuTag]
     const gpus = tag === undefined ? undefined : fromGpuTag(tag)

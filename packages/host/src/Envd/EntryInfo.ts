@@ -7,13 +7,20 @@ const types: Record<GuestEntry["kind"], string> = {
   other: "FILE_TYPE_UNSPECIFIED"
 }
 
-/** The first letter of the permissions, as Go's fs.FileMode writes it. */
-const letters: Record<GuestEntry["kind"], string> = { file: "-", directory: "d", symlink: "L", other: "?" }
+/** What Go's fs.FileMode writes before the rights: "-" if it is nothing. */
+const letters: Record<GuestEntry["kind"], string> = { file: "", directory: "d", symlink: "L", other: "?" }
+const marks = [
+  [0o4000, "u"],
+  [0o2000, "g"],
+  [0o1000, "t"]
+] as const
 
 const permissions = ({ kind, mode, symlinkTarget }: GuestEntry) => {
+  const letter = symlinkTarget === undefined ? letters[kind] : letters.symlink
+  const marked = marks.filter(([bit]) => (mode & bit) !== 0).map(([, mark]) => mark)
   const bits = [...(mode & 0o777).toString(2).padStart(9, "0")]
   const rights = bits.map((bit, index) => (bit === "1" ? "rwx".charAt(index % 3) : "-"))
-  return (symlinkTarget === undefined ? letters[kind] : letters.symlink) + rights.join("")
+  return (letter + marked.join("") || "-") + rights.join("")
 }
 
 const owner = (id: number) => (id === 0 ? "root" : id === 1000 ? "user" : String(id))

@@ -1,3 +1,4 @@
+import { ByteRange } from "@bulkhead/domain"
 import { Clock, Effect, Option, type Scope, Sink, Stream } from "effect"
 import type { SandboxRecord, SandboxTable } from "../ControlPlane/SandboxTable.js"
 import * as FileContent from "../Guest/FileContent.js"
@@ -61,14 +62,45 @@ type Transfer = (
 const attachment = (path: string) =>
   `inline; filename*=UTF-8''${encodeURIComponent(path.split("/").pop() ?? "")}`
 
-const download: Transfer = ({ guest, path, user }) =>
+/** A condition never holds: this host tells nothing by which a client could know a version of a file. */
+const rangeOf = (request: HttpRequest, size: number) =>
+  ByteRange.parse(request.header("if-range") === "" ? request.header("range") : "", size)
+
+const notSatisfiable = (size: number) =>
+  Answer.json(
+    416,
+    { code: 416, message: `range must be bytes within the file's ${size}` },
+    { "content-range": `bytes */${size}` }
+  )
+
+/** The range of a file that the request asks for, or all of it. */
+const downloadSized = (
+  { content, size }: FileContent.FileReader,
+  request: HttpRequest,
+  headers: Answer.Answer["headers"]
+) =>
+  Effect.gen(function* () {
+    const range = rangeOf(request, size)
+    if (range._tag === "Unsatisfiable") return notSatisfiable(size)
+    if (range._tag === "Whole") {
+      const pull = yield* Stream.toPull(content)
+      return Answer.inPieces(200, { ...headers, "content-length": size }, Answer.fromPull(pull))
+    }
+    const { first, last } = range
+    const pull = yield* Stream.toPull(FileContent.part(content, first, last))
+    const place = { "content-length": last - first + 1, "content-range": `bytes ${first}-${last}/${size}` }
+    return Answer.inPieces(206, { ...headers, ...place }, Answer.fromPull(pull))
+  })
+
+const download: Transfer = ({ guest, path, user }, request) =>
   Effect.gen(function* () {
     const file = yield* FileContent.read(guest, user, path)
-    const headers = { "content-type": "application/octet-stream", "content-disposition": attachment(path) }
-    if (file.size > 0) {
-      const pull = yield* Stream.toPull(file.content)
-      return Answer.inPieces(200, { ...headers, "content-length": file.size }, Answer.fromPull(pull))
+    const headers = {
+      "accept-ranges": "bytes",
+      "content-type": "application/octet-stream",
+      "content-disposition": attachment(path)
     }
+    if (file.size > 0) return yield* downloadSized(file, request, headers)
     // Empty, or one of those that only tell their size when read.
     const [first, rest] = yield* Stream.peel(file.content, Sink.head<Uint8Array>())
     if (Option.isNone(first)) return Answer.whole(200, headers, new Uint8Array(0))
@@ -142,16 +174,19 @@ const uploaded = ({ metadata, name, path }: GuestEntry) => ({
   ...(Object.keys(metadata).length === 0 ? {} : { metadata })
 })
 
-const upload: Transfer = (target, request) => {
-  const isForm = request.header("content-type").toLowerCase().startsWith("multipart/form-data")
-  return Effect.map(isForm ? uploadForm(target, request) : uploadBody(target, request), (entries) =>
-    Answer.json(200, entries.map(uploaded))
-  )
+const uploadOfType = (target: Target, request: HttpRequest) => {
+  const type = request.header("content-type").toLowerCase().replace(/;.*/s, "").trim()
+  if (type.startsWith("multipart/")) return uploadForm(target, request)
+  if (type === "application/octet-stream") return uploadBody(target, request)
+  return invalid("content-type must be multipart/form-data or application/octet-stream")
 }
+
+const upload: Transfer = (target, request) =>
+  Effect.map(uploadOfType(target, request), (entries) => Answer.json(200, entries.map(uploaded)))
 
 const refusal = (code: number, message: string) => Answer.json(code, { code, message })
 
-/** envd's plain HTTP routes: whole files, and liveness. */
+/** envd's plain HTTP routes: files, and liveness. */
 export const routes = (sandboxes: SandboxTable, users: ReadonlyArray<GuestUser>): ReadonlyArray<Route> => {
   const route = (method: Route["method"], operation: FileUrl.Operation, transfer: Transfer): Route => ({
     method,

@@ -10,14 +10,16 @@ import { type GuestUser, homes } from "../Isolation/GuestUser.js"
 import * as EntryInfo from "./EntryInfo.js"
 import * as RpcRoute from "./RpcRoute.js"
 
-const OnPath = Schema.Struct({ path: Schema.String })
+/** An empty path, which protobuf's JSON leaves out, is the home. */
+const Path = Schema.optionalWith(Schema.String, { default: () => "" })
+const OnPath = Schema.Struct({ path: Path })
 const Depth = Schema.Number.pipe(
   Schema.filter((depth) => Number.isInteger(depth) && depth >= 0 && depth < 2 ** 32, {
     description: "a whole number, 0 or more"
   })
 )
-const OnDirectory = Schema.Struct({ path: Schema.String, depth: Schema.optional(Depth) })
-const OnTwoPaths = Schema.Struct({ source: Schema.String, destination: Schema.String })
+const OnDirectory = Schema.Struct({ path: Path, depth: Schema.optional(Depth) })
+const OnTwoPaths = Schema.Struct({ source: Path, destination: Path })
 
 const codes: Record<GuestFileError["kind"], RpcCode> = {
   not_found: "not_found",

@@ -53,8 +53,16 @@ const noSuchSignal = new RpcRefused({
 const noTerminals = new RpcRefused({ code: "unimplemented", message: "this host has no terminals" })
 const notFound = new RpcRefused({ code: "not_found", message: "no such process" })
 
-/** Milliseconds after which the caller stops waiting. */
-const deadlineOf = (request: HttpRequest) => request.numberHeader("connect-timeout-ms")
+const DEADLINE = "connect-timeout-ms"
+
+const badDeadline = new RpcRefused({
+  code: "invalid_argument",
+  message: `${DEADLINE} must be whole milliseconds, with at most 10 digits`
+})
+
+/** Milliseconds after which the caller stops waiting. None: 0, or not given. */
+const deadlineOf = (request: HttpRequest) =>
+  /^\d{0,10}$/.test(request.header(DEADLINE)) ? Effect.succeed(request.numberHeader(DEADLINE)) : badDeadline
 
 /** How the process ended, for the span of the request that started it. */
 const noteEnd = (events: Chunk.Chunk<ProcessEvent>) => {
@@ -94,7 +102,7 @@ const start = (asked: typeof StartRequest.Type, { guest, request, user }: RpcRou
     const runAs = yield* user
     if (asked.pty !== undefined) return yield* noTerminals
     const { cwd, ...config } = asked.process
-    const deadline = deadlineOf(request)
+    const deadline = yield* deadlineOf(request)
     const { subscriber } = yield* guest.start({
       ...config,
       ...(cwd === undefined ? {} : { cwd }),
@@ -121,9 +129,9 @@ const select = (
 /** At the caller's deadline the stream ends; the process goes on. */
 const connect = (asked: typeof ProcessRequest.Type, { guest, request }: RpcRoute.Call) =>
   Effect.gen(function* () {
+    const deadline = yield* deadlineOf(request)
     const { process } = yield* select(guest, asked.process)
     const subscriber = yield* process.subscribe
-    const deadline = deadlineOf(request)
     if (Option.isSome(deadline))
       yield* Effect.forkScoped(
         Effect.delay(

@@ -40,15 +40,15 @@ export const onStarted = ({ output, started }: AgentProcess, pid: number): void 
 export const onStartFailed = ({ started }: AgentProcess, reason: RpcRefused): void =>
   Deferred.unsafeDone(started, Effect.fail(reason))
 
-const onEnd = ({ ended, inputAnswers }: AgentProcess): void => {
-  inputAnswers.unsafeDone(Exit.fail(inputRefused))
+const onEnd = ({ ended, inputAnswers }: AgentProcess, noMoreInput: RpcRefused): void => {
+  inputAnswers.unsafeDone(Exit.fail(noMoreInput))
   Deferred.unsafeDone(ended, Effect.void)
 }
 
 /** The agent says that it has ended, with this wait status. */
 export const onExited = (process: AgentProcess, status: number): void => {
   process.output.publish({ _tag: "End", status })
-  onEnd(process)
+  onEnd(process, inputRefused)
 }
 
 /** The sandbox is gone, and the process with it; `lost` says how. */
@@ -57,5 +57,5 @@ export const onLost = (process: AgentProcess, lost: RpcRefused): void => {
   // Not `unavailable`, by which the SDK understands that nothing can have begun.
   const notStarted = new RpcRefused({ code: "failed_precondition", message: lost.message })
   Deferred.unsafeDone(process.started, Effect.fail(notStarted))
-  onEnd(process)
+  onEnd(process, lost)
 }

@@ -82,3 +82,16 @@ export const read = Effect.fn("FileContent.read")(function* (
   ).pipe(Stream.filter((part) => part.length > 0))
   return { size, content: checkSize(content, size) }
 })
+
+/** The bytes of a content from `first` to `last`, both included; those before them are read, and passed over. */
+export const part = <E>(
+  content: Stream.Stream<Uint8Array, E>,
+  first: number,
+  last: number
+): Stream.Stream<Uint8Array, E> =>
+  content.pipe(
+    Stream.mapAccum(0, (at, bytes) => [at + bytes.length, { at, bytes }] as const),
+    Stream.takeUntil(({ at, bytes }) => at + bytes.length > last),
+    Stream.map(({ at, bytes }) => bytes.subarray(Math.max(0, first - at), last + 1 - at)),
+    Stream.filter((bytes) => bytes.length > 0)
+  )

@@ -37,11 +37,15 @@ export interface Started {
 
 const inputOf = (session: AgentSession, id: number, { inputAnswers }: AgentProcess.AgentProcess) =>
   Effect.map(Effect.makeSemaphore(1), (turn) => {
+    const answer = Effect.catchTag(
+      inputAnswers.take,
+      "NoSuchElementException",
+      () => AgentProcess.inputRefused
+    )
     const sendPiece = Effect.fnUntraced(function* (bytes: Uint8Array) {
-      if (Option.isNone(inputAnswers.unsafeSize())) return yield* AgentProcess.inputRefused
-      yield* session.input(id, bytes)
-      const taken = yield* Effect.orElseFail(inputAnswers.take, () => AgentProcess.inputRefused)
-      if (!taken) return yield* AgentProcess.inputRefused
+      // Once there can be no answer, nothing is sent: to wait for one tells why.
+      if (Option.isSome(inputAnswers.unsafeSize())) yield* session.input(id, bytes)
+      if (!(yield* answer)) return yield* AgentProcess.inputRefused
     })
     const send = (bytes: Uint8Array) => Effect.forEach(piecesOf(bytes), sendPiece, { discard: true })
     // Answers carry no number: even when its caller has gone away, an input keeps its turn until it is answered.

@@ -10,6 +10,7 @@ import type { Isolation } from "../Isolation/Isolation.js"
 import type { Template } from "../Isolation/Template.js"
 import type { Ending } from "../Launcher/LauncherProcess.js"
 import * as AgentSession from "./AgentSession.js"
+import * as CommandLength from "./CommandLength.js"
 import { FileMetadata } from "./FileMetadata.js"
 import * as GuestNetwork from "./GuestNetwork.js"
 import * as GuestProcess from "./GuestProcess.js"
@@ -90,20 +91,11 @@ const invalid = (message: string) => new RpcRefused({ code: "invalid_argument", 
 const checkNoNul = (field: string, texts: ReadonlyArray<string>) =>
   texts.some((text) => text.includes("\0")) ? invalid(`${field} must be without NUL`) : Effect.void
 
-/** Most bytes of one argument or variable, as Linux has it: 32 pages with the NUL at the end. */
-const LONGEST = 32 * 4096 - 1
-
-/** Most bytes of them all, each with a NUL: what the agent takes. */
-const MOST_IN_ALL = 2 * 1024 * 1024 - 8192
-
-const checkLength = (texts: ReadonlyArray<string>) => {
-  const lengths = texts.map((text) => Buffer.byteLength(text) + 1)
-  if (lengths.some((length) => length > LONGEST + 1))
-    return invalid(`each of cmd, args and envs must be at most ${LONGEST} bytes long`)
-  return lengths.reduce((sum, length) => sum + length, 0) > MOST_IN_ALL
-    ? invalid(`cmd, args and envs must be at most ${MOST_IN_ALL} bytes in all`)
-    : Effect.void
-}
+const checkLength = (texts: ReadonlyArray<string>) =>
+  Option.match(CommandLength.fault("cmd, args and envs", texts), {
+    onNone: () => Effect.void,
+    onSome: invalid
+  })
 
 /** A sandbox is no system to be kept whole: what was sent along may be installed, and what was not has a reason. */
 const always = {

@@ -2,6 +2,7 @@ import * as Http from "node:http"
 import { Cause, Effect, Fiber, Option, Runtime, type Scope } from "effect"
 import { ListenFailed } from "../HostErrors.js"
 import * as Answer from "./Answer.js"
+import * as BadRequests from "./BadRequests.js"
 import { HttpRequest } from "./HttpRequest.js"
 import * as RequestSpan from "./RequestSpan.js"
 import * as Routes from "./Routes.js"
@@ -45,6 +46,7 @@ const keepAlive = (response: Http.ServerResponse, { bytes, interval }: Answer.Ke
 const write = (response: Http.ServerResponse, answer: Answer.Answer): Effect.Effect<void, unknown> =>
   Effect.suspend(() => {
     response.writeHead(answer.status, answer.headers)
+    if (response.req.method === "HEAD") return Effect.sync(() => void response.end())
     if (answer._tag === "Whole") return Effect.sync(() => void response.end(answer.body))
     if (Option.isSome(answer.keepalive)) keepAlive(response, answer.keepalive.value)
     return writePieces(response, answer.body)
@@ -81,7 +83,9 @@ export const serve = (server: Http.Server, routes: ReadonlyArray<Routes.Route>):
     const find = Routes.finder(routes)
     const runFork = Runtime.runFork(runtime)
     server.on("request", (message, response) => {
-      const fiber = runFork(respond(find(message.method ?? "", message.url ?? ""), message, response))
+      const found = find(message.method ?? "", message.url ?? "")
+      const match = BadRequests.lacksHost(message) ? BadRequests.withoutHost : found
+      const fiber = runFork(respond(match, message, response))
       response.on("close", () => {
         if (!response.writableEnded) runFork(Fiber.interruptFork(fiber))
       })
@@ -95,7 +99,14 @@ export const listen = (
 ): Effect.Effect<Http.Server, ListenFailed, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<Http.Server, ListenFailed>((resume) => {
-      const server = Http.createServer({ keepAliveTimeout: KEEP_ALIVE })
+      const server = Http.createServer({
+        keepAliveTimeout: KEEP_ALIVE,
+        maxHeaderSize: BadRequests.HEADER_BYTES,
+        requireHostHeader: false,
+        // A file may be sent for as long as its sandbox lives.
+        requestTimeout: 0
+      })
+      BadRequests.answer(server)
       server.once("error", (cause) => resume(new ListenFailed({ address: `${address}:${port}`, cause })))
       server.listen({ host: address, port }, () => resume(Effect.succeed(server)))
     }),

@@ -32,11 +32,13 @@ interface Parser {
 
 /**
  * The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it: then
- * one more follows, that ends the text.
+ * one more follows, that ends the text. A backslash may stand alone, or twice as Python's client writes it.
  */
 const dispositionOf = (headers: Multipasta.PartInfo["headers"]) => {
   const text = String(headers["content-disposition"] ?? "")
-  return ContentDisposition.parse(text, { multipart: !/\\".*"/.test(text) })
+  const multipart = !/\\".*"/.test(text)
+  const { filename, name } = ContentDisposition.parse(text, { multipart }).parameters
+  return { name, filename: multipart ? filename?.replaceAll("\\\\", "\\") : filename }
 }
 
 /** Every part is taken as a file, whatever its type and whether or not it names one: its bytes come as they are. */
@@ -48,7 +50,7 @@ const makeParser = (contentType: string): Parser => {
     isFile: () => true,
     onField: () => {},
     onFile: ({ headers }) => {
-      const { filename, name } = dispositionOf(headers).parameters
+      const { filename, name } = dispositionOf(headers)
       if (name === undefined) found.push(unreadable("InvalidDisposition"))
       else add({ _tag: "PartStart", name, filename: Option.fromNullable(filename) })
       return (bytes) => add(bytes === null ? { _tag: "PartEnd" } : { _tag: "PartBytes", bytes })

@@ -1,6 +1,6 @@
 import { type ArtifactApi, type BulkheadApi, errorBody, NotFound } from "@bulkhead/api"
 import { ArtifactStore } from "@bulkhead/artifacts"
-import { type Artifact, type ExecutionId, executionError } from "@bulkhead/domain"
+import { type Artifact, ByteRange, type ExecutionId, executionError } from "@bulkhead/domain"
 import type { SandboxService } from "@bulkhead/sandbox"
 import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Option, Stream } from "effect"
@@ -12,7 +12,6 @@ import * as Refusals from "../Refusals.js"
 import * as RequestPath from "../RequestPath.js"
 import { etagOf, headersOf, unchangedHeaders, zipHeaders } from "./ArtifactHeaders.js"
 import * as ArtifactZip from "./ArtifactZip.js"
-import * as ByteRange from "./ByteRange.js"
 
 const none = (message: string) => new NotFound({ error: executionError("NOT_FOUND", message) })
 
