@@ -114,8 +114,8 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
     /** Something happened to an execution. */
     readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
     /**
-     * An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds; for a refusal, which
-     * has no result to lose, when it cannot be now.
+     * An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds; for a refusal,
+     * which has no result to lose, when it cannot be now.
      */
     readonly ended: (whose: Whose, event: TerminalEvent) => Effect.Effect<void, StoreFailure>
     /** Returns when all that is known of an execution by now is kept. */
