@@ -130,10 +130,7 @@ const rotate = HttpApiEndpoint.post("rotateSecret", "/secret/rotate")
   .addSuccess(SecretBody)
   .annotate(OpenApi.Transform, Operations.withoutKey)
   .annotate(OpenApi.Summary, "Make a new secret; messages are signed with the one before it too for a while")
-  .annotate(
-    OpenApi.Description,
-    `Asked again within 5 minutes with as many hours, and not 0, it gives the same secrets. ${whose}`
-  )
+  .annotate(OpenApi.Description, whose)
 
 /** What callers need to verify their messages. */
 export const SigningApi = HttpApiGroup.make("signing")

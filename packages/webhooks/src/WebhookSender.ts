@@ -1,4 +1,4 @@
-import { type SigningSecret, type UserId, WebhookMessageNotFound, WebhookRefused } from "@bulkhead/domain"
+import { WebhookMessageNotFound, WebhookRefused } from "@bulkhead/domain"
 import { NameResolver } from "@bulkhead/egress"
 import {
   ExecutionStore,
@@ -33,14 +33,6 @@ const upkeepInterval = "5 seconds"
 const untilWritten = Schedule.spaced("1 second")
 
 const hour = 3_600_000
-
-/** Who asks for the same rotation again within this time gets what came of the first: its answer may have been lost. */
-const sameRotation = Duration.toMillis("5 minutes")
-
-const isOfJustNow = ({ previousUntil }: SigningSecret, overlapHours: number, now: number) =>
-  overlapHours > 0 &&
-  previousUntil !== undefined &&
-  Math.abs(now + overlapHours * hour - previousUntil) < sameRotation
 
 const attemptTime = Instruments.labelled(
   Instruments.seconds(
@@ -115,15 +107,6 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
   const secretOf: Webhooks["Type"]["secret"] = (userId) =>
     Effect.flatMap(Signing.newSecret, (fresh) => users.secret(userId, fresh))
 
-  const rotating = yield* Effect.makeSemaphore(1)
-  const rotateSecret = Effect.fn("Webhooks.rotateSecret")(function* (userId: UserId, overlapHours: number) {
-    const fresh = yield* Signing.newSecret
-    const known = yield* users.secret(userId, fresh)
-    const now = yield* Clock.currentTimeMillis
-    if (known.secret === fresh || isOfJustNow(known, overlapHours, now)) return known
-    return yield* users.rotate(userId, fresh, now + overlapHours * hour)
-  }, rotating.withPermits(1))
-
   const deliver = Effect.fnUntraced(
     function* (message: OutgoingMessage) {
       const secret = yield* Effect.retry(secretOf(message.userId), untilWritten)
@@ -197,7 +180,10 @@ const make = Effect.fnUntraced(function* (options: WebhookSenderOptions) {
       yield* users.setStanding(userId, webhooks)
     }),
     secret: secretOf,
-    rotateSecret,
+    rotateSecret: Effect.fn("Webhooks.rotateSecret")(function* (userId, overlapHours) {
+      const now = yield* Clock.currentTimeMillis
+      return yield* users.rotate(userId, yield* Signing.newSecret, now + overlapHours * hour)
+    }),
     messages: outbox.list,
     resend: Effect.fn("Webhooks.resend")(function* (messageId) {
       const isFound = yield* outbox.resend(messageId, yield* Clock.currentTimeMillis)

@@ -136,27 +136,6 @@ describe("WebhookSender", () => {
     )
   )
 
-  it.effect("rotates once for who asks again since the answer was lost, also meanwhile", () =>
-    test(() =>
-      Effect.gen(function* () {
-        const webhooks = yield* Webhooks
-        const rotate = (hours: number) => webhooks.rotateSecret(user("ann"), hours)
-        const before = yield* webhooks.secret(user("ann"))
-        const [first, meanwhile] = yield* Effect.all([rotate(24), rotate(24)], { concurrency: 2 })
-        assert.deepStrictEqual(meanwhile, first)
-        yield* TestClock.adjust("299 seconds")
-        assert.deepStrictEqual(yield* rotate(24), first)
-        assert.strictEqual(first.previous, before.secret)
-        yield* TestClock.adjust("1 second")
-        const second = yield* rotate(24)
-        assert.strictEqual(second.previous, first.secret)
-        const leaked = yield* rotate(0)
-        assert.strictEqual(leaked.previous, second.secret)
-        assert.notStrictEqual((yield* rotate(0)).secret, leaked.secret)
-      })
-    )
-  )
-
   it.effect("gives up when the time is over, keeps the message, and says so once in the log", () =>
     test(
       ({ answer }) =>

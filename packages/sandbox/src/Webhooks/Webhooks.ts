@@ -35,10 +35,7 @@ export class Webhooks extends Context.Reference<Webhooks>()("@bulkhead/sandbox/W
     ) => Effect.Effect<void, StoreFailure | WebhookRefused | WebhooksOff>
     /** With what the user's messages are signed; made when it is asked for, or needed, for the first time. */
     readonly secret: (userId: UserId) => Effect.Effect<SigningSecret, StoreFailure | WebhooksOff>
-    /**
-     * Makes a new secret. The one before it signs too for so many hours. Asked for again within 5 minutes, with as many
-     * hours and not 0, it gives what came of the first time.
-     */
+    /** Makes a new secret. The one before it signs too for so many hours. */
     readonly rotateSecret: (
       userId: UserId,
       overlapHours: number
