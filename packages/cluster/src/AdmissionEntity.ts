@@ -32,7 +32,9 @@ const build = (options: AdmissionOwnerOptions) =>
   ).pipe(
     Effect.tapError((failure) => Effect.logWarning(failure)),
     Effect.retry(Schedule.spaced("500 millis")),
-    Effect.orDie
+    Effect.orDie,
+    // `ScopedRef` lets nothing interrupt it, and the ledger's database may stay away.
+    Effect.interruptible
   )
 
 const handlers = Effect.fnUntraced(function* (options: AdmissionOwnerOptions) {
