@@ -185,10 +185,9 @@ const make = Effect.gen(function* () {
 
   const beginAny = Effect.fnUntraced(function* (
     request: ExecutionRequestInput,
-    options: ExecuteOptions | undefined,
-    isSubmitted: boolean
+    options: ExecuteOptions | undefined
   ) {
-    const begun = yield* Effect.provide(Submission.begin(request, options?.userId, isSubmitted), context)
+    const begun = yield* Effect.provide(Submission.begin(request, options?.userId), context)
     const { executionId } = begun
     const summary = yield* Effect.catchTags(queries.find(executionId), {
       StoreFailure: () => unavailable(executionId),
@@ -201,7 +200,7 @@ const make = Effect.gen(function* () {
     request: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { executionId, leave, summary, updates } = yield* beginAny(request, options, false)
+    const { executionId, leave, summary, updates } = yield* beginAny(request, options)
     const read = updates?.from(beginning) ?? readingOn(executionId)
     const execution: BegunExecution = {
       summary,
@@ -215,12 +214,10 @@ const make = Effect.gen(function* () {
     input: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { executionId, isNew, summary } = yield* beginAny(input, options, true)
+    const { executionId, isNew, summary } = yield* beginAny(input, options)
     const request = { reason: "it could not be recorded", graceful: false, isUnrecorded: true }
     const kill = live.kill(executionId, request)
-    // What is new and does not wait was recorded before it had its turn.
-    if (summary.state === "queued" || !isNew)
-      yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
+    yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
     return summary
   })
 

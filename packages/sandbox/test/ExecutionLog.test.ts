@@ -297,22 +297,6 @@ describe("what executions use", () => {
     })
   )
 
-  it.effect("are waited for before anything runs that was submitted: nothing has, where they cannot be", () =>
-    Effect.gen(function* () {
-      const hanging = Layer.effect(
-        ExecutionStore,
-        Effect.map(ExecutionStore, (store) => ({ ...store, commit: Effect.delay(failure, "1 second") }))
-      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
-      yield* Effect.gen(function* () {
-        const { submit } = yield* SandboxService
-        const submitted = yield* Effect.fork(submit({ code: "print(1)" }))
-        yield* TestClock.adjust("30 seconds")
-        assert.strictEqual((yield* Effect.flip(Fiber.join(submitted)))._tag, "RecordUnavailable")
-        assert.deepStrictEqual(yield* (yield* MockSandboxes).created, [])
-      }).pipe(Effect.provide(service(hanging, {}, { program: sleeper })))
-    })
-  )
-
   it.effect("refuse what was submitted and waits, so that it can be submitted again with its key", () =>
     Effect.gen(function* () {
       const failing = yield* Ref.make(false)

@@ -156,8 +156,8 @@ const runAdmitted = Effect.fnUntraced(function* (
   const log = yield* ExecutionLog
   yield* leaveQueue
   const timeout = request.timeout ?? limits.defaultTimeout
-  // Whoever asks with the same key after a crash, or by its id, must find out that code may have run.
-  if (execution.isKeptFirst) yield* log.kept(executionId)
+  // Whoever asks with the same key after a crash must find out that code may have run.
+  if (request.idempotencyKey !== undefined) yield* log.kept(executionId)
   const queueTimeMs = (yield* SteadyClock.now) - askedAt
   yield* Ref.update(progress, (sofar) => ({ ...sofar, queueTimeMs }))
   yield* live.enter(executionId, "starting")
