@@ -211,12 +211,11 @@ const make = Effect.gen(function* () {
 
   /** Whoever is told its name finds it again, also after a crash; otherwise it must not run, unless others know it. */
   const submit = Effect.fn("SandboxService.submit")(function* (
-    input: ExecutionRequestInput,
+    request: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { executionId, isNew, summary } = yield* beginAny(input, options)
-    const request = { reason: "it could not be recorded", graceful: false, isUnrecorded: true }
-    const kill = live.kill(executionId, request)
+    const { executionId, isNew, summary } = yield* beginAny(request, options)
+    const kill = live.kill(executionId, { reason: "it could not be recorded", graceful: false })
     yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
     return summary
   })

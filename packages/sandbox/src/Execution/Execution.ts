@@ -10,11 +10,10 @@ import { Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
 import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
 import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
-import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
+import { ExecutionLog } from "../Record/ExecutionLog.js"
 import * as Prices from "../Record/Prices.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
 import * as SteadyClock from "../SteadyClock.js"
-import type * as KillSwitch from "../Supervision/KillSwitch.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { type Attempt, type AttemptFailed, attempt } from "./Attempt.js"
 import { LiveExecutions } from "./LiveExecutions.js"
@@ -112,20 +111,10 @@ const analyzeAndRun = (
     Effect.zipRight(admitAndRun(execution, progress)),
     execution.killSwitch.interruptible,
     Effect.ensuring(execution.leaveQueue),
-    Effect.catchTag("KilledEarly", (killed) =>
-      Effect.flatMap(Ref.get(progress), (sofar) => endOfKilled(execution, sofar, killed))
+    Effect.catchTag("KilledEarly", ({ reason }) =>
+      Effect.map(Ref.get(progress), (sofar) => Results.ofKill({ ...known(execution), ...sofar }, reason))
     )
   )
-
-/** One that waits and could not be recorded is refused like its caller, so that its key stands for nothing. */
-const endOfKilled = (
-  execution: AcceptedExecution,
-  progress: Progress,
-  { isUnrecorded, reason }: KillSwitch.KilledEarly
-) =>
-  isUnrecorded && progress.queueTimeMs === undefined
-    ? unavailable(execution.executionId)
-    : Effect.succeed(Results.ofKill({ ...known(execution), ...progress }, reason))
 
 /** Waits for a permit and runs with it. */
 const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) =>
@@ -299,11 +288,7 @@ const end = Effect.fnUntraced(function* (
   if (Either.isLeft(settled)) yield* ExecutionInstruments.turnedAway(settled.left)
   yield* Effect.annotateCurrentSpan("bulkhead.verdict", terminal.verdict)
   // Its artifacts stay: it is recorded with them when that can be done, or whoever ends it then removes them.
-  // That nothing ran needs no proof.
-  const told =
-    isKept || Either.isLeft(settled)
-      ? settled
-      : Either.right(Results.unrecorded(executionId, terminal.result))
+  const told = isKept ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
   yield* strikeOff(execution, told)
   return yield* told
 })
