@@ -73,8 +73,12 @@ export const make = Effect.fnUntraced(function* ({
       Effect.sync(() => places.remove(entry.place.number)),
       Deferred.succeed(entry.revoked, undefined)
     )
-  const takeLimits = ({ values, version }: VersionedLimits) =>
-    Effect.zipRight(Ref.set(inForce, values), Ref.set(limitsVersion, version))
+  /** The answer to an earlier question may come after that to a later one. */
+  const takeLimits = Effect.fnUntraced(function* ({ values, version }: VersionedLimits) {
+    if (version <= (yield* Ref.get(limitsVersion))) return
+    yield* Ref.set(inForce, values)
+    yield* Ref.set(limitsVersion, version)
+  })
 
   const each = <A>(all: ReadonlyArray<A>, f: (one: A) => Effect.Effect<unknown>) =>
     Effect.forEach(all, f, { discard: true })
