@@ -1,21 +1,14 @@
 import { SandboxService } from "@bulkhead/sandbox"
 import { MockSandboxProvider, TestSandboxService } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { type Clock, Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import { Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import { withChangedClock } from "../../../packages/sandbox/test/ChangedClock.js"
 import * as FailedSignIns from "../src/dashboard/FailedSignIns.js"
 import * as Load from "../src/dashboard/Load.js"
 import * as Sessions from "../src/dashboard/Sessions.js"
 
 /** Runs an effect where the time of day is another. How much time has gone by is the same. */
-const at =
-  (timeOfDay: number) =>
-  <A>(effect: Effect.Effect<A>) =>
-    Effect.clockWith((clock) => {
-      const set: Clock.Clock = Object.assign(Object.create(clock), {
-        currentTimeMillis: Effect.succeed(timeOfDay)
-      })
-      return Effect.withClock(effect, set)
-    })
+const at = (timeOfDay: number) => withChangedClock(() => ({ currentTimeMillis: Effect.succeed(timeOfDay) }))
 
 const day = Duration.toMillis("1 day")
 

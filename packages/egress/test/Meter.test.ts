@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
-import { type Clock, Effect, Fiber, Option, TestClock } from "effect"
+import { Effect, Fiber, Option, TestClock } from "effect"
+import { withChangedClock } from "../../sandbox/test/ChangedClock.js"
 import * as Meter from "../src/Meter.js"
 
 const limits = { maxConnections: 1, maxAttempts: 1, maxBytes: 1e6, bytesPerSecond: 1000 }
@@ -7,12 +8,9 @@ const limits = { maxConnections: 1, maxAttempts: 1, maxBytes: 1e6, bytesPerSecon
 it.effect("holds bytes back as long as their rate says, also when somebody sets the clock", () =>
   Effect.gen(function* () {
     let timeOfDay = 86_400_000
-    const clock = yield* Effect.clock
-    const set: Clock.Clock = Object.assign(Object.create(clock), {
-      currentTimeMillis: Effect.sync(() => timeOfDay)
-    })
+    const onSetClock = withChangedClock(() => ({ currentTimeMillis: Effect.sync(() => timeOfDay) }))
     const meter = yield* Meter.make(limits)
-    const take = (bytes: number) => Effect.withClock(meter.take("sent", bytes), set)
+    const take = (bytes: number) => onSetClock(meter.take("sent", bytes))
     yield* take(1000)
     timeOfDay = 0
     const held = yield* Effect.fork(take(1000))

@@ -3,6 +3,7 @@ import { Entries } from "@bulkhead/testing/conformance"
 import { SqlClient } from "@effect/sql"
 import { assert, it } from "@effect/vitest"
 import { Clock, Effect, Logger, Option } from "effect"
+import { withChangedClock } from "../../sandbox/test/ChangedClock.js"
 import { Retention } from "../src/index.js"
 import { onEach, storeIn, undoLaterTables } from "./Databases.js"
 
@@ -281,9 +282,9 @@ onEach("Retention", (kind) => {
       const body = Effect.gen(function* () {
         for (let index = 0; index < 9; index++) yield* execution(`n${index}`, 20 - index)
         let minutes = 0n
-        const clock = yield* Effect.clock
-        const ahead = Effect.map(clock.currentTimeNanos, (nanos) => nanos + minutes * 60_000_000_000n)
-        const slow: Clock.Clock = Object.assign(Object.create(clock), { currentTimeNanos: ahead })
+        const onSlowDisk = withChangedClock((clock) => ({
+          currentTimeNanos: Effect.map(clock.currentTimeNanos, (nanos) => nanos + minutes * 60_000_000_000n)
+        }))
         const tried: Array<string> = []
         const removeArtifacts = (executionId: string) =>
           Effect.suspend(() => {
@@ -293,7 +294,7 @@ onEach("Retention", (kind) => {
             return tried.length === 2 ? Effect.void : Effect.fail("no answer")
           })
         const options = { maxAge: 10, removeArtifacts, ...quick }
-        const removed = yield* Effect.withClock(Retention.run(options), slow)
+        const removed = yield* onSlowDisk(Retention.run(options))
         assert.deepStrictEqual(removed, { executions: 1, events: 18 })
         assert.deepStrictEqual(tried, ["n0", "n1", "n2"].map(id))
         yield* Retention.run({ ...options, removeArtifacts: () => Effect.void })
