@@ -69,7 +69,7 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
         const { read, write } = yield* sandbox
         const onDisk = "one\r\n--bulkhead-\r\n\r\ntwo"
         const contents = {
-          ...{ "ü b%41;.txt": onDisk, "c/d.txt": "", "e'f=.txt": "\r\n" },
+          ...{ "ü b%41;.txt": onDisk, "o%22.txt": "percent", "c/d.txt": "", "e'f=.txt": "\r\n" },
           ...{ 'i"分"j\\k.txt': "quoted", "l\\(m\\": "escaped", 'n\\"o\\': "both" }
         }
         yield* write(Object.entries(contents).map(([path, text]) => ({ path, content: new Blob([text]) })))
@@ -77,6 +77,8 @@ layer(EmbeddedE2B.layer, { timeout: "30 seconds" })("E2BSandbox on the embedded 
           { path: "g", content: new TextEncoder().encode("g") },
           { path: "h", content: blob }
         ])
+        yield* write([{ path: "r%22", content: new TextEncoder().encode("plain") }])
+        assert.strictEqual(yield* Stream.mkString(Stream.decodeText(read("r%22"))), "plain")
         yield* write([{ path: 'p"q\\', content: new TextEncoder().encode("in memory") }])
         assert.strictEqual(yield* Stream.mkString(Stream.decodeText(read('p"q\\'))), "in memory")
         for (const [path, text] of Object.entries({ ...contents, g: "g" }))

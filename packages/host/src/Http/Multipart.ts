@@ -30,15 +30,15 @@ interface Parser {
   readonly found: Array<Next>
 }
 
-/**
- * The parser's own reading of this header knows no character beyond U+00FF. A quote is %22, or \" as curl writes it: then
- * one more follows, that ends the text. A backslash may stand alone, or twice as Python's client writes it.
- */
+/** What Go's `mime` takes a backslash away from; before anything else it stands for itself, as Windows has it in paths. */
+const escaped = /[()<>@,;:\\"/[\]?=]/
+
+/** Read as E2B does, by Go's `mime.ParseMediaType`. The parser's own reading knows no character beyond U+00FF. */
 const dispositionOf = (headers: Multipasta.PartInfo["headers"]) => {
   const text = String(headers["content-disposition"] ?? "")
-  const multipart = !/\\".*"/.test(text)
-  const { filename, name } = ContentDisposition.parse(text, { multipart }).parameters
-  return { name, filename: multipart ? filename?.replaceAll("\\\\", "\\") : filename }
+  return ContentDisposition.parse(
+    text.replaceAll(/\\(.)/gs, (pair, next) => (escaped.test(next) ? pair : `\\${pair}`))
+  ).parameters
 }
 
 /** Every part is taken as a file, whatever its type and whether or not it names one: its bytes come as they are. */
