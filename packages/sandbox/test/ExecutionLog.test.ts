@@ -38,6 +38,22 @@ const broken = (failing: Ref.Ref<boolean>) =>
     })
   ).pipe(Layer.provide(MemoryExecutionStore.layer()))
 
+/** Another server ends each execution before this one does. */
+const endedElsewhere = Layer.effect(
+  ExecutionStore,
+  Effect.map(ExecutionStore, (store) => ({
+    ...store,
+    append: (entries: ReadonlyArray<Entry>) =>
+      store.append(
+        entries.flatMap((entry): ReadonlyArray<Entry> => {
+          if (entry._tag !== "Ended") return [entry]
+          const { endedAt, executionId } = entry.end
+          return [{ _tag: "Ended", end: { endedAt, executionId, verdict: "InternalError" } }, entry]
+        })
+      )
+  }))
+).pipe(Layer.provide(MemoryExecutionStore.layer()))
+
 const execute = (userId = "ann") =>
   Effect.flatMap(SandboxService, (sandboxes) => sandboxes.execute({ code: "print(1)", userId }))
 
@@ -285,6 +301,28 @@ describe("what executions use", () => {
         yield* TestClock.adjust("5 seconds")
       }).pipe(Effect.provide(service(unwritten, {}, { program: sleeper })))
     })
+  )
+
+  it.effect("say what a key stands for, whatever came of its execution here", () =>
+    Effect.gen(function* () {
+      const { execute } = yield* SandboxService
+      yield* Effect.fork(execute({ code: "first", timeout: 10 }))
+      yield* settle
+      const waiting = { code: "second", idempotencyKey: "one" }
+      const second = yield* Effect.fork(Effect.flip(execute(waiting)))
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(second))._tag, "QueueTimeout")
+      const again = yield* Effect.fork(Effect.flip(execute(waiting)))
+      yield* settle
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(again))._tag, "IdempotencyConflict")
+      yield* TestClock.adjust("30 seconds")
+    }).pipe(
+      Effect.provide(
+        service(endedElsewhere, { maxConcurrentSandboxes: 1, maxQueueWait: 1 }, { program: sleeper })
+      )
+    )
   )
 
   it.effect("do not end what runs already for who asks once more, with its key", () =>

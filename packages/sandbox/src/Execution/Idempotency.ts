@@ -98,11 +98,8 @@ const unavailable = (executionId: ExecutionId) =>
 const mostOwed = 10_000
 
 /** Whether it is certain that no code ran, so that the key may be used again. After a mistake of ours nothing is. */
-const neverRan = (exit: Exit.Exit<ExecutionResult, Refusal>) => {
-  if (Exit.isFailure(exit)) return true
-  const { error, receipt, verdict } = exit.value
-  return verdict === "InternalError" && receipt === undefined && error?.category !== "internal"
-}
+const neverRan = ({ error, receipt, verdict }: ExecutionResult) =>
+  verdict === "InternalError" && receipt === undefined && error?.category !== "internal"
 
 /** Seconds after which an execution of another server is worth asking for again. */
 const elsewhere = 1
@@ -133,23 +130,39 @@ const replay = (
       : underWay(executionId)
   })
 
+/** Whether a key's execution was refused, came to nothing before any code ran, or is not in the books. */
+const isFree = ({ find }: Context.Tag.Service<ExecutionStore>, { executionId }: Claim) =>
+  Effect.map(
+    find(executionId),
+    Option.match({
+      onNone: () => true,
+      onSome: ({ result, verdict }) => verdict === "Rejected" || (result !== undefined && neverRan(result))
+    })
+  )
+
 /**
- * Takes the key, unless it stands for an execution. One that was refused ran no code; nor did one that is not in the
- * books, if its server died before it could give the key back. Whether it did is for the keys to know: they release
- * none that a living server may be about to use.
+ * Gives a key back, if the books say so: another server may have ended its execution first, and differently. Whether one
+ * that is not in them ran is for the keys to know: they release none that a living server may be about to use.
  */
+const giveBack = (
+  { release }: Context.Tag.Service<IdempotencyKeys>,
+  store: Context.Tag.Service<ExecutionStore>,
+  claim: Claim
+) =>
+  // What this server has still to write must be in them.
+  Effect.zipRight(store.commit, Effect.whenEffect(release(claim), isFree(store, claim)))
+
+/** Takes the key, unless it stands for an execution. */
 const take = (
-  { claim: claimKey, release }: Context.Tag.Service<IdempotencyKeys>,
-  { find }: Context.Tag.Service<ExecutionStore>,
+  keys: Context.Tag.Service<IdempotencyKeys>,
+  store: Context.Tag.Service<ExecutionStore>,
   claim: Claim
 ) =>
   Effect.gen(function* () {
-    const holder = yield* claimKey(claim)
-    if (holder.executionId === claim.executionId) return holder
-    const found = Option.getOrUndefined(yield* find(holder.executionId))
-    if (found !== undefined && found.verdict !== "Rejected") return holder
-    yield* release(holder)
-    return yield* claimKey(claim)
+    const holder = yield* keys.claim(claim)
+    if (holder.executionId === claim.executionId || !(yield* isFree(store, holder))) return holder
+    yield* giveBack(keys, store, holder)
+    return yield* keys.claim(claim)
   })
 
 const make = Effect.gen(function* () {
@@ -161,13 +174,11 @@ const make = Effect.gen(function* () {
   /** Keys that this server may hold for nothing. As long as it lives, no other one may take them. */
   const owed = yield* Queue.sliding<Claim>(mostOwed)
   yield* Queue.take(owed).pipe(
-    Effect.flatMap((claim) => Effect.retry(keys.release(claim), Schedule.spaced("1 second"))),
+    Effect.flatMap((claim) => Effect.retry(giveBack(keys, store, claim), Schedule.spaced("1 second"))),
     Effect.forever,
     Effect.interruptible,
     Effect.forkScoped
   )
-  const giveBack = (claim: Claim) =>
-    Effect.catchAll(keys.release(claim), () => Effect.asVoid(Queue.offer(owed, claim)))
 
   const once: Idempotency["Type"]["once"] = Effect.fnUntraced(function* (claim, start) {
     const { executionId } = claim
@@ -185,7 +196,9 @@ const make = Effect.gen(function* () {
 
     const settle = (exit: Exit.Exit<ExecutionResult, Refusal>) =>
       Effect.zipRight(
-        neverRan(exit) ? giveBack(claim) : Effect.void,
+        Exit.isFailure(exit) || neverRan(exit.value)
+          ? Effect.catchAll(giveBack(keys, store, claim), () => Queue.offer(owed, claim))
+          : Effect.void,
         Effect.sync(() => allPending.delete(name))
       )
     const run: Effect.Effect<Answer> = Effect.matchCauseEffect(start, {
