@@ -185,9 +185,10 @@ const make = Effect.gen(function* () {
 
   const beginAny = Effect.fnUntraced(function* (
     request: ExecutionRequestInput,
-    options: ExecuteOptions | undefined
+    options: ExecuteOptions | undefined,
+    isSubmitted: boolean
   ) {
-    const begun = yield* Effect.provide(Submission.begin(request, options?.userId), context)
+    const begun = yield* Effect.provide(Submission.begin(request, options?.userId, isSubmitted), context)
     const { executionId } = begun
     const summary = yield* Effect.catchTags(queries.find(executionId), {
       StoreFailure: () => unavailable(executionId),
@@ -200,7 +201,7 @@ const make = Effect.gen(function* () {
     request: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { executionId, leave, summary, updates } = yield* beginAny(request, options)
+    const { executionId, leave, summary, updates } = yield* beginAny(request, options, false)
     const read = updates?.from(beginning) ?? readingOn(executionId)
     const execution: BegunExecution = {
       summary,
@@ -211,12 +212,15 @@ const make = Effect.gen(function* () {
 
   /** Whoever is told its name finds it again, also after a crash; otherwise it must not run, unless others know it. */
   const submit = Effect.fn("SandboxService.submit")(function* (
-    request: ExecutionRequestInput,
+    input: ExecutionRequestInput,
     options?: ExecuteOptions
   ) {
-    const { executionId, isNew, summary } = yield* beginAny(request, options)
-    const kill = live.kill(executionId, { reason: "it could not be recorded", graceful: false })
-    yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
+    const { executionId, isNew, summary } = yield* beginAny(input, options, true)
+    const request = { reason: "it could not be recorded", graceful: false, isUnrecorded: true }
+    const kill = live.kill(executionId, request)
+    // What is new and does not wait was recorded before it had its turn.
+    if (summary.state === "queued" || !isNew)
+      yield* Effect.tapError(log.kept(executionId), () => Effect.when(kill, () => isNew))
     return summary
   })
 

@@ -38,6 +38,16 @@ const broken = (failing: Ref.Ref<boolean>) =>
     })
   ).pipe(Layer.provide(MemoryExecutionStore.layer()))
 
+/** Breaks while others are at work: who looked before that goes on. */
+const breaking = (failing: Ref.Ref<boolean>) =>
+  Layer.effect(
+    ExecutionStore,
+    Effect.map(ExecutionStore, (store) => ({
+      ...store,
+      commit: Effect.flatMap(Ref.get(failing), (fails) => (fails ? failure : store.commit))
+    }))
+  ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+
 /** Another server ends each execution before this one does. */
 const endedElsewhere = Layer.effect(
   ExecutionStore,
@@ -300,6 +310,63 @@ describe("what executions use", () => {
         assert.strictEqual(yield* (yield* MockSandboxes).alive, 0)
         yield* TestClock.adjust("5 seconds")
       }).pipe(Effect.provide(service(unwritten, {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("are waited for before anything runs that was submitted: nothing has, where they cannot be", () =>
+    Effect.gen(function* () {
+      const hanging = Layer.effect(
+        ExecutionStore,
+        Effect.map(ExecutionStore, (store) => ({ ...store, commit: Effect.delay(failure, "1 second") }))
+      ).pipe(Layer.provide(MemoryExecutionStore.layer()))
+      yield* Effect.gen(function* () {
+        const { submit } = yield* SandboxService
+        const submitted = yield* Effect.fork(submit({ code: "print(1)" }))
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* Effect.flip(Fiber.join(submitted)))._tag, "RecordUnavailable")
+        assert.deepStrictEqual(yield* (yield* MockSandboxes).created, [])
+      }).pipe(Effect.provide(service(hanging, {}, { program: sleeper })))
+    })
+  )
+
+  it.effect("refuse what was submitted and waits, so that it can be submitted again with its key", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const { getExecution, submit } = yield* SandboxService
+        const first = yield* submit({ code: "first", timeout: 10 })
+        yield* settle
+        yield* Ref.set(failing, true)
+        const waiting = { code: "second", idempotencyKey: "one", timeout: 10 }
+        assert.strictEqual((yield* Effect.flip(submit(waiting)))._tag, "RecordUnavailable")
+        yield* Ref.set(failing, false)
+        yield* TestClock.adjust("1 second")
+        const second = yield* submit(waiting)
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* getExecution(first.executionId)).verdict, "TimeLimitExceeded")
+        assert.strictEqual((yield* getExecution(second.executionId)).verdict, "TimeLimitExceeded")
+      }).pipe(Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper })))
+    })
+  )
+
+  it.effect("refuse what waits with a key and has its turn meanwhile, however long they cannot be", () =>
+    Effect.gen(function* () {
+      const failing = yield* Ref.make(false)
+      yield* Effect.gen(function* () {
+        const { execute } = yield* SandboxService
+        yield* Effect.fork(execute({ code: "first", timeout: 1 }))
+        yield* settle
+        const waiting = { code: "second", idempotencyKey: "one", timeout: 1 }
+        const second = yield* Effect.fork(execute(waiting))
+        yield* settle
+        yield* Ref.set(failing, true)
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* Effect.flip(Fiber.join(second)))._tag, "RecordUnavailable")
+        yield* Ref.set(failing, false)
+        const again = yield* Effect.fork(execute(waiting))
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* Fiber.join(again)).verdict, "TimeLimitExceeded")
+      }).pipe(Effect.provide(service(breaking(failing), { maxConcurrentSandboxes: 1 }, { program: sleeper })))
     })
   )
 

@@ -25,6 +25,8 @@ export interface AcceptedExecution extends Pick<ToolchainFacts, "supervisor" | "
   readonly gpus?: Gpus
   /** As they were when the request came. */
   readonly limits: LimitValues
+  /** Whether nothing of it runs before its record is kept: somebody counts on finding it again. */
+  readonly isKeptFirst: boolean
   readonly killSwitch: KillSwitch
   /** Tells who reads along. */
   readonly updates: UpdateWriter

@@ -10,10 +10,11 @@ import { Effect, Either, Ref, Schedule } from "effect"
 import { Admission } from "../Admission/Admission.js"
 import { type CodeAnalysis, CodeAnalyzer } from "../CodeAnalyzer.js"
 import * as ExecutionInstruments from "../Instruments/ExecutionInstruments.js"
-import { ExecutionLog } from "../Record/ExecutionLog.js"
+import { ExecutionLog, unavailable } from "../Record/ExecutionLog.js"
 import * as Prices from "../Record/Prices.js"
 import * as TerminalEvents from "../Record/TerminalEvents.js"
 import * as SteadyClock from "../SteadyClock.js"
+import type * as KillSwitch from "../Supervision/KillSwitch.js"
 import type { AcceptedExecution } from "./AcceptedExecution.js"
 import { type Attempt, type AttemptFailed, attempt } from "./Attempt.js"
 import { LiveExecutions } from "./LiveExecutions.js"
@@ -111,10 +112,20 @@ const analyzeAndRun = (
     Effect.zipRight(admitAndRun(execution, progress)),
     execution.killSwitch.interruptible,
     Effect.ensuring(execution.leaveQueue),
-    Effect.catchTag("KilledEarly", ({ reason }) =>
-      Effect.map(Ref.get(progress), (sofar) => Results.ofKill({ ...known(execution), ...sofar }, reason))
+    Effect.catchTag("KilledEarly", (killed) =>
+      Effect.flatMap(Ref.get(progress), (sofar) => endOfKilled(execution, sofar, killed))
     )
   )
+
+/** One that waits and could not be recorded is refused like its caller, so that its key stands for nothing. */
+const endOfKilled = (
+  execution: AcceptedExecution,
+  progress: Progress,
+  { isUnrecorded, reason }: KillSwitch.KilledEarly
+) =>
+  isUnrecorded && progress.queueTimeMs === undefined
+    ? unavailable(execution.executionId)
+    : Effect.succeed(Results.ofKill({ ...known(execution), ...progress }, reason))
 
 /** Waits for a permit and runs with it. */
 const admitAndRun = (execution: AcceptedExecution, progress: Ref.Ref<Progress>) =>
@@ -145,8 +156,8 @@ const runAdmitted = Effect.fnUntraced(function* (
   const log = yield* ExecutionLog
   yield* leaveQueue
   const timeout = request.timeout ?? limits.defaultTimeout
-  // Whoever asks with the same key after a crash must find out that code may have run.
-  if (request.idempotencyKey !== undefined) yield* log.kept(executionId)
+  // Whoever asks with the same key after a crash, or by its id, must find out that code may have run.
+  if (execution.isKeptFirst) yield* log.kept(executionId)
   const queueTimeMs = (yield* SteadyClock.now) - askedAt
   yield* Ref.update(progress, (sofar) => ({ ...sofar, queueTimeMs }))
   yield* live.enter(executionId, "starting")
@@ -288,7 +299,11 @@ const end = Effect.fnUntraced(function* (
   if (Either.isLeft(settled)) yield* ExecutionInstruments.turnedAway(settled.left)
   yield* Effect.annotateCurrentSpan("bulkhead.verdict", terminal.verdict)
   // Its artifacts stay: it is recorded with them when that can be done, or whoever ends it then removes them.
-  const told = isKept ? settled : Either.right(Results.unrecorded(executionId, terminal.result))
+  // That nothing ran needs no proof.
+  const told =
+    isKept || Either.isLeft(settled)
+      ? settled
+      : Either.right(Results.unrecorded(executionId, terminal.result))
   yield* strikeOff(execution, told)
   return yield* told
 })

@@ -64,6 +64,7 @@ interface ReadRequest
     | "network"
     | "secrets"
     | "traceId"
+    | "isKeptFirst"
   > {
   readonly request: ExecutionRequest
 }
@@ -96,6 +97,7 @@ export interface Begun {
 const received = Effect.fnUntraced(function* <A, E, R>(
   input: unknown,
   caller: UserId | undefined,
+  isSubmitted: boolean,
   accept: (read: ReadRequest) => Effect.Effect<A, E, R>
 ) {
   const limits = yield* Ref.get(yield* LimitsInForce)
@@ -109,7 +111,9 @@ const received = Effect.fnUntraced(function* <A, E, R>(
   const policy = yield* supply.network.of({ executionId, userId, network: asked })
   yield* Secrets.check(executionId, secrets, policy, supply.secrets)
   const allowed = { ...(policy && { network: policy }), ...(secrets && { secrets }) }
-  const asRead = { executionId, userId, request, limits, ...allowed, ...(yield* RecordedTrace.current) }
+  const isKeptFirst = isSubmitted || request.idempotencyKey !== undefined
+  const trace = yield* RecordedTrace.current
+  const asRead = { executionId, userId, request, limits, isKeptFirst, ...allowed, ...trace }
   const budget = yield* RequestBudget
   const live = yield* LiveExecutions
   const waits = Effect.map(live.find(executionId), (found) => found !== undefined)
@@ -129,7 +133,7 @@ const received = Effect.fnUntraced(function* <A, E, R>(
 
 /** The way of one request: read, check, admit, run; with exactly one terminal event at its end. */
 export const submit = (input: unknown, caller: UserId | undefined) =>
-  received(input, caller, (read) =>
+  received(input, caller, false, (read) =>
     prepare(read).pipe(
       Effect.flatMap((accepted) =>
         accepted.request.idempotencyKey === undefined
@@ -142,9 +146,12 @@ export const submit = (input: unknown, caller: UserId | undefined) =>
     )
   ).pipe(Effect.tapError(ExecutionInstruments.turnedAway))
 
-/** The same as far as the execution's first update. It goes on without its caller. */
-export const begin = (input: unknown, caller: UserId | undefined) =>
-  received(input, caller, (read) =>
+/**
+ * The same as far as the execution's first update. It goes on without its caller. Nothing of what is submitted runs
+ * before it is recorded.
+ */
+export const begin = (input: unknown, caller: UserId | undefined, isSubmitted: boolean) =>
+  received(input, caller, isSubmitted, (read) =>
     prepare(read).pipe(
       Effect.flatMap(beginAccepted),
       Effect.catchTag("SandboxFailure", (failure) => failAtOnce(read, failure))

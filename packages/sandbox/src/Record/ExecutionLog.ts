@@ -113,7 +113,10 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
     readonly began: (execution: ExecutionSummary, webhook?: Webhook) => Effect.Effect<void>
     /** Something happened to an execution. */
     readonly happened: (whose: Whose, event: LogEvent) => Effect.Effect<void>
-    /** An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds. */
+    /**
+     * An execution has ended. Returns when that is kept, and fails when it cannot be for 5 seconds; for a refusal,
+     * which has no result to lose, when it cannot be now.
+     */
     readonly ended: (whose: Whose, event: TerminalEvent) => Effect.Effect<void, StoreFailure>
     /** Returns when all that is known of an execution by now is kept. */
     readonly kept: (executionId: ExecutionId) => Effect.Effect<void, RecordUnavailable>
@@ -141,7 +144,7 @@ export class ExecutionLog extends Context.Tag("@bulkhead/sandbox/ExecutionLog")<
             { _tag: "Ended", end: endOf(whose, event, now) },
             ...(areSent ? announcementOfEnd(whose, event, now) : [])
           ])
-        ).pipe(Effect.zipRight(measured(untilKept(commit)))),
+        ).pipe(Effect.zipRight(measured(event.verdict === "Rejected" ? commit : untilKept(commit)))),
       kept: (executionId) => Effect.mapError(measured(commit), () => unavailable(executionId)),
       checkWritable: (executionId) => Effect.mapError(ready, () => unavailable(executionId)),
       knows: (executionId) =>

@@ -4,12 +4,15 @@ export interface KillRequest {
   readonly reason: string
   /** Whether the program gets the kill grace period. */
   readonly graceful: boolean
+  /** Whether its record could not be kept: as long as it waits, it is refused then. Default: no. */
+  readonly isUnrecorded?: boolean
 }
 
 /** The execution was killed before its program ran. */
 export class KilledEarly extends Schema.TaggedError<KilledEarly>()("KilledEarly", {
   reason: Schema.String,
-  graceful: Schema.Boolean
+  graceful: Schema.Boolean,
+  isUnrecorded: Schema.optional(Schema.Boolean)
 }) {}
 
 /**
