@@ -36,7 +36,7 @@ export interface Options {
   readonly rounds: number
   /** Milliseconds of one row's turn. */
   readonly blockMs: number
-  /** Milliseconds for which each row runs before it counts; V8 compiles for about 2,000 executions. */
+  /** Milliseconds for which each row or server runs before it counts; V8 compiles for about 2,000 executions. */
   readonly warmUpMs: number
   readonly starts: number
   /** Of a sandbox on an image and a plain one, that start one after the other in each round. */
@@ -67,9 +67,8 @@ export interface Options {
   /** Programs that write all the time, for so many milliseconds, while their streams are read. */
   readonly streamPrograms: number
   readonly streamMs: number
-  /** How many replicas there are at once, the fewest first, and milliseconds for which they run before it counts. */
+  /** How many replicas there are at once, the fewest first. */
   readonly replicas: ReadonlyArray<number>
-  readonly clusterWarmUpMs: number
   /** Where the results go as JSON. */
   readonly json: Option.Option<string>
 }
@@ -95,8 +94,7 @@ const whole = {
   largestRequests: 80,
   streamPrograms: 8,
   streamMs: 10_000,
-  replicas: [1, 2, 3],
-  clusterWarmUpMs: 10_000
+  replicas: [1, 2, 3]
 }
 const quick = {
   rounds: 1,
@@ -119,8 +117,7 @@ const quick = {
   largestRequests: 2,
   streamPrograms: 2,
   streamMs: 500,
-  replicas: [1],
-  clusterWarmUpMs: 100
+  replicas: [1]
 }
 
 export const usage = `npm run bench -- [options]

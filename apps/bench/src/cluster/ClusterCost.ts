@@ -94,16 +94,16 @@ const permitsRow = Effect.fnUntraced(function* (database: string, count: number)
   return row
 })
 
+/** Compares rows, each once `warmUps` has run it as often as it is there. */
 const compared = Effect.fnUntraced(function* (
   rows: ReadonlyArray<Row>,
+  warmUps: ReadonlyArray<Row>,
   concurrencies: ReadonlyArray<number>,
   base: string,
-  { blockMs, clusterWarmUpMs, rounds }: Options
+  { blockMs, rounds, warmUpMs }: Options
 ) {
   const [most = 1] = concurrencies.slice(-1)
-  // As often as there are replicas, each of which is to be warm.
-  for (const _ of Arr.range(1, rows.length))
-    yield* Interleave.warmUp(rows, most, Duration.millis(clusterWarmUpMs))
+  yield* Interleave.warmUp(warmUps, most, Duration.millis(warmUpMs))
   const samples = yield* Interleave.run(rows, concurrencies, rounds, Duration.millis(blockMs))
   return Interleave.compare(samples, base)
 })
@@ -120,17 +120,17 @@ export const measure = Effect.fn("ClusterCost.measure")(
     const cost = Effect.scoped(
       Effect.gen(function* () {
         const counts = Arr.dedupe([1, Math.max(...options.replicas)])
-        const rows = [
-          yield* aloneRow(database),
-          ...(yield* Effect.forEach(counts, (count) => clusterRow(database, count)))
-        ]
-        return yield* compared(rows, executionsAtOnce, alone, options)
+        const base = yield* aloneRow(database)
+        const clusters = yield* Effect.forEach(counts, (count) => clusterRow(database, count))
+        // Each turn is another replica's, and a cold one would measure the compiler.
+        const warmUps = [base, ...clusters.flatMap((row, at) => Arr.replicate(row, counts[at] ?? 1))]
+        return yield* compared([base, ...clusters], warmUps, executionsAtOnce, alone, options)
       })
     )
     const permits = Effect.scoped(
       Effect.gen(function* () {
         const rows = yield* Effect.forEach(options.replicas, (count) => permitsRow(database, count))
-        return yield* compared(rows, permitsAtOnce, one, options)
+        return yield* compared(rows, rows, permitsAtOnce, one, options)
       })
     )
     const costs: Costs = { executions: yield* cost, permits: yield* permits }
