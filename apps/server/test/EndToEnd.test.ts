@@ -327,7 +327,23 @@ describe("a server that cannot start", () => {
       { HOST: "nowhere.invalid", SANDBOX_API_KEYS: `a:${longKey}` },
       /^bulkhead: HOST: no address is known for/
     ],
-    [{ ADMIN_API_TOKEN: "hush", SANDBOX_API_KEYS: "a:hush" }, /^bulkhead: ADMIN_API_TOKEN: is also the key/]
+    [{ ADMIN_API_TOKEN: "hush", SANDBOX_API_KEYS: "a:hush" }, /^bulkhead: ADMIN_API_TOKEN: is also the key/],
+    [
+      { SANDBOX_IMAGES: "a=/nowhere" },
+      /^bulkhead: SANDBOX_IMAGES: The image 'a' at \/nowhere cannot be used/
+    ],
+    [
+      { SANDBOX_S3_BUCKET: "artifacts" },
+      /^bulkhead: SANDBOX_S3_BUCKET: expected none, since SANDBOX_ARTIFACT_STORE is 'file'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS_RULES: "/rules.json" },
+      /^bulkhead: SANDBOX_CODE_ANALYSIS_RULES: expected none, since SANDBOX_CODE_ANALYSIS is 'off'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS: "report", SANDBOX_CODE_ANALYSIS_UNSURE: "refuse" },
+      /^bulkhead: SANDBOX_CODE_ANALYSIS_UNSURE: expected 'run', since SANDBOX_CODE_ANALYSIS is 'report'/
+    ]
   ]
   for (const [setting, line] of settings) {
     it.live(`says so in one line: ${JSON.stringify(setting)}`, () =>
