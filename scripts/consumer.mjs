@@ -86,6 +86,12 @@ const writeReadmes = (folder) => {
     writeBlocks(folder, name, blocksOf(readmeOf(directory)))
 }
 
+const copyExample = (name, into, isWanted) =>
+  cpSync(join(examples, name), join(into, name), {
+    recursive: true,
+    filter: (source) => !source.includes("node_modules") && isWanted(source)
+  })
+
 /** The folder of a program that knows of this project only what was packed. */
 const makeFolder = (tarballs) => {
   const folder = mkdtempSync(join(tmpdir(), "bulkhead-consumer-"))
@@ -95,11 +101,11 @@ const makeFolder = (tarballs) => {
     JSON.stringify({ compilerOptions, exclude: ["built", "node_modules"] })
   )
   writeReadmes(join(folder, "readmes"))
-  for (const name of namesOfExamples())
-    cpSync(join(examples, name), join(folder, "examples", name), {
-      recursive: true,
-      filter: (source) => !source.includes("node_modules")
-    })
+  for (const name of namesOfExamples()) {
+    copyExample(name, join(folder, "examples"), () => true)
+    // The compiler leaves what is no TypeScript where it is, and tests look for it beside themselves.
+    copyExample(name, join(folder, "built/examples"), (source) => !source.endsWith(".ts"))
+  }
   return folder
 }
 

@@ -14,6 +14,9 @@ export const packages = () =>
     .filter((folder) => existsSync(join(root, "packages", folder, "package.json")))
     .map(read)
 
+/** The names of what a package has its user install beside it; there may be none. */
+export const peersOf = ({ manifest: { peerDependencies = {} } }) => Object.keys(peerDependencies)
+
 /** What a README has its reader install beside this project's packages, by name. */
 export const installedBy = (readme) =>
   Object.fromEntries(

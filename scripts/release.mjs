@@ -8,7 +8,7 @@ import { faultsOfUse, reachesRegistry } from "./consumer.mjs"
 import { pnpm } from "./dependencies.mjs"
 import { build, faultsOfPacked, pack, unpack } from "./pack.mjs"
 import { faultsOf } from "./packageForm.mjs"
-import { packages } from "./packages.mjs"
+import { packages, peersOf } from "./packages.mjs"
 import { fail, filesIn, root } from "./project.mjs"
 import { setup } from "./setup.mjs"
 
@@ -47,7 +47,7 @@ build(all.map(({ directory }) => directory))
 const tarballs = pack(join(root, ".setup/packages"))
 
 const table = all.map((one) => {
-  const { name, peerDependencies, version } = one.manifest
+  const { name, version } = one.manifest
   const unpacked = unpack(tarballs[name])
   stopAt([...faultsOfPacked(unpacked, one), ...faultsByTools(tarballs[name])])
   return {
@@ -55,7 +55,7 @@ const table = all.map((one) => {
     version,
     files: filesIn(unpacked).length,
     KiB: Math.ceil(statSync(tarballs[name]).size / 1024),
-    peers: Object.keys(peerDependencies).join(" ")
+    peers: peersOf(one).join(" ")
   }
 })
 console.table(Object.fromEntries(table.map(({ package: name, ...columns }) => [name, columns])))

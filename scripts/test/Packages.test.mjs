@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { afterAll, assert, describe, it } from "vitest"
 import { build, faultsOfPacked, pack, unpack } from "../pack.mjs"
 import { faultsOf } from "../packageForm.mjs"
-import { packages } from "../packages.mjs"
+import { packages, peersOf } from "../packages.mjs"
 
 const all = packages()
 
@@ -12,6 +12,11 @@ describe("the form of a package", () => {
   it.each(all)("is that of $folder", (one) => {
     assert.deepStrictEqual(faultsOf(one, all), [])
   })
+})
+
+it("the peers of a package are known, also where it has none", () => {
+  const peers = Object.fromEntries(all.map((one) => [one.folder, peersOf(one)]))
+  assert.deepInclude(peers, { domain: ["effect"], masking: [] })
 })
 
 const scratch = mkdtempSync(join(tmpdir(), "bulkhead-packages-"))

@@ -107,6 +107,10 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           assert.match((yield* printed("usage", "--user", "bob")).toString(), /^bob +1 +/m)
           const [usage = ""] = lines(yield* printed("usage", "--user", "bob", "--json"))
           assert.include(JSON.parse(usage), { userId: "bob", executions: 1 })
+          for (const moment of ["2026-02-30", "last 1", "2026-01-31T12:00:00"]) {
+            const { stderr } = yield* Cli.runAtServer(["usage", "--from", moment])
+            assert.match(stderr, /^bulkhead: --from: expected a time, like/)
+          }
           assert.match((yield* printed("verify")).toString(), /^intact: \d+ events\n/)
           assert.match((yield* printed("image", "list")).toString(), /^\(none\) +python \(python 3/m)
           assert.match((yield* printed("top")).toString(), /^0 active \(0 %\), 0 queued/)

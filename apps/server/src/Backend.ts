@@ -1,14 +1,15 @@
 import { type Gpus, targetsOf } from "@bulkhead/domain"
 import { type E2BOptions, E2BSandboxProvider } from "@bulkhead/e2b"
-import { EmbeddedHost, type HostOptions, type IsolationDescription } from "@bulkhead/host"
+import { EmbeddedHost, type HostOptions, ImageUnusable, type IsolationDescription } from "@bulkhead/host"
 import { Images, InstanceName, LifeName, Limits, NetworkRules } from "@bulkhead/sandbox"
-import { Context, Effect, Layer, Option } from "effect"
+import { ConfigError, Context, Effect, Layer, Option } from "effect"
 import { Holder } from "./data/Holder.js"
 import { Instance } from "./data/Instance.js"
 import * as NetworkAuthorities from "./NetworkAuthorities.js"
 import { NetworkConfig, type NetworkSettings } from "./settings/NetworkConfig.js"
 import { ObservabilityConfig } from "./settings/ObservabilityConfig.js"
 import { ServerConfig, type ServerSettings } from "./settings/ServerConfig.js"
+import { variables } from "./settings/Variables.js"
 
 /** Where the sandboxes run, in words for people. */
 export class Backend extends Context.Tag("@bulkhead/server/Backend")<
@@ -55,6 +56,10 @@ const hostNetwork = ({ bound, host }: NetworkSettings, authorities: ReadonlyArra
   return { network }
 }
 
+/** Under the variable that names the image. */
+const named = <E>(error: E) =>
+  error instanceof ImageUnusable ? ConfigError.InvalidData([variables.images.name], error.message) : error
+
 const hostLayer = Layer.unwrapEffect(
   Effect.gen(function* () {
     const limits = yield* Limits
@@ -72,7 +77,7 @@ const hostLayer = Layer.unwrapEffect(
       ...hostNetwork(network, authorities)
     })
   })
-)
+).pipe(Layer.mapError(named))
 
 const embedded = Layer.unwrapEffect(
   Effect.map(

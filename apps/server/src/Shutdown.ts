@@ -19,6 +19,15 @@ const sameSignal = "1 second"
 const exitCodes = { SIGINT: 130, SIGTERM: 143 }
 type Signal = keyof typeof exitCodes
 
+const passOn = () => {
+  process.kill(process.pid, "SIGTERM")
+}
+
+/** A terminal that is gone counts as SIGTERM. Node lets it end the process at once, under `nohup` too. */
+export const onHangUp = Effect.sync(() => {
+  process.on("SIGHUP", passOn)
+})
+
 /** A second signal ends the process at once, while the first still shuts it down. */
 export const onSecondSignal = Effect.gen(function* () {
   const signals = yield* Queue.unbounded<Signal>()

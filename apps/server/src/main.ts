@@ -53,7 +53,9 @@ const run = Layer.build(Server).pipe(
   Effect.scoped
 )
 
-const serve = Effect.all([StandardStreams.survive, Shutdown.onSecondSignal, run], { discard: true }).pipe(
+const serve = Effect.all([StandardStreams.survive, Shutdown.onHangUp, Shutdown.onSecondSignal, run], {
+  discard: true
+}).pipe(
   Effect.provide(Settings.layerFromEnv),
   Effect.tapErrorCause(StartFailure.report),
   Effect.provide(Logs.layer)

@@ -205,29 +205,31 @@ for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline") + glob.g
 describe("the end of the server", () => {
   const daemon = "import subprocess, time; subprocess.Popen(['setsid', 'sleep', '600']); time.sleep(600)"
 
-  it.scopedLive("SIGTERM lets what runs finish, and leaves no process", () =>
-    Effect.gen(function* () {
-      const server = yield* ServerProcess.start({ SANDBOX_KILL_GRACE_PERIOD: "3" })
-      const here = Effect.provideService(ServerProcess.ServerProcess, server)
-      const mark = randomUUID()
-      const long = yield* Effect.fork(here(run({ code: daemon, env: { MARK: mark } })))
-      const short = yield* Effect.fork(
-        here(run({ code: "import time; time.sleep(1.5); print('done')", env: { MARK: mark } }))
-      )
-      yield* HostProcesses.awaitMarked(mark, (count) => count >= 3)
-      yield* server.kill("SIGTERM")
-      const refused = yield* here(post('{"code": "1"}')).pipe(
-        Effect.delay("20 millis"),
-        Effect.repeat({ until: ({ status }) => status !== 200 })
-      )
-      assert.strictEqual(refused.status, 503)
-      assert.strictEqual(refused.body.verdict, "Rejected")
-      assert.strictEqual((yield* Fiber.join(short)).stdout, "done\n")
-      assert.strictEqual((yield* Fiber.join(long)).verdict, "Killed")
-      const { code, signal } = yield* server.ended
-      assert.deepStrictEqual({ code, signal }, { code: 0, signal: null })
-      assert.deepStrictEqual(yield* HostProcesses.marked(mark), [])
-    })
+  it.scopedLive.each(["SIGTERM", "SIGHUP"] as const)(
+    "%s lets what runs finish, and leaves no process",
+    (asked) =>
+      Effect.gen(function* () {
+        const server = yield* ServerProcess.start({ SANDBOX_KILL_GRACE_PERIOD: "3" })
+        const here = Effect.provideService(ServerProcess.ServerProcess, server)
+        const mark = randomUUID()
+        const long = yield* Effect.fork(here(run({ code: daemon, env: { MARK: mark } })))
+        const short = yield* Effect.fork(
+          here(run({ code: "import time; time.sleep(1.5); print('done')", env: { MARK: mark } }))
+        )
+        yield* HostProcesses.awaitMarked(mark, (count) => count >= 3)
+        yield* server.kill(asked)
+        const refused = yield* here(post('{"code": "1"}')).pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: ({ status }) => status !== 200 })
+        )
+        assert.strictEqual(refused.status, 503)
+        assert.strictEqual(refused.body.verdict, "Rejected")
+        assert.strictEqual((yield* Fiber.join(short)).stdout, "done\n")
+        assert.strictEqual((yield* Fiber.join(long)).verdict, "Killed")
+        const { code, signal } = yield* server.ended
+        assert.deepStrictEqual({ code, signal }, { code: 0, signal: null })
+        assert.deepStrictEqual(yield* HostProcesses.marked(mark), [])
+      })
   )
 
   it.scopedLive("SIGKILL leaves no process", () =>
@@ -325,7 +327,23 @@ describe("a server that cannot start", () => {
       { HOST: "nowhere.invalid", SANDBOX_API_KEYS: `a:${longKey}` },
       /^bulkhead: HOST: no address is known for/
     ],
-    [{ ADMIN_API_TOKEN: "hush", SANDBOX_API_KEYS: "a:hush" }, /^bulkhead: ADMIN_API_TOKEN: is also the key/]
+    [{ ADMIN_API_TOKEN: "hush", SANDBOX_API_KEYS: "a:hush" }, /^bulkhead: ADMIN_API_TOKEN: is also the key/],
+    [
+      { SANDBOX_IMAGES: "a=/nowhere" },
+      /^bulkhead: SANDBOX_IMAGES: The image 'a' at \/nowhere cannot be used/
+    ],
+    [
+      { SANDBOX_S3_BUCKET: "artifacts" },
+      /^bulkhead: SANDBOX_S3_BUCKET: expected none, since SANDBOX_ARTIFACT_STORE is 'file'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS_RULES: "/rules.json" },
+      /^bulkhead: SANDBOX_CODE_ANALYSIS_RULES: expected none, since SANDBOX_CODE_ANALYSIS is 'off'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS: "report", SANDBOX_CODE_ANALYSIS_UNSURE: "refuse" },
+      /^bulkhead: SANDBOX_CODE_ANALYSIS_UNSURE: expected 'run', since SANDBOX_CODE_ANALYSIS is 'report'/
+    ]
   ]
   for (const [setting, line] of settings) {
     it.live(`says so in one line: ${JSON.stringify(setting)}`, () =>

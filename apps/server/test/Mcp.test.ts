@@ -162,6 +162,8 @@ layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })
         assert.strictEqual(ended.structuredContent.result.verdict, "Killed")
         const wrong = yield* Mcp.call(caller, "list_executions", { state: "asleep" })
         assert.include(wrong.content[0].text, "state: expected")
+        const nowhere = yield* Mcp.call(caller, "list_executions", { cursor: "" })
+        assert.include(nowhere.content[0].text, "cursor: expected the `nextCursor`")
       }),
     timeout
   )

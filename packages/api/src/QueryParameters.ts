@@ -66,7 +66,8 @@ export const oneOf = <const Words extends readonly [string, ...ReadonlyArray<str
 /** Which page of a list; a page has 100 rows unless told. */
 export const pageParameters = {
   cursor: Schema.optionalWith(
-    Schema.String.annotations({
+    Schema.NonEmptyString.annotations({
+      message: () => "expected what the page before this one gave; without it, a list begins at its start",
       description: `Where the page before this one ended. A page has ${usualPage} rows unless \`limit\` says otherwise.`
     }),
     { exact: true }

@@ -1,12 +1,24 @@
 import { Schema } from "effect"
 
-const whole = (unit: string, least = 1) =>
+/** More than any limit is ever set to. */
+const plenty = 2 ** 40
+
+const whole = (unit: string, least = 1, most = plenty) =>
   Schema.Number.pipe(
-    Schema.filter((value) => Number.isInteger(value) && value >= least && value <= 2 ** 40, {
-      message: () => `expected a whole number of ${unit}, ${least} or more`,
-      jsonSchema: { type: "integer", minimum: least, maximum: 2 ** 40 }
+    Schema.filter((value) => Number.isInteger(value) && value >= least && value <= most, {
+      message: () => `expected a whole number of ${unit}, ${least} to ${most}`,
+      jsonSchema: { type: "integer", minimum: least, maximum: most }
     })
   )
+
+/** In bytes it has to fit the 15 digits that the supervisor in the sandbox takes. */
+const mostMB = 100_000_000
+
+/** What a shell, the supervisor and a program's own start need; and what Linux can count, with those that serve them. */
+const [leastProcesses, mostProcesses] = [8, 4_000_000]
+
+/** What a text in the service's memory can hold. */
+const mostOutputBytes = 2 ** 29
 
 const seconds = Schema.Number.pipe(
   Schema.filter((value) => Number.isFinite(value) && value > 0 && value <= 86_400, {
@@ -29,10 +41,10 @@ export const LimitsSchema = Schema.Struct({
   maxCpuPercent: whole("percent").pipe(
     Schema.lessThanOrEqualTo(100, { message: () => "expected 1 to 100 percent" })
   ),
-  maxMemoryMB: whole("MB", 16),
-  maxDiskMB: whole("MB"),
+  maxMemoryMB: whole("MB", 16, mostMB),
+  maxDiskMB: whole("MB", 1, mostMB),
   /** Processes and threads in one sandbox. */
-  maxProcesses: whole("processes"),
+  maxProcesses: whole("processes", leastProcesses, mostProcesses),
   maxConcurrentSandboxes: whole("sandboxes"),
   maxSandboxesPerUser: whole("sandboxes"),
   /** GPUs in use at once, of all users, of one user and of one execution; never more than the provider has. */
@@ -53,7 +65,7 @@ export const LimitsSchema = Schema.Struct({
   /** Files of one request. */
   maxUploadFiles: whole("files", 0),
   /** Bytes of each output stream that a result keeps: half from its head, half from its tail. */
-  maxOutputBytes: whole("bytes"),
+  maxOutputBytes: whole("bytes", 1, mostOutputBytes),
   /** Bytes of output, both streams together, that end the execution. */
   hardOutputBytes: whole("bytes"),
   /** Streams of updates that may be read at once of one user's executions. */

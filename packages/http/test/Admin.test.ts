@@ -218,6 +218,12 @@ describe("the admin routes", () => {
         const answer = yield* get(`${logs}?limit=${limit}`)
         assertError(answer, 400, "INVALID_REQUEST", /^limit: expected a whole number, 1 to 1000$/)
       }
+      assertError(
+        yield* get(`${logs}?cursor=`),
+        400,
+        "INVALID_REQUEST",
+        /^cursor: expected what the page before/
+      )
       for (const [query, twice] of [
         ["cursor=a&cursor=b", /^cursor: is there more than once$/],
         ["limit=1&limit=2", /^limit: is there more than once$/]

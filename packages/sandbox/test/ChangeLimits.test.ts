@@ -106,7 +106,10 @@ describe("changing the limits of a running service", () => {
   )
 
   const refusals = {
-    "a value out of range": [{ maxRetries: -1 }, "maxRetries: expected a whole number of retries, 0 or more"],
+    "a value out of range": [
+      { maxRetries: -1 },
+      "maxRetries: expected a whole number of retries, 0 to 1099511627776"
+    ],
     "an unknown limit": [{ maxFun: 1 }, /^maxFun: /],
     "a value of another type": [{ maxQueued: "many" }, "maxQueued: expected a number, got a string"],
     "a limit of the sandboxes themselves": [

@@ -51,7 +51,7 @@ describe("the environment", () => {
     )
     assert.strictEqual(
       await messageWith({ E2B_API_KEY: "k", SANDBOX_MAX_MEMORY_MB: "2GB" }),
-      "SANDBOX_MAX_MEMORY_MB: expected a whole number of MB, 16 or more, got '2GB'"
+      "SANDBOX_MAX_MEMORY_MB: expected a whole number of MB, 16 to 100000000, got '2GB'"
     )
   })
 

@@ -1,6 +1,7 @@
+import { Instant } from "@bulkhead/api"
 import { Harmless, largestPage, type UserUsage } from "@bulkhead/domain"
 import { Command, Options } from "@effect/cli"
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Effect, Option, Schema, Stream } from "effect"
 import { Failure } from "../Failure.js"
 import * as Connection from "../server/Connection.js"
 import { print } from "../terminal/Output.js"
@@ -30,12 +31,12 @@ type Given = Command.Command.ParseConfig<typeof options>
 const millisOf = (option: string, text: Option.Option<string>) =>
   Option.match(text, {
     onNone: () => Effect.succeed({}),
-    onSome: (text) => {
-      const millis = Date.parse(text)
-      return Number.isNaN(millis)
-        ? new Failure({ message: `--${option}: expected a time, like 2026-01-31 or 2026-01-31T12:00:00Z` })
-        : Effect.succeed({ [option]: millis })
-    }
+    onSome: (text) =>
+      Effect.mapBoth(Schema.decode(Instant)(text), {
+        onFailure: () =>
+          new Failure({ message: `--${option}: expected a time, like 2026-01-31 or 2026-01-31T12:00:00Z` }),
+        onSuccess: (millis) => ({ [option]: millis })
+      })
   })
 
 /** Of all pages. */

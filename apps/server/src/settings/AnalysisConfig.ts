@@ -1,4 +1,4 @@
-import { Config, type ConfigError, Context, Layer, type Option } from "effect"
+import { Config, ConfigError, Context, Either, Layer, Option } from "effect"
 import { variables } from "./Variables.js"
 
 /** Whether and how the server looks at code before it runs. */
@@ -10,6 +10,20 @@ export interface AnalysisSettings {
   readonly rules: Option.Option<string>
 }
 
+const { codeAnalysis, codeAnalysisRules, codeAnalysisUnsure } = variables
+
+const wrong = (name: string, message: string) => Either.left(ConfigError.InvalidData([name], message))
+
+/** What nobody would enforce must not look as if somebody did. */
+const checked = (settings: AnalysisSettings): Either.Either<AnalysisSettings, ConfigError.ConfigError> => {
+  const { mode, rules, unsure } = settings
+  if (mode === "off" && Option.isSome(rules))
+    return wrong(codeAnalysisRules.name, `expected none, since ${codeAnalysis.name} is 'off'`)
+  if (mode !== "enforce" && unsure === "refuse")
+    return wrong(codeAnalysisUnsure.name, `expected 'run', since ${codeAnalysis.name} is '${mode}'`)
+  return Either.right(settings)
+}
+
 /** How this server looks at code. */
 export class AnalysisConfig extends Context.Tag("@bulkhead/server/AnalysisConfig")<
   AnalysisConfig,
@@ -19,9 +33,9 @@ export class AnalysisConfig extends Context.Tag("@bulkhead/server/AnalysisConfig
   static readonly layerFromEnv: Layer.Layer<AnalysisConfig, ConfigError.ConfigError> = Layer.effect(
     AnalysisConfig,
     Config.all({
-      mode: variables.codeAnalysis.config,
-      unsure: variables.codeAnalysisUnsure.config,
-      rules: variables.codeAnalysisRules.config
-    })
+      mode: codeAnalysis.config,
+      unsure: codeAnalysisUnsure.config,
+      rules: codeAnalysisRules.config
+    }).pipe(Config.mapOrFail(checked))
   )
 }

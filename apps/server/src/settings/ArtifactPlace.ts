@@ -15,6 +15,12 @@ const needsBucket = ConfigError.MissingData(
   "expected the name of a bucket, since SANDBOX_ARTIFACT_STORE is s3"
 )
 
+const unusedBucket = (store: string) =>
+  ConfigError.InvalidData(
+    ["SANDBOX_S3_BUCKET"],
+    `expected none, since SANDBOX_ARTIFACT_STORE is '${store}': no artifact would get there`
+  )
+
 const needsPostgres = ConfigError.InvalidData(
   ["SANDBOX_ARTIFACT_STORE"],
   "'database' keeps artifacts in PostgreSQL: set DATABASE_URL, or take 'file' or 's3'"
@@ -64,8 +70,9 @@ const s3: Effect.Effect<ArtifactPlace, ConfigError.ConfigError> = Effect.gen(fun
 
 export const config: Effect.Effect<ArtifactPlace, ConfigError.ConfigError> = Effect.gen(function* () {
   const store = yield* variables.artifactStore.config
-  if (store === "file") return ArtifactPlace.Files()
   if (store === "s3") return yield* s3
+  if (Option.isSome(yield* variables.s3Bucket.config)) return yield* Effect.fail(unusedBucket(store))
+  if (store === "file") return ArtifactPlace.Files()
   const databaseUrl = yield* variables.databaseUrl.config
   return Option.isSome(databaseUrl) ? ArtifactPlace.Database() : yield* Effect.fail(needsPostgres)
 })

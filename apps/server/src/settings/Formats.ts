@@ -9,20 +9,23 @@ import { type Format, format, secret } from "./Setting.js"
 const numberFormat = (takes: string, isRight: (value: number) => boolean) =>
   format(takes, (text) => Option.liftPredicate(Number(text), isRight))
 
-export const wholeNumber = (unit: string) =>
+const between = (unit: string, least: number, most: number) =>
   numberFormat(
-    `a whole number of ${unit}, 0 or more`,
-    (value) => Number.isInteger(value) && value >= 0 && value <= 2 ** 40
+    `a whole number of ${unit}, ${least} to ${most}`,
+    (value) => Number.isInteger(value) && value >= least && value <= most
   )
+
+export const wholeNumber = (unit: string) => between(unit, 0, 2 ** 40)
 
 /** An hour is more than anybody waits. */
 export const seconds = numberFormat("seconds, 1 to 3600", (value) => value >= 1 && value <= 3600)
 
-export const positiveNumber = (unit: string) =>
-  numberFormat(
-    `a whole number of ${unit}, 1 or more`,
-    (value) => Number.isInteger(value) && value >= 1 && value <= 2 ** 31 / 1000
-  )
+/** The longest that a timer of Node's can wait for, in milliseconds. */
+const longestTimer = 2 ** 31 - 1
+
+export const positiveNumber = (unit: string) => between(unit, 1, Math.floor(longestTimer / 1000))
+
+export const milliseconds = between("milliseconds", 1, longestTimer)
 
 export const dollars = numberFormat("US dollars, 0 or more", (value) => Number.isFinite(value) && value >= 0)
 

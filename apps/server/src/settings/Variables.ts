@@ -379,13 +379,13 @@ export const variables = {
   otelTimeout: withDefault({
     name: "OTEL_EXPORTER_OTLP_TIMEOUT",
     meaning: "milliseconds that the collector may take to answer",
-    format: Formats.positiveNumber("milliseconds"),
+    format: Formats.milliseconds,
     otherwise: 10_000
   }),
   otelInterval: withDefault({
     name: "OTEL_BSP_SCHEDULE_DELAY",
     meaning: "milliseconds between two sendings",
-    format: Formats.positiveNumber("milliseconds"),
+    format: Formats.milliseconds,
     otherwise: 5000
   }),
   otelServiceName: withDefault({

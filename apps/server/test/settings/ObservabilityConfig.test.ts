@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Option, Redacted } from "effect"
+import { ConfigProvider, Duration, Effect, Layer, Option, Redacted } from "effect"
 import { ObservabilityConfig } from "../../src/settings/ObservabilityConfig.js"
 
 const read = (environment: Readonly<Record<string, string>>) =>
@@ -40,6 +40,15 @@ describe("ObservabilityConfig", () => {
       assert.deepStrictEqual(Redacted.value(collector.headers), { authorization: "Bearer a", "x-b": "c=d" })
       assert.deepStrictEqual(collector.attributes, { "deployment.environment.name": "prod" })
       assert.strictEqual(collector.ratio, 0.25)
+    })
+  )
+
+  it.effect("waits between two sendings for as long as a timer can", () =>
+    Effect.gen(function* () {
+      const { collector } = yield* read({ ...endpoint, OTEL_BSP_SCHEDULE_DELAY: "3600000" })
+      assert.strictEqual(Duration.toHours(collector.interval), 1)
+      const refused = yield* Effect.flip(read({ OTEL_BSP_SCHEDULE_DELAY: "9999999999" }))
+      assert.include(String(refused), "milliseconds, 1 to 2147483647, got '9999999999'")
     })
   )
 

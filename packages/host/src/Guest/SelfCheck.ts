@@ -14,11 +14,15 @@ const remedies: ReadonlyArray<readonly [RegExp, string]> = [
   [/seccomp/i, "use a kernel built with CONFIG_SECCOMP_FILTER"]
 ]
 
+/** Of whatever else: the kernel has no words for a call that it does not know, nor for which limit was in the way. */
+const otherwise =
+  "see that this kernel is Linux 5.9 or later, and that this process may have more processes, memory and open files " +
+  "than sandboxes are given (ulimit -Hu, -Hd, -Hn)"
+
 const unavailable = (reason: string) =>
   new IsolationUnavailable({
     reason: reason.replace(/\s+/g, " "),
-    remedy:
-      remedies.find(([pattern]) => pattern.test(reason))?.[1] ?? "bring this kernel to Linux 5.9 or later"
+    remedy: remedies.find(([pattern]) => pattern.test(reason))?.[1] ?? otherwise
   })
 
 const FACTS = `grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status

@@ -47,7 +47,11 @@ const ListArguments = Schema.Struct({
     )
   ),
   cursor: optional(
-    Schema.String.annotations({ description: "The `nextCursor` of the answer before, for what comes after." })
+    Schema.NonEmptyString.annotations({
+      message: () =>
+        "expected the `nextCursor` of the answer before; without it, the list begins at its start",
+      description: "The `nextCursor` of the answer before, for what comes after."
+    })
   )
 })
 
