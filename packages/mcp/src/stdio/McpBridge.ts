@@ -65,6 +65,9 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
   Effect.gen(function* () {
     const http = yield* HttpClient.HttpClient
     const settled = yield* Ref.make<Settled>({})
+    /** The latest `initialize` of the client. */
+    const introduction = yield* Ref.make<unknown>(undefined)
+    const renewal = yield* Effect.makeSemaphore(1)
     const turn = yield* Effect.makeSemaphore(1)
     const start = yield* FiberSet.makeRuntime<never>()
     const tell = (message: unknown) => turn.withPermits(1)(send(JSON.stringify(message)))
@@ -76,14 +79,31 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
         onSome: (token) => HttpClientRequest.bearerToken(request, token)
       })
 
-    const post = Effect.fnUntraced(function* (message: unknown) {
-      const headers = { ...(yield* Ref.get(settled)), accept: "application/json, text/event-stream" }
-      return yield* http.execute(
+    const postIn = (session: Settled, message: unknown) => {
+      const headers = { ...session, accept: "application/json, text/event-stream" }
+      return http.execute(
         HttpClientRequest.post(address, { headers }).pipe(
           signed,
           HttpClientRequest.bodyText(JSON.stringify(message), "application/json")
         )
       )
+    }
+
+    /** Introduces the client anew, if no other message has done so meanwhile. */
+    const renew = Effect.fnUntraced(function* (over: Settled) {
+      if ((yield* Ref.get(settled)) !== over) return
+      const response = yield* postIn({}, yield* Ref.get(introduction))
+      const renewed = settledBy(response, yield* parse(yield* response.text))
+      if (sessionHeader in renewed) yield* Ref.set(settled, renewed)
+    }, renewal.withPermits(1))
+
+    /** A client over stdio does not know of sessions: one that is over, and so did nothing, is begun anew for it. */
+    const post = Effect.fnUntraced(function* (message: unknown) {
+      const session = yield* Ref.get(settled)
+      const response = yield* postIn(session, message)
+      if (response.status !== 404 || !(sessionHeader in session)) return response
+      yield* renew(session)
+      return yield* postIn(yield* Ref.get(settled), message)
     })
 
     /** A request is answered once, whatever becomes of the connection. */
@@ -118,7 +138,8 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
         const id = JsonRpc.idOf(message)
         if (id === undefined) start(inform(message))
         // What it settles must be known before anything else is sent.
-        else if (methodOf(message) === "initialize") yield* ask(message, id)
+        else if (methodOf(message) === "initialize")
+          yield* Effect.zipRight(Ref.set(introduction, message), ask(message, id))
         else start(ask(message, id))
       },
       Effect.catchAll(() => tell(JsonRpc.failure(undefined, notJson)))
