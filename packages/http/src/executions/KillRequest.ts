@@ -9,6 +9,10 @@ import * as SmallBody from "../body/SmallBody.js"
 export const ofOperator = "admin_request"
 export const ofUser = "user_request"
 
+/** What the log and the result say: first who asks, which nobody's reason can make something else of. */
+export const by = (who: string, reason: string | undefined): string =>
+  reason === undefined ? who : `${who}: ${reason}`
+
 const decode = Schema.decodeUnknown(KillReason, { onExcessProperty: "error" })
 
 /** Why an execution is to end. A request without a body gives no reason. */

@@ -1,3 +1,4 @@
+import { KillReason } from "@bulkhead/api"
 import {
   type ExecutionRecord,
   ExecutionState,
@@ -6,6 +7,7 @@ import {
   shortResult,
   type UserId
 } from "@bulkhead/domain"
+import { KillRequest } from "@bulkhead/http"
 import { SandboxService } from "@bulkhead/sandbox"
 import { Effect, JSONSchema, Schema } from "effect"
 import type { Caller } from "../Caller.js"
@@ -24,15 +26,7 @@ const optional = <A, I>(schema: Schema.Schema<A, I>) =>
 
 const StatusArguments = Schema.Struct({ executionId })
 
-const KillArguments = Schema.Struct({
-  executionId,
-  reason: optional(
-    Schema.String.pipe(
-      Schema.maxLength(200, { message: () => "expected at most 200 characters" }),
-      Schema.annotations({ description: "Why, for the log; user_request unless told." })
-    )
-  )
-})
+const KillArguments = Schema.Struct({ executionId, ...KillReason.fields })
 
 const ListArguments = Schema.Struct({
   state: optional(
@@ -68,7 +62,7 @@ const kill = Effect.fn("ExecutionTools.kill")(function* (args: unknown, { userId
   const asked = yield* JsonRpc.toolArguments(KillArguments)(args)
   const { executionId } = yield* own(asked.executionId, userId)
   const { killExecution } = yield* SandboxService
-  yield* killExecution(executionId, asked.reason).pipe(
+  yield* killExecution(executionId, KillRequest.by(KillRequest.ofUser, asked.reason)).pipe(
     Effect.catchTags({
       ExecutionEnded: ({ message }) => JsonRpc.refused(executionError("CONFLICT", message)),
       ExecutionNotFound: OwnExecutions.absent,
