@@ -49,6 +49,12 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           const again = yield* Cli.runAtServer(["kill", executionId])
           assert.strictEqual(again.code, 125)
           assert.match(again.stderr, /has (already )?ended/)
+          for (const words of [
+            ["logs", ""],
+            ["logs", "--output", ""],
+            ["kill", ""]
+          ])
+            assert.include((yield* Cli.runAtServer(words)).stderr, "ID: expected the id of an execution")
           const unknown = yield* Cli.runAtServer(["logs", "exec_\u001b[2J"])
           assert.match(unknown.stderr, /^bulkhead: No execution /)
           assert.notInclude(unknown.stderr, "\u001b")
