@@ -335,6 +335,23 @@ for _ in range(300): print('y' * 10000)
   )
 
   it.scoped(
+    "takes null for what may be left out",
+    () =>
+      Effect.gen(function* () {
+        const { transport } = yield* Mcp.connected(aliceKey)
+        const session = { "mcp-session-id": transport.sessionId ?? "" }
+        const ask = (method: string, params: unknown) =>
+          Effect.map(post({ jsonrpc: "2.0", id: 1, method, params }, session), ({ body }) => body.result)
+        assert.lengthOf((yield* ask("tools/list", null)).tools, 4)
+        assert.isArray((yield* ask("resources/list", { cursor: null })).resources)
+        const call = { name: "list_executions", arguments: null }
+        for (const _meta of [null, { progressToken: null }])
+          assert.isFalse((yield* ask("tools/call", { ...call, _meta })).isError)
+      }),
+    timeout
+  )
+
+  it.scoped(
     "lets nobody use another user's session",
     () =>
       Effect.gen(function* () {

@@ -20,27 +20,23 @@ const executionId = Schema.String.pipe(
   Schema.annotations({ description: "The `executionId` of an execution of yours." })
 )
 
-/** What may be left out may also be null: many models write every field that they know. */
-const optional = <A, I>(schema: Schema.Schema<A, I>) =>
-  Schema.optionalWith(schema, { exact: true, nullable: true })
-
 const StatusArguments = Schema.Struct({ executionId })
 
 const KillArguments = Schema.Struct({ executionId, ...KillReason.fields })
 
 const ListArguments = Schema.Struct({
-  state: optional(
+  state: JsonRpc.optional(
     ExecutionState.annotations({
       description: "Only those in this state: queued, starting, running, tracked or ended."
     })
   ),
-  limit: optional(
+  limit: JsonRpc.optional(
     Schema.Int.pipe(
       Schema.between(1, 100, { message: () => "expected a whole number, 1 to 100" }),
       Schema.annotations({ description: "Most executions of the answer, 1 to 100; 20 unless told." })
     )
   ),
-  cursor: optional(
+  cursor: JsonRpc.optional(
     Schema.String.annotations({ description: "The `nextCursor` of the answer before, for what comes after." })
   )
 })
