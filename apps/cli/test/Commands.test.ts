@@ -55,9 +55,11 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
             ["kill", ""]
           ])
             assert.include((yield* Cli.runAtServer(words)).stderr, "ID: expected the id of an execution")
-          const unknown = yield* Cli.runAtServer(["logs", "exec_\u001b[2J"])
-          assert.match(unknown.stderr, /^bulkhead: No execution /)
-          assert.notInclude(unknown.stderr, "\u001b")
+          for (const words of [["logs"], ["logs", "--output"]]) {
+            const unknown = yield* Cli.runAtServer([...words, "exec_\u001b[2J"])
+            assert.match(unknown.stderr, /^bulkhead: No execution [^\n;]*\n$/)
+            assert.notInclude(unknown.stderr, "\u001b")
+          }
         }).pipe(Effect.scoped),
       slow
     )
