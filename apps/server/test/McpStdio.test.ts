@@ -116,7 +116,7 @@ describe("MCP over stdio", () => {
     () =>
       Effect.gen(function* () {
         const first = yield* ServerProcess.start()
-        const { caller } = yield* started({ SANDBOX_MCP_URL: first.url })
+        const { caller } = yield* started({ SANDBOX_MCP_URL: `${first.url}/mcp` })
         yield* first.kill("SIGKILL")
         yield* first.ended
         yield* ServerProcess.start({ PORT: new URL(first.url).port })
@@ -145,7 +145,8 @@ describe("MCP over stdio", () => {
           yield* refusal({ SANDBOX_MCP_URL: server.url, SANDBOX_MCP_KEY: "wrong" }),
           "a caller's key"
         )
-        assert.include(yield* refusal({ SANDBOX_MCP_URL: "http://127.0.0.1:9" }), "cannot be reached")
+        for (const url of ["http://127.0.0.1:9", `${server.url}/api`])
+          assert.include(yield* refusal({ SANDBOX_MCP_URL: url }), "cannot be reached or does not speak MCP")
       }),
     timeout
   )

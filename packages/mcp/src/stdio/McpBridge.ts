@@ -6,7 +6,7 @@ import * as Lines from "./Lines.js"
 import type { StandardIo } from "./StandardIo.js"
 
 export interface BridgeOptions {
-  /** Where the server listens, like `http://127.0.0.1:8787`. */
+  /** Where the server listens, like `http://127.0.0.1:8787`, with or without the `/mcp` of its route. */
   readonly url: string
   /** The caller's key. None: the server needs none. */
   readonly key: Option.Option<Redacted.Redacted>
@@ -23,7 +23,7 @@ type Settled = Readonly<Record<string, string>>
 
 const unreachable = {
   code: JsonRpc.codes.internalError,
-  message: "The server cannot be reached, or the connection to it was lost"
+  message: "The server cannot be reached or does not speak MCP there, or the connection to it was lost"
 }
 
 const notJson = { code: JsonRpc.codes.parseError, message: "expected one line of JSON" }
@@ -71,7 +71,7 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
     const turn = yield* Effect.makeSemaphore(1)
     const start = yield* FiberSet.makeRuntime<never>()
     const tell = (message: unknown) => turn.withPermits(1)(send(JSON.stringify(message)))
-    const address = `${url.replace(/\/+$/, "")}/mcp`
+    const address = `${url.replace(/(\/mcp)?\/*$/, "")}/mcp`
 
     const signed = (request: HttpClientRequest.HttpClientRequest) =>
       Option.match(key, {
@@ -115,6 +115,8 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
           text: string
         ) {
           const answer = withId(yield* parse(text), id)
+          // Whoever else answers speaks another language, which the client would wait on for ever.
+          if (!Predicate.hasProperty(answer, "jsonrpc")) return
           if (methodOf(message) === "initialize") yield* Ref.set(settled, settledBy(response, answer))
           if (methodOf(answer) === undefined) yield* Ref.set(isAnswered, true)
           yield* tell(answer)
