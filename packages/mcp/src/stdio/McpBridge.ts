@@ -12,9 +12,6 @@ export interface BridgeOptions {
   readonly key: Option.Option<Redacted.Redacted>
 }
 
-/** Characters of the longest message that is passed on; what the server takes is its own business. */
-const longest = 64 * 1024 * 1024
-
 const sessionHeader = "mcp-session-id"
 const versionHeader = "mcp-protocol-version"
 
@@ -156,5 +153,5 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
       leave.pipe(Effect.disconnect, Effect.interruptible, Effect.timeoutOption("5 seconds"))
     )
 
-    yield* Stream.runForEach(Lines.of(input, longest), hear)
+    yield* Stream.runForEach(Lines.of(input, Lines.longest), hear)
   }).pipe(Effect.scoped, Effect.withSpan("McpBridge.run"))
