@@ -16,6 +16,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -315,6 +316,9 @@ class Client:
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError("url: expected http:// or https://")
+        # A header that cannot be sent would be told in full, with the key in it.
+        if key is not None and not re.fullmatch("[!-~]*", key):
+            raise ValueError("key: expected printable ASCII characters without spaces and line ends")
         self._url = url.rstrip("/")
         self._key = key
         self._retries = retries

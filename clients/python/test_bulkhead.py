@@ -242,6 +242,12 @@ class Planned(unittest.TestCase):
         self.assertEqual(submitted.submit("print(1)"), "exec_7")
         self.assertEqual(Answers.asked[0][0], "/api/executions")
 
+    def test_tells_nobody_a_key_that_cannot_be_sent(self):
+        for key in ["secret\n", "sec ret", "secrét"]:
+            with self.assertRaisesRegex(ValueError, "^key: expected printable ASCII") as raised:
+                Client("http://127.0.0.1:1", key)
+            self.assertNotIn("secr", str(raised.exception))
+
     def test_takes_the_key_nowhere_else(self):
         away = Client(self.serve((302, {"Location": "http://127.0.0.1:1/"}, b"")), "key")
         with self.assertRaises(BulkheadError) as raised:

@@ -14,11 +14,8 @@ const cli = Command.run(Bulkhead.command, { name: "bulkhead", version: "0.1.0", 
 
 const main = Effect.gen(function* () {
   const { own, programs } = CommandLine.split(process.argv.slice(2))
-  const unknown = CommandLine.unknownOption(Bulkhead.command, own)
-  if (unknown !== undefined)
-    return yield* new Failure({
-      message: `there is no option ${Harmless.line(unknown)}; 'bulkhead COMMAND --help' lists those that there are`
-    })
+  const message = CommandLine.flawOf(Bulkhead.command, own)
+  if (message !== undefined) return yield* new Failure({ message })
   yield* Effect.provideService(cli([...process.argv.slice(0, 2), ...own]), ProgramArguments, programs)
 })
 

@@ -17,23 +17,38 @@ describe("the command line", () => {
   })
 
   it("takes --arg=TEXT as it takes --arg TEXT, whatever the text is", () => {
-    assert.deepStrictEqual(split("run --arg=-x --env=A=b=c --arg --env=A").own, [
-      ...["run", "--arg", "-x", "--env", "A=b=c", "--arg", "--env=A"]
+    assert.deepStrictEqual(split("run --arg=-x --env=A=b=c --arg --env=A --arg --arg --arg y").own, [
+      ...[
+        "run",
+        "--arg",
+        '"-x"',
+        "--env",
+        '"A=b=c"',
+        "--arg",
+        '"--env=A"',
+        "--arg",
+        '"--arg"',
+        "--arg",
+        '"y"'
+      ]
     ])
   })
 
   it("takes options after - for stdin", () => {
     assert.deepStrictEqual(split("run - --json --arg - --user a").own, [
-      ...["run", "--json", "--arg", "-", "--user", "a", "-"]
+      ...["run", "--json", "--arg", '"-"', "--user", "a", "-"]
     ])
   })
 
-  it("names the option that no command has", () => {
-    const unknown = (line: string) => CommandLine.unknownOption(Bulkhead.command, split(line).own)
-    assert.strictEqual(unknown("run a.py --jsno"), "--jsno")
-    assert.strictEqual(unknown("run a.py --timeuot=5"), "--timeuot")
-    assert.isUndefined(unknown("run a.py --arg --jsno --timeout 5 --server http://a"))
-    assert.isUndefined(unknown("--completions bash"))
+  it("names the option that no command has, or that lacks its text", () => {
+    const flaw = (line: string) => CommandLine.flawOf(Bulkhead.command, split(line).own)
+    assert.include(flaw("run a.py --jsno"), "there is no option --jsno;")
+    assert.include(flaw("run a.py --timeuot=5"), "there is no option --timeuot;")
+    assert.isUndefined(flaw("run a.py --arg --jsno --timeout 5 --server http://a"))
+    assert.isUndefined(flaw("run a.py --arg --deny"))
+    assert.isUndefined(flaw("--completions bash"))
+    for (const option of ["--arg", "--deny", "--webhook-event"])
+      assert.strictEqual(flaw(`run a.py --json ${option}`), `${option}: expected a text after it`)
   })
 
   it("has each option of run in its documentation", () => {

@@ -49,9 +49,17 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           const again = yield* Cli.runAtServer(["kill", executionId])
           assert.strictEqual(again.code, 125)
           assert.match(again.stderr, /has (already )?ended/)
-          const unknown = yield* Cli.runAtServer(["logs", "exec_\u001b[2J"])
-          assert.match(unknown.stderr, /^bulkhead: No execution /)
-          assert.notInclude(unknown.stderr, "\u001b")
+          for (const words of [
+            ["logs", ""],
+            ["logs", "--output", ""],
+            ["kill", ""]
+          ])
+            assert.include((yield* Cli.runAtServer(words)).stderr, "ID: expected the id of an execution")
+          for (const words of [["logs"], ["logs", "--output"]]) {
+            const unknown = yield* Cli.runAtServer([...words, "exec_\u001b[2J"])
+            assert.match(unknown.stderr, /^bulkhead: No execution [^\n;]*\n$/)
+            assert.notInclude(unknown.stderr, "\u001b")
+          }
         }).pipe(Effect.scoped),
       slow
     )

@@ -54,7 +54,8 @@ layer(ServerProcess.layer(settings), { excludeTestServices: true, timeout: 60_00
           "import os, sys\nprint(sys.argv[1:], os.environ['A'], os.environ['B'], open('in.csv').read(), open('x/y').read(), sys.stdin.read())"
         )
         yield* write("in.csv", "1,2")
-        const options = ["--arg", "-x", "--arg=--y", "--env", "A=1=2", "--env", "B", "--file", "in.csv"]
+        const texts = ["--arg", "-x", "--arg=--y", "--arg", "", "--arg", " z\n", "--arg", "--timeout"]
+        const options = [...texts, "--env", "A=1=2 ", "--env", "B", "--file", "in.csv"]
         const words = ["run", "a.py", ...options, "--file", "x/y=in.csv", "--stdin", "--", "--json", "--"]
         const { code, stdout } = yield* Cli.runAtServer(words, {
           cwd: directory,
@@ -63,7 +64,7 @@ layer(ServerProcess.layer(settings), { excludeTestServices: true, timeout: 60_00
         })
         assert.strictEqual(
           stdout.toString(),
-          "['-x', '--y', '--json', '--'] 1=2 of the environment 1,2 1,2 typed\n"
+          "['-x', '--y', '', ' z\\n', '--timeout', '--json', '--'] 1=2  of the environment 1,2 1,2 typed\n"
         )
         assert.strictEqual(code, 0)
       }).pipe(Effect.scoped),

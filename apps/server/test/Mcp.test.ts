@@ -150,6 +150,10 @@ layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })
         const [{ executionId }] = listed.structuredContent.executions
         const status = yield* Mcp.call(caller, "execution_status", { executionId })
         assert.deepInclude(status.structuredContent, { executionId, userId: "alice", state: "running" })
+        for (const reason of ["", "two\nlines", "x".repeat(201)]) {
+          const refused = yield* Mcp.call(caller, "kill_execution", { executionId, reason })
+          assert.include(refused.content[0].text, "reason: expected 1 to 200 characters")
+        }
         const killed = yield* Mcp.call(caller, "kill_execution", { executionId, reason: "enough" })
         assert.isFalse(killed.isError)
         const { isError, structuredContent } = yield* Fiber.join(running)
@@ -159,7 +163,9 @@ layer(ServerProcess.layer(keys), { timeout: 60_000, excludeTestServices: true })
         assert.isTrue(again.isError)
         assert.include(again.content[0].text, "CONFLICT")
         const ended = yield* Mcp.call(caller, "execution_status", { executionId })
-        assert.strictEqual(ended.structuredContent.result.verdict, "Killed")
+        const { error, verdict } = ended.structuredContent.result
+        assert.strictEqual(verdict, "Killed")
+        assert.strictEqual(error.message, "Execution killed: user_request: enough")
         const wrong = yield* Mcp.call(caller, "list_executions", { state: "asleep" })
         assert.include(wrong.content[0].text, "state: expected")
         const nowhere = yield* Mcp.call(caller, "list_executions", { cursor: "" })
@@ -326,6 +332,23 @@ for _ in range(300): print('y' * 10000)
         assert.strictEqual(yield* statusOf(huge), 413)
         const { body, status } = yield* Caller.fetchJson("/mcp")
         assert.deepStrictEqual([status, body.error.code], [405, "INVALID_REQUEST"])
+      }),
+    timeout
+  )
+
+  it.scoped(
+    "takes null for what may be left out",
+    () =>
+      Effect.gen(function* () {
+        const { transport } = yield* Mcp.connected(aliceKey)
+        const session = { "mcp-session-id": transport.sessionId ?? "" }
+        const ask = (method: string, params: unknown) =>
+          Effect.map(post({ jsonrpc: "2.0", id: 1, method, params }, session), ({ body }) => body.result)
+        assert.lengthOf((yield* ask("tools/list", null)).tools, 4)
+        assert.isArray((yield* ask("resources/list", { cursor: null })).resources)
+        const call = { name: "list_executions", arguments: null }
+        for (const _meta of [null, { progressToken: null }])
+          assert.isFalse((yield* ask("tools/call", { ...call, _meta })).isError)
       }),
     timeout
   )

@@ -112,6 +112,27 @@ describe("MCP over stdio", () => {
   )
 
   it.scopedLive(
+    "goes on with a running server that has started again, and knows no session of before",
+    () =>
+      Effect.gen(function* () {
+        const first = yield* ServerProcess.start()
+        const { caller } = yield* started({ SANDBOX_MCP_URL: `${first.url}/mcp` })
+        yield* first.kill("SIGKILL")
+        yield* first.ended
+        yield* ServerProcess.start({ PORT: new URL(first.url).port })
+        const both = yield* Effect.all(
+          [1, 2].map((number) => Mcp.call(caller, "execute_code", { code: `print(${number})` })),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(
+          both.map(({ structuredContent }) => structuredContent.stdout),
+          ["1\n", "2\n"]
+        )
+      }),
+    timeout
+  )
+
+  it.scopedLive(
     "says what is wrong when the key is, or the server is not there",
     () =>
       Effect.gen(function* () {
@@ -124,7 +145,8 @@ describe("MCP over stdio", () => {
           yield* refusal({ SANDBOX_MCP_URL: server.url, SANDBOX_MCP_KEY: "wrong" }),
           "a caller's key"
         )
-        assert.include(yield* refusal({ SANDBOX_MCP_URL: "http://127.0.0.1:9" }), "cannot be reached")
+        for (const url of ["http://127.0.0.1:9", `${server.url}/api`])
+          assert.include(yield* refusal({ SANDBOX_MCP_URL: url }), "cannot be reached or does not speak MCP")
       }),
     timeout
   )

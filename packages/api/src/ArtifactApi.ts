@@ -5,15 +5,12 @@ import { BadRequest, NotFound, RangeNotSatisfiable, StoreUnavailable } from "./A
 import { ReaderAuthentication } from "./Authentication.js"
 import { anExecution } from "./Executions.js"
 import * as Operations from "./Operations.js"
+import { pathText } from "./PathText.js"
 
-/** A name may be a path. Clients have to encode it; the router has decoded it. */
-const Name = Schema.transform(
-  Schema.String.annotations({
-    description: "As the result names it. A name with slashes may have them as they are, or as %2F."
-  }),
-  Schema.String,
-  { strict: true, decode: (name) => name, encode: encodeURIComponent }
-)
+/** A name may be a path. */
+const Name = pathText({
+  description: "As the result names it. A name with slashes may have them as they are, or as %2F."
+})
 
 const optionalText = (description: string) =>
   Schema.optionalWith(Schema.String.annotations({ description }), { exact: true })

@@ -42,6 +42,11 @@ const derived = (options: ClientOptions) =>
 /** An answer that was lost is asked for again. */
 const resend = Schedule.exponential("200 millis").pipe(Schedule.intersect(Schedule.recurs(5)))
 
+/** The answer did not come, or not whole (202), or is that of a proxy before the server. */
+const isLost = (error: unknown) =>
+  HttpClientError.isHttpClientError(error) &&
+  (error._tag === "RequestError" || error.response.status === 202 || error.response.status >= 500)
+
 const digits = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (number) => number.toString(36))
 
 /** Under its key a request can be sent again and runs once. */
@@ -70,8 +75,8 @@ export const make = (options: ClientOptions) =>
 
     /** Begins an execution that goes on without its caller; an answer that was lost is asked for again. */
     const submit = (request: ExecutionRequestInput) =>
-      Effect.flatMap(withKey(request), (payload) => client.streams.submit({ payload })).pipe(
-        Effect.retry({ while: ({ _tag }) => _tag === "RequestError", schedule: resend })
+      Effect.flatMap(withKey(request), (payload) =>
+        Effect.retry(client.streams.submit({ payload }), { while: isLost, schedule: resend })
       )
 
     /**

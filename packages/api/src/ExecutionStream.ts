@@ -51,7 +51,8 @@ export interface FollowOptions {
   readonly retries?: Schedule.Schedule<unknown, StreamFailure> | undefined
 }
 
-const isPassing = (failure: StreamFailure): boolean => {
+/** Whether it may pass: a lost connection, or what is refused for now. Only then is anything asked for again. */
+export const isPassing = (failure: StreamFailure): boolean => {
   switch (failure._tag) {
     case "StreamLost":
     case "TooManyRequests":

@@ -1,5 +1,6 @@
 import { ExecutionRecord, ExecutionState, ExecutionSummary, UserId, Verdict } from "@bulkhead/domain"
 import { Schema } from "effect"
+import { pathText } from "./PathText.js"
 import { oneOf, pageParameters, query, spanParameters } from "./QueryParameters.js"
 
 /** It was done. */
@@ -31,7 +32,7 @@ export const ExecutionBody = ExecutionRecord.annotations({
 
 // Not `ExecutionId`: an id that cannot exist is unknown, not malformed.
 export const anExecution = Schema.Struct({
-  executionId: Schema.String.annotations({
+  executionId: pathText({
     description: "As the execution's result or a list names it.",
     examples: ["exec_mfq3k2v1x0a9b8c7d6"]
   })

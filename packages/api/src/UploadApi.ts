@@ -13,6 +13,7 @@ import {
 import { CallerAuthentication } from "./Authentication.js"
 import { done } from "./Executions.js"
 import * as Operations from "./Operations.js"
+import { pathText } from "./PathText.js"
 import { query } from "./QueryParameters.js"
 
 /** Whose files, where callers have no keys; a key says it otherwise. */
@@ -27,7 +28,7 @@ const owner = {
 
 // Not `FileId`: an id that cannot exist is unknown, not malformed.
 const aFile = Schema.Struct({
-  fileId: Schema.String.annotations({ description: "As the answer to sending it names it." })
+  fileId: pathText({ description: "As the answer to sending it names it." })
 })
 
 export const UploadList = Schema.Struct({

@@ -19,6 +19,7 @@ import {
 import { AdminAuthentication, ReaderAuthentication } from "./Authentication.js"
 import { done, nextCursor } from "./Executions.js"
 import * as Operations from "./Operations.js"
+import { pathText } from "./PathText.js"
 import { OverlapHours, oneOf, pageParameters, query } from "./QueryParameters.js"
 
 const ofUser = Schema.Struct({ userId: UserId })
@@ -89,7 +90,7 @@ export const Resent = Schema.Struct({ success: done }).annotations({
 const resend = HttpApiEndpoint.post("resend", "/webhook-messages/:messageId/resend")
   .setPath(
     Schema.Struct({
-      messageId: Schema.String.annotations({ description: "As the list of messages names it." })
+      messageId: pathText({ description: "As the list of messages names it." })
     })
   )
   .addSuccess(Resent)

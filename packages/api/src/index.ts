@@ -8,6 +8,7 @@ export * as BulkheadClient from "./BulkheadClient.js"
 export * from "./ExecuteApi.js"
 export {
   type FollowOptions,
+  isPassing,
   type StreamFailure,
   StreamLost
 } from "./ExecutionStream.js"

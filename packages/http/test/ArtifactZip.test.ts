@@ -68,6 +68,7 @@ describe("the artifacts of an execution", () => {
       assert.match(artifacts[0].sha256, /^84d8/)
       assert.strictEqual(artifacts[0].mediaType, "text/plain; charset=utf-8")
       for (const { size, url } of artifacts) assert.lengthOf((yield* send(url)).text, size)
+      assert.deepStrictEqual(json(yield* send(`${of}/artifacts/`)), { artifacts })
     }).pipe(serve(files))
   )
 

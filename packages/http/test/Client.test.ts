@@ -88,6 +88,25 @@ describe("BulkheadClient", () => {
     }).pipe(serve({ killExecution: (_, reason) => Effect.sync(() => void reasons.push(reason ?? "none")) }))
   )
 
+  it.effect("takes an id for an id, whatever is in it", () =>
+    Effect.gen(function* () {
+      const { artifacts, executions, uploads, webhooks } = yield* client()
+      const other = "../../health#"
+      const path = { executionId: other }
+      const asked: ReadonlyArray<Effect.Effect<unknown, Error>> = [
+        executions.get({ path }),
+        executions.kill({ path }),
+        artifacts.list({ path })
+      ]
+      for (const each of asked)
+        assert.include((yield* Effect.flip(each)).message, `No execution has the id '${other}'`)
+      const file = yield* Effect.flip(uploads.find({ path: { fileId: other }, urlParams: {} }))
+      assert.strictEqual(file.message, "There is no such file")
+      const resent = yield* Effect.flip(webhooks.resend({ path: { messageId: other } }))
+      assert.strictEqual(resent.message, "This service sends no webhooks")
+    }).pipe(serve({ getExecution: (executionId) => new ExecutionNotFound({ executionId }) }))
+  )
+
   it.effect("writes the parameters of the lists", () =>
     Effect.gen(function* () {
       const { admin } = yield* client()

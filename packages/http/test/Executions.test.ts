@@ -124,16 +124,24 @@ describe("executions of one's own", () => {
       assert.strictEqual((yield* kill(one, asAlice, { reason: "wrong input" })).status, 200)
       assert.strictEqual((yield* kill(one, asAdmin, {})).status, 200)
       assert.strictEqual((yield* kill(one, asAdmin, { reason: "too dear" })).status, 200)
+      const withoutBody = { ...asAlice, "content-type": "application/json" }
+      assert.strictEqual((yield* kill(one, withoutBody)).status, 200)
       assert.deepStrictEqual(
         kills.map(([, reason]) => reason),
-        ["user_request", "user_request: wrong input", "admin_request", "admin_request: too dear"]
+        [
+          "user_request",
+          "user_request: wrong input",
+          "admin_request",
+          "admin_request: too dear",
+          "user_request"
+        ]
       )
       const late = yield* kill(`/api/executions/${ended.executionId}`, asAlice)
       assert.deepStrictEqual([late.status, json(late).error.code], [409, "CONFLICT"])
       for (const body of [{ reason: "" }, { reason: "x".repeat(201) }, { why: "x" }, "x"]) {
         assert.strictEqual((yield* kill(one, asAlice, body)).status, 400)
       }
-      assert.lengthOf(kills, 4)
+      assert.lengthOf(kills, 5)
     }).pipe(Effect.provide(TestServer.layer(service, { callerKeys })))
   })
 

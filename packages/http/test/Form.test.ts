@@ -92,6 +92,13 @@ describe("a form", () => {
     })
   )
 
+  it.effect("leaves a field that no request has, JSON or not, to who refuses it by its name", () =>
+    Effect.gen(function* () {
+      const { answer } = yield* serve(post(formOf({ code: "1", lang: "python" })))
+      assert.deepStrictEqual(echoed(answer).request, { code: "1", lang: "python" })
+    })
+  )
+
   it.effect("may have the whole request in one part, of whatever type", () =>
     Effect.gen(function* () {
       const body = [

@@ -13,11 +13,15 @@ export const RequestId = Schema.Union(
 )
 export type RequestId = typeof RequestId.Type
 
+/** What may be left out may also be null: many clients and models write every field that they know. */
+export const optional = <A, I>(schema: Schema.Schema<A, I>) =>
+  Schema.optionalWith(schema, { exact: true, nullable: true })
+
 const Message = Schema.Struct({
   jsonrpc: Schema.Literal("2.0"),
   id: Schema.optional(RequestId),
   method: Schema.optional(Schema.String),
-  params: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
+  params: optional(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 })
 
 export interface Request {

@@ -15,8 +15,8 @@ type Answer = Stream.Stream<JsonRpc.Outgoing, JsonRpc.RpcFailure, Services>
 
 const ToolCall = Schema.Struct({
   name: Schema.String,
-  arguments: Schema.optional(Schema.Unknown),
-  _meta: Schema.optional(Schema.Struct({ progressToken: Schema.optional(JsonRpc.RequestId) }))
+  arguments: JsonRpc.optional(Schema.Unknown),
+  _meta: JsonRpc.optional(Schema.Struct({ progressToken: JsonRpc.optional(JsonRpc.RequestId) }))
 })
 
 const readToolCall = JsonRpc.params(ToolCall)

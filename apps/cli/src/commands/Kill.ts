@@ -1,13 +1,14 @@
 import { KillReason } from "@bulkhead/api"
 import { Harmless } from "@bulkhead/domain"
-import { Args, Command, Options } from "@effect/cli"
+import { Command, Options } from "@effect/cli"
 import { Effect, Option } from "effect"
 import * as Connection from "../server/Connection.js"
 import * as Sendable from "../server/Sendable.js"
 import { print } from "../terminal/Output.js"
+import { executionId } from "./ExecutionArgument.js"
 
 const options = {
-  executionId: Args.text({ name: "ID" }).pipe(Args.withDescription("The execution.")),
+  executionId,
   reason: Options.text("reason").pipe(
     Options.withPseudoName("TEXT"),
     Options.withDescription("Why, in 1 to 200 characters, for its log and its result."),

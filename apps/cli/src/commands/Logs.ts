@@ -1,16 +1,17 @@
 import { type ExecutionEvent, Harmless } from "@bulkhead/domain"
-import { Args, Command, Options } from "@effect/cli"
+import { Command, Options } from "@effect/cli"
 import { Effect } from "effect"
 import { Failure } from "../Failure.js"
 import * as Following from "../run/Following.js"
 import * as Connection from "../server/Connection.js"
 import { print } from "../terminal/Output.js"
 import * as Words from "../terminal/Words.js"
+import { executionId } from "./ExecutionArgument.js"
 import { json } from "./Json.js"
 import * as News from "./News.js"
 
 const options = {
-  executionId: Args.text({ name: "ID" }).pipe(Args.withDescription("The execution.")),
+  executionId,
   follow: Options.boolean("follow").pipe(
     Options.withAlias("f"),
     Options.withDescription("Goes on until the execution has ended.")

@@ -1,3 +1,4 @@
+import { isPassing, type StreamFailure } from "@bulkhead/api"
 import type { ExecutionResult, ExecutionUpdate } from "@bulkhead/domain"
 import { Duration, Effect, Ref, Schedule, Stream } from "effect"
 import { Failure, of } from "../Failure.js"
@@ -23,16 +24,23 @@ const retries = (seconds: number) =>
     return Schedule.exponential("200 millis").pipe(
       Schedule.union(Schedule.spaced("2 seconds")),
       Schedule.upTo(Duration.seconds(seconds)),
-      Schedule.tapInput(() => Effect.provideService(sayOnce, Output, output))
+      Schedule.tapInput((failure: StreamFailure) =>
+        Effect.when(Effect.provideService(sayOnce, Output, output), () => isPassing(failure))
+      )
     )
   })
 
-const lost = (connection: Connection, executionId: string) => (error: unknown) =>
-  error instanceof OutputClosed
-    ? error
-    : new Failure({
-        message: `${of(connection.url)(error).message}; 'bulkhead logs --output ${executionId}' reads on, if it goes on there`
-      })
+const lost =
+  ({ url }: Connection, executionId: string) =>
+  (error: StreamFailure | OutputClosed) => {
+    if (error instanceof OutputClosed) return error
+    const failure = of(url)(error)
+    return isPassing(error)
+      ? new Failure({
+          message: `${failure.message}; 'bulkhead logs --output ${executionId}' reads on, if it goes on there`
+        })
+      : failure
+  }
 
 const resultOf = (update: ExecutionUpdate): ExecutionResult | undefined =>
   update.type === "result" ? update.result : undefined

@@ -2,7 +2,7 @@ import { NetworkMode } from "@bulkhead/domain"
 import { type Command, Options } from "@effect/cli"
 import { Option } from "effect"
 import { present } from "../Present.js"
-import { text } from "./TextOption.js"
+import { texts } from "./TextOption.js"
 
 const target = "a name, *.NAME, an address or a network, each maybe with :PORT"
 
@@ -14,8 +14,8 @@ export const options = {
     ),
     Options.optional
   ),
-  allow: text("allow", "TARGET", `What it may connect to: ${target}.`).pipe(Options.repeated),
-  deny: text("deny", "TARGET", "What it may not connect to, whatever allows it.").pipe(Options.repeated)
+  allow: texts("allow", "TARGET", `What it may connect to: ${target}.`),
+  deny: texts("deny", "TARGET", "What it may not connect to, whatever allows it.")
 }
 
 const some = (targets: ReadonlyArray<string>) => Option.liftPredicate(targets, ({ length }) => length > 0)

@@ -10,7 +10,7 @@ import * as Input from "./Input.js"
 import * as Language from "./Language.js"
 import * as Network from "./Network.js"
 import * as Secrets from "./Secrets.js"
-import { text } from "./TextOption.js"
+import { text, texts } from "./TextOption.js"
 
 /** What is asked to be run. */
 export const options = {
@@ -27,16 +27,12 @@ export const options = {
     Options.withDescription("After how long it is ended; the server's default unless told."),
     Options.optional
   ),
-  env: text("env", "NAME[=VALUE]", "A variable for it; without a value, the one of this environment.").pipe(
-    Options.repeated
-  ),
-  arg: text("arg", "TEXT", "An argument for it. All words after -- are arguments too.").pipe(
-    Options.repeated
-  ),
+  env: texts("env", "NAME[=VALUE]", "A variable for it; without a value, the one of this environment."),
+  arg: texts("arg", "TEXT", "An argument for it. All words after -- are arguments too."),
   stdin: Options.boolean("stdin").pipe(
     Options.withDescription("Gives it all that comes on stdin, once that is at its end.")
   ),
-  files: text("file", "[NAME=]PATH", "A file for its working directory.").pipe(Options.repeated),
+  files: texts("file", "[NAME=]PATH", "A file for its working directory."),
   outputDir: text("output-dir", "DIR", "Where it leaves the files that are kept; output unless told.").pipe(
     Options.optional
   ),

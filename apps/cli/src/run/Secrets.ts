@@ -1,28 +1,24 @@
-import { type Command, Options } from "@effect/cli"
+import type { Command } from "@effect/cli"
 import { Config, Effect, Option } from "effect"
 import { Failure } from "../Failure.js"
 import { present } from "../Present.js"
 import * as Input from "./Input.js"
-import { text } from "./TextOption.js"
+import { texts } from "./TextOption.js"
 
 /** Secrets that the program may use and never has. */
 export const options = {
-  secret: text(
+  secret: texts(
     "secret",
     "NAME=HOST[,HOST]",
     "A secret for these hosts alone: the value of the variable NAME of this environment, or of its --secret-file."
-  ).pipe(Options.repeated),
-  secretFile: text("secret-file", "NAME=PATH", "With --secret NAME=…: the file that holds its value.").pipe(
-    Options.repeated
   ),
-  secretHeader: text(
+  secretFile: texts("secret-file", "NAME=PATH", "With --secret NAME=…: the file that holds its value."),
+  secretHeader: texts(
     "secret-header",
     "NAME=HEADER",
     "With --secret NAME=…: the one header it is sent in, like 'Authorization: Bearer {}'."
-  ).pipe(Options.repeated),
-  keptSecret: text("kept-secret", "NAME=KEPT", "A secret that the operator keeps under the name KEPT.").pipe(
-    Options.repeated
-  )
+  ),
+  keptSecret: texts("kept-secret", "NAME=KEPT", "A secret that the operator keeps under the name KEPT.")
 }
 
 type Asked = Command.Command.ParseConfig<typeof options>

@@ -52,7 +52,7 @@ const list = Effect.fnUntraced(function* (
   path: { readonly executionId: string }
 ) {
   const { artifacts } = yield* findEnded(path.executionId)
-  const own = RequestPath.of(url)
+  const own = RequestPath.of(url).replace(/\/+$/, "")
   return {
     artifacts: artifacts.map((artifact) => ({
       ...artifact,

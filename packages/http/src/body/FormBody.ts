@@ -1,5 +1,6 @@
 import {
   type ExecutionId,
+  ExecutionRequest,
   type FileId,
   flawOfPath,
   InvalidRequest,
@@ -42,8 +43,13 @@ const mostFields = 32
 /** Bytes for the boundaries and the headers of a part, on average. */
 const frameBytes = 2048
 
-/** Fields whose text is what they mean; any other is JSON. */
+/** Fields whose text is what they mean. */
 const textFields = new Set(["code", "language", "image", "userId", "outputDir", "idempotencyKey", "stdin"])
+
+/** The others are JSON. What is none of a request's is refused by its name, whatever its text is. */
+const jsonFields = new Set(
+  ["request", ...Object.keys(ExecutionRequest.fields)].filter((name) => !textFields.has(name))
+)
 
 /** Most bytes of a form. */
 const largestForm = ({ largest, limits }: FormOptions) =>
@@ -113,7 +119,7 @@ const makeParts = (executionId: ExecutionId, options: FormOptions) => {
       return yield* invalid(`part ${parts}`, `expected at most ${mostFields} fields`)
     if (fields.has(name)) return yield* invalid(shownName(name), "is there twice")
     const { bounds, ...others } = options
-    const isText = textFields.has(name) || bounds === undefined
+    const isText = !jsonFields.has(name) || bounds === undefined
     const text = ReceivedText.make(executionId, {
       ...others,
       name: shownName(name),

@@ -11,6 +11,8 @@ export interface TextOptions {
   readonly largest: number
   /** What a JSON value may have; absent, it is plain text. */
   readonly bounds?: Bounds
+  /** The JSON value that no bytes at all stand for; absent, they are refused. */
+  readonly empty?: unknown
   /** Counts the bytes while they are received. */
   readonly receive: Context.Tag.Service<SandboxService>["receive"]
   /** Who sends it, if that is known. */
@@ -48,7 +50,7 @@ const complaintOf = (error: unknown) =>
  * until the scope closes.
  */
 export const make = (executionId: ExecutionId, options: TextOptions) => {
-  const { bounds, largest, name, receive, userId } = options
+  const { bounds, empty, largest, name, receive, userId } = options
   const scanner = bounds && new JsonScanner(bounds, name)
   const kept: Array<Uint8Array> = []
   let size = 0
@@ -97,7 +99,7 @@ export const make = (executionId: ExecutionId, options: TextOptions) => {
 
   /** All of it, as the JSON value that it is. */
   const json = Effect.suspend(() => {
-    if (size === 0) return broken("it is empty")
+    if (size === 0) return empty === undefined ? broken("it is empty") : Effect.succeed(empty)
     const flaw = scanner?.end()
     if (flaw !== undefined) return new InvalidRequest({ executionId, ...flaw })
     const parsed = Effect.flatMap(text, parse)

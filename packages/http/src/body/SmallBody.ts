@@ -31,5 +31,6 @@ const refused = (refusal: Refusal): Effect.Effect<never, Refused> => {
 /** The JSON value of a small body, not validated; what is wrong with it is told in the short form of errors. */
 export const json = (
   request: HttpServerRequest.HttpServerRequest,
-  receive: RequestBody.ReadOptions["receive"]
-) => Effect.catchAll(RequestBody.json(request, { largest, receive }), refused)
+  receive: RequestBody.ReadOptions["receive"],
+  options: Pick<RequestBody.ReadOptions, "empty"> = {}
+) => Effect.catchAll(RequestBody.json(request, { ...options, largest, receive }), refused)

@@ -24,7 +24,7 @@ const kill = Effect.fnUntraced(function* (executionId: string, request: HttpServ
   const found = yield* Known.own(executionId)
   const reason = yield* KillRequest.reason(request, receive)
   const who = isOperator ? KillRequest.ofOperator : KillRequest.ofUser
-  yield* killExecution(found.executionId, reason === undefined ? who : `${who}: ${reason}`)
+  yield* killExecution(found.executionId, KillRequest.by(who, reason))
   return { success: true as const }
 })
 

@@ -36,7 +36,7 @@ const resourceOf = (executionId: string, { mediaType, name, size }: Artifact) =>
 export const linksTo = (executionId: string, artifacts: ReadonlyArray<Artifact>) =>
   artifacts.map((artifact) => ({ type: "resource_link" as const, ...resourceOf(executionId, artifact) }))
 
-const readPage = JsonRpc.params(Schema.Struct({ cursor: Schema.optional(Schema.NonEmptyString) }))
+const readPage = JsonRpc.params(Schema.Struct({ cursor: JsonRpc.optional(Schema.NonEmptyString) }))
 
 const resourcesOf = ({ executionId, userId }: ExecutionSummary) =>
   OwnExecutions.find(executionId, userId).pipe(

@@ -1,5 +1,8 @@
 import { Effect, Schema, Stream } from "effect"
 
+/** Characters of the longest line that is read; which messages are too large is for who takes them to say. */
+export const longest = 64 * 1024 * 1024
+
 /** A line is longer than any message may be. */
 export class LineTooLong extends Schema.TaggedError<LineTooLong>()("LineTooLong", {
   most: Schema.Number

@@ -6,14 +6,11 @@ import * as Lines from "./Lines.js"
 import type { StandardIo } from "./StandardIo.js"
 
 export interface BridgeOptions {
-  /** Where the server listens, like `http://127.0.0.1:8787`. */
+  /** Where the server listens, like `http://127.0.0.1:8787`, with or without the `/mcp` of its route. */
   readonly url: string
   /** The caller's key. None: the server needs none. */
   readonly key: Option.Option<Redacted.Redacted>
 }
-
-/** Characters of the longest message that is passed on; what the server takes is its own business. */
-const longest = 64 * 1024 * 1024
 
 const sessionHeader = "mcp-session-id"
 const versionHeader = "mcp-protocol-version"
@@ -23,7 +20,7 @@ type Settled = Readonly<Record<string, string>>
 
 const unreachable = {
   code: JsonRpc.codes.internalError,
-  message: "The server cannot be reached, or the connection to it was lost"
+  message: "The server cannot be reached or does not speak MCP there, or the connection to it was lost"
 }
 
 const notJson = { code: JsonRpc.codes.parseError, message: "expected one line of JSON" }
@@ -65,10 +62,13 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
   Effect.gen(function* () {
     const http = yield* HttpClient.HttpClient
     const settled = yield* Ref.make<Settled>({})
+    /** The latest `initialize` of the client. */
+    const introduction = yield* Ref.make<unknown>(undefined)
+    const renewal = yield* Effect.makeSemaphore(1)
     const turn = yield* Effect.makeSemaphore(1)
     const start = yield* FiberSet.makeRuntime<never>()
     const tell = (message: unknown) => turn.withPermits(1)(send(JSON.stringify(message)))
-    const address = `${url.replace(/\/+$/, "")}/mcp`
+    const address = `${url.replace(/(\/mcp)?\/*$/, "")}/mcp`
 
     const signed = (request: HttpClientRequest.HttpClientRequest) =>
       Option.match(key, {
@@ -76,14 +76,31 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
         onSome: (token) => HttpClientRequest.bearerToken(request, token)
       })
 
-    const post = Effect.fnUntraced(function* (message: unknown) {
-      const headers = { ...(yield* Ref.get(settled)), accept: "application/json, text/event-stream" }
-      return yield* http.execute(
+    const postIn = (session: Settled, message: unknown) => {
+      const headers = { ...session, accept: "application/json, text/event-stream" }
+      return http.execute(
         HttpClientRequest.post(address, { headers }).pipe(
           signed,
           HttpClientRequest.bodyText(JSON.stringify(message), "application/json")
         )
       )
+    }
+
+    /** Introduces the client anew, if no other message has done so meanwhile. */
+    const renew = Effect.fnUntraced(function* (over: Settled) {
+      if ((yield* Ref.get(settled)) !== over) return
+      const response = yield* postIn({}, yield* Ref.get(introduction))
+      const renewed = settledBy(response, yield* parse(yield* response.text))
+      if (sessionHeader in renewed) yield* Ref.set(settled, renewed)
+    }, renewal.withPermits(1))
+
+    /** A client over stdio does not know of sessions: one that is over, and so did nothing, is begun anew for it. */
+    const post = Effect.fnUntraced(function* (message: unknown) {
+      const session = yield* Ref.get(settled)
+      const response = yield* postIn(session, message)
+      if (response.status !== 404 || !(sessionHeader in session)) return response
+      yield* renew(session)
+      return yield* postIn(yield* Ref.get(settled), message)
     })
 
     /** A request is answered once, whatever becomes of the connection. */
@@ -95,6 +112,8 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
           text: string
         ) {
           const answer = withId(yield* parse(text), id)
+          // Whoever else answers speaks another language, which the client would wait on for ever.
+          if (!Predicate.hasProperty(answer, "jsonrpc")) return
           if (methodOf(message) === "initialize") yield* Ref.set(settled, settledBy(response, answer))
           if (methodOf(answer) === undefined) yield* Ref.set(isAnswered, true)
           yield* tell(answer)
@@ -118,7 +137,8 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
         const id = JsonRpc.idOf(message)
         if (id === undefined) start(inform(message))
         // What it settles must be known before anything else is sent.
-        else if (methodOf(message) === "initialize") yield* ask(message, id)
+        else if (methodOf(message) === "initialize")
+          yield* Effect.zipRight(Ref.set(introduction, message), ask(message, id))
         else start(ask(message, id))
       },
       Effect.catchAll(() => tell(JsonRpc.failure(undefined, notJson)))
@@ -133,5 +153,5 @@ export const run = ({ key, url }: BridgeOptions, { input, send }: StandardIo) =>
       leave.pipe(Effect.disconnect, Effect.interruptible, Effect.timeoutOption("5 seconds"))
     )
 
-    yield* Stream.runForEach(Lines.of(input, longest), hear)
+    yield* Stream.runForEach(Lines.of(input, Lines.longest), hear)
   }).pipe(Effect.scoped, Effect.withSpan("McpBridge.run"))

@@ -13,6 +13,9 @@ const notJson = { code: JsonRpc.codes.parseError, message: "expected one line of
 
 const notIntroduced = JsonRpc.refusedRequest("expected initialize before any other request")
 
+const tooLarge = (largest: number) =>
+  JsonRpc.refusedRequest(`message: expected at most ${largest} characters`)
+
 const parse = (line: string) =>
   Effect.try({ try: (): unknown => JSON.parse(line), catch: () => new JsonRpc.RpcFailure(notJson) })
 
@@ -23,6 +26,7 @@ const parse = (line: string) =>
 export const serve = ({ input, send }: StandardIo) =>
   Effect.gen(function* () {
     const { limits } = yield* SandboxService
+    const { largest } = ExecutionBody.boundsOfJson(yield* limits)
     const session = yield* Ref.make(Option.none<Session.Session>())
     const turn = yield* Effect.makeSemaphore(1)
     const start = yield* FiberSet.makeRuntime<Requests.Services>()
@@ -51,16 +55,17 @@ export const serve = ({ input, send }: StandardIo) =>
       start(answer(current.value, message))
     })
 
-    const hearValue = (value: unknown) =>
-      Effect.catchAll(Effect.flatMap(JsonRpc.read(value), take), (failure) =>
-        tell(JsonRpc.failure(JsonRpc.idOf(value), failure))
+    const hearValue = (value: unknown, length: number) =>
+      Effect.catchAll(
+        length > largest ? tooLarge(largest) : Effect.flatMap(JsonRpc.read(value), take),
+        (failure) => tell(JsonRpc.failure(JsonRpc.idOf(value), failure))
       )
 
     const hear = (line: string) =>
       Effect.matchEffect(parse(line), {
         onFailure: (failure) => tell(JsonRpc.failure(undefined, failure)),
-        onSuccess: hearValue
+        onSuccess: (value) => hearValue(value, line.length)
       })
 
-    yield* Stream.runForEach(Lines.of(input, ExecutionBody.boundsOfJson(yield* limits).largest), hear)
+    yield* Stream.runForEach(Lines.of(input, Lines.longest), hear)
   }).pipe(Effect.scoped, Effect.withSpan("McpStdio.serve"))

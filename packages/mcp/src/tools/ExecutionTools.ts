@@ -1,3 +1,4 @@
+import { KillReason } from "@bulkhead/api"
 import {
   type ExecutionRecord,
   ExecutionState,
@@ -6,6 +7,7 @@ import {
   shortResult,
   type UserId
 } from "@bulkhead/domain"
+import { KillRequest } from "@bulkhead/http"
 import { SandboxService } from "@bulkhead/sandbox"
 import { Effect, JSONSchema, Schema } from "effect"
 import type { Caller } from "../Caller.js"
@@ -18,35 +20,23 @@ const executionId = Schema.String.pipe(
   Schema.annotations({ description: "The `executionId` of an execution of yours." })
 )
 
-/** What may be left out may also be null: many models write every field that they know. */
-const optional = <A, I>(schema: Schema.Schema<A, I>) =>
-  Schema.optionalWith(schema, { exact: true, nullable: true })
-
 const StatusArguments = Schema.Struct({ executionId })
 
-const KillArguments = Schema.Struct({
-  executionId,
-  reason: optional(
-    Schema.String.pipe(
-      Schema.maxLength(200, { message: () => "expected at most 200 characters" }),
-      Schema.annotations({ description: "Why, for the log; user_request unless told." })
-    )
-  )
-})
+const KillArguments = Schema.Struct({ executionId, ...KillReason.fields })
 
 const ListArguments = Schema.Struct({
-  state: optional(
+  state: JsonRpc.optional(
     ExecutionState.annotations({
       description: "Only those in this state: queued, starting, running, tracked or ended."
     })
   ),
-  limit: optional(
+  limit: JsonRpc.optional(
     Schema.Int.pipe(
       Schema.between(1, 100, { message: () => "expected a whole number, 1 to 100" }),
       Schema.annotations({ description: "Most executions of the answer, 1 to 100; 20 unless told." })
     )
   ),
-  cursor: optional(
+  cursor: JsonRpc.optional(
     Schema.NonEmptyString.annotations({
       message: () =>
         "expected the `nextCursor` of the answer before; without it, the list begins at its start",
@@ -72,7 +62,7 @@ const kill = Effect.fn("ExecutionTools.kill")(function* (args: unknown, { userId
   const asked = yield* JsonRpc.toolArguments(KillArguments)(args)
   const { executionId } = yield* own(asked.executionId, userId)
   const { killExecution } = yield* SandboxService
-  yield* killExecution(executionId, asked.reason).pipe(
+  yield* killExecution(executionId, KillRequest.by(KillRequest.ofUser, asked.reason)).pipe(
     Effect.catchTags({
       ExecutionEnded: ({ message }) => JsonRpc.refused(executionError("CONFLICT", message)),
       ExecutionNotFound: OwnExecutions.absent,
