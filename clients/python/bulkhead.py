@@ -317,8 +317,8 @@ class Client:
         if not url.startswith(("http://", "https://")):
             raise ValueError("url: expected http:// or https://")
         # A header that cannot be sent would be told in full, with the key in it.
-        if key is not None and not re.fullmatch("[!-~]*", key):
-            raise ValueError("key: expected printable ASCII characters without spaces and line ends")
+        if key is not None and not re.fullmatch("[ -~]*", key):
+            raise ValueError("key: expected printable ASCII characters without a line end")
         self._url = url.rstrip("/")
         self._key = key
         self._retries = retries

@@ -243,7 +243,7 @@ class Planned(unittest.TestCase):
         self.assertEqual(Answers.asked[0][0], "/api/executions")
 
     def test_tells_nobody_a_key_that_cannot_be_sent(self):
-        for key in ["secret\n", "sec ret", "secrét"]:
+        for key in ["secret\n", "sec\nret", "secrét"]:
             with self.assertRaisesRegex(ValueError, "^key: expected printable ASCII") as raised:
                 Client("http://127.0.0.1:1", key)
             self.assertNotIn("secr", str(raised.exception))
