@@ -16,6 +16,20 @@ interface PermitRow {
 const LimitsText = Schema.parseJson(VersionedLimits)
 const encodeLimits = Schema.encode(LimitsText)
 
+/** What another version wrote may be out of this one's bounds, and an owner must be able to begin. */
+const readLimits = (text: string | null) =>
+  text === null
+    ? Effect.succeed(undefined)
+    : Effect.catchAll(Schema.decode(LimitsText)(text), (flaw) =>
+        Effect.as(
+          Effect.logWarning(
+            "The limits that were changed are none of this version, so its own are in force",
+            flaw
+          ),
+          undefined
+        )
+      )
+
 const gpusOf = ({ gpu_count, gpu_kind }: PermitRow) =>
   gpu_kind === null || gpu_count === null ? {} : { gpus: { kind: gpu_kind, count: gpu_count } }
 
@@ -62,7 +76,7 @@ const make = Effect.gen(function* () {
       permits: permits.map(fromRow),
       sessions: yield* livingSessions,
       over: over.map(({ session }) => SessionId.make(session)),
-      limits: owner?.limits == null ? undefined : yield* Schema.decode(LimitsText)(owner.limits)
+      limits: yield* readLimits(owner?.limits ?? null)
     }
   })
 
