@@ -94,7 +94,7 @@ const permitsRow = Effect.fnUntraced(function* (database: string, count: number)
   return row
 })
 
-/** Compares rows, each once `warmUps` has run it as often as it is there. */
+/** Compares rows that are warm: before they count, each runs as often as it stands in `warmUps`. */
 const compared = Effect.fnUntraced(function* (
   rows: ReadonlyArray<Row>,
   warmUps: ReadonlyArray<Row>,
@@ -123,7 +123,10 @@ export const measure = Effect.fn("ClusterCost.measure")(
         const base = yield* aloneRow(database)
         const clusters = yield* Effect.forEach(counts, (count) => clusterRow(database, count))
         // Each turn is another replica's, and a cold one would measure the compiler.
-        const warmUps = [base, ...clusters.flatMap((row, at) => Arr.replicate(row, counts[at] ?? 1))]
+        const warmUps = [
+          base,
+          ...Arr.zipWith(clusters, counts, (row, count) => Arr.replicate(row, count)).flat()
+        ]
         return yield* compared([base, ...clusters], warmUps, executionsAtOnce, alone, options)
       })
     )
