@@ -57,8 +57,9 @@ export const isPassing = (failure: StreamFailure): boolean => {
     case "StreamLost":
     case "TooManyRequests":
     case "StoreUnavailable":
-    case "RequestError":
       return true
+    case "RequestError":
+      return failure.reason === "Transport"
     case "ResponseError":
       return failure.response.status >= 500 || failure.reason !== "StatusCode"
     default:
@@ -86,6 +87,10 @@ const refusal = (response: HttpClientResponse.HttpClientResponse) =>
 
 const decodeUpdate = Schema.decode(Schema.parseJson(ExecutionUpdate))
 
+const knownTypes: ReadonlyArray<string> = ExecutionUpdate.members.flatMap(
+  ({ fields }) => fields.type.literals
+)
+
 const lost = (message: string) => () => new StreamLost({ message })
 
 /** One connection, as long as it lasts. */
@@ -104,6 +109,8 @@ const connection = (
     return response.stream.pipe(
       Stream.timeoutFail(lost("Nothing came for a minute"), longestSilence),
       ServerSentEvents.decode,
+      // A later server may tell of more.
+      Stream.filter(({ event }) => knownTypes.includes(event)),
       Stream.mapEffect(({ data }) => decodeUpdate(data))
     )
   }).pipe(Stream.unwrapScoped)
@@ -112,7 +119,7 @@ const isLast = ({ type }: ExecutionUpdate) => type === "result" || type === "end
 
 /**
  * The updates of an execution, each once, over as many connections as it takes. That a server shuts down is but another
- * lost connection.
+ * lost connection. Updates of types that this version does not know are passed over.
  */
 export const follow = (
   client: HttpClient.HttpClient,
