@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -63,7 +64,7 @@ static const uint32_t allowed[] = {
     SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setattr,
     SYS_sched_setparam, SYS_sched_setscheduler, SYS_sched_yield, SYS_set_robust_list,
     SYS_set_tid_address, SYS_setfsgid, SYS_setfsuid, SYS_setgid, SYS_setgroups, SYS_setpgid, SYS_setpriority,
-    SYS_setregid, SYS_setresgid, SYS_setresuid, SYS_setreuid, SYS_setrlimit, SYS_setsid, SYS_setuid, SYS_tgkill,
+    SYS_setregid, SYS_setresgid, SYS_setresuid, SYS_setreuid, SYS_setsid, SYS_setuid, SYS_tgkill,
     SYS_tkill, SYS_wait4, SYS_waitid,
     /* Signals and time */
     SYS_adjtimex, SYS_clock_adjtime, SYS_clock_getres, SYS_clock_gettime, SYS_clock_nanosleep, SYS_getitimer,
@@ -254,13 +255,20 @@ static void judge_processes(void) {
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) give_when_equal(harmless[i], SECCOMP_RET_ALLOW);
     end_call(at, REFUSE(EPERM));
     /* Limits of others may be read, but set are only one's own: of process 0, or of none. */
-    at = begin_call(SYS_prlimit64, 0);
-    give_when_equal(0, SECCOMP_RET_ALLOW);
-    load_argument(2);
+    at = begin_call(SYS_prlimit64, 2);
     emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 0);
     load(offsetof(struct seccomp_data, args[2]) + 4);
     give_when_equal(0, SECCOMP_RET_ALLOW);
-    end_call(at, REFUSE(EPERM));
+    load_argument(0);
+    emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0);
+    give(REFUSE(EPERM));
+    /* Cores stay at one byte: of less the kernel would start the machine's own program for them. */
+    load_argument(1);
+    give_when_equal(RLIMIT_CORE, PRETEND);
+    end_call(at, SECCOMP_RET_ALLOW);
+    at = begin_call(SYS_setrlimit, 0);
+    give_when_equal(RLIMIT_CORE, PRETEND);
+    end_call(at, SECCOMP_RET_ALLOW);
     /* Filters lie in memory that nobody counts; the kernel seems to have none. */
     at = begin_call(SYS_seccomp, 0);
     give_when_equal(SECCOMP_SET_MODE_FILTER, REFUSE(EINVAL));

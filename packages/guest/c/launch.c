@@ -542,9 +542,13 @@ int launch(int count, char **words) {
     bwrap = users == ONE_USER ? words[3] : "";
     bwrap_arguments = users == ONE_USER ? words + 4 : NULL;
     pid_t parent = getppid();
-    const struct rlimit none = { 0, 0 };
+    const struct rlimit one_byte = { 1, 1 };
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) die("subreaper", "");
-    if (setrlimit(RLIMIT_CORE, &none) != 0) die("core limit", "");
+    /*
+     * Nothing is written of a core of one byte, and unlike of none nothing piped to a program of the machine's. Who is
+     * not root and may have none at all cannot have that.
+     */
+    if (setrlimit(RLIMIT_CORE, &one_byte) != 0 && errno != EPERM) die("core limit", "");
     if (getppid() != parent) return 0;
     umask(022);
     sigset_t unblocked = catch_children();

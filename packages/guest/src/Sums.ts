@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "964bf9a209649cb12d83cef5bc39a34cb6a278570431f948aeed9da2e828ad85",
-  arm64: "312e17518a8a93e807d3ca913752624bf42cd2cc220544ef62a6ba9625b8118c"
+  x64: "b0272e4a91b6750e9720b77eb870d9b233f7b5dbeed26e4c5b8ea6f2c17fcae7",
+  arm64: "dfd1f411ab42cbb10b0150883c42c499dea473f32819efdcf46a7ead56b20063"
 } as const

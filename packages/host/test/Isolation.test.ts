@@ -328,20 +328,22 @@ attempts = {
     "seccomp": lambda: call(${calls.seccomp}, 1, 0, length),
     "prctl": lambda: call(${process.arch === "arm64" ? 167 : 157}, 22, 2, length),
     "descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, 1 << 20)),
+    "cores": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
 }
 def call(*arguments):
     if libc.syscall(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
 for name, attempt in attempts.items():
     try: attempt(); print(name + ":", "done")
     except ValueError: print(name + ": too many")
-    except OSError as error: print(name + ":", errno.errorcode[error.errno])`
+    except OSError as error: print(name + ":", errno.errorcode[error.errno])
+print("cores of at most", *resource.getrlimit(resource.RLIMIT_CORE))`
         for (const user of users) {
           const { stdout } = yield* python(here, code, { user })
           assert.deepStrictEqual(stdout.trim().split("\n"), [
             ...["netlink: EAFNOSUPPORT", "mptcp: EPROTONOSUPPORT", "cork: ENOPROTOOPT", "more: ENOTSUP"],
             ...["errors: ENOPROTOOPT", "filter: ENOPROTOOPT", "group: ENOPROTOOPT", "huge: ENOMEM"],
             ...["huge file: ENOMEM", "others' limits: EPERM", "contexts: ENOSYS", "seccomp: EINVAL"],
-            ...["prctl: EINVAL", "descriptors: too many"]
+            ...["prctl: EINVAL", "descriptors: too many", "cores: done", "cores of at most 1 1"]
           ])
         }
       })

@@ -169,6 +169,20 @@ print("done")`,
     stdout: /^\/home\/user:\nmain\.sh\noutput\n\n\/tmp:\n$/
   },
   {
+    // Of a core of less than a byte the kernel would tell the machine's own program for cores, which runs as root.
+    name: "a core dump's helper",
+    language: "python",
+    code: `
+import ctypes, os, resource
+core, libc = resource.RLIMIT_CORE, ctypes.CDLL(None)
+resource.setrlimit(core, (0, 0))
+resource.prlimit(0, core, (0, 0))
+if os.uname().machine == "x86_64": libc.syscall(160, core, ctypes.byref((ctypes.c_ulong * 2)(0, 0)))
+print(resource.getrlimit(core))`,
+    verdict: "Completed",
+    stdout: /^\(1, 1\)\n$/
+  },
+  {
     name: "a message typed into the host's terminal",
     language: "python",
     code: `
