@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -34,14 +35,13 @@
 static const uint32_t allowed[] = {
     /* Files and directories */
     SYS_chdir, SYS_close, SYS_close_range, SYS_copy_file_range, SYS_dup, SYS_dup3, SYS_faccessat, SYS_faccessat2,
-    SYS_fadvise64, SYS_fallocate, SYS_fanotify_mark, SYS_fchdir, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
-    SYS_fdatasync, SYS_fgetxattr, SYS_flistxattr, SYS_flock, SYS_fremovexattr, SYS_fsetxattr, SYS_fstat,
-    SYS_fstatfs, SYS_fsync, SYS_ftruncate, SYS_getcwd, SYS_getdents64, SYS_getxattr, SYS_inotify_add_watch,
-    SYS_inotify_init1, SYS_inotify_rm_watch, SYS_lgetxattr, SYS_linkat, SYS_listxattr, SYS_llistxattr,
-    SYS_lremovexattr, SYS_lseek, SYS_lsetxattr, SYS_mkdirat, SYS_mknodat, SYS_newfstatat, SYS_openat, SYS_openat2,
-    SYS_pread64, SYS_preadv, SYS_preadv2, SYS_pwrite64, SYS_pwritev, SYS_pwritev2, SYS_read, SYS_readahead,
-    SYS_readlinkat, SYS_readv, SYS_removexattr, SYS_renameat, SYS_renameat2, SYS_sendfile, SYS_setxattr, SYS_splice,
-    SYS_statfs, SYS_statx, SYS_symlinkat, SYS_sync, SYS_sync_file_range, SYS_syncfs, SYS_tee, SYS_truncate,
+    SYS_fallocate, SYS_fanotify_mark, SYS_fchdir, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_fgetxattr,
+    SYS_flistxattr, SYS_flock, SYS_fremovexattr, SYS_fsetxattr, SYS_fstat, SYS_fstatfs, SYS_ftruncate, SYS_getcwd,
+    SYS_getdents64, SYS_getxattr, SYS_inotify_init1, SYS_inotify_rm_watch, SYS_lgetxattr, SYS_linkat, SYS_listxattr,
+    SYS_llistxattr, SYS_lremovexattr, SYS_lseek, SYS_lsetxattr, SYS_mkdirat, SYS_mknodat, SYS_newfstatat, SYS_openat,
+    SYS_openat2, SYS_pread64, SYS_preadv, SYS_preadv2, SYS_pwrite64, SYS_pwritev, SYS_pwritev2, SYS_read,
+    SYS_readahead, SYS_readlinkat, SYS_readv, SYS_removexattr, SYS_renameat, SYS_renameat2, SYS_sendfile,
+    SYS_setxattr, SYS_splice, SYS_statfs, SYS_statx, SYS_symlinkat, SYS_sync_file_range, SYS_tee, SYS_truncate,
     SYS_umask, SYS_unlinkat, SYS_utimensat, SYS_vmsplice, SYS_write, SYS_writev,
     /* Waiting, pipes and events */
     SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_eventfd2, SYS_pipe2,
@@ -50,21 +50,20 @@ static const uint32_t allowed[] = {
     SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_listen,
     SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_shutdown,
     /* Memory */
-    SYS_brk, SYS_madvise, SYS_membarrier, SYS_memfd_secret, SYS_mincore, SYS_mlock, SYS_mlock2,
-    SYS_mlockall, SYS_mprotect, SYS_mremap, SYS_msync, SYS_munlock, SYS_munlockall, SYS_munmap,
-    SYS_pkey_alloc, SYS_pkey_free, SYS_pkey_mprotect, SYS_remap_file_pages,
+    SYS_brk, SYS_membarrier, SYS_memfd_secret, SYS_mincore, SYS_mlock, SYS_mlock2, SYS_mlockall, SYS_mprotect,
+    SYS_mremap, SYS_munlock, SYS_munlockall, SYS_munmap, SYS_pkey_alloc, SYS_pkey_free, SYS_pkey_mprotect,
+    SYS_remap_file_pages,
     /* Processes and threads */
     SYS_capget, SYS_capset, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group, SYS_futex, SYS_futex_waitv,
     SYS_get_robust_list, SYS_getcpu, SYS_getegid, SYS_geteuid, SYS_getgid, SYS_getgroups, SYS_getpgid, SYS_getpid,
     SYS_getppid, SYS_getpriority, SYS_getresgid, SYS_getresuid, SYS_getrlimit, SYS_getrusage, SYS_getsid, SYS_gettid,
     SYS_getuid, SYS_ioprio_get, SYS_ioprio_set, SYS_kill, SYS_landlock_add_rule, SYS_landlock_create_ruleset,
-    SYS_landlock_restrict_self, SYS_pidfd_open, SYS_pidfd_send_signal,
-    SYS_process_mrelease, SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_rseq,
-    SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_sched_getaffinity, SYS_sched_getattr,
-    SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setattr,
-    SYS_sched_setparam, SYS_sched_setscheduler, SYS_sched_yield, SYS_set_robust_list,
-    SYS_set_tid_address, SYS_setfsgid, SYS_setfsuid, SYS_setgid, SYS_setgroups, SYS_setpgid, SYS_setpriority,
-    SYS_setregid, SYS_setresgid, SYS_setresuid, SYS_setreuid, SYS_setsid, SYS_setuid, SYS_tgkill,
+    SYS_landlock_restrict_self, SYS_pidfd_open, SYS_pidfd_send_signal, SYS_process_mrelease, SYS_process_vm_readv,
+    SYS_process_vm_writev, SYS_ptrace, SYS_rseq, SYS_sched_get_priority_max, SYS_sched_get_priority_min,
+    SYS_sched_getaffinity, SYS_sched_getattr, SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_rr_get_interval,
+    SYS_sched_setaffinity, SYS_sched_setattr, SYS_sched_setparam, SYS_sched_setscheduler, SYS_sched_yield,
+    SYS_set_robust_list, SYS_set_tid_address, SYS_setfsgid, SYS_setfsuid, SYS_setgid, SYS_setgroups, SYS_setpgid,
+    SYS_setpriority, SYS_setregid, SYS_setresgid, SYS_setresuid, SYS_setreuid, SYS_setsid, SYS_setuid, SYS_tgkill,
     SYS_tkill, SYS_wait4, SYS_waitid,
     /* Signals and time */
     SYS_adjtimex, SYS_clock_adjtime, SYS_clock_getres, SYS_clock_gettime, SYS_clock_nanosleep, SYS_getitimer,
@@ -99,6 +98,7 @@ static const uint32_t allowed[] = {
 #endif
 #define IP_LOCAL_PORT_RANGE_OPTION 51
 #define PR_SET_VMA_OPTION 0x53564d41
+#define PR_SCHED_CORE_OPTION 62
 
 /*
  * All that may be set of a socket. What else there is costs memory that is nobody's (packet filters, error queues,
@@ -239,6 +239,24 @@ static void judge_memory(void) {
     refuse_when_set(SYS_mmap, 3, MAP_HUGETLB, ENOMEM);
     refuse_when_set(SYS_memfd_create, 1, MFD_HUGETLB, ENOMEM);
     refuse_when_set(SYS_shmget, 2, SHM_HUGETLB, ENOMEM);
+    /* Pages that are merged tell what others have in theirs; the kernel seems not to merge any. */
+    unsigned short at = begin_call(SYS_madvise, 2);
+    give_when_equal(MADV_MERGEABLE, REFUSE(EINVAL));
+    end_call(at, SECCOMP_RET_ALLOW);
+}
+
+/* All that can be written is memory. What is done for its sake would be done to the machine's own disk. */
+static void judge_syncs(void) {
+    give_when_equal(SYS_sync, PRETEND);
+    give_when_equal(SYS_syncfs, PRETEND);
+    give_when_equal(SYS_fsync, PRETEND);
+    give_when_equal(SYS_fdatasync, PRETEND);
+    unsigned short at = begin_call(SYS_msync, 2);
+    give_when_set(MS_SYNC, PRETEND);
+    end_call(at, SECCOMP_RET_ALLOW);
+    at = begin_call(SYS_fadvise64, 3);
+    give_when_equal(POSIX_FADV_DONTNEED, PRETEND);
+    end_call(at, SECCOMP_RET_ALLOW);
 }
 
 static void judge_processes(void) {
@@ -277,12 +295,19 @@ static void judge_processes(void) {
     give_when_equal(PR_SET_SECCOMP, REFUSE(EINVAL));
     /* Names of mappings are counted by nobody either. */
     give_when_equal(PR_SET_VMA_OPTION, REFUSE(EINVAL));
+    /* One thread would keep everybody else from the whole core that it runs on. */
+    give_when_equal(PR_SCHED_CORE_OPTION, REFUSE(EINVAL));
     end_call(at, SECCOMP_RET_ALLOW);
 }
 
-/* Locks of open files have no process that is seen to hold them; the kernel seems not to know them. */
-static void judge_locks(void) {
+/*
+ * Locks of open files have no process that is seen to hold them; the kernel seems not to know them. Nor does it tell
+ * who reads what, since all sandboxes and the machine itself read the same files of /usr.
+ */
+static void judge_files(void) {
+    refuse_when_set(SYS_inotify_add_watch, 2, IN_ACCESS | IN_OPEN | IN_CLOSE_NOWRITE, EPERM);
     unsigned short at = begin_call(SYS_fcntl, 1);
+    give_when_equal(F_NOTIFY, REFUSE(EINVAL));
     give_when_equal(F_OFD_GETLK, REFUSE(EINVAL));
     give_when_equal(F_OFD_SETLK, REFUSE(EINVAL));
     give_when_equal(F_OFD_SETLKW, REFUSE(EINVAL));
@@ -293,7 +318,8 @@ static void judge_locks(void) {
 static void judge_calls(void) {
     judge_processes();
     judge_memory();
-    judge_locks();
+    judge_syncs();
+    judge_files();
     judge_sockets();
     judge_socket_options();
     /* Both would let a program type into the terminal that it was started from. */

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "b0272e4a91b6750e9720b77eb870d9b233f7b5dbeed26e4c5b8ea6f2c17fcae7",
-  arm64: "dfd1f411ab42cbb10b0150883c42c499dea473f32819efdcf46a7ead56b20063"
+  x64: "d9d4e4fce88ff64a89b5aada70b330fe9ea12a9e1134c65563d99fa5e16d509c",
+  arm64: "925f3c9fc9cf95e96d9a8519f3a9eecf039db66e6aa76b1d4071d93fee778869"
 } as const

@@ -301,7 +301,7 @@ ctypes.set_errno(0); r = libc.ioctl(0, 0x5412, b"x"); print("tiocsti", r, ctypes
       })
     )
 
-    it.scoped("is refused what takes memory that nobody counts", () =>
+    it.scoped("is refused what takes memory that nobody counts, and what is the machine's", () =>
       Effect.gen(function* () {
         const here = yield* sandbox()
         const calls =
@@ -329,9 +329,12 @@ attempts = {
     "prctl": lambda: call(${process.arch === "arm64" ? 167 : 157}, 22, 2, length),
     "descriptors": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1 << 20, 1 << 20)),
     "cores": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+    "others' reading": lambda: called(libc.inotify_add_watch(libc.inotify_init1(0), b"/usr/bin", 32)),
+    "the disk": lambda: called(libc.fsync(987)),
 }
-def call(*arguments):
-    if libc.syscall(*arguments) < 0: raise OSError(ctypes.get_errno(), "")
+def called(answer):
+    if answer < 0: raise OSError(ctypes.get_errno(), "")
+def call(*arguments): called(libc.syscall(*arguments))
 for name, attempt in attempts.items():
     try: attempt(); print(name + ":", "done")
     except ValueError: print(name + ": too many")
@@ -343,7 +346,8 @@ print("cores of at most", *resource.getrlimit(resource.RLIMIT_CORE))`
             ...["netlink: EAFNOSUPPORT", "mptcp: EPROTONOSUPPORT", "cork: ENOPROTOOPT", "more: ENOTSUP"],
             ...["errors: ENOPROTOOPT", "filter: ENOPROTOOPT", "group: ENOPROTOOPT", "huge: ENOMEM"],
             ...["huge file: ENOMEM", "others' limits: EPERM", "contexts: ENOSYS", "seccomp: EINVAL"],
-            ...["prctl: EINVAL", "descriptors: too many", "cores: done", "cores of at most 1 1"]
+            ...["prctl: EINVAL", "descriptors: too many", "cores: done"],
+            ...["others' reading: EPERM", "the disk: done", "cores of at most 1 1"]
           ])
         }
       })

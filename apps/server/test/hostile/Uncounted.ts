@@ -524,6 +524,37 @@ print("done")`,
     stdout: /^True\ndone\n$/
   },
   {
+    // All sandboxes and the machine read the same files of /usr.
+    name: "what others read",
+    language: "python",
+    code: `
+import ctypes, fcntl, os, signal
+libc = ctypes.CDLL(None, use_errno=True)
+watches = libc.inotify_init1(0)
+for name, bit in ("read", 1), ("closed", 16), ("opened", 32), ("all", 0xfff):
+    print(name, libc.inotify_add_watch(watches, b"/usr/bin", bit), ctypes.get_errno())
+print("changed", libc.inotify_add_watch(watches, b"/usr/bin", 0xfff & ~0x31))
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+try: fcntl.fcntl(os.open("/usr/bin", os.O_RDONLY), fcntl.F_NOTIFY, fcntl.DN_ACCESS); print("told")
+except OSError as error: print(error.errno)
+print("merged", libc.madvise(None, 0, 12), ctypes.get_errno())`,
+    ...completed,
+    stdout: /^read -1 1\nclosed -1 1\nopened -1 1\nall -1 1\nchanged 1\n22\nmerged -1 22\n$/
+  },
+  {
+    // No descriptor has this number: who asks the kernel is told so.
+    name: "the machine's disk and its cache",
+    language: "python",
+    code: `
+import ctypes, mmap, os
+libc = ctypes.CDLL(None, use_errno=True)
+os.sync()
+print(libc.fsync(987), libc.fdatasync(987), libc.syncfs(987), libc.posix_fadvise(987, 0, 0, 4))
+print(libc.msync(ctypes.c_void_p(1), 1, 4), libc.msync(ctypes.c_void_p(1), 1, 1))`,
+    ...completed,
+    stdout: /^0 0 0 0\n0 -1\n$/
+  },
+  {
     name: "facts about the host",
     language: "bash",
     code: `
