@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -99,6 +100,8 @@ static const uint32_t allowed[] = {
 #define IP_LOCAL_PORT_RANGE_OPTION 51
 #define PR_SET_VMA_OPTION 0x53564d41
 #define PR_SCHED_CORE_OPTION 62
+/* The others of a socket's type say how its descriptor is. */
+#define SOCKET_TYPE_BITS 0xf
 
 /*
  * All that may be set of a socket. What else there is costs memory that is nobody's (packet filters, error queues,
@@ -192,6 +195,16 @@ static void refuse_when_set(uint32_t number, int argument, uint32_t bits, int er
     end_call(at, SECCOMP_RET_ALLOW);
 }
 
+/* What is loaded is the type of a socket. Of this one, this protocol alone is allowed. */
+static void give_for_protocol(uint32_t type, uint32_t protocol) {
+    emit(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, type);
+    unsigned short at = length;
+    load_argument(2);
+    give_when_equal(0, SECCOMP_RET_ALLOW);
+    give_when_equal(protocol, SECCOMP_RET_ALLOW);
+    end_call(at, REFUSE(EPROTONOSUPPORT));
+}
+
 /* Families, types and protocols whose buffers the cgroup counts. */
 static void judge_sockets(void) {
     unsigned short at = begin_call(SYS_socket, 0);
@@ -199,10 +212,11 @@ static void judge_sockets(void) {
     emit(BPF_JMP | BPF_JEQ | BPF_K, 2, 0, AF_INET);
     emit(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, AF_INET6);
     give(REFUSE(EAFNOSUPPORT));
-    load_argument(2);
-    give_when_equal(0, SECCOMP_RET_ALLOW);
-    give_when_equal(IPPROTO_TCP, SECCOMP_RET_ALLOW);
-    give_when_equal(IPPROTO_UDP, SECCOMP_RET_ALLOW);
+    /* For a type or protocol that it does not have, the kernel would start a program of root's that loads modules. */
+    load_argument(1);
+    emit(BPF_ALU | BPF_AND | BPF_K, 0, 0, SOCKET_TYPE_BITS);
+    give_for_protocol(SOCK_STREAM, IPPROTO_TCP);
+    give_for_protocol(SOCK_DGRAM, IPPROTO_UDP);
     end_call(at, REFUSE(EPROTONOSUPPORT));
     at = begin_call(SYS_socketpair, 0);
     give_when_equal(AF_UNIX, SECCOMP_RET_ALLOW);
@@ -322,10 +336,18 @@ static void judge_calls(void) {
     judge_files();
     judge_sockets();
     judge_socket_options();
-    /* Both would let a program type into the terminal that it was started from. */
     unsigned short at = begin_call(SYS_ioctl, 1);
+    /* Both would let a program type into the terminal that it was started from. */
     give_when_equal(TIOCSTI, REFUSE(EPERM));
     give_when_equal(TIOCLINUX, REFUSE(EPERM));
+    /* These have root load a module into the kernel, if it is not there: a line discipline, bridges and VLANs. */
+    give_when_equal(TIOCSETD, REFUSE(EPERM));
+    give_when_equal(SIOCGIFBR, REFUSE(EPERM));
+    give_when_equal(SIOCSIFBR, REFUSE(EPERM));
+    give_when_equal(SIOCBRADDBR, REFUSE(EPERM));
+    give_when_equal(SIOCBRDELBR, REFUSE(EPERM));
+    give_when_equal(SIOCGIFVLAN, REFUSE(EPERM));
+    give_when_equal(SIOCSIFVLAN, REFUSE(EPERM));
     end_call(at, SECCOMP_RET_ALLOW);
     /* The whole machine shares one number of contexts; programs fall back when the kernel has none. */
     give_when_equal(SYS_io_setup, REFUSE(ENOSYS));

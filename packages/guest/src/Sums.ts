@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "d9d4e4fce88ff64a89b5aada70b330fe9ea12a9e1134c65563d99fa5e16d509c",
-  arm64: "925f3c9fc9cf95e96d9a8519f3a9eecf039db66e6aa76b1d4071d93fee778869"
+  x64: "ac912bc4bb6974180f435fcd96e1d68481f6d91188992d7cfeca8f7756fd025c",
+  arm64: "fdbd1f84b575d2068b98a101c76a811900e11a1b757a464221df6968aee836a2"
 } as const
