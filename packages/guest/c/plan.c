@@ -65,6 +65,8 @@ static const char *take_line(struct plan *plan, char **words, size_t count) {
         plan->connections = words[5];
     } else if (strcmp(what, "directory") == 0 && count == 2) {
         place = (struct plan_place){ .kind = PLACE_DIRECTORY, .place = words[1] };
+    } else if (strcmp(what, "hide") == 0 && count == 2) {
+        place = (struct plan_place){ .kind = PLACE_HIDE, .place = words[1] };
     } else if (strcmp(what, "mask") == 0 && count == 2) {
         place = (struct plan_place){ .kind = PLACE_MASK, .place = words[1] };
     } else if (strcmp(what, "device") == 0 && count == 4) {

@@ -165,6 +165,9 @@ static void make_place(const char *root, const struct plan_place *each) {
         break;
     case PLACE_DEVICE: make_device(each, place); break;
     case PLACE_BIND: bind_read_only(each->from, place); break;
+    case PLACE_HIDE:
+        mount_on("tmpfs", place, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=0755,size=4k,nr_inodes=2");
+        break;
     case PLACE_MASK: break;
     case PLACE_COPY: copy_directory(each->from, place); break;
     case PLACE_PROGRAM: install(each->from, place, 0755); break;

@@ -2,6 +2,6 @@
 
 /** The SHA-256 of each of the guest's binaries. */
 export const sums = {
-  x64: "ac912bc4bb6974180f435fcd96e1d68481f6d91188992d7cfeca8f7756fd025c",
-  arm64: "fdbd1f84b575d2068b98a101c76a811900e11a1b757a464221df6968aee836a2"
+  x64: "3a5dc9879ba27826630559722da077c42552c3cda17686f1c9494944245f4dfd",
+  arm64: "5e0ffaea491754efbef349b3b9e83213ed7477922951c71034fabc878edd4728"
 } as const

@@ -87,6 +87,18 @@ for (const [what, host] of hosts)
       })
     )
 
+    it.scoped("has no settings and no sources of this machine in its /usr", () =>
+      Effect.gen(function* () {
+        const here = yield* sandbox()
+        const places = "/usr/etc /usr/local/etc /usr/src /usr/local/src"
+        const { stdout } = yield* run(
+          here,
+          `find ${places} -mindepth 1; cat /usr/pip.conf /usr/local/pip.conf`
+        )
+        assert.strictEqual(stdout, "")
+      })
+    )
+
     it.scoped("does not wait long for a network that is not there", () =>
       Effect.gen(function* () {
         const here = yield* sandbox()

@@ -30,10 +30,11 @@ const tmpfs = (path: string, mode: string, bytes: number) => [
 
 /** A root made by bwrap alone. Its writable file systems share the disk budget. */
 const bareRoot = (
-  { binds, copies, devices, directories, links, masked, programs }: GuestRoot,
+  { binds, copies, devices, directories, hidden, links, masked, programs }: GuestRoot,
   options: HostOptions
 ): ReadonlyArray<string> => [
   ...[...copies, ...binds, ...programs].flatMap(bind),
+  ...hidden.flatMap((place) => ["--tmpfs", place, "--remount-ro", place]),
   ...["--proc", "/proc", "--dev", "/dev"],
   ...masked.flatMap((file) => ["--ro-bind", "/dev/null", file]),
   ...devices.flatMap(({ place, source }) => ["--dev-bind", source, place]),

@@ -10,7 +10,9 @@ export interface GuestRoot {
   /** Directories of the host's own making, whose path is no sandbox's business. */
   readonly copies: ReadonlyArray<readonly [source: string, place: string]>
   readonly links: ReadonlyArray<readonly [target: string, place: string]>
-  /** Files of /proc that tell of this machine alone. They read as empty. */
+  /** Directories of this machine's /usr that are no program's business. They look empty. */
+  readonly hidden: ReadonlyArray<string>
+  /** Files that tell of this machine alone. They read as empty. */
   readonly masked: ReadonlyArray<string>
   /** Single files, executable: of the host, or of an image. */
   readonly programs: ReadonlyArray<readonly [source: string, place: string]>
@@ -52,6 +54,19 @@ const hostFacts = [
   ...["keys", "key-users"]
 ].map((name) => `/proc/${name}`)
 
+/** What an administrator set for npm and other programs, and sources, among which projects may lie. */
+const ownDirectories = ["/usr/etc", "/usr/local/etc", "/usr/src", "/usr/local/src"]
+
+/** What an administrator set for the pip of a Python that is installed there. */
+const ownFiles = ["/usr/pip.conf", "/usr/local/pip.conf"]
+
+/** A link leads to where the sandbox has something of its own, or nothing. */
+const isThere = (place: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    return (yield* fs.realPath(place)) === place
+  }).pipe(Effect.orElseSucceed(() => false))
+
 /** The system's directories and those beside it, those of the host's own making, and the host's programs. */
 export const find = Effect.fn("GuestRoot.find")(function* (
   { beside, root }: GuestSystem,
@@ -62,7 +77,9 @@ export const find = Effect.fn("GuestRoot.find")(function* (
   const names = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"]
   const system = yield* Effect.forEach(names, systemDirectory(root))
   const alternatives = yield* fs.exists(`${root}${ALTERNATIVES}`)
+  const isOwn = root === ""
   return {
+    hidden: yield* Effect.filter(isOwn ? ownDirectories : [], isThere),
     binds: [
       [`${root}/usr`, "/usr"],
       ...system.flatMap(({ binds }) => binds),
@@ -70,7 +87,7 @@ export const find = Effect.fn("GuestRoot.find")(function* (
       ...beside
     ],
     copies,
-    masked: yield* Effect.filter(hostFacts, (file) => fs.exists(file)),
+    masked: yield* Effect.filter([...hostFacts, ...(isOwn ? ownFiles : [])], isThere),
     links: [
       ...system.flatMap(({ links }) => links),
       ["home/root", "/root"],

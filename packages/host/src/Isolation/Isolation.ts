@@ -47,7 +47,7 @@ const inaccessible = (error: { readonly message: string }) =>
 export const make = Effect.fn("Isolation.make")(
   function* (options: HostOptions) {
     const { architecture, bwrap } = yield* Requirements.check(options.network !== undefined)
-    const toolchains = yield* Toolchains.find(options.toolchains)
+    const toolchains = yield* Toolchains.find(options.toolchains, ThisProcess.nodePath)
     const uids: KernelUids = ThisProcess.isRoot ? "two" : "one"
     const runDirectory = yield* RunDirectory.make()
     const caps = SandboxLimits.caps(options, uids)
@@ -80,7 +80,12 @@ export const make = Effect.fn("Isolation.make")(
       gpus: yield* GpuAllocator.make(driver.gpus),
       users: uids === "two" ? ["user", "root"] : ["user"],
       cgroups,
-      description: IsolationDescription.make(uids, toolchains, cgroups, options.network !== undefined)
+      description: IsolationDescription.make(
+        uids,
+        toolchains.directories,
+        cgroups,
+        options.network !== undefined
+      )
     } satisfies Isolation
   },
   Effect.catchTags({

@@ -51,7 +51,7 @@ export const agentWords = ({ connections, dataBytes, descriptors, processes }: P
 type Line = readonly [what: string, ...words: ReadonlyArray<string | number>]
 
 const rootLines = (
-  { binds, copies, directories: given, devices: beside, links, masked, programs }: GuestRoot,
+  { binds, copies, directories: given, devices: beside, hidden, links, masked, programs }: GuestRoot,
   evidence: ReadonlyArray<string>
 ): ReadonlyArray<Line> => {
   const places = [
@@ -70,6 +70,7 @@ const rootLines = (
     ...Object.entries(devices).map(([name, numbers]): Line => ["device", `/dev/${name}`, ...numbers]),
     ...beside.map(({ major, minor, place }): Line => ["device", place, major, minor]),
     ...binds.map(([source, place]): Line => ["bind", source, place]),
+    ...hidden.map((place): Line => ["hide", place]),
     ...copies.map(([source, place]): Line => ["copy", source, place]),
     ...masked.map((file): Line => ["mask", file]),
     ...programs.map(([source, place]): Line => ["program", source, place])

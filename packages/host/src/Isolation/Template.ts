@@ -16,6 +16,7 @@ import * as GuestRoot from "./GuestRoot.js"
 import type { KernelUids } from "./GuestUser.js"
 import * as ImageDirectory from "./ImageDirectory.js"
 import * as LaunchPlan from "./LaunchPlan.js"
+import type { Toolchains } from "./Toolchains.js"
 
 /** What sandboxes are made from. Each has a launcher of its own, which has laid out all that they share. */
 export interface Template {
@@ -39,7 +40,7 @@ export interface Foundation {
   /** The directory that says how many processors there are. */
   readonly cpus: string
   readonly guest: { readonly program: string; readonly place: string }
-  readonly toolchains: ReadonlyArray<string>
+  readonly toolchains: Toolchains
   readonly processors: number
   readonly programLimits: LaunchPlan.ProgramLimits
   readonly hierarchies: ReadonlyArray<Hierarchy>
@@ -95,13 +96,10 @@ const launchersOf = Effect.fnUntraced(function* (foundation: Foundation, root: G
 
 const machineOf = ({ toolchains }: Foundation): GuestRoot.GuestSystem => ({
   root: "",
-  beside: toolchains.map((directory) => [directory, directory] as const)
+  beside: toolchains.directories.map((directory) => [directory, directory] as const)
 })
 
-const machinePath = ({ toolchains }: Foundation) => [
-  ...toolchains.map((directory) => `${directory}/bin`),
-  SYSTEM_PATH
-]
+const machinePath = ({ toolchains }: Foundation) => [...toolchains.programs, SYSTEM_PATH]
 
 /** What the plain sandbox is made from: this machine's own system. */
 export const plain = Effect.fn("Template.plain")(function* (foundation: Foundation) {

@@ -31,16 +31,34 @@ const check = Effect.fn("Toolchains.check")(function* (given: string) {
   })
 })
 
-/** Where the running node is installed, unless that is below /usr or out of the sandboxes' reach. */
-const nodeInstallation = Effect.gen(function* () {
+/** What sandboxes can read beside /usr. */
+export interface Toolchains {
+  readonly directories: ReadonlyArray<string>
+  /** Those of them whose programs are found by name. */
+  readonly programs: ReadonlyArray<string>
+}
+
+/**
+ * A node and what comes with it, unless that is below /usr or out of the sandboxes' reach. No more of where
+ * it is installed: that may be somebody's ~/.local.
+ */
+const nodeInstallation = Effect.fn("Toolchains.nodeInstallation")(function* (node: string) {
   const path = yield* Path.Path
-  const prefix = path.dirname(path.dirname(ThisProcess.nodePath))
-  const apart = prefix !== "/" && prefix !== "/usr" && !prefix.startsWith("/usr/")
-  return apart && (yield* isReachable(prefix)) ? [prefix] : []
+  const programs = path.dirname(node)
+  const prefix = path.dirname(programs)
+  const isApart = prefix !== "/" && prefix !== "/usr" && !prefix.startsWith("/usr/")
+  if (!(isApart && (yield* isReachable(programs)))) return { directories: [], programs: [] }
+  const modules = yield* Effect.filter([path.join(prefix, "lib/node_modules")], isReachable)
+  return { directories: [programs, ...modules], programs: [programs] }
 })
 
-/** The directories beside /usr that sandboxes can read: those given, and the running node's. */
-export const find = Effect.fn("Toolchains.find")(function* (given: ReadonlyArray<string>) {
+/** The directories that are given, and those of the node at that path. */
+export const find = Effect.fn("Toolchains.find")(function* (given: ReadonlyArray<string>, node: string) {
   const checked = yield* Effect.forEach(given, check)
-  return Array.dedupe([...checked, ...(yield* nodeInstallation)])
+  const own = yield* nodeInstallation(node)
+  const toolchains: Toolchains = {
+    directories: Array.dedupe([...checked, ...own.directories]),
+    programs: Array.dedupe([...checked.map((directory) => `${directory}/bin`), ...own.programs])
+  }
+  return toolchains
 })
