@@ -546,13 +546,15 @@ print("merged", libc.madvise(None, 0, 12), ctypes.get_errno())`,
     name: "the machine's disk and its cache",
     language: "python",
     code: `
-import ctypes, mmap, os
+import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 os.sync()
+btrfs_sync = 0x9408
+print(libc.ioctl(os.open("/usr/bin", os.O_RDONLY), btrfs_sync), ctypes.get_errno())
 print(libc.fsync(987), libc.fdatasync(987), libc.syncfs(987), libc.posix_fadvise(987, 0, 0, 4))
 print(libc.msync(ctypes.c_void_p(1), 1, 4), libc.msync(ctypes.c_void_p(1), 1, 1))`,
     ...completed,
-    stdout: /^0 0 0 0\n0 -1\n$/
+    stdout: /^-1 25\n0 0 0 0\n0 -1\n$/
   },
   {
     // Each has the kernel start the machine's modprobe, as root, and it may load code with holes that nobody else uses.
