@@ -1,5 +1,5 @@
 import { version } from "@bulkhead/api"
-import { type AdmissionOwnerOptions, Cluster, SessionId } from "@bulkhead/cluster"
+import type { AdmissionOwnerOptions } from "@bulkhead/cluster"
 import { GpuSupply, OwnExecutions, SandboxService, SandboxSupply, Toolchain } from "@bulkhead/sandbox"
 import { Lease, PostgresStore } from "@bulkhead/store"
 import { ConfigError, Duration, Effect, Layer, Option } from "effect"
@@ -14,6 +14,9 @@ const connections = 5
 
 /** Nothing is asked here that takes longer; meanwhile this replica could not take over from an owner that is lost. */
 const patience = Duration.seconds(5)
+
+/** Loaded only where it is used: a server by itself would start later for it. */
+const library = Effect.promise(() => import("@bulkhead/cluster"))
 
 const database = ({ databaseUrl }: ClusterSettings) =>
   PostgresStore.layer({ url: databaseUrl, maxConnections: connections, patience })
@@ -42,8 +45,8 @@ const reaping = Effect.map(
 const replicas = (settings: ClusterSettings) =>
   Layer.unwrapEffect(
     Effect.map(
-      Effect.all([Holder, Instance, ServerConfig, SandboxSupply, Lease.Lease, reaping]),
-      ([holder, instance, { backend }, supply, { check }, reaping]) =>
+      Effect.all([library, Holder, Instance, ServerConfig, SandboxSupply, Lease.Lease, reaping]),
+      ([{ Cluster, SessionId }, holder, instance, { backend }, supply, { check }, reaping]) =>
         Cluster.layer({
           ...reaping,
           check,

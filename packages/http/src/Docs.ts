@@ -1,8 +1,8 @@
-import { type HttpApi, HttpApiSwagger, HttpLayerRouter, HttpServerResponse, OpenApi } from "@effect/platform"
+import { type HttpApi, HttpLayerRouter, HttpServerResponse, OpenApi } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import type { Path } from "./Prefix.js"
 
-// Both are made on the first request: they would add much to the start-up time.
+// Both are made on the first request, and what the page is of is loaded then: they would add much to the start-up time.
 const contract = (api: HttpApi.HttpApi.AnyWithProps, path: Path) =>
   HttpLayerRouter.use((router) =>
     Effect.flatMap(
@@ -13,7 +13,8 @@ const contract = (api: HttpApi.HttpApi.AnyWithProps, path: Path) =>
 
 const page = Effect.fnUntraced(function* (api: HttpApi.HttpApi.AnyWithProps, path: Path) {
   const router = yield* HttpLayerRouter.make
-  const swagger = HttpApiSwagger.layerHttpLayerRouter({ api, path })
+  const { layerHttpLayerRouter } = yield* Effect.promise(() => import("@effect/platform/HttpApiSwagger"))
+  const swagger = layerHttpLayerRouter({ api, path })
   yield* Layer.build(Layer.provide(swagger, Layer.succeed(HttpLayerRouter.HttpRouter, router)))
   return router.asHttpEffect()
 })

@@ -1,5 +1,5 @@
 import type { AuditVerification } from "@bulkhead/domain"
-import { Reactivity } from "@effect/experimental"
+import * as Reactivity from "@effect/experimental/Reactivity"
 import { FileSystem, Path, type Error as PlatformError } from "@effect/platform"
 import { SqlClient, Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"

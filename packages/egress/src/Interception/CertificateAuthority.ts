@@ -1,9 +1,13 @@
-// What the library below was compiled to needs it before anything else.
-import "reflect-metadata"
 import { webcrypto } from "node:crypto"
 import { createSecureContext, type SecureContext } from "node:tls"
-import * as x509 from "@peculiar/x509"
 import { Cache, Clock, Duration, Effect, Redacted } from "effect"
+
+// Loaded only where it is used: it would add to the start-up time of whoever hides no secrets.
+const library = Effect.promise(async () => {
+  // What the library was compiled to needs it before anything else.
+  await import("reflect-metadata")
+  return import("@peculiar/x509")
+})
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
 
@@ -29,15 +33,14 @@ const validity = Effect.map(Clock.currentTimeMillis, (now) => ({
   notAfter: new Date(now + Duration.toMillis(late))
 }))
 
-const pemOfKey = (key: webcrypto.CryptoKey) =>
-  Effect.promise(() => webcrypto.subtle.exportKey("pkcs8", key)).pipe(
-    Effect.map((bytes) => Redacted.make(x509.PemConverter.encode(bytes, "PRIVATE KEY")))
-  )
-
-const usage = (flags: number) => new x509.KeyUsagesExtension(flags, true)
-
 /** A fresh authority that nobody trusts yet. */
 export const make: Effect.Effect<CertificateAuthority> = Effect.gen(function* () {
+  const x509 = yield* library
+  const usage = (flags: number) => new x509.KeyUsagesExtension(flags, true)
+  const pemOfKey = (key: webcrypto.CryptoKey) =>
+    Effect.promise(() => webcrypto.subtle.exportKey("pkcs8", key)).pipe(
+      Effect.map((bytes) => Redacted.make(x509.PemConverter.encode(bytes, "PRIVATE KEY")))
+    )
   const keys = yield* generateKeys
   const dates = yield* validity
   const identifier = yield* Effect.promise(() =>

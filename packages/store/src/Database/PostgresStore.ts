@@ -1,7 +1,6 @@
 import type { StoreFailure } from "@bulkhead/sandbox"
-import { Reactivity } from "@effect/experimental"
+import * as Reactivity from "@effect/experimental/Reactivity"
 import { SqlClient } from "@effect/sql"
-import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { AnsweringSocket } from "./AnsweringSocket.js"
 import { asStoreFailure } from "./Failures.js"
@@ -31,9 +30,15 @@ const connectTimeout = Duration.seconds(5)
 
 const usualPatience = Duration.seconds(40)
 
+// Loaded only where it is used: it would add to the start-up time of whoever has no PostgreSQL.
+const library = Effect.promise(() => import("@effect/sql-pg/PgClient"))
+
 /** With a connection of its own, on which it may take any time: tables may be large. */
 const migrated = (url: Redacted.Redacted) =>
-  PgClient.make({ url, maxConnections: 2, connectTimeout, applicationName: "bulkhead" }).pipe(
+  library.pipe(
+    Effect.flatMap(({ make }) =>
+      make({ url, maxConnections: 2, connectTimeout, applicationName: "bulkhead" })
+    ),
     Effect.flatMap((client) => Effect.provideService(migrate, SqlClient.SqlClient, client)),
     Effect.scoped
   )
@@ -45,13 +50,15 @@ export const layer = ({
   url
 }: PostgresStoreOptions): Layer.Layer<SqlClient.SqlClient, StoreFailure> => {
   const bounded = Redacted.make(withIdleBound(Redacted.value(url)))
-  const client = PgClient.make({
-    url: bounded,
-    maxConnections,
-    connectTimeout,
-    applicationName: "bulkhead",
-    stream: () => new AnsweringSocket(Duration.toMillis(patience))
-  })
+  const client = Effect.flatMap(library, ({ make }) =>
+    make({
+      url: bounded,
+      maxConnections,
+      connectTimeout,
+      applicationName: "bulkhead",
+      stream: () => new AnsweringSocket(Duration.toMillis(patience))
+    })
+  )
   return Layer.scoped(
     SqlClient.SqlClient,
     Effect.zipRight(migrated(bounded), client).pipe(asStoreFailure("The database could not be opened"))

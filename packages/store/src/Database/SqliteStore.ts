@@ -1,5 +1,5 @@
 import type { StoreFailure } from "@bulkhead/sandbox"
-import { Reactivity } from "@effect/experimental"
+import * as Reactivity from "@effect/experimental/Reactivity"
 import { FileSystem, Path } from "@effect/platform"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "@effect/sql"
 import { Effect, Layer } from "effect"
