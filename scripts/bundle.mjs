@@ -1,22 +1,49 @@
 // Bundles the server, straight from the sources, into one file that starts fast.
-import { mkdirSync, readdirSync } from "node:fs"
+import { mkdirSync, readdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { replaceFile, root, sources, stateOf, whenChanged } from "./project.mjs"
+import { programOf } from "./compiled.mjs"
+import { fail, replaceFile, root, run, sources, stateOf, whenChanged } from "./project.mjs"
 
 /** The bundled server. */
 export const bundle = join(root, "apps/server/dist/bulkhead.js")
 
-// platform-node loads undici for a client that nothing here uses; that would take a sixth of the time to start.
-const withoutUndici = {
-  name: "without-undici",
+// What nothing here uses of what these load, and what takes much of the time to start: platform-node has a client of
+// undici, platform all of Swagger's page (whoever shows that imports it by itself), and e2b what builds images.
+const unused = [
+  { path: "undici", by: "/platform-node/" },
+  { path: "./HttpApiSwagger.js", by: "/platform/dist/esm/index.js" },
+  { path: "dockerfile-ast", by: "/e2b/" }
+]
+
+const withoutUnused = {
+  name: "without-unused",
   setup(build) {
-    build.onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      importer.includes("platform-node") ? { path: "undici", namespace: "nothing" } : undefined
-    )
+    for (const { by, path } of unused)
+      build.onResolve({ filter: new RegExp(`^${path}$`) }, ({ importer }) =>
+        importer.includes(by) ? { path, namespace: "nothing" } : undefined
+      )
     build.onLoad({ filter: /./, namespace: "nothing" }, () => ({ contents: "module.exports = {}" }))
   }
 }
+
+/** How one file is written, by the end of its name. */
+const formOf = (outfile) =>
+  outfile.endsWith(".cjs")
+    ? {
+        format: "cjs",
+        // Node cannot do it here. What is imported so is in the bundle, or Node's own.
+        supported: { "dynamic-import": false },
+        define: { "import.meta.url": "moduleUrl" },
+        banner: { js: '"use strict"; const moduleUrl = require("node:url").pathToFileURL(__filename).href;' }
+      }
+    : {
+        format: "esm",
+        // Some dependencies are CommonJS and require Node's own modules.
+        banner: {
+          js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);'
+        }
+      }
 
 /** Bundles a module into one file, straight from the sources, which plugins of esbuild may change. */
 export const bundleModule = async (entry, outfile, plugins = []) => {
@@ -27,33 +54,48 @@ export const bundleModule = async (entry, outfile, plugins = []) => {
     outfile,
     bundle: true,
     platform: "node",
-    format: "esm",
     target: "node20",
+    ...formOf(outfile),
     conditions: ["bulkhead-source"],
     // Native code cannot be bundled; pg looks for an optional native part of its own.
     external: ["libsql", "pg-native"],
-    // Some dependencies are CommonJS and require Node's own modules.
-    banner: {
-      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);'
-    },
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
-    plugins: [withoutUndici, ...plugins],
+    plugins: [withoutUnused, ...plugins],
     logLevel: "warning"
   })
   // Its service process would live as long as this one.
   await esbuild.stop()
 }
 
-/** Bundles a module, with the programs beside it that its modules start. */
-export const bundleWithPrograms = async (entry, outfile, directories) => {
-  await bundleModule(entry, outfile)
+/**
+ * Bundles a program that starts faster: a launcher, what that runs, and what V8 compiled of it here when it was loaded
+ * with these words, which begin nothing.
+ */
+const bundleProgram = async (entry, launcher, words) => {
+  const { compiled, path } = programOf(launcher)
+  // V8 takes whatever was compiled of a text of the same length.
+  rmSync(compiled, { force: true })
+  await bundleModule(entry, path)
+  await bundleModule("scripts/launcher.mjs", launcher)
+  if (!run(process.execPath, [join(root, "scripts/compile.mjs"), launcher, ...words]))
+    fail(`${path} cannot be loaded`)
+}
+
+/** Puts the programs beside a bundle that its modules start. */
+const addPrograms = (outfile, directories) => {
   for (const directory of directories.map((directory) => join(root, directory))) {
     for (const name of readdirSync(directory).filter((name) => /\.py$|^guest-/.test(name))) {
       replaceFile(join(directory, name), join(dirname(outfile), name))
     }
   }
+}
+
+/** Bundles a module, with the programs beside it that its modules start. */
+export const bundleWithPrograms = async (entry, outfile, directories) => {
+  await bundleModule(entry, outfile)
+  addPrograms(outfile, directories)
 }
 
 const threadProgram = "packages/artifacts/src/Inspection/InspectionWorker.ts"
@@ -100,15 +142,17 @@ const bundleDashboard = async (directory) => {
 }
 
 const bundleServer = async () => {
-  await bundleWithPrograms("apps/server/src/main.ts", bundle, ["packages/guest/bin"])
+  await bundleProgram("apps/server/src/main.ts", bundle, ["backup-check", "none"])
+  addPrograms(bundle, ["packages/guest/bin"])
   await bundleModule(threadProgram, join(dirname(bundle), "InspectionWorker.js"))
   await bundleModule(analysisProgram, join(dirname(bundle), "AnalysisWorker.js"))
   await bundleTypeScript(join(dirname(bundle), "typescript"))
   await bundleDashboard(join(dirname(bundle), "page"))
 }
 
-const stateOfSources = () =>
-  stateOf([...sources(), join(root, "pnpm-lock.yaml"), fileURLToPath(import.meta.url)])
+const scripts = ["bundle", "compile", "compiled", "launcher"].map((name) => join(root, `scripts/${name}.mjs`))
+
+const stateOfSources = () => stateOf([...sources(), join(root, "pnpm-lock.yaml"), ...scripts])
 
 /** The program of the threads that inspect artifacts, for tests, which run the sources. */
 const threadBundle = join(root, ".setup/InspectionWorker.js")
@@ -130,10 +174,10 @@ export const setup = async () => {
   })
 }
 
-/** Bundles if a source, a dependency or the bundler's settings changed since the last time. */
+/** Bundles if a source, a dependency, the bundler's settings or Node changed since the last time. */
 export const ensureBundle = () =>
   whenChanged("bundle", {
-    from: stateOfSources(),
+    from: `${stateOfSources()} ${process.version}`,
     make: bundleServer,
     product: bundle
   })

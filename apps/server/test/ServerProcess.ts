@@ -109,7 +109,8 @@ export const bundleCopy = Effect.acquireRelease(
     const guest = join(directory, `guest-${process.arch}`)
     const server = join(directory, "bulkhead.js")
     cpSync(join(dirname(entry), `guest-${process.arch}`), guest)
-    cpSync(entry, server)
+    for (const name of ["bulkhead.js", "bulkhead.cjs", "bulkhead.cjs.compiled"])
+      cpSync(join(dirname(entry), name), join(directory, name))
     return { guest, server }
   })
 )
