@@ -1,4 +1,4 @@
-// Runs a program of one file with what V8 compiled of it before, which takes a quarter off the time to start.
+// Runs a program of one file with what V8 compiled of it before, which takes a fifth off the time to start.
 import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname } from "node:path"
