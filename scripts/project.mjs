@@ -1,6 +1,7 @@
 // What the scripts share: where the project is, how to run a command, and whether something is still up to date.
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
+import { once } from "node:events"
 import {
   copyFileSync,
   existsSync,
@@ -33,6 +34,14 @@ export const run = (command, args, { show = false, env = process.env, cwd = root
   if (error) fail(`could not run ${command}: ${error.message}`)
   if (status !== 0 && !show) process.stderr.write(Buffer.concat([stdout, stderr]))
   return status === 0
+}
+
+/** Runs commands at the same time, in the project's root; their output is shown. Gives whether all went well. */
+export const runTogether = async (commands) => {
+  const ends = commands.map(([command, ...args]) =>
+    once(spawn(command, args, { cwd: root, stdio: "inherit" }), "close")
+  )
+  return (await Promise.all(ends)).every(([status]) => status === 0)
 }
 
 /** Copies a file into the place of another, which may be a program that runs: that one keeps what it has open. */

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { ensureBundle } from "./bundle.mjs"
 import { withNginx } from "./nginx.mjs"
 import { pathWithPostgres } from "./postgres.mjs"
-import { root, run } from "./project.mjs"
+import { root, run, runTogether } from "./project.mjs"
 import { setupForTests } from "./setup.mjs"
 import { withSwift } from "./swift.mjs"
 import { withoutPerl } from "./withoutPerl.mjs"
@@ -20,9 +20,12 @@ const steps = {
     setupForTests()
     return true
   },
-  "Check types": () => run(bin("tsc"), ["-b"], { show: true }),
-  "Check the tests' types": () => run(bin("tsc"), ["-p", "tsconfig.test.json"], { show: true }),
-  Lint: () => run(bin("biome"), ["check", "--error-on-warnings", "."], { show: true }),
+  "Check types, and lint": () =>
+    runTogether([
+      [bin("tsc"), "-b"],
+      [bin("tsc"), "-p", "tsconfig.test.json"],
+      [bin("biome"), "check", "--error-on-warnings", "."]
+    ]),
   Bundle: () => ensureBundle().then(() => true),
   Test: () => {
     const words = [
