@@ -76,7 +76,7 @@ const framesOf = (body: string) =>
     Chunk.toReadonlyArray
   )
 
-const lines = 2000
+const lines = 1000
 const line = (job: number, number: number) => `${job}:${number} ${"é😀x".repeat(12)}\n`
 const program = (job: number) => `
 import time

@@ -20,7 +20,7 @@ const e2b = Effect.map(Layer.build(EmbeddedHost.layer()), (context) => {
   }
 })
 
-onPostgres("replicas whose sandboxes are E2B's", { timeout: 240_000 }, () => {
+onPostgres("replicas whose sandboxes are E2B's", { concurrent: true, timeout: 240_000 }, () => {
   // The dead one counts as dead after 20 s, in which nothing is done but wait.
   it.scopedLive("end the sandboxes of one of them that was killed, and have its permits", () =>
     Effect.gen(function* () {

@@ -54,6 +54,9 @@ const endedBy = (server: ServerProcess.ServerProcess["Type"], executionId: strin
   )
 
 on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
+  // They mostly wait until a server counts as dead.
+  const meanwhile = { concurrent: true, timeout: 120_000 }
+
   it.scopedLive("do not have one name at the same time", () =>
     Effect.gen(function* () {
       const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
@@ -64,39 +67,6 @@ on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
         stderr,
         /^bulkhead: SANDBOX_INSTANCE: another server named 'one' is running[^\n]+; stop[^\n]+\n$/
       )
-    })
-  )
-
-  it.scopedLive("end what one of them left that was killed, and verify its events", () =>
-    Effect.gen(function* () {
-      const DATABASE_URL = yield* database
-      const { executionId, server } = yield* busy({ DATABASE_URL })
-      const other = yield* ServerProcess.start({ DATABASE_URL, SANDBOX_REAPER_INTERVAL: "1" })
-      yield* server.kill("SIGKILL")
-      yield* endedBy(other, executionId)
-      const audit: AuditVerification = yield* of(other)(Caller.get("/api/sandbox/audit/verify"))
-      assert.isTrue(audit.intact)
-      assert.strictEqual(audit.chains.length, 2)
-      assert.isAtLeast(audit.chains.filter(({ checked }) => checked > 0).length, 2)
-    })
-  )
-
-  it.scopedLive("send the messages of one of them that was killed, in the same words", () =>
-    Effect.gen(function* () {
-      const settings = { DATABASE_URL: yield* database, ...WebhookReceiver.settings }
-      const receiver = yield* WebhookReceiver.make((_, before) => (before.length === 0 ? "stalls" : "takes"))
-      const server = yield* ServerProcess.start(settings)
-      const other = yield* ServerProcess.start(settings)
-      const request = { code: ":", language: "bash", userId: "ann", webhook: receiver.url }
-      const { executionId } = yield* of(server)(Caller.execute(request))
-      const first = yield* receiver.next
-      yield* server.kill("SIGKILL")
-      const again = yield* receiver.next
-      assert.strictEqual(again.headers["webhook-id"], first.headers["webhook-id"])
-      assert.strictEqual(again.text, first.text)
-      assert.strictEqual(again.body.data.execution.executionId, executionId)
-      const { secret } = yield* of(other)(Caller.get("/api/webhooks/secret?userId=ann"))
-      for (const { headers, text } of [first, again]) new Webhook(secret).verify(text, headers)
     })
   )
 
@@ -115,19 +85,63 @@ on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
     })
   )
 
-  it.scopedLive("leave the name to another one while they are stopped, and end when they go on", () =>
-    Effect.gen(function* () {
-      const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
-      const { executionId, server } = yield* busy(settings)
-      yield* server.kill("SIGSTOP")
-      const other = yield* ServerProcess.start(settings)
-      yield* endedBy(other, executionId)
-      yield* server.kill("SIGCONT")
-      const { code, stderr } = yield* server.ended
-      assert.strictEqual(code, 1)
-      assert.match(stderr, /^bulkhead: server 'one' gave no sign of life for too long.*start it again$/m)
-      yield* of(other)(Caller.execute({ code: "print(1)" }))
-      assert.isTrue((yield* of(other)(Caller.get("/api/sandbox/audit/verify"))).intact)
-    })
+  it.scopedLive(
+    "end what one of them left that was killed, and verify its events",
+    () =>
+      Effect.gen(function* () {
+        const DATABASE_URL = yield* database
+        const { executionId, server } = yield* busy({ DATABASE_URL })
+        const other = yield* ServerProcess.start({ DATABASE_URL, SANDBOX_REAPER_INTERVAL: "1" })
+        yield* server.kill("SIGKILL")
+        yield* endedBy(other, executionId)
+        const audit: AuditVerification = yield* of(other)(Caller.get("/api/sandbox/audit/verify"))
+        assert.isTrue(audit.intact)
+        assert.strictEqual(audit.chains.length, 2)
+        assert.isAtLeast(audit.chains.filter(({ checked }) => checked > 0).length, 2)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "send the messages of one of them that was killed, in the same words",
+    () =>
+      Effect.gen(function* () {
+        const settings = { DATABASE_URL: yield* database, ...WebhookReceiver.settings }
+        const receiver = yield* WebhookReceiver.make((_, before) =>
+          before.length === 0 ? "stalls" : "takes"
+        )
+        const server = yield* ServerProcess.start(settings)
+        const other = yield* ServerProcess.start(settings)
+        const request = { code: ":", language: "bash", userId: "ann", webhook: receiver.url }
+        const { executionId } = yield* of(server)(Caller.execute(request))
+        const first = yield* receiver.next
+        yield* server.kill("SIGKILL")
+        const again = yield* receiver.next
+        assert.strictEqual(again.headers["webhook-id"], first.headers["webhook-id"])
+        assert.strictEqual(again.text, first.text)
+        assert.strictEqual(again.body.data.execution.executionId, executionId)
+        const { secret } = yield* of(other)(Caller.get("/api/webhooks/secret?userId=ann"))
+        for (const { headers, text } of [first, again]) new Webhook(secret).verify(text, headers)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "leave the name to another one while they are stopped, and end when they go on",
+    () =>
+      Effect.gen(function* () {
+        const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
+        const { executionId, server } = yield* busy(settings)
+        yield* server.kill("SIGSTOP")
+        const other = yield* ServerProcess.start(settings)
+        yield* endedBy(other, executionId)
+        yield* server.kill("SIGCONT")
+        const { code, stderr } = yield* server.ended
+        assert.strictEqual(code, 1)
+        assert.match(stderr, /^bulkhead: server 'one' gave no sign of life for too long.*start it again$/m)
+        yield* of(other)(Caller.execute({ code: "print(1)" }))
+        assert.isTrue((yield* of(other)(Caller.get("/api/sandbox/audit/verify"))).intact)
+      }),
+    meanwhile
   )
 })
