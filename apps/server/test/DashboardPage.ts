@@ -111,8 +111,9 @@ export const violations = async (
 ): Promise<ReadonlyArray<string>> => {
   // The page's policy lets no script in but its own; the debugger's come in beside it.
   await page.evaluate(axe.source)
-  const options = JSON.stringify(rules === undefined ? {} : { runOnly: rules })
-  const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(document, ${options})`)
+  const options: axe.RunOptions = { resultTypes: ["violations"], selectors: false }
+  if (rules !== undefined) options.runOnly = [...rules]
+  const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(${JSON.stringify(options)})`)
   return violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 150)).join(" | ")}`
   )

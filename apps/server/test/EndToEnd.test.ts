@@ -252,20 +252,45 @@ describe("the end of the server", () => {
     { concurrent: true }
   )
 
-  it.scopedLive("SIGKILL leaves no process", () =>
-    Effect.gen(function* () {
-      const server = yield* ServerProcess.start()
-      const mark = randomUUID()
-      yield* run({ code: daemon, env: { MARK: mark } }).pipe(
-        Effect.provideService(ServerProcess.ServerProcess, server),
-        Effect.catchAllCause(() => Effect.void),
-        Effect.fork
-      )
-      yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
-      yield* server.kill("SIGKILL")
-      assert.strictEqual((yield* server.ended).signal, "SIGKILL")
-      yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
-    })
+  it.scopedLive(
+    "SIGKILL leaves no process",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* ServerProcess.start()
+        const mark = randomUUID()
+        yield* run({ code: daemon, env: { MARK: mark } }).pipe(
+          Effect.provideService(ServerProcess.ServerProcess, server),
+          Effect.catchAllCause(() => Effect.void),
+          Effect.fork
+        )
+        yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
+        yield* server.kill("SIGKILL")
+        assert.strictEqual((yield* server.ended).signal, "SIGKILL")
+        yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
+      }),
+    { concurrent: true }
+  )
+
+  it.scopedLive(
+    "a second signal ends it at once",
+    () =>
+      Effect.gen(function* () {
+        const busy = yield* ServerProcess.start({ SANDBOX_KILL_GRACE_PERIOD: "600" })
+        const mark = randomUUID()
+        yield* run({ code: daemon, env: { MARK: mark } }).pipe(
+          Effect.provideService(ServerProcess.ServerProcess, busy),
+          Effect.catchAllCause(() => Effect.void),
+          Effect.fork
+        )
+        yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
+        yield* busy.kill("SIGTERM")
+        // Signals within one second of the first count as the same one.
+        yield* Effect.sleep("1500 millis")
+        yield* busy.kill("SIGTERM")
+        assert.strictEqual((yield* busy.ended).code, 143)
+        yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
+      }),
+    { concurrent: true }
   )
 
   it.scopedLive("neither idle nor stuck connections hold it up", () =>
@@ -289,25 +314,6 @@ describe("the end of the server", () => {
       const [took, { code }] = yield* Effect.timed(server.ended)
       assert.strictEqual(code, 0)
       assert.isBelow(Duration.toMillis(took), 6000)
-    })
-  )
-
-  it.scopedLive("a second signal ends it at once", () =>
-    Effect.gen(function* () {
-      const busy = yield* ServerProcess.start({ SANDBOX_KILL_GRACE_PERIOD: "600" })
-      const mark = randomUUID()
-      yield* run({ code: daemon, env: { MARK: mark } }).pipe(
-        Effect.provideService(ServerProcess.ServerProcess, busy),
-        Effect.catchAllCause(() => Effect.void),
-        Effect.fork
-      )
-      yield* HostProcesses.awaitMarked(mark, (count) => count >= 2)
-      yield* busy.kill("SIGTERM")
-      // Signals within one second of the first count as the same one.
-      yield* Effect.sleep("1500 millis")
-      yield* busy.kill("SIGTERM")
-      assert.strictEqual((yield* busy.ended).code, 143)
-      yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
     })
   )
 })
