@@ -224,6 +224,9 @@ for path in glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline") + glob.g
 })
 
 describe("the end of the server", () => {
+  // They mostly wait for programs that have their grace.
+  const meanwhile = { concurrent: true, timeout: 90_000 }
+
   it.scopedLive.each(["SIGTERM", "SIGHUP"] as const)(
     "%s lets what runs finish, and leaves no process",
     (asked) =>
@@ -249,7 +252,7 @@ describe("the end of the server", () => {
         assert.deepStrictEqual({ code, signal }, { code: 0, signal: null })
         assert.deepStrictEqual(yield* HostProcesses.marked(mark), [])
       }),
-    { concurrent: true }
+    meanwhile
   )
 
   it.scopedLive(
@@ -268,7 +271,7 @@ describe("the end of the server", () => {
         assert.strictEqual((yield* server.ended).signal, "SIGKILL")
         yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
       }),
-    { concurrent: true }
+    meanwhile
   )
 
   it.scopedLive(
@@ -290,7 +293,7 @@ describe("the end of the server", () => {
         assert.strictEqual((yield* busy.ended).code, 143)
         yield* HostProcesses.awaitMarked(mark, (count) => count === 0)
       }),
-    { concurrent: true }
+    meanwhile
   )
 
   it.scopedLive("neither idle nor stuck connections hold it up", () =>
