@@ -49,16 +49,17 @@ layer(ServerProcess.layer(), { excludeTestServices: true, timeout: 60_000 })(
           const again = yield* Cli.runAtServer(["kill", executionId])
           assert.strictEqual(again.code, 125)
           assert.match(again.stderr, /has (already )?ended/)
-          for (const words of [
-            ["logs", ""],
-            ["logs", "--output", ""],
-            ["kill", ""]
-          ])
-            assert.include((yield* Cli.runAtServer(words)).stderr, "ID: expected the id of an execution")
-          for (const words of [["logs"], ["logs", "--output"]]) {
-            const unknown = yield* Cli.runAtServer([...words, "exec_\u001b[2J"])
-            assert.match(unknown.stderr, /^bulkhead: No execution [^\n;]*\n$/)
-            assert.notInclude(unknown.stderr, "\u001b")
+          const said = (id: string, commands: ReadonlyArray<string>) =>
+            Effect.forEach(
+              commands,
+              (words) => Effect.map(Cli.runAtServer([...words.split(" "), id]), ({ stderr }) => stderr),
+              { concurrency: 3 }
+            )
+          for (const stderr of yield* said("", ["logs", "logs --output", "kill"]))
+            assert.include(stderr, "ID: expected the id of an execution")
+          for (const stderr of yield* said("exec_\u001b[2J", ["logs", "logs --output"])) {
+            assert.match(stderr, /^bulkhead: No execution [^\n;]*\n$/)
+            assert.notInclude(stderr, "\u001b")
           }
         }).pipe(Effect.scoped),
       slow

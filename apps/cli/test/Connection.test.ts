@@ -117,7 +117,7 @@ describe("a server that goes away", () => {
     () =>
       Effect.gen(function* () {
         const server = yield* ServerProcess.start()
-        const proxy = yield* CuttingProxy.make(server.url, { cuts: 12, mostBytes: 90_000, seed: "cli" })
+        const proxy = yield* CuttingProxy.make(server.url, { cuts: 4, mostBytes: 90_000, seed: "cli" })
         const { code, stdout } = yield* Cli.run(["run", "-"], {
           env: { BULKHEAD_URL: proxy.url },
           input: Programs.long

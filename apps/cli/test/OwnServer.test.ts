@@ -75,7 +75,7 @@ describe("bulkhead run without a server", () => {
       Effect.gen(function* () {
         yield* ServerProcess.bundled
         const before = yield* ownDirectories
-        const cli = yield* Cli.start(["run", "-"])
+        const cli = yield* Cli.start(["run", "-"], { env: { SANDBOX_KILL_GRACE_PERIOD: "1" } })
         yield* cli.type(Programs.endless)
         yield* cli.endInput
         yield* cli.printed("begun")

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import type { ExecutionRequestInput } from "@bulkhead/domain"
-import { assert, it } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import { Effect, Schedule } from "effect"
 import * as Caller from "./Caller.js"
 import * as ServerProcess from "./ServerProcess.js"
@@ -16,26 +16,68 @@ const python = (userId: string, lines: ReadonlyArray<string>): ExecutionRequestI
 const reasons = (result: { readonly rejectedArtifacts?: ReadonlyArray<{ readonly reason: string }> }) =>
   (result.rejectedArtifacts ?? []).map(({ reason }) => reason)
 
-it.scopedLive(
-  "the bundled server looks at files in threads, and no file takes longer than it may",
-  () =>
-    Effect.gen(function* () {
-      const head = "bytes.fromhex('ffd8ffe000104a46494600010100000100010000')"
-      const result = yield* Caller.execute(
-        python("test-user", [
-          `open(out + '/fill.jpg', 'wb').write(${head} + b'\\xff' * 20_000_000 + b'\\xd9')`,
-          "import bz2; open(out + '/slow.bz2', 'wb').write(bz2.compress(os.urandom(16_000_000)))",
-          "open(out + '/a.txt', 'w').write('a')"
+const settings = { SANDBOX_INSPECTION_SECONDS: "1", SANDBOX_USER_ARTIFACT_KINDS: "strict text" }
+
+layer(ServerProcess.layer(settings), { excludeTestServices: true, timeout: 60_000 })("a server", (it) => {
+  it.effect(
+    "looks at files in threads, and no file takes longer than it may",
+    () =>
+      Effect.gen(function* () {
+        const head = "bytes.fromhex('ffd8ffe000104a46494600010100000100010000')"
+        const result = yield* Caller.execute(
+          python("test-user", [
+            `open(out + '/fill.jpg', 'wb').write(${head} + b'\\xff' * 20_000_000 + b'\\xd9')`,
+            "import bz2; open(out + '/slow.bz2', 'wb').write(bz2.compress(os.urandom(16_000_000)))",
+            "open(out + '/a.txt', 'w').write('a')"
+          ])
+        )
+        assert.deepStrictEqual(result.artifacts?.map(({ name }) => name).toSorted(), ["a.txt", "fill.jpg"])
+        assert.deepStrictEqual(reasons(result), [
+          "Artifact validation failed: it took longer than 1 s to inspect"
         ])
-      )
-      assert.deepStrictEqual(result.artifacts?.map(({ name }) => name).toSorted(), ["a.txt", "fill.jpg"])
-      assert.deepStrictEqual(reasons(result), [
-        "Artifact validation failed: it took longer than 1 s to inspect"
-      ])
-      assert.strictEqual(result.verdict, "Completed")
-    }).pipe(Effect.provide(ServerProcess.layer({ SANDBOX_INSPECTION_SECONDS: "1" }))),
-  90_000
-)
+        assert.strictEqual(result.verdict, "Completed")
+      }),
+    90_000
+  )
+
+  it.effect(
+    "keeps what agents write, sends it so that no browser runs it, and heeds each user's list",
+    () =>
+      Effect.gen(function* () {
+        const program = [
+          "open(out + '/chart.html', 'w').write('<script src=//x></script>')",
+          "open(out + '/k.csv', 'w', encoding='cp1252').write('Größe;Preis €\\n')",
+          "open(out + '/spectrum.csv', 'w').write('MZ,intensity\\n1,2\\n')",
+          "open(out + '/Makefile', 'w').write('all:\\n')",
+          "open(out + '/run.sh', 'w').write('#!/bin/sh\\n')"
+        ]
+        const result = yield* Caller.execute(python("ann", program))
+        const types = Object.fromEntries(result.artifacts.map(({ mediaType, name }) => [name, mediaType]))
+        assert.deepStrictEqual(types, {
+          "chart.html": "text/html; charset=utf-8",
+          "k.csv": "text/csv",
+          "spectrum.csv": "text/csv; charset=utf-8",
+          Makefile: "text/plain; charset=utf-8",
+          "run.sh": "text/plain; charset=utf-8"
+        })
+        const { url } = yield* ServerProcess.ServerProcess
+        for (const [name, mediaType] of Object.entries(types)) {
+          const path = `/api/executions/${result.executionId}/artifacts/${name}`
+          const { headers } = yield* Effect.promise(() => fetch(`${url}${path}`, Caller.asAdmin))
+          assert.strictEqual(headers.get("content-type"), mediaType)
+          assert.match(headers.get("content-disposition") ?? "", /^attachment;/)
+          assert.match(headers.get("content-security-policy") ?? "", /^sandbox; default-src 'none';/)
+          assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
+        }
+        const strict = yield* Caller.execute(python("strict", program))
+        assert.deepStrictEqual(
+          strict.artifacts.map(({ name }) => name),
+          ["Makefile"]
+        )
+      }),
+    90_000
+  )
+})
 
 it.scopedLive(
   "a file that clamd cannot scan, since it is gone, is refused, and its execution is not",
@@ -45,44 +87,6 @@ it.scopedLive(
       assert.strictEqual(result.verdict, "Completed")
       assert.deepStrictEqual(reasons(result), ["Artifact validation failed: it could not be scanned"])
     }).pipe(Effect.provide(ServerProcess.layer({ CLAMAV_ADDRESS: "unix:/nowhere/clamd.ctl" }))),
-  90_000
-)
-
-it.scopedLive(
-  "a server keeps what agents write, sends it so that no browser runs it, and heeds each user's list",
-  () =>
-    Effect.gen(function* () {
-      const program = [
-        "open(out + '/chart.html', 'w').write('<script src=//x></script>')",
-        "open(out + '/k.csv', 'w', encoding='cp1252').write('Größe;Preis €\\n')",
-        "open(out + '/spectrum.csv', 'w').write('MZ,intensity\\n1,2\\n')",
-        "open(out + '/Makefile', 'w').write('all:\\n')",
-        "open(out + '/run.sh', 'w').write('#!/bin/sh\\n')"
-      ]
-      const result = yield* Caller.execute(python("ann", program))
-      const types = Object.fromEntries(result.artifacts.map(({ mediaType, name }) => [name, mediaType]))
-      assert.deepStrictEqual(types, {
-        "chart.html": "text/html; charset=utf-8",
-        "k.csv": "text/csv",
-        "spectrum.csv": "text/csv; charset=utf-8",
-        Makefile: "text/plain; charset=utf-8",
-        "run.sh": "text/plain; charset=utf-8"
-      })
-      const { url } = yield* ServerProcess.ServerProcess
-      for (const [name, mediaType] of Object.entries(types)) {
-        const path = `/api/executions/${result.executionId}/artifacts/${name}`
-        const { headers } = yield* Effect.promise(() => fetch(`${url}${path}`, Caller.asAdmin))
-        assert.strictEqual(headers.get("content-type"), mediaType)
-        assert.match(headers.get("content-disposition") ?? "", /^attachment;/)
-        assert.match(headers.get("content-security-policy") ?? "", /^sandbox; default-src 'none';/)
-        assert.strictEqual(headers.get("x-content-type-options"), "nosniff")
-      }
-      const strict = yield* Caller.execute(python("strict", program))
-      assert.deepStrictEqual(
-        strict.artifacts.map(({ name }) => name),
-        ["Makefile"]
-      )
-    }).pipe(Effect.provide(ServerProcess.layer({ SANDBOX_USER_ARTIFACT_KINDS: "strict text" }))),
   90_000
 )
 

@@ -16,7 +16,8 @@ const hostile = (hit: (from: string) => string): Readonly<Record<string, string>
     <image href="${hit("image")}" width="9" height="9"/><foreignObject width="9" height="9"><iframe xmlns="http://www.w3.org/1999/xhtml" src="${hit("frame")}"/></foreignObject></svg>`,
   "page.xml": `<?xml version="1.0"?><?xml-stylesheet type="text/css" href="${hit("style")}"?>
     <x:html xmlns:x="http://www.w3.org/1999/xhtml"><x:script>fetch("${hit("script")}")</x:script><x:img src="${hit("image")}"/></x:html>`,
-  "code.js": `fetch("${hit("script")}"); new Image().src = "${hit("image")}"`,
+  // A worker that runs it tells so.
+  "code.js": `fetch("${hit("script")}"); postMessage("ran"); new Image().src = "${hit("image")}"`,
   "style.css": `@import url("${hit("import")}"); body { background: url("${hit("background")}") }`,
   "page.txt": `<script>fetch("${hit("script")}")</script><img src="${hit("image")}">`,
   "data.json": `fetch("${hit("script")}")`,

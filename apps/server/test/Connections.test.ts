@@ -75,25 +75,30 @@ describe("a connection", () => {
     excludeTestServices: true,
     timeout: "60 seconds"
   })((it) => {
-    it.scoped("that sends half a body gets 408", () =>
-      Effect.gen(function* () {
-        const socket = yield* Raw.open
-        socket.write(`${Raw.head({ "Content-Length": 100 })}{"code`)
-        const answer = yield* Raw.heard(socket)
-        assert.match(answer, /^HTTP\/1.1 408 Request Timeout\r\n/)
-        assert.include(JSON.parse(answer.split("\r\n\r\n")[1] ?? "").error, { code: "INVALID_REQUEST" })
-      })
+    it.scoped(
+      "that sends half a body gets 408",
+      () =>
+        Effect.gen(function* () {
+          const socket = yield* Raw.open
+          socket.write(`${Raw.head({ "Content-Length": 100 })}{"code`)
+          const answer = yield* Raw.heard(socket)
+          assert.match(answer, /^HTTP\/1.1 408 Request Timeout\r\n/)
+          assert.include(JSON.parse(answer.split("\r\n\r\n")[1] ?? "").error, { code: "INVALID_REQUEST" })
+        }),
+      { concurrent: true }
     )
 
-    it.scoped("that sends half a head, or nothing, gets 408", () =>
-      Effect.gen(function* () {
-        for (const begun of ["GET /health HTTP/1.1\r\nHos", ""]) {
-          const socket = yield* Raw.open
-          socket.write(begun)
-          assert.match(yield* Raw.heard(socket), /^HTTP\/1.1 408 /)
-        }
-      })
-    )
+    for (const begun of ["GET /health HTTP/1.1\r\nHos", ""])
+      it.scoped(
+        `that sends ${begun === "" ? "nothing" : "half a head"} gets 408`,
+        () =>
+          Effect.gen(function* () {
+            const socket = yield* Raw.open
+            socket.write(begun)
+            assert.match(yield* Raw.heard(socket), /^HTTP\/1.1 408 /)
+          }),
+        { concurrent: true }
+      )
 
     it.scoped("that sends no HTTP, or too many headers, is told so", () =>
       Effect.gen(function* () {

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { assert } from "@effect/vitest"
 import axe from "axe-core"
 import { Context, Effect, Layer } from "effect"
-import type { BrowserContext, Page, Request } from "playwright-core"
+import type { BrowserContext, Browser as Chromium, Page, Request } from "playwright-core"
 import * as Browser from "./Browser.js"
 import * as ServerProcess from "./ServerProcess.js"
 import * as SeverableProxy from "./SeverableProxy.js"
@@ -20,6 +20,7 @@ interface Misdeeds {
 export class Operator extends Context.Tag("test/Operator")<
   Operator,
   {
+    readonly browser: Chromium
     readonly context: BrowserContext
     readonly misdeeds: Misdeeds
     readonly url: string
@@ -64,10 +65,18 @@ const signedIn = Effect.gen(function* () {
     await page.getByRole("heading", { name: "Overview" }).waitFor()
     await page.close()
   })
-  return { context, misdeeds, sever, url }
+  return { browser, context, misdeeds, sever, url }
 })
 
 export const layer = Layer.scoped(Operator, signedIn)
+
+/** A page of somebody who has never signed in. */
+export const strangersPage = Effect.flatMap(Operator, ({ browser }) =>
+  Effect.acquireRelease(
+    Effect.promise(() => browser.newPage()),
+    (page) => Effect.promise(() => page.close())
+  )
+)
 
 /** Uses a page of the operator's, which must have done nothing that no page may do. */
 export const using = <A>(route: string, use: (page: Page) => Promise<A>) =>
@@ -95,11 +104,16 @@ export const picture = async (page: Page, name: string) => {
   await page.screenshot({ path: `${screenshots}/${name}.png` })
 }
 
-/** What people cannot use who do not see it, or use no pointer. */
-export const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
+/** What people cannot use who do not see it, or use no pointer, by all of axe's rules unless told otherwise. */
+export const violations = async (
+  page: Page,
+  rules?: ReadonlyArray<string>
+): Promise<ReadonlyArray<string>> => {
   // The page's policy lets no script in but its own; the debugger's come in beside it.
   await page.evaluate(axe.source)
-  const { violations } = await page.evaluate<axe.AxeResults>("axe.run(document)")
+  const options: axe.RunOptions = { resultTypes: ["violations"], selectors: false }
+  if (rules !== undefined) options.runOnly = [...rules]
+  const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(${JSON.stringify(options)})`)
   return violations.map(
     ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 150)).join(" | ")}`
   )

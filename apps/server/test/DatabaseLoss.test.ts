@@ -8,6 +8,9 @@ import * as ServerProcess from "./ServerProcess.js"
 
 const loss = "the database file was deleted; put it back, or restart the server to go on with what is there"
 
+/** Each mostly waits. */
+const meanwhile = { concurrent: true, timeout: 60_000 }
+
 /** Waits until `/ready` answers so, and gives what it says. */
 const ready = (status: number) =>
   Caller.fetchJson("/ready").pipe(
@@ -72,7 +75,7 @@ it.scopedLive(
       const { stdout } = yield* server.ended
       assert.include(stdout, loss)
     }),
-  60_000
+  meanwhile
 )
 
 it.scopedLive(
@@ -89,5 +92,5 @@ it.scopedLive(
       const { code } = yield* server.ended.pipe(Effect.timeout("30 seconds"))
       assert.isNotNull(code)
     }),
-  60_000
+  meanwhile
 )

@@ -76,7 +76,7 @@ const framesOf = (body: string) =>
     Chunk.toReadonlyArray
   )
 
-const lines = 2000
+const lines = 500
 const line = (job: number, number: number) => `${job}:${number} ${"é😀x".repeat(12)}\n`
 const program = (job: number) => `
 import time
@@ -111,7 +111,7 @@ describe("a hundred streams", () => {
 
         const flooding = yield* submit(flood, "flood")
         const stalled = yield* stalledReader(server.url, flooding)
-        const proxy = yield* CuttingProxy.make(server.url, { cuts: 200, mostBytes: 60_000, seed: "streams" })
+        const proxy = yield* CuttingProxy.make(server.url, { cuts: 200, mostBytes: 20_000, seed: "streams" })
         const { updates } = yield* client(proxy.url)
         const jobs = [0, 1, 2, 3]
         const ids = yield* Effect.forEach(jobs, (job) => submit(program(job), "writers"))

@@ -1,11 +1,16 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Fiber, Layer } from "effect"
+import { DataDirectory } from "../src/data/DataDirectory.js"
+import { Instance } from "../src/data/Instance.js"
 import * as Caller from "./Caller.js"
+import { type Environment, refusal, settingsFrom } from "./Refusal.js"
 import * as ServerProcess from "./ServerProcess.js"
 
 const leavesArtifact = { code: "open('/home/user/output/note.txt', 'w').write('kept')" }
+
+const runsForLong = { code: "import time; time.sleep(600)", userId: "ann" }
 
 /** Starts a server, uses it, and stops it. */
 const during = <A>(
@@ -25,51 +30,32 @@ const nameIn = (text: string) => /^ {2}instance +(\S+)$/m.exec(text)?.[1]
 
 const artifact = (executionId: string) => Caller.download(`/api/executions/${executionId}/artifacts/note.txt`)
 
+const instance = Layer.provide(Instance.layer, DataDirectory.layer)
+
+/** The name that a server with these settings has. */
+const nameWith = (settings: Environment) =>
+  Effect.provide(Instance, Layer.provide(instance, settingsFrom(settings)))
+
 describe("the name of a server", () => {
-  it.scopedLive("is made once, and its artifacts are there whatever its port", () =>
+  it.scopedLive("is made once", () =>
     Effect.gen(function* () {
       const directory = yield* ServerProcess.temporaryDirectory
       const settings = { SANDBOX_DATA_DIR: directory }
-      const first = yield* during(settings, Caller.execute(leavesArtifact))
-      const second = yield* during(settings, artifact(first.found.executionId))
-      assert.deepStrictEqual([second.found.status, String(second.found.content)], [200, "kept"])
-      assert.strictEqual(nameIn(second.stderr), nameIn(first.stderr))
-      assert.strictEqual(readFileSync(join(directory, "instance"), "utf8"), `${nameIn(first.stderr)}\n`)
+      const name = yield* nameWith({ ...settings, PORT: "1" })
+      assert.strictEqual(yield* nameWith({ ...settings, PORT: "2" }), name)
+      assert.strictEqual(readFileSync(join(directory, "instance"), "utf8"), `${name}\n`)
+      const another = yield* nameWith({ SANDBOX_DATA_DIR: yield* ServerProcess.temporaryDirectory })
+      assert.notStrictEqual(another, name)
     })
   )
 
   it.scopedLive("is the one of the setting, and stays when the setting goes", () =>
     Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      const named = { SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "named" }
-      const first = yield* during(named, Caller.execute(leavesArtifact))
-      assert.strictEqual(nameIn(first.stderr), "named")
-      const second = yield* during({ SANDBOX_DATA_DIR: directory }, Effect.void)
-      assert.strictEqual(nameIn(second.stderr), "named")
-      const third = yield* during({ ...named, SANDBOX_INSTANCE: "other" }, artifact(first.found.executionId))
-      assert.strictEqual(nameIn(third.stderr), "other")
-      assert.strictEqual(third.found.status, 200)
-    })
-  )
-
-  it.scopedLive("is the one of an earlier version, whose artifacts are carried over", () =>
-    Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      const before = { SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "box:8787" }
-      const { found } = yield* during(before, Caller.execute(leavesArtifact))
-      // As an earlier version has left it, which ran at another port before.
-      const older = join(directory, "artifacts of box:1")
-      mkdirSync(join(older, "kept"), { recursive: true, mode: 0o700 })
-      renameSync(join(directory, "artifacts"), join(directory, "artifacts of box:8787"))
-      utimesSync(older, 1, 1)
-      rmSync(join(directory, "instance"))
-      const later = yield* during({ SANDBOX_DATA_DIR: directory }, artifact(found.executionId))
-      assert.strictEqual(nameIn(later.stderr), "box:8787")
-      assert.deepStrictEqual([later.found.status, String(later.found.content)], [200, "kept"])
-      assert.deepStrictEqual(
-        readdirSync(directory).filter((name) => name.startsWith("artifacts")),
-        ["artifacts"]
-      )
+      const settings = { SANDBOX_DATA_DIR: yield* ServerProcess.temporaryDirectory }
+      for (const SANDBOX_INSTANCE of ["named", "other"]) {
+        assert.strictEqual(yield* nameWith({ ...settings, SANDBOX_INSTANCE }), SANDBOX_INSTANCE)
+        assert.strictEqual(yield* nameWith(settings), SANDBOX_INSTANCE)
+      }
     })
   )
 
@@ -77,9 +63,37 @@ describe("the name of a server", () => {
     Effect.gen(function* () {
       const directory = yield* ServerProcess.temporaryDirectory
       writeFileSync(join(directory, "instance"), "a b\n")
-      const { code, stderr } = yield* ServerProcess.refused({ SANDBOX_DATA_DIR: directory })
-      assert.strictEqual(code, 1)
-      assert.match(stderr, /^bulkhead: SANDBOX_INSTANCE: \S+\/instance holds no name of a server[^\n]+\n$/)
+      assert.match(
+        yield* refusal(instance, { SANDBOX_DATA_DIR: directory }),
+        /^SANDBOX_INSTANCE: \S+\/instance holds no name of a server[^\n]+$/
+      )
+    })
+  )
+
+  it.scopedLive("may change, and its artifacts are there, also those that an earlier version has left", () =>
+    Effect.gen(function* () {
+      const directory = yield* ServerProcess.temporaryDirectory
+      const settings = { SANDBOX_DATA_DIR: directory }
+      const first = yield* during(settings, Caller.execute(leavesArtifact))
+      assert.strictEqual(readFileSync(join(directory, "instance"), "utf8"), `${nameIn(first.stderr)}\n`)
+      const read = artifact(first.found.executionId)
+      const second = yield* during({ ...settings, SANDBOX_INSTANCE: "other" }, read)
+      assert.strictEqual(nameIn(second.stderr), "other")
+      assert.deepStrictEqual([second.found.status, String(second.found.content)], [200, "kept"])
+
+      // As an earlier version has left it, which ran at another port before.
+      const older = join(directory, "artifacts of box:1")
+      mkdirSync(join(older, "kept"), { recursive: true, mode: 0o700 })
+      renameSync(join(directory, "artifacts"), join(directory, "artifacts of box:8787"))
+      utimesSync(older, 1, 1)
+      rmSync(join(directory, "instance"))
+      const later = yield* during(settings, read)
+      assert.strictEqual(nameIn(later.stderr), "box:8787")
+      assert.deepStrictEqual([later.found.status, String(later.found.content)], [200, "kept"])
+      assert.deepStrictEqual(
+        readdirSync(directory).filter((name) => name.startsWith("artifacts")),
+        ["artifacts"]
+      )
     })
   )
 })
@@ -92,8 +106,7 @@ describe("a server of another name in the same directory", () => {
         const settings = { SANDBOX_DATA_DIR: yield* ServerProcess.temporaryDirectory }
         const first = yield* ServerProcess.start({ ...settings, SANDBOX_INSTANCE: "one" })
         const use = Effect.provideService(ServerProcess.ServerProcess, first)
-        const program = { code: "import time; time.sleep(600)", userId: "ann" }
-        yield* Effect.forkScoped(use(Effect.ignore(Caller.tryPost(program))))
+        yield* Effect.forkScoped(use(Effect.ignore(Caller.tryPost(runsForLong))))
         const { executionId } = yield* use(Caller.inState("ann", "running"))
         // Asking for its events has them written first.
         yield* use(Caller.logs(executionId))
@@ -123,32 +136,25 @@ describe("a second server", () => {
     Effect.gen(function* () {
       const directory = yield* ServerProcess.temporaryDirectory
       const first = yield* ServerProcess.start({ SANDBOX_DATA_DIR: directory })
-      const running = yield* Effect.fork(
-        Effect.provideService(
-          Caller.execute({ code: "import time; time.sleep(6); print('done')", userId: "ann" }),
-          ServerProcess.ServerProcess,
-          first
-        )
-      )
-      yield* Effect.provideService(Caller.inState("ann", "running"), ServerProcess.ServerProcess, first)
-      for (const settings of [{}, { SANDBOX_INSTANCE: "other" }]) {
-        const { code, stderr } = yield* ServerProcess.refused({ SANDBOX_DATA_DIR: directory, ...settings })
-        assert.strictEqual(code, 1)
-        assert.match(stderr, /^bulkhead: SANDBOX_DATA_DIR: \S+ is in use by another server; stop[^\n]+\n$/)
-      }
-      const result = yield* running
-      assert.deepInclude(result, { verdict: "Completed", stdout: "done\n" })
+      const here = Effect.provideService(ServerProcess.ServerProcess, first)
+      const running = yield* Effect.fork(here(Caller.execute(runsForLong)))
+      const { executionId } = yield* here(Caller.inState("ann", "running"))
+      const settings = { SANDBOX_DATA_DIR: directory, SANDBOX_INSTANCE: "other" }
+      const { code, stderr } = yield* ServerProcess.refused(settings)
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^bulkhead: SANDBOX_DATA_DIR: \S+ is in use by another server; stop[^\n]+\n$/)
+      assert.strictEqual(yield* here(Caller.kill(executionId)), 200)
+      assert.strictEqual((yield* Fiber.join(running)).verdict, "Killed")
+      assert.strictEqual((yield* here(Caller.execute({ code: "print(1)" }))).stdout, "1\n")
     })
   )
 
   it.scopedLive("starts at once after the first was killed, even by SIGKILL while stopped", () =>
     Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      const settings = { SANDBOX_DATA_DIR: directory }
+      const settings = { SANDBOX_DATA_DIR: yield* ServerProcess.temporaryDirectory }
       const first = yield* ServerProcess.start(settings)
       yield* first.kill("SIGSTOP")
-      const refused = yield* ServerProcess.refused(settings)
-      assert.include(refused.stderr, "is in use by another server")
+      assert.include(yield* refusal(DataDirectory.layer, settings), "is in use by another server")
       yield* first.kill("SIGKILL")
       yield* first.ended
       const [took] = yield* Effect.timed(ServerProcess.start(settings))

@@ -6,7 +6,7 @@ import * as Caller from "./Caller.js"
 import * as HostProcesses from "./HostProcesses.js"
 import * as ServerProcess from "./ServerProcess.js"
 
-const DEATHS = 20
+const DEATHS = 8
 
 /** Runs programs until told to stop, and gives what came of each. */
 const callUntil = (stopped: Ref.Ref<boolean>, userId: string) =>

@@ -71,7 +71,7 @@ const devicesOf = (server: Server, executionId: string) =>
 // Only root can make devices that stand in for GPUs.
 const onPostgresAsRoot = process.getuid?.() === 0 ? onPostgres : describe.skip
 
-onPostgresAsRoot("GPUs of three replicas", { timeout: 120_000 }, () => {
+onPostgresAsRoot("GPUs of three replicas", { concurrent: true, timeout: 120_000 }, () => {
   it.scopedLive("are given where they are, within the caps of all and of each user", () =>
     Effect.gen(function* () {
       const [a, b, c] = yield* threeReplicas

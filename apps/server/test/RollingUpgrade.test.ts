@@ -71,8 +71,10 @@ onPostgres("a later version of a replica", { timeout: 120_000 }, () => {
     () =>
       Effect.gen(function* () {
         const url = yield* database
-        const [first, second] = yield* startOlder(url)
-        const bundle = yield* LaterVersion.bundle({ store: "beside", cluster: "beside" })
+        const [[first, second], bundle] = yield* Effect.all(
+          [startOlder(url), LaterVersion.bundle({ store: "beside", cluster: "beside" })],
+          { concurrency: 2 }
+        )
         const known = yield* rowsOf(url, "bulkhead_migrations")
         const isOver = yield* Ref.make(false)
         const busy = yield* Effect.fork(runOn(first, isOver))
@@ -136,8 +138,10 @@ onPostgres("a later version of a replica", { timeout: 120_000 }, () => {
     () =>
       Effect.gen(function* () {
         const url = yield* database
-        const older = yield* startOlder(url)
-        const bundle = yield* LaterVersion.bundle({ store: "alone" })
+        const [older, bundle] = yield* Effect.all(
+          [startOlder(url), LaterVersion.bundle({ store: "alone" })],
+          { concurrency: 2 }
+        )
         const known = yield* rowsOf(url, "bulkhead_migrations")
         const refusal = yield* refusalOf(settingsOn(url, "later"), bundle)
         assert.match(refusal, /^bulkhead: DATABASE_URL: .*servers of the version before cannot go on/)

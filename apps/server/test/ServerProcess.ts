@@ -93,12 +93,16 @@ const listening = ({ child, ended, output }: Effect.Effect.Success<ReturnType<ty
     )
   )
 
-/** The bundle that the tests run, made from the sources as they are. */
-export const bundled = Effect.async<void>((resume) => {
-  execFile(process.execPath, ["scripts/bundle.mjs"], { cwd: root }, (error) =>
-    resume(error === null ? Effect.void : Effect.die(error))
+/** The bundle that the tests run, made from the sources as they are when the first test asks for it. */
+export const bundled = Effect.runSync(
+  Effect.cached(
+    Effect.async<void>((resume) => {
+      execFile(process.execPath, ["scripts/bundle.mjs"], { cwd: root }, (error) =>
+        resume(error === null ? Effect.void : Effect.die(error))
+      )
+    })
   )
-})
+)
 
 /** A copy of the bundle that is there, in a directory beside it that is gone with the scope. */
 export const bundleCopy = Effect.acquireRelease(

@@ -33,8 +33,8 @@ const until = <A, R>(effect: Effect.Effect<A, never, R>, isSo: (value: A) => boo
 
 /** An artifact of one server is another's too, until retention has removed it; then no byte of it is left. */
 const promised = Effect.fnUntraced(function* <E>(settings: Settings, rest: Effect.Effect<number, E>) {
-  const one = yield* ServerProcess.start(settings)
-  const other = yield* ServerProcess.start(settings)
+  const start = ServerProcess.start(settings)
+  const [one, other] = yield* Effect.all([start, start], { concurrency: 2 })
   const result = yield* of(one)(Caller.execute({ code, userId: "ann" }))
   assert.deepStrictEqual(
     result.artifacts.map(({ name }) => name),
@@ -95,32 +95,18 @@ describe("artifacts of servers on one PostgreSQL", { timeout: 120_000 }, () => {
     })
   )
 
-  it.scopedLive("are nowhere, where the settings do not say enough", () =>
+  it.scopedLive("are nowhere, where the bucket cannot be reached", () =>
     Effect.gen(function* () {
-      const wrong: ReadonlyArray<readonly [Settings, RegExp]> = [
-        [{ SANDBOX_ARTIFACT_STORE: "database" }, /SANDBOX_ARTIFACT_STORE: 'database' .* set DATABASE_URL/],
-        [{ SANDBOX_ARTIFACT_STORE: "s3" }, /SANDBOX_S3_BUCKET: expected the name of a bucket/],
-        [
-          { SANDBOX_ARTIFACT_STORE: "s3", SANDBOX_S3_BUCKET: "abc", AWS_ACCESS_KEY_ID: "a" },
-          /AWS_SECRET_ACCESS_KEY: expected it beside AWS_ACCESS_KEY_ID/
-        ],
-        [
-          {
-            SANDBOX_ARTIFACT_STORE: "s3",
-            SANDBOX_S3_BUCKET: "abc",
-            SANDBOX_S3_ENDPOINT: "http://127.0.0.1:1",
-            AWS_ACCESS_KEY_ID: "a",
-            AWS_SECRET_ACCESS_KEY: "hidden-words"
-          },
-          /SANDBOX_S3_BUCKET: 'abc' cannot be used: HeadBucket: connection refused/
-        ]
-      ]
-      for (const [settings, words] of wrong) {
-        const { code, stderr } = yield* ServerProcess.refused(settings)
-        assert.strictEqual(code, 1)
-        assert.match(stderr, words)
-        assert.notInclude(stderr, "hidden-words")
-      }
+      const { code, stderr } = yield* ServerProcess.refused({
+        SANDBOX_ARTIFACT_STORE: "s3",
+        SANDBOX_S3_BUCKET: "abc",
+        SANDBOX_S3_ENDPOINT: "http://127.0.0.1:1",
+        AWS_ACCESS_KEY_ID: "a",
+        AWS_SECRET_ACCESS_KEY: "hidden-words"
+      })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /SANDBOX_S3_BUCKET: 'abc' cannot be used: HeadBucket: connection refused/)
+      assert.notInclude(stderr, "hidden-words")
     })
   )
 })

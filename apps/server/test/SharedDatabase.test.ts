@@ -1,40 +1,42 @@
+import { randomUUID } from "node:crypto"
 import type { AuditVerification } from "@bulkhead/domain"
-import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Schedule } from "effect"
+import { EmbeddedHost } from "@bulkhead/host"
+import { assert, it } from "@effect/vitest"
+import { Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { Webhook } from "standardwebhooks"
-import { kinds } from "../../../packages/store/test/Databases.js"
 import * as Caller from "./Caller.js"
+import * as HostProcesses from "./HostProcesses.js"
+import {
+  at,
+  begin,
+  database,
+  eventsOf,
+  listed,
+  onPostgres,
+  replicasOf,
+  type Server,
+  startAll
+} from "./ReplicaServers.js"
 import * as ServerProcess from "./ServerProcess.js"
 import * as WebhookReceiver from "./WebhookReceiver.js"
-
-const postgres = kinds.find(({ name }) => name === "PostgreSQL")
-const on = postgres === undefined ? describe.skip : describe
-
-/** The URL of an empty database. */
-const database = Effect.suspend(() =>
-  Effect.map(Effect.orDie(postgres?.make ?? Effect.fail("no PostgreSQL")), ({ place }) => place)
-)
-
-const of = (server: ServerProcess.ServerProcess["Type"]) =>
-  Effect.provideService(ServerProcess.ServerProcess, server)
 
 const runsForLong = { code: "import time; time.sleep(600)", userId: "ann" }
 
 /** A server with an execution that runs, and the execution. */
 const busy = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
   const server = yield* ServerProcess.start(settings)
-  yield* Effect.forkScoped(of(server)(Effect.ignore(Caller.tryPost(runsForLong))))
-  const { executionId } = yield* of(server)(Caller.inState("ann", "running"))
+  yield* Effect.forkScoped(at(server)(Effect.ignore(Caller.tryPost(runsForLong))))
+  const { executionId } = yield* at(server)(Caller.inState("ann", "running"))
   // Asking for its events has them written first.
-  yield* of(server)(Caller.logs(executionId))
+  yield* at(server)(Caller.logs(executionId))
   return { server, executionId }
 })
 
 const often = { times: 600, schedule: Schedule.spaced("100 millis") }
 
 /** Waits until a server says of an execution that it ended as it has to, and looks at its events. */
-const endedBy = (server: ServerProcess.ServerProcess["Type"], executionId: string) =>
-  of(server)(
+const endedBy = (server: Server, executionId: string) =>
+  at(server)(
     Effect.gen(function* () {
       const found = yield* Effect.retry(
         Effect.filterOrFail(
@@ -53,7 +55,24 @@ const endedBy = (server: ServerProcess.ServerProcess["Type"], executionId: strin
     })
   )
 
-on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
+/** Where nothing listens. */
+const nowhere = "http://127.0.0.1:9"
+
+/** An E2B of this test's own, whose sandboxes outlive the servers that make them. */
+const e2b = Effect.map(Layer.build(EmbeddedHost.layer()), (context) => {
+  const { apiKey, url } = Context.get(context, EmbeddedHost)
+  return {
+    SANDBOX_BACKEND: "e2b",
+    E2B_API_KEY: Redacted.value(apiKey),
+    E2B_API_URL: url,
+    E2B_SANDBOX_URL: url
+  }
+})
+
+onPostgres("servers on one PostgreSQL", { timeout: 120_000 }, () => {
+  // They mostly wait until a server counts as dead.
+  const meanwhile = { concurrent: true, timeout: 120_000 }
+
   it.scopedLive("do not have one name at the same time", () =>
     Effect.gen(function* () {
       const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
@@ -64,39 +83,6 @@ on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
         stderr,
         /^bulkhead: SANDBOX_INSTANCE: another server named 'one' is running[^\n]+; stop[^\n]+\n$/
       )
-    })
-  )
-
-  it.scopedLive("end what one of them left that was killed, and verify its events", () =>
-    Effect.gen(function* () {
-      const DATABASE_URL = yield* database
-      const { executionId, server } = yield* busy({ DATABASE_URL })
-      const other = yield* ServerProcess.start({ DATABASE_URL, SANDBOX_REAPER_INTERVAL: "1" })
-      yield* server.kill("SIGKILL")
-      yield* endedBy(other, executionId)
-      const audit: AuditVerification = yield* of(other)(Caller.get("/api/sandbox/audit/verify"))
-      assert.isTrue(audit.intact)
-      assert.strictEqual(audit.chains.length, 2)
-      assert.isAtLeast(audit.chains.filter(({ checked }) => checked > 0).length, 2)
-    })
-  )
-
-  it.scopedLive("send the messages of one of them that was killed, in the same words", () =>
-    Effect.gen(function* () {
-      const settings = { DATABASE_URL: yield* database, ...WebhookReceiver.settings }
-      const receiver = yield* WebhookReceiver.make((_, before) => (before.length === 0 ? "stalls" : "takes"))
-      const server = yield* ServerProcess.start(settings)
-      const other = yield* ServerProcess.start(settings)
-      const request = { code: ":", language: "bash", userId: "ann", webhook: receiver.url }
-      const { executionId } = yield* of(server)(Caller.execute(request))
-      const first = yield* receiver.next
-      yield* server.kill("SIGKILL")
-      const again = yield* receiver.next
-      assert.strictEqual(again.headers["webhook-id"], first.headers["webhook-id"])
-      assert.strictEqual(again.text, first.text)
-      assert.strictEqual(again.body.data.execution.executionId, executionId)
-      const { secret } = yield* of(other)(Caller.get("/api/webhooks/secret?userId=ann"))
-      for (const { headers, text } of [first, again]) new Webhook(secret).verify(text, headers)
     })
   )
 
@@ -115,19 +101,119 @@ on("servers on one PostgreSQL", { timeout: 120_000 }, () => {
     })
   )
 
-  it.scopedLive("leave the name to another one while they are stopped, and end when they go on", () =>
-    Effect.gen(function* () {
-      const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
-      const { executionId, server } = yield* busy(settings)
-      yield* server.kill("SIGSTOP")
-      const other = yield* ServerProcess.start(settings)
-      yield* endedBy(other, executionId)
-      yield* server.kill("SIGCONT")
-      const { code, stderr } = yield* server.ended
-      assert.strictEqual(code, 1)
-      assert.match(stderr, /^bulkhead: server 'one' gave no sign of life for too long.*start it again$/m)
-      yield* of(other)(Caller.execute({ code: "print(1)" }))
-      assert.isTrue((yield* of(other)(Caller.get("/api/sandbox/audit/verify"))).intact)
-    })
+  it.scopedLive(
+    "end what one of them left that was killed, and verify its events",
+    () =>
+      Effect.gen(function* () {
+        const DATABASE_URL = yield* database
+        const { executionId, server } = yield* busy({ DATABASE_URL })
+        const other = yield* ServerProcess.start({ DATABASE_URL, SANDBOX_REAPER_INTERVAL: "1" })
+        yield* server.kill("SIGKILL")
+        yield* endedBy(other, executionId)
+        const audit: AuditVerification = yield* at(other)(Caller.get("/api/sandbox/audit/verify"))
+        assert.isTrue(audit.intact)
+        assert.strictEqual(audit.chains.length, 2)
+        assert.isAtLeast(audit.chains.filter(({ checked }) => checked > 0).length, 2)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "send the messages of one of them that was killed, in the same words",
+    () =>
+      Effect.gen(function* () {
+        const settings = { DATABASE_URL: yield* database, ...WebhookReceiver.settings }
+        const receiver = yield* WebhookReceiver.make((_, before) =>
+          before.length === 0 ? "stalls" : "takes"
+        )
+        const server = yield* ServerProcess.start(settings)
+        const other = yield* ServerProcess.start(settings)
+        const request = { code: ":", language: "bash", userId: "ann", webhook: receiver.url }
+        const { executionId } = yield* at(server)(Caller.execute(request))
+        const first = yield* receiver.next
+        yield* server.kill("SIGKILL")
+        const again = yield* receiver.next
+        assert.strictEqual(again.headers["webhook-id"], first.headers["webhook-id"])
+        assert.strictEqual(again.text, first.text)
+        assert.strictEqual(again.body.data.execution.executionId, executionId)
+        const { secret } = yield* at(other)(Caller.get("/api/webhooks/secret?userId=ann"))
+        for (const { headers, text } of [first, again]) new Webhook(secret).verify(text, headers)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "leave the name to another one while they are stopped, and end when they go on",
+    () =>
+      Effect.gen(function* () {
+        const settings = { DATABASE_URL: yield* database, SANDBOX_INSTANCE: "one" }
+        const { executionId, server } = yield* busy(settings)
+        yield* server.kill("SIGSTOP")
+        const other = yield* ServerProcess.start(settings)
+        yield* endedBy(other, executionId)
+        yield* server.kill("SIGCONT")
+        const { code, stderr } = yield* server.ended
+        assert.strictEqual(code, 1)
+        assert.match(stderr, /^bulkhead: server 'one' gave no sign of life for too long.*start it again$/m)
+        yield* at(other)(Caller.execute({ code: "print(1)" }))
+        assert.isTrue((yield* at(other)(Caller.get("/api/sandbox/audit/verify"))).intact)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "end the sandboxes of a replica that was killed, which E2B has, and have its permits",
+    () =>
+      Effect.gen(function* () {
+        yield* ServerProcess.bundled
+        const settings = {
+          ...(yield* e2b),
+          DATABASE_URL: yield* database,
+          SANDBOX_CLUSTER: "on",
+          SANDBOX_MAX_CONCURRENT_SANDBOXES: "1",
+          SANDBOX_REAPER_INTERVAL: "5"
+        }
+        const [victim, other] = yield* startAll([settings, settings])
+        assert(victim !== undefined && other !== undefined)
+        yield* listed(other, "running", 0)
+        const mark = `reaped-${randomUUID()}`
+        yield* begin(victim, "ann", `exec -a ${mark} sleep 600`)
+        yield* HostProcesses.awaitMarked(mark, (count) => count > 0)
+        const waiting = yield* begin(other, "bob", "echo has run")
+        yield* listed(other, "queued", 1)
+        yield* victim.kill("SIGKILL")
+        yield* victim.ended
+        assert.strictEqual(yield* HostProcesses.named(mark), 1)
+        assert.include(yield* eventsOf(other, waiting), "has run")
+        assert.strictEqual(yield* HostProcesses.named(mark), 0)
+      }),
+    meanwhile
+  )
+
+  it.scopedLive(
+    "tell of each other, as replicas, whether E2B is left alone",
+    () =>
+      Effect.gen(function* () {
+        yield* ServerProcess.bundled
+        const there = {
+          ...(yield* e2b),
+          DATABASE_URL: yield* database,
+          SANDBOX_CLUSTER: "on",
+          SANDBOX_BREAKER_FAILURES: "1"
+        }
+        const cutOff = { ...there, E2B_API_URL: nowhere, E2B_SANDBOX_URL: nowhere }
+        const [one, other] = yield* startAll([there, cutOff])
+        assert(one !== undefined && other !== undefined)
+        yield* begin(other, "ann", "echo hello")
+        const replicas = yield* replicasOf(one, (all) => all.some(({ circuit }) => circuit === "open"))
+        assert.deepStrictEqual(
+          replicas.map(({ circuit, isAnswering }) => [isAnswering, circuit]).toSorted(),
+          [
+            [false, "open"],
+            [true, "closed"]
+          ]
+        )
+      }),
+    meanwhile
   )
 })

@@ -10,9 +10,11 @@ import {
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Context, Duration, Effect, Layer } from "effect"
+import { DataDirectory } from "../src/data/DataDirectory.js"
 import * as Caller from "./Caller.js"
+import * as Refusal from "./Refusal.js"
 import * as ServerProcess from "./ServerProcess.js"
 
 /** A server that ran in a directory, and has left its files there. */
@@ -25,14 +27,11 @@ const runIn = (directory: string) =>
     })
   )
 
-/** The one line that a server prints instead of starting. */
-const refusal = Effect.fnUntraced(function* (settings: Readonly<Record<string, string>>) {
-  const { code, stderr, stdout } = yield* ServerProcess.refused(settings)
-  assert.strictEqual(code, 1, stderr)
-  assert.strictEqual(stdout, "")
-  assert.match(stderr, /^bulkhead: [^\n]+\n$/)
-  return stderr
-})
+/** The one line by which a directory is refused. */
+const refusal = (directory: string) =>
+  Effect.tap(Refusal.refusal(DataDirectory.layer, { SANDBOX_DATA_DIR: directory }), (line) =>
+    assert.notInclude(line, "\n")
+  )
 
 const isRoot = process.getuid?.() === 0
 
@@ -42,44 +41,12 @@ describe("a data directory", () => {
       const directory = yield* ServerProcess.temporaryDirectory
       for (const mode of [0o770, 0o707, 0o777]) {
         chmodSync(directory, mode)
-        const line = yield* refusal({ SANDBOX_DATA_DIR: directory })
-        assert.match(line, /^bulkhead: SANDBOX_DATA_DIR: \S+ can be written by other users.*chmod go-w/)
+        const line = yield* refusal(directory)
+        assert.match(line, /^SANDBOX_DATA_DIR: \S+ can be written by other users.*chmod go-w/)
       }
-    })
-  )
-
-  it.scopedLive("whose files others may write is refused", () =>
-    Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      yield* runIn(directory)
-      for (const name of ["bulkhead.db", "instance", "lock", "artifacts", "artifacts/kept"]) {
-        const path = join(directory, name)
-        const { mode } = statSync(path)
-        chmodSync(path, mode | 0o020)
-        const line = yield* refusal({ SANDBOX_DATA_DIR: directory })
-        assert.include(line, `SANDBOX_DATA_DIR: ${path} can be written by other users`)
-        chmodSync(path, mode)
-      }
-    })
-  )
-
-  it.scopedLive("with links in place of its files is refused, and they are not followed", () =>
-    Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      const elsewhere = yield* ServerProcess.temporaryDirectory
-      yield* runIn(directory)
-      for (const name of ["bulkhead.db", "instance", "lock", "artifacts", "artifacts/staging"]) {
-        const path = join(directory, name)
-        const aside = join(elsewhere, "aside")
-        const target = join(elsewhere, "target")
-        renameSync(path, aside)
-        symlinkSync(target, path)
-        const line = yield* refusal({ SANDBOX_DATA_DIR: directory })
-        assert.include(line, `SANDBOX_DATA_DIR: ${path} is a symbolic link`)
-        assert.isUndefined(statSync(target, { throwIfNoEntry: false }))
-        rmSync(path)
-        renameSync(aside, path)
-      }
+      const { code, stderr, stdout } = yield* ServerProcess.refused({ SANDBOX_DATA_DIR: directory })
+      assert.deepStrictEqual([code, stdout], [1, ""])
+      assert.match(stderr, /^bulkhead: SANDBOX_DATA_DIR: \S+ can be written by other users[^\n]+\n$/)
     })
   )
 
@@ -88,37 +55,16 @@ describe("a data directory", () => {
       if (!isRoot) return skip("only root can give files away")
       const directory = yield* ServerProcess.temporaryDirectory
       chownSync(directory, 65_534, 65_534)
-      const line = yield* refusal({ SANDBOX_DATA_DIR: directory })
-      assert.match(line, /^bulkhead: SANDBOX_DATA_DIR: \S+ belongs to user 65534.*chown/)
+      assert.match(yield* refusal(directory), /^SANDBOX_DATA_DIR: \S+ belongs to user 65534.*chown/)
       chownSync(directory, 0, 0)
       writeFileSync(join(directory, "instance"), "main")
       chownSync(join(directory, "instance"), 65_534, 65_534)
-      assert.include(yield* refusal({ SANDBOX_DATA_DIR: directory }), "instance belongs to user 65534")
+      assert.include(yield* refusal(directory), "instance belongs to user 65534")
       rmSync(join(directory, "instance"))
       const link = join(yield* ServerProcess.temporaryDirectory, "link")
       symlinkSync(directory, link)
       spawnSync("chown", ["-h", "65534", link])
-      assert.include(yield* refusal({ SANDBOX_DATA_DIR: link }), `${link} belongs to user 65534`)
-    })
-  )
-
-  it.scopedLive("may be reached by a link of our own, and its files are for us alone", () =>
-    Effect.gen(function* () {
-      const directory = yield* ServerProcess.temporaryDirectory
-      const link = join(yield* ServerProcess.temporaryDirectory, "link")
-      symlinkSync(directory, link)
-      yield* runIn(link)
-      const modes = ["bulkhead.db", "instance", "lock", "artifacts", "artifacts/kept"].map((name) => {
-        const stats = statSync(join(directory, name))
-        return [name, (stats.mode & 0o777).toString(8)]
-      })
-      assert.deepStrictEqual(modes, [
-        ["bulkhead.db", "600"],
-        ["instance", "600"],
-        ["lock", "600"],
-        ["artifacts", "700"],
-        ["artifacts/kept", "700"]
-      ])
+      assert.include(yield* refusal(link), `${link} belongs to user 65534`)
     })
   )
 
@@ -127,7 +73,7 @@ describe("a data directory", () => {
       const file = join(yield* ServerProcess.temporaryDirectory, "file")
       writeFileSync(file, "")
       for (const path of [file, join(file, "below"), "/proc/nothing", "/proc/nothing/below"]) {
-        const [took, line] = yield* Effect.timed(refusal({ SANDBOX_DATA_DIR: path }))
+        const [took, line] = yield* Effect.timed(refusal(path))
         assert.include(line, `SANDBOX_DATA_DIR: ${path} cannot be written: `)
         assert.isBelow(Duration.toMillis(took), 10_000)
       }
@@ -138,13 +84,81 @@ describe("a data directory", () => {
     Effect.gen(function* () {
       const directory = yield* ServerProcess.temporaryDirectory
       mkdirSync(join(directory, "bulkhead.db"), { mode: 0o700 })
+      const { code, stderr } = yield* ServerProcess.refused({ SANDBOX_DATA_DIR: directory })
+      assert.strictEqual(code, 1)
       assert.match(
-        yield* refusal({ SANDBOX_DATA_DIR: directory }),
-        /^bulkhead: SANDBOX_DATA_DIR: The database could not be opened: .*; see to bulkhead\.db/
+        stderr,
+        /^bulkhead: SANDBOX_DATA_DIR: The database could not be opened: .*; see to bulkhead\.db[^\n]+\n$/
       )
     })
   )
 })
+
+/** A directory in which a server ran, which reached it by a link of our own. */
+class UsedDirectory extends Context.Tag("test/UsedDirectory")<UsedDirectory, string>() {
+  static readonly layer = Layer.scoped(
+    UsedDirectory,
+    Effect.gen(function* () {
+      const directory = yield* ServerProcess.temporaryDirectory
+      const link = join(yield* ServerProcess.temporaryDirectory, "link")
+      symlinkSync(directory, link)
+      yield* runIn(link)
+      return directory
+    })
+  )
+}
+
+const files = ["bulkhead.db", "instance", "lock", "artifacts", "artifacts/kept"]
+
+layer(UsedDirectory.layer, { excludeTestServices: true, timeout: 30_000 })(
+  "a data directory that a server has used",
+  (it) => {
+    it.effect("has files for us alone", () =>
+      Effect.gen(function* () {
+        const directory = yield* UsedDirectory
+        const modes = files.map((name) => [name, (statSync(join(directory, name)).mode & 0o777).toString(8)])
+        assert.deepStrictEqual(modes, [
+          ["bulkhead.db", "600"],
+          ["instance", "600"],
+          ["lock", "600"],
+          ["artifacts", "700"],
+          ["artifacts/kept", "700"]
+        ])
+      })
+    )
+
+    it.effect("is refused when others may write its files", () =>
+      Effect.gen(function* () {
+        const directory = yield* UsedDirectory
+        for (const name of files) {
+          const path = join(directory, name)
+          const { mode } = statSync(path)
+          chmodSync(path, mode | 0o020)
+          assert.include(yield* refusal(directory), `SANDBOX_DATA_DIR: ${path} can be written by other users`)
+          chmodSync(path, mode)
+        }
+      })
+    )
+
+    it.scoped("is refused with links in place of its files, and they are not followed", () =>
+      Effect.gen(function* () {
+        const directory = yield* UsedDirectory
+        const elsewhere = yield* ServerProcess.temporaryDirectory
+        for (const name of [...files, "artifacts/staging"]) {
+          const path = join(directory, name)
+          const aside = join(elsewhere, "aside")
+          const target = join(elsewhere, "target")
+          renameSync(path, aside)
+          symlinkSync(target, path)
+          assert.include(yield* refusal(directory), `SANDBOX_DATA_DIR: ${path} is a symbolic link`)
+          assert.isUndefined(statSync(target, { throwIfNoEntry: false }))
+          rmSync(path)
+          renameSync(aside, path)
+        }
+      })
+    )
+  }
+)
 
 describe("what a server says", () => {
   it.scopedLive("is lines of JSON alone on stdout, and the rest on stderr", () =>

@@ -7,7 +7,7 @@ import * as ServerProcess from "./ServerProcess.js"
 import * as WebhookReceiver from "./WebhookReceiver.js"
 
 /** How often the server is killed. */
-const kills = Number(process.env.WEBHOOK_KILLS ?? 5)
+const kills = Number(process.env.WEBHOOK_KILLS ?? 3)
 const executionsPerLife = 8
 
 /** What the receiver does with the first copy of each message. Further ones it takes, most of the time. */

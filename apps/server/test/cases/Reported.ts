@@ -5,10 +5,11 @@ import { nativeChart } from "./NativeChart.js"
 const save = (name: string, content: string) =>
   python(`open('output/${name}', 'w', encoding='utf-8').write(${JSON.stringify(content)})`)
 
+/** Takes 4 GB in all, and keeps 300 MB of them at a time. */
 const garbage = `import java.util.*;
 public class M { public static void main(String[] a) throws Exception {
   Object[] ring = new Object[3000];
-  for (int i = 0; i < 300000; i++) { byte[] b = new byte[100000]; b[i % 100000] = 1; ring[i % 3000] = b; }
+  for (int i = 0; i < 40000; i++) { byte[] b = new byte[100000]; b[i % 100000] = 1; ring[i % 3000] = b; }
   System.out.println("done " + Runtime.getRuntime().maxMemory() / 1048576);
 } }`
 

@@ -88,7 +88,8 @@ describe("a line of the log", () => {
       Effect.gen(function* () {
         const server = yield* ServerProcess.start({
           SANDBOX_EVENT_LOG: "stdout",
-          SANDBOX_ACCESS_LOG: "stdout"
+          SANDBOX_ACCESS_LOG: "stdout",
+          SANDBOX_KILL_GRACE_PERIOD: "1"
         })
         yield* Effect.forEach(
           hostileTexts,

@@ -52,7 +52,7 @@ const started = (
 
 const isRequest = ({ name }: Collector.Span) => name === "POST /api/execute"
 
-describe("traces", () => {
+describe("traces", { concurrent: true }, () => {
   for (const protocol of ["http/protobuf", "http/json"]) {
     it.scopedLive(
       `of an execution go from its request to its sandbox, by ${protocol}`,

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url"
 import { Limits } from "@bulkhead/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
+import { describeFailure } from "../../src/StartFailure.js"
 import { ServerConfig } from "../../src/settings/ServerConfig.js"
 import type { Description } from "../../src/settings/Setting.js"
 import * as Settings from "../../src/settings/Settings.js"
@@ -78,6 +79,38 @@ describe("Settings", () => {
       assert.deepInclude(cloud, { poolMax: 0, maxCreatesPerSecond: 5 })
     })
   )
+
+  const wrong: ReadonlyArray<readonly [Readonly<Record<string, string>>, RegExp]> = [
+    [{ SANDBOX_MAX_TIMEOUT: "-1" }, /^SANDBOX_MAX_TIMEOUT: expected a positive number of seconds/],
+    [{ SANDBOX_MAX_MEMORY_MB: "lots" }, /^SANDBOX_MAX_MEMORY_MB: expected a whole number/],
+    [{ SANDBOX_DEFAULT_TIMEOUT: "901" }, /^SANDBOX_DEFAULT_TIMEOUT: expected at most SANDBOX_MAX_TIMEOUT/],
+    [{ SANDBOX_ARTIFACT_STORE: "database" }, /^SANDBOX_ARTIFACT_STORE: 'database' .* set DATABASE_URL/],
+    [{ SANDBOX_ARTIFACT_STORE: "s3" }, /^SANDBOX_S3_BUCKET: expected the name of a bucket/],
+    [
+      { SANDBOX_ARTIFACT_STORE: "s3", SANDBOX_S3_BUCKET: "abc", AWS_ACCESS_KEY_ID: "a" },
+      /^AWS_SECRET_ACCESS_KEY: expected it beside AWS_ACCESS_KEY_ID/
+    ],
+    [
+      { SANDBOX_S3_BUCKET: "artifacts" },
+      /^SANDBOX_S3_BUCKET: expected none, since SANDBOX_ARTIFACT_STORE is 'file'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS_RULES: "/rules.json" },
+      /^SANDBOX_CODE_ANALYSIS_RULES: expected none, since SANDBOX_CODE_ANALYSIS is 'off'/
+    ],
+    [
+      { SANDBOX_CODE_ANALYSIS: "report", SANDBOX_CODE_ANALYSIS_UNSURE: "refuse" },
+      /^SANDBOX_CODE_ANALYSIS_UNSURE: expected 'run', since SANDBOX_CODE_ANALYSIS is 'report'/
+    ]
+  ]
+  for (const [environment, line] of wrong)
+    it.effect(`say in one line what is wrong with ${JSON.stringify(environment)}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(valuesIn(new Map(Object.entries(environment))))
+        assert.match(describeFailure(error), line)
+        assert.notInclude(describeFailure(error), "\n")
+      })
+    )
 
   it("are those of the table in docs/settings.md", () => {
     const found = /^\| variable \|.*\n(?:\|.*\n)+/m.exec(page)?.[0].trimEnd()
