@@ -67,6 +67,8 @@ export interface Options {
   /** Programs that write all the time, for so many milliseconds, while their streams are read. */
   readonly streamPrograms: number
   readonly streamMs: number
+  /** Milliseconds in which all of them start, before they write. */
+  readonly streamStartMs: number
   /** How many replicas there are at once, the fewest first. */
   readonly replicas: ReadonlyArray<number>
   /** Where the results go as JSON. */
@@ -94,6 +96,7 @@ const whole = {
   largestRequests: 80,
   streamPrograms: 8,
   streamMs: 10_000,
+  streamStartMs: 2000,
   replicas: [1, 2, 3]
 }
 const quick = {
@@ -108,7 +111,7 @@ const quick = {
   ownWarmUpMs: 100,
   queued: 1000,
   waiting: [100, 1000],
-  turns: 1000,
+  turns: 200,
   noisy: 100,
   quiet: 5,
   stormMs: 1000,
@@ -117,6 +120,7 @@ const quick = {
   largestRequests: 2,
   streamPrograms: 2,
   streamMs: 500,
+  streamStartMs: 300,
   replicas: [1]
 }
 

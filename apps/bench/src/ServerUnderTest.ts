@@ -71,6 +71,8 @@ const noAnswer =
 export const health = Effect.fn("ServerUnderTest.health")(({ url }: ServerUnderTest) =>
   HttpClient.get(`${url}/health`).pipe(
     Effect.flatMap(HttpClientResponse.filterStatusOk),
+    // A connection that is kept is free again only when its answer has been read.
+    Effect.flatMap(({ text }) => text),
     Effect.mapError(noAnswer("/health"))
   )
 )

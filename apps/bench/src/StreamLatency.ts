@@ -23,10 +23,10 @@ const readersEach = 4
  * Each line is the moment at which it is written; the machine's clock is the same in sandboxes. It waits until all
  * programs have started, since starts are measured elsewhere.
  */
-const program = (milliseconds: number) => `
+const program = ({ streamMs, streamStartMs }: Options) => `
 import time
-time.sleep(2)
-end = time.time() + ${milliseconds / 1000}
+time.sleep(${streamStartMs / 1000})
+end = time.time() + ${streamMs / 1000}
 while time.time() < end:
     print(repr(time.time() * 1000), flush=True)
     time.sleep(0.05)
@@ -36,9 +36,9 @@ const failed = ({ message }: { readonly message: string }) =>
   new MeasurementFailure({ message: `streams: ${message}` })
 
 /** Lets programs write for some time, and their readers say how late they hear of it. */
-const readAll = Effect.fnUntraced(function* (url: string, programs: number, milliseconds: number) {
+const readAll = Effect.fnUntraced(function* (url: string, options: Options) {
   const client = yield* BulkheadClient.make({ url })
-  const code = program(milliseconds)
+  const code = program(options)
   const begin = Effect.map(client.streams.submit({ payload: { code } }), ({ executionId }) => executionId)
   const lateness = (executionId: string) =>
     Stream.runFoldEffect(client.updates(executionId), [] as ReadonlyArray<number>, (late, update) =>
@@ -50,7 +50,7 @@ const readAll = Effect.fnUntraced(function* (url: string, programs: number, mill
     Effect.flatMap((executionId) =>
       Effect.replicateEffect(lateness(executionId), readersEach, { concurrency: "unbounded" })
     ),
-    Effect.replicateEffect(programs, { concurrency: "unbounded" }),
+    Effect.replicateEffect(options.streamPrograms, { concurrency: "unbounded" }),
     Effect.mapError(failed)
   )
   return found.flat(2)
@@ -58,13 +58,13 @@ const readAll = Effect.fnUntraced(function* (url: string, programs: number, mill
 
 /** Measures a server that has been warmed by the same. */
 export const measure = Effect.fn("StreamLatency.measure")(
-  function* ({ streamMs, streamPrograms }: Options) {
+  function* (options: Options) {
     const { url } = yield* ServerUnderTest.start(Checkout.ours, "apps/server/dist/bulkhead.js")
-    yield* readAll(url, streamPrograms, streamMs)
-    const late = yield* readAll(url, streamPrograms, streamMs)
+    yield* readAll(url, options)
+    const late = yield* readAll(url, options)
     const measured: StreamLatency = {
-      programs: streamPrograms,
-      streams: streamPrograms * readersEach,
+      programs: options.streamPrograms,
+      streams: options.streamPrograms * readersEach,
       lines: late.length,
       late: latency(late)
     }

@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import { Command, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -7,31 +6,6 @@ import * as Checkout from "../src/Checkout.js"
 import * as BenchCommand from "./BenchCommand.js"
 
 describe("The bench against another checkout", () => {
-  it.scopedLive(
-    "compares sandboxes and the service with those of another checkout",
-    () =>
-      Effect.gen(function* () {
-        const fs = yield* FileSystem.FileSystem
-        const theirs = yield* fs.makeTempDirectoryScoped()
-        const other = join(theirs, "checkout")
-        yield* fs.symlink(Checkout.ours, other)
-        const { against, sandboxes, throughput } = (yield* BenchCommand.measured(
-          "--quick",
-          "--against",
-          other
-        )).found
-        assert.strictEqual(against.directory, other)
-        assert.strictEqual(sandboxes.measured.length, 4 * 5)
-        assert.isUndefined(throughput)
-        assert.strictEqual(against.numbers.length, 4 + 2)
-        for (const { ours, ratio, theirs, what } of against.numbers) {
-          assert.isAbove(ours.median, 0, what)
-          assert.closeTo(ratio.median, ours.median / theirs.median, 1e-9, what)
-        }
-      }).pipe(Effect.provide(NodeContext.layer)),
-    240_000
-  )
-
   it.scopedLive(
     "says at once what another checkout lacks",
     () =>

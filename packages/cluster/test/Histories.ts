@@ -3,6 +3,9 @@ import { Effect } from "effect"
 import { play } from "./History.js"
 import type { Encounter, Mutation } from "./World.js"
 
+/** How many histories are played, and in which every mutant must be found; `CLUSTER_SEEDS` for more. */
+export const seeds = Number(process.env.CLUSTER_SEEDS ?? 400)
+
 /** Vitest gives up a worker that it does not hear from; a pause lets it speak. */
 const speak = Effect.sleep("0 millis")
 
@@ -21,11 +24,7 @@ export const playAll = Effect.fnUntraced(function* (first: number, count: number
 })
 
 /** The first seed at which a mutant does this kind of harm. */
-export const findSeed = Effect.fnUntraced(function* (
-  mutation: Mutation,
-  kinds: ReadonlyArray<string>,
-  seeds: number
-) {
+export const findSeed = Effect.fnUntraced(function* (mutation: Mutation, kinds: ReadonlyArray<string>) {
   for (let seed = 1; seed <= seeds; seed++) {
     yield* speak
     const [violation] = play(seed, mutation).violations

@@ -1,10 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { playAll } from "./Histories.js"
+import { playAll, seeds } from "./Histories.js"
 import { encounters } from "./World.js"
-
-/** Histories of this file; `CLUSTER_SEEDS` for more. As many others are in `SimulationOn.test.ts`. */
-const seeds = Number(process.env.CLUSTER_SEEDS ?? 1000)
 
 describe("admission over many replicas", { timeout: 1_200_000 }, () => {
   it.live(`holds its caps and turns, loses no place and meets every fault in ${seeds} histories`, () =>

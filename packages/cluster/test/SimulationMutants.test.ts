@@ -1,11 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { findSeed } from "./Histories.js"
+import { findSeed, seeds } from "./Histories.js"
 import * as Mutants from "./Mutants.js"
 import type { Mutation } from "./World.js"
-
-/** Of the histories that are played without mutants, the first so many must do to find each. */
-const seeds = 1000
 
 /** What each must come to: caps exceeded, turns or order lost, places or permits lost, or permits that lie idle. */
 const mutants: ReadonlyArray<readonly [string, Mutation, ReadonlyArray<string>]> = [
@@ -32,7 +29,7 @@ const mutants: ReadonlyArray<readonly [string, Mutation, ReadonlyArray<string>]>
 
 describe("histories over many replicas find out when", { timeout: 600_000 }, () => {
   it.live.each(mutants)("%s", ([, mutation, kinds]) =>
-    Effect.map(findSeed(mutation, kinds, seeds), (seed) =>
+    Effect.map(findSeed(mutation, kinds), (seed) =>
       assert.isDefined(seed, `no seed up to ${seeds} comes to ${kinds.join(" or ")}`)
     )
   )

@@ -61,7 +61,8 @@ const bytes = 5 * megabyte
 const write = `head -c ${bytes} /dev/zero | tr '\\0' x`
 const writes = `${write}; ${write} >&2`
 
-describe("output that is read long after it was written", () => {
+// They mostly wait, each on a host of its own.
+describe.concurrent("output that is read long after it was written", () => {
   for (const kind of ["supervised", "without a supervisor"] as const)
     it.scopedLive(
       `comes whole (${kind})`,

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -9,23 +9,33 @@ import { startHost } from "./RunningHost.js"
 
 const source = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
-/** The host as it is shipped: one bundle, the guest program beside it. */
+/** Built once: the tests of a worker share it. */
+const program = Effect.runSync(
+  Effect.cached(
+    Effect.promise(async () => {
+      const { outputFiles } = await build({
+        entryPoints: [source("test/HostProcess.ts")],
+        write: false,
+        bundle: true,
+        platform: "node",
+        format: "esm",
+        conditions: ["bulkhead-source"],
+        banner: {
+          js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)'
+        },
+        logLevel: "error"
+      })
+      return outputFiles.map(({ contents }) => contents)[0] ?? new Uint8Array()
+    })
+  )
+)
+
+/** The host as it is shipped, in a directory of its own: one bundle, the guest program beside it. */
 export const bundled = Effect.acquireRelease(
-  Effect.promise(async () => {
+  Effect.map(program, (host) => {
     const directory = mkdtempSync(join(tmpdir(), "host-bundle-"))
     chmodSync(directory, 0o755)
-    await build({
-      entryPoints: [source("test/HostProcess.ts")],
-      outfile: join(directory, "host.mjs"),
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      conditions: ["bulkhead-source"],
-      banner: {
-        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)'
-      },
-      logLevel: "error"
-    })
+    writeFileSync(join(directory, "host.mjs"), host)
     const guest = `guest-${process.arch}`
     copyFileSync(source(`../guest/bin/${guest}`), join(directory, guest))
     return directory

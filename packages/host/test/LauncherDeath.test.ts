@@ -21,8 +21,9 @@ const works = (host: RunningHost) =>
     Effect.map(run(sandbox, "echo on"), ({ stdout }) => assert.strictEqual(stdout, "on\n"))
   )
 
+// They mostly wait, each for the launcher of a host of its own.
 for (const uid of users)
-  describe(`The launcher of a host ${uid === undefined ? "of this user's" : `of user ${uid}'s`}`, () => {
+  describe.concurrent(`The launcher of a host ${uid === undefined ? "of this user's" : `of user ${uid}'s`}`, () => {
     it.scopedLive("may die again and again, also while it starts", () =>
       Effect.gen(function* () {
         const host = yield* startHost(yield* bundled, uid)

@@ -188,7 +188,7 @@ const withCallers = (history: History): History => {
   }
 }
 
-/** In a fourth of the histories half of what is submitted wants GPUs. What else is in them stays the same. */
+/** In a fourth of the histories most of what is submitted wants GPUs. What else is in them stays the same. */
 const withGpus = (history: History): History => {
   const random = randomOf(history.seed, "gpus")
   if (random.integer(4) > 0) return history
@@ -196,7 +196,9 @@ const withGpus = (history: History): History => {
   const steps = history.steps.map((step): Step => {
     if (step._tag !== "Submit") return step
     const own = randomOf(history.seed, `gpus ${step.id}`)
-    return own.integer(2) === 0 ? step : { ...step, gpus: between(own, 1, maxGpusPerUser) }
+    if (own.integer(4) === 0) return step
+    // Few and many, since those who want few must not overtake those who wait for many.
+    return { ...step, gpus: pick(own, [1, between(own, 1, maxGpusPerUser), maxGpusPerUser]) }
   })
   return { ...history, limits: { ...history.limits, maxGpusPerUser }, steps }
 }

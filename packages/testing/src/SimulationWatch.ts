@@ -217,6 +217,11 @@ class GpuTurns {
 
   clear(): void {
     this.since.clear()
+    this.limitsChanged()
+  }
+
+  /** Who has had a turn keeps it; whom only others keep waiting is another matter under other limits. */
+  limitsChanged(): void {
     this.owed = []
     this.startedSince.length = 0
   }
@@ -236,7 +241,8 @@ class GpuTurns {
   look(turned: ReadonlyArray<Case>, isOwed: (one: Case) => boolean): void {
     this.looks++
     this.startedSince.length = 0
-    for (const one of this.since.keys()) if (!turned.includes(one)) this.since.delete(one)
+    // Also who must wait for its own user's places again, since limits were lowered, keeps its turn.
+    for (const one of this.since.keys()) if (!isWaiting(one)) this.since.delete(one)
     for (const one of turned) if (!this.since.has(one)) this.since.set(one, this.looks)
     this.owed = turned.filter(isOwed)
   }
@@ -297,7 +303,7 @@ export class SimulationWatch {
     this.inAll = inAll
     this.perUser = perUser
     this.turns.clear()
-    this.gpuTurns.clear()
+    this.gpuTurns.limitsChanged()
   }
 
   /** The life that was on has died, and all of its cases with it. */

@@ -2,8 +2,7 @@ import { Simulation } from "@bulkhead/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Mutants from "./Mutants.js"
-
-const seeds = 2000
+import { seeds } from "./Seeds.js"
 
 /** The first seed at which a service with these parts breaks this invariant. */
 const findSeed = Effect.fnUntraced(function* (parts: Simulation.Parts, invariant: Simulation.Invariant) {
