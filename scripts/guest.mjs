@@ -15,7 +15,7 @@ import {
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
-import { fail, root, run } from "./project.mjs"
+import { fail, root, run, runTogether } from "./project.mjs"
 
 const version = "0.17.1"
 const home = join(root, ".setup/zig", version)
@@ -53,20 +53,20 @@ const filesIn = (directory) =>
     .sort()
 
 /** Builds all binaries into a directory; gives their SHA-256 by architecture. */
-const build = (directory) => {
+const build = async (directory) => {
   ensureCompiler()
   mkdirSync(directory, { recursive: true })
   const cache = join(root, ".setup/zig-cache")
   const env = { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache }
-  const sums = {}
-  for (const [architecture, target] of Object.entries(targets)) {
-    const file = join(directory, `guest-${architecture}`)
-    const words = ["cc", "-target", target, ...flags, ...filesIn("."), "-o", file]
-    if (!run(zig, words, { env, cwd: sources }))
-      fail(`the guest program does not compile for ${architecture}`)
-    sums[architecture] = createHash("sha256").update(readFileSync(file)).digest("hex")
-  }
-  return sums
+  const fileFor = (architecture) => join(directory, `guest-${architecture}`)
+  const commands = Object.entries(targets).map(([architecture, target]) => [
+    ...[zig, "cc", "-target", target, ...flags, ...filesIn("."), "-o", fileFor(architecture)]
+  ])
+  if (!(await runTogether(commands, { env, cwd: sources }))) fail("the guest program does not compile")
+  const sumOf = (file) => createHash("sha256").update(readFileSync(file)).digest("hex")
+  return Object.fromEntries(
+    Object.keys(targets).map((architecture) => [architecture, sumOf(fileFor(architecture))])
+  )
 }
 
 const sumsFile = (sums) => `// Made by \`npm run guest\`.
@@ -129,8 +129,10 @@ const withChecked = ([command, ...words]) => {
 }
 
 const [what, ...words] = process.argv.slice(2)
-if (what === "build") console.log(JSON.stringify(build(words[0])))
+if (what === "build") console.log(JSON.stringify(await build(words[0])))
 else if (what === "fuzz") fuzz(Number(words[0]), Number(words[1] ?? Date.now() % 1_000_000))
 else if (what === "checked") withChecked(words)
-else
-  writeFileSync(join(root, "packages/guest/src/Sums.ts"), sumsFile(build(join(root, "packages/guest/bin"))))
+else {
+  const sums = await build(join(root, "packages/guest/bin"))
+  writeFileSync(join(root, "packages/guest/src/Sums.ts"), sumsFile(sums))
+}

@@ -36,10 +36,10 @@ export const run = (command, args, { show = false, env = process.env, cwd = root
   return status === 0
 }
 
-/** Runs commands at the same time, in the project's root; their output is shown. Gives whether all went well. */
-export const runTogether = async (commands) => {
+/** Runs commands at the same time, in the project's root unless told otherwise, and shows what they say. */
+export const runTogether = async (commands, { env = process.env, cwd = root } = {}) => {
   const ends = commands.map(([command, ...args]) =>
-    once(spawn(command, args, { cwd: root, stdio: "inherit" }), "close")
+    once(spawn(command, args, { cwd, env, stdio: "inherit" }), "close")
   )
   return (await Promise.all(ends)).every(([status]) => status === 0)
 }

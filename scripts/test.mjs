@@ -31,8 +31,8 @@ const steps = {
     const words = [
       bin("vitest"),
       "run",
-      // Left to itself, vitest keeps one core for nobody: of two, that is half of the machine.
-      `--maxWorkers=${Math.max(2, availableParallelism() - 1)}`,
+      // Many tests do nothing but wait, for a lease to run out or a server to end.
+      `--maxWorkers=${Math.max(3, availableParallelism() - 1)}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`

@@ -1,7 +1,7 @@
 import { type ThreadLost, ThreadPool } from "@bulkhead/threads"
 import { Context, Data, Duration, Effect, Layer, Option, Ref, Stream } from "effect"
 import type { ArtifactRules } from "./ArtifactKinds.js"
-import type * as FileInspection from "./Inspection/FileInspection.js"
+import * as FileInspection from "./Inspection/FileInspection.js"
 import * as InspectionThread from "./Inspection/InspectionThread.js"
 
 export type { Inspected } from "./Inspection/FileInspection.js"
@@ -102,9 +102,6 @@ const makeThreads = Effect.fnUntraced(function* (options: InspectorOptions) {
   return ArtifactInspector.of({ inspect })
 })
 
-// Loaded only where it is used: a server has it in its threads alone.
-const inspection = Effect.promise(() => import("./Inspection/FileInspection.js"))
-
 /** Whether a file is what it must be, which takes a look at each of its bytes. */
 export class ArtifactInspector extends Context.Tag("@bulkhead/artifacts/ArtifactInspector")<
   ArtifactInspector,
@@ -127,12 +124,7 @@ export class ArtifactInspector extends Context.Tag("@bulkhead/artifacts/Artifact
     Layer.scoped(ArtifactInspector, makeThreads(options))
 
   /** Inspects in the caller's thread, without bounds: for tests. */
-  static readonly layerMemory: Layer.Layer<ArtifactInspector> = Layer.effect(
-    ArtifactInspector,
-    Effect.map(inspection, ({ make }) =>
-      ArtifactInspector.of({
-        inspect: (rules, content) => Effect.suspend(() => inspectWith(make(rules), content))
-      })
-    )
-  )
+  static readonly layerMemory: Layer.Layer<ArtifactInspector> = Layer.succeed(ArtifactInspector, {
+    inspect: (rules, content) => Effect.suspend(() => inspectWith(FileInspection.make(rules), content))
+  })
 }
