@@ -15,6 +15,9 @@ rmSync(report, { force: true })
 
 const bin = (name) => join(root, "node_modules/.bin", name)
 
+// Many tests do nothing but wait, for a lease to run out or a server to end.
+const workers = Math.max(3, availableParallelism() - 1)
+
 const steps = {
   "Set up": () => {
     setupForTests()
@@ -31,8 +34,9 @@ const steps = {
     const words = [
       bin("vitest"),
       "run",
-      // Many tests do nothing but wait, for a lease to run out or a server to end.
-      `--maxWorkers=${Math.max(3, availableParallelism() - 1)}`,
+      // Vitest may end twice a worker that it can spare, and fails then.
+      `--minWorkers=${workers}`,
+      `--maxWorkers=${workers}`,
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${report}`
