@@ -15,8 +15,8 @@ rmSync(report, { force: true })
 
 const bin = (name) => join(root, "node_modules/.bin", name)
 
-// Many tests do nothing but wait, for a lease to run out or a server to end.
-const workers = Math.max(3, availableParallelism() - 1)
+// Left to itself, vitest keeps one core for nobody: of two, that is half of the machine.
+const workers = Math.max(2, availableParallelism() - 1)
 
 const steps = {
   "Set up": () => {

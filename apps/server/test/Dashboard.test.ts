@@ -357,9 +357,8 @@ layer(Layer.provideMerge(Dashboard.layer, Server), { excludeTestServices: true, 
               for (const [route, has, isLive] of views(writing)) {
                 await Dashboard.goTo(page, route)
                 await page.locator(`main ${has}`).first().waitFor()
-                const watchedFor = isLive ? steadyFor : steadyFor / 2
-                const beats = 2 * (watchedFor / 1000)
-                const { asked, changed } = await Dashboard.pace(page, watchedFor)
+                const { asked, changed, lasted } = await Dashboard.pace(page, steadyFor)
+                const beats = Math.ceil(2 * (lasted / 1000))
                 Dashboard.measured({
                   [`${route.slice(0, 15)}, asked`]: asked,
                   [`${route.slice(0, 15)}, changed`]: changed

@@ -145,22 +145,26 @@ export const pace = async (page: Page, milliseconds: number) => {
     if (request.url().includes("/dashboard/api/")) asked++
   }
   page.on("request", count)
-  const changed = await page.evaluate<number>(`new Promise((resolve) => {
-    let changes = 0
+  const { changed, lasted } = await page.evaluate<{
+    changed: number
+    lasted: number
+  }>(`new Promise((resolve) => {
+    let changed = 0
+    const begun = performance.now()
     let since = -Infinity
     const observer = new MutationObserver(() => {
       if (performance.now() - since < 100) return
-      changes++
+      changed++
       since = performance.now()
     })
     observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true })
     setTimeout(() => {
       observer.disconnect()
-      resolve(changes)
+      resolve({ changed, lasted: performance.now() - begun })
     }, ${milliseconds})
   })`)
   page.off("request", count)
-  return { asked, changed }
+  return { asked, changed, lasted }
 }
 
 /** Keeps requests of a kind from the server until they are released. */
