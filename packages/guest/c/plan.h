@@ -33,7 +33,9 @@ struct plan_cgroup {
     size_t inner_count;
 };
 
-enum place_kind { PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_HIDE, PLACE_COPY, PLACE_MASK, PLACE_PROGRAM };
+enum place_kind {
+    PLACE_DIRECTORY, PLACE_LINK, PLACE_DEVICE, PLACE_BIND, PLACE_HIDE, PLACE_COPY, PLACE_MASK, PLACE_PROGRAM
+};
 
 /*
  * Something in the root that all sandboxes see alike. `from` is a link's target, a device's name or a file of the
